@@ -1,0 +1,105 @@
+"""Writing that is complete or absent, and never half there.
+
+    with replacing("run/metrics.json") as temporary:
+        temporary.write_text(text)          # renamed into place on leaving
+    publish_folder("flowers/.tmp-3-77", "flowers/3")
+
+In: content under a temporary name beside its place. Out: the final name, which
+a reader sees whole or not at all, also after a power cut: the content is
+fsynced before the rename, the parent folder after it.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+TEMPORARY_PREFIX = ".tmp-"
+
+
+def sync_file(path: str | os.PathLike) -> None:
+    """Forces a file's (or folder's) content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: str | os.PathLike) -> None:
+    """Forces every file and folder below `folder`, and itself, to the disk."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            sync_file(os.path.join(parent, name))
+        sync_file(parent)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a temporary path to write; it takes the place of `path` at the end.
+
+    The temporary name keeps the suffixes of `path`, since many writers choose
+    their format by them. If the body raises, `path` stays what it was.
+
+    Args:
+        path: where the file shall be; its folder is made if it is missing.
+
+    Yields:
+        The path to write to, in the same folder.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        sync_file(temporary)
+        os.replace(temporary, path)
+        sync_file(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def building_folder(parent: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a fresh temporary folder in `parent`; removes what is left of it.
+
+    Hand it to `publish_folder` inside the body to keep it. Its name is not a
+    number, so TensorFlow Serving does not see it.
+    """
+    parent = pathlib.Path(parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = parent / f"{TEMPORARY_PREFIX}{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish_folder(
+    temporary: str | os.PathLike, final: str | os.PathLike
+) -> None:
+    """Renames a complete folder into place; `final` must not exist.
+
+    Raises:
+        FileExistsError: `final` is there already; nothing was changed.
+    """
+    temporary, final = pathlib.Path(temporary), pathlib.Path(final)
+    if final.exists():
+        raise FileExistsError(f"{final} is there already")
+    sync_tree(temporary)
+    os.rename(temporary, final)
+    sync_file(final.parent)
+
+
+def next_version(parent: str | os.PathLike) -> int:
+    """The largest integer-named child of `parent` plus one, or 1.
+
+    Never the clock: a server prefers the largest number, so that a clock set
+    back would hide a newer model.
+    """
+    folder = pathlib.Path(parent)
+    numbers = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
+    return max(numbers, default=0) + 1

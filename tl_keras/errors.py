@@ -1,0 +1,65 @@
+"""Exit codes of every command, and the exceptions behind them.
+
+A fault that a user can mend is raised as one of these exceptions. Its message
+is one line: what was received, what was expected, what to do. A command prints
+that line and exits with the exception's `exit_code`; a library user catches
+the built-in exception that each of them also is.
+
+| exit code | meaning                                             |
+|-----------|-----------------------------------------------------|
+| 0         | done                                                |
+| 1         | a fault of tl_keras itself: please report it        |
+| 2         | a setting is wrong, or two of them do not go together |
+| 3         | the data cannot be used as it is                    |
+| 4         | the machine: disk, rights, memory, device, network  |
+| 5         | training diverged (a loss or weight is not finite)  |
+| 6         | the model was trained but not published             |
+| 130, 143  | stopped by SIGINT, SIGTERM                          |
+"""
+
+from collections.abc import Sequence
+
+
+class TlKerasError(Exception):
+    """Base of the faults that a user can mend.
+
+    Attributes:
+        faults: the messages, one line each; `str(error)` joins them.
+        exit_code: what a command exits with.
+    """
+
+    exit_code = 1
+
+    def __init__(self, faults: str | Sequence[str]):
+        self.faults = (faults,) if isinstance(faults, str) else tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class ConfigError(TlKerasError, ValueError):
+    """Settings or arguments that are wrong; holds all that were found."""
+
+    exit_code = 2
+
+
+class DataError(TlKerasError, ValueError):
+    """Data that cannot be used as it is."""
+
+    exit_code = 3
+
+
+class MachineError(TlKerasError, RuntimeError):
+    """Disk, rights, memory, device or network stand in the way."""
+
+    exit_code = 4
+
+
+class DivergedError(TlKerasError, ArithmeticError):
+    """A loss or a weight stopped being finite."""
+
+    exit_code = 5
+
+
+class NotPublishedError(TlKerasError, RuntimeError):
+    """An export differs from the model in memory, so it got no version."""
+
+    exit_code = 6

@@ -1,0 +1,265 @@
+"""Settings as frozen dataclasses: declared once, read by everything.
+
+    @dataclasses.dataclass(frozen=True)
+    class PaintConfig(Settings):
+        coats: int = setting(2, "how many coats", group="paint", low=1)
+
+    PaintConfig.from_strings({"coats": "3"}).validate()
+
+In: a field's type, default, help, unit, limits and choices. Out: parsing from
+strings, a check that tells all faults at once, the flag file that repeats the
+values, the text of `--help` and the README's table. No TensorFlow.
+
+Types a field may have: str, int, float, bool, `int | None`, `float | None` and
+`tuple[int, ...]` (written `4096,4096`).
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from tl_keras.errors import ConfigError
+
+WORDS_FOR_TRUE = ("true", "t", "1", "yes")
+WORDS_FOR_FALSE = ("false", "f", "0", "no")
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: the settings it is about, and the line."""
+
+    names: tuple[str, ...]
+    message: str
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    group: str,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    path: bool = False,
+) -> Any:
+    """Declares one field of a `Settings` class.
+
+    Args:
+        default: the value when nothing is given.
+        help: what it does, in one sentence.
+        group: heading under which `--help` lists it.
+        unit: "pixels", "epochs", ...
+        low, high: least and largest value, inclusive.
+        choices: the words it may be.
+        path: whether it names a file or folder, which `to_flags` makes
+            absolute.
+    """
+    about = {
+        "help": help,
+        "group": group,
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "path": path,
+    }
+    return dataclasses.field(default=default, metadata=about)
+
+
+class Settings:
+    """Base of the settings dataclasses; see the module's synopsis."""
+
+    @classmethod
+    def from_strings(cls, texts: Mapping[str, str]) -> Self:
+        """Parses and checks values as a flag file gives them.
+
+        Raises:
+            ConfigError: with every fault; a value that cannot be read does
+                not hide the faults of the others.
+        """
+        values, faults = {}, []
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        for name, text in texts.items():
+            if name not in fields:
+                faults.append(Fault((name,), f"--{name}: no such setting"))
+                continue
+            try:
+                values[name] = parse(fields[name], text)
+            except ValueError as error:
+                faults.append(Fault((name,), str(error)))
+        unread = {name for fault in faults for name in fault.names}
+        faults += [
+            fault
+            for fault in cls(**values).faults()
+            if not unread.intersection(fault.names)
+        ]
+        if faults:
+            raise ConfigError([fault.message for fault in faults])
+        return cls(**values)
+
+    def validate(self) -> None:
+        """Raises ConfigError with every fault of these settings."""
+        faults = self.faults()
+        if faults:
+            raise ConfigError([fault.message for fault in faults])
+
+    def faults(self) -> list[Fault]:
+        """All faults: of single values first, then of combinations."""
+        faults = []
+        for field in dataclasses.fields(self):
+            message = value_fault(field, getattr(self, field.name))
+            if message:
+                faults.append(Fault((field.name,), message))
+        wrong = {name for fault in faults for name in fault.names}
+        faults += [
+            fault
+            for fault in self.combination_faults(wrong)
+            if not wrong.intersection(fault.names)
+        ]
+        return faults
+
+    def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
+        """Faults of values taken together; a subclass yields its own.
+
+        Args:
+            wrong: settings found faulty alone, whose value means nothing.
+        """
+        yield from ()
+
+    def given(self, name: str) -> bool:
+        """Whether a setting differs from its default."""
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        return getattr(self, name) != fields[name].default
+
+    def to_flags(self) -> str:
+        """The flag file that repeats these settings, one flag a line.
+
+        Settings at their default are written too, so that a later change of
+        a default does not change what the file means. An empty value is left
+        out.
+        """
+        lines = []
+        for field in dataclasses.fields(self):
+            text = as_text(getattr(self, field.name))
+            if text != "":
+                lines.append(f"--{field.name}={text}")
+        return "\n".join(lines) + "\n"
+
+
+def allowed_types(field: dataclasses.Field) -> tuple[type, ...]:
+    """`int | None` -> (int, NoneType); `tuple[int, ...]` -> (tuple,)."""
+    if isinstance(field.type, types.UnionType):
+        return typing.get_args(field.type)
+    return (typing.get_origin(field.type) or field.type,)
+
+
+def parse(field: dataclasses.Field, text: str) -> Any:
+    """Reads a field's value from a string.
+
+    Raises:
+        ValueError: one line: received, expected, remedy.
+    """
+    kinds = allowed_types(field)
+    stripped = text.strip()
+    if types.NoneType in kinds and stripped.lower() in ("", "none", "auto"):
+        return None
+    try:
+        if str in kinds:
+            return stripped
+        if bool in kinds:
+            if stripped.lower() in WORDS_FOR_TRUE:
+                return True
+            if stripped.lower() in WORDS_FOR_FALSE:
+                return False
+            raise ValueError
+        if tuple in kinds:
+            return tuple(int(part) for part in stripped.split(",") if part)
+        return int(stripped) if int in kinds else float(stripped)
+    except ValueError:
+        raise ValueError(
+            f"--{field.name}={text}: expected {expectation(field)}"
+        ) from None
+
+
+def value_fault(field: dataclasses.Field, value: Any) -> str:
+    """The one line that says what is wrong with a value, or ""."""
+    about, kinds = field.metadata, allowed_types(field)
+    fits = isinstance(value, kinds) or (
+        float in kinds and isinstance(value, int)
+    )
+    if bool not in kinds and isinstance(value, bool):
+        fits = False
+    parts = value if isinstance(value, tuple) else (value,)
+    if fits and isinstance(value, tuple):
+        fits = all(isinstance(part, int) for part in parts)
+    if fits and about["choices"]:
+        fits = value in about["choices"]
+    if fits and not isinstance(value, (str, bool, types.NoneType)):
+        low = -math.inf if about["low"] is None else about["low"]
+        high = math.inf if about["high"] is None else about["high"]
+        fits = all(low <= part <= high for part in parts)
+    if fits:
+        return ""
+    return f"--{field.name}={as_text(value)}: expected {expectation(field)}"
+
+
+def expectation(field: dataclasses.Field) -> str:
+    """What a field takes, in words: "a whole number, 1 to 65536 pixels"."""
+    about, kinds = field.metadata, allowed_types(field)
+    if about["choices"]:
+        return "one of " + ", ".join(about["choices"])
+    if bool in kinds:
+        return "true or false"
+    words = "a text"
+    if tuple in kinds:
+        words = "whole numbers with commas between them"
+    elif int in kinds:
+        words = "a whole number"
+    elif float in kinds:
+        words = "a number"
+    low, high = about["low"], about["high"]
+    if low is not None and high is not None:
+        words += f", {low:g} to {high:g}"
+    elif low is not None:
+        words += f", {low:g} or more"
+    return f"{words} {about['unit']}".rstrip()
+
+
+def as_text(value: Any) -> str:
+    """A value as a flag file writes it; `parse` reads it back."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return str(value)
+
+
+def grouped(cls: type[Settings]) -> dict[str, list[dataclasses.Field]]:
+    """The fields by their group, both in the order of declaration."""
+    groups: dict[str, list[dataclasses.Field]] = {}
+    for field in dataclasses.fields(cls):
+        groups.setdefault(field.metadata["group"], []).append(field)
+    return groups
+
+
+def markdown_table(cls: type[Settings]) -> str:
+    """The settings as the README shows them."""
+    lines = ["| flag | default | what it does |", "|---|---|---|"]
+    for group, fields in grouped(cls).items():
+        lines.append(f"| **{group}** | | |")
+        for field in fields:
+            default = as_text(field.default)
+            about = field.metadata
+            words = about["help"]
+            if about["choices"] or allowed_types(field) != (str,):
+                words += f" ({expectation(field)})"
+            words = words.replace("|", "\\|")
+            default = f"`{default}`" if default else ""
+            lines.append(f"| `--{field.name}` | {default} | {words} |")
+    return "\n".join(lines)
