@@ -1,0 +1,31 @@
+"""The 40 networks of keras.applications: what each expects, and building one.
+
+    print(describe_backbones())
+    BACKBONES["MobileNetV2"].scaling                      # "tf"
+    network = build_backbone("VGG16", image_size=224, weights="imagenet")
+
+The table is static: TensorFlow is imported inside functions only, so settings
+are checked, and the table printed, at once. `tests/test_backbones.py` proves
+each row against the network that Keras builds.
+"""
+
+from tl_keras.backbones.building import build_backbone, load_weights
+from tl_keras.backbones.table import (
+    BACKBONES,
+    SCALINGS,
+    Backbone,
+    Scaling,
+    describe_backbones,
+    parse_arguments,
+)
+
+__all__ = [
+    "BACKBONES",
+    "SCALINGS",
+    "Backbone",
+    "Scaling",
+    "build_backbone",
+    "describe_backbones",
+    "load_weights",
+    "parse_arguments",
+]
