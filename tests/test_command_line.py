@@ -1,0 +1,177 @@
+"""command_line.py and train.py: flags, flag files, exit codes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tl_keras.command_line import (
+    Command,
+    help_text,
+    one_line,
+    read_arguments,
+    run_command,
+)
+from tl_keras.config import TransferConfig
+from tl_keras.errors import DataError
+from tl_keras.train import COMMAND, main
+
+
+def errors_of(capsys, *arguments: str) -> tuple[int, list[str]]:
+    """Exit code and the error lines of a command line."""
+    code = main(list(arguments))
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert all(line.startswith("error: ") for line in lines), lines
+    return code, [line.removeprefix("error: ") for line in lines]
+
+
+WRONG = {
+    "unknown flag": (["--epcohs=3", "--dataset=digits"], "no such flag"),
+    "near flag": (["--batchsize=3", "--dataset=digits"], "--batch_size?"),
+    "stray word": (["digits"], "a stray word"),
+    "after two dashes": (["--dataset=digits", "--", "x"], "a stray word"),
+    "missing value": (["--dataset"], "Missing value"),
+    "bad boolean": (
+        ["--dataset=digits", "--compare_scratch=maybe"],
+        "true or false",
+    ),
+    "no with a value": (["--nocompare_scratch=1"], "does not take"),
+    "missing flag file": (["--flagfile=none.flags"], "--flagfile: "),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_flags_end_with_2_and_a_line(case, capsys):
+    arguments, expected = WRONG[case]
+    code, lines = errors_of(capsys, *arguments)
+    assert code == 2
+    assert any(expected in line for line in lines), lines
+
+
+def test_all_faults_of_a_flag_file_at_once(tmp_path, capsys):
+    file = tmp_path / "bad.flags"
+    file.write_text(
+        "# a comment\n--dataset=nowhere\n--batch_size=many\nstray\n"
+        "--head_epochs 7\n--learning_rate=1\n--dropout=0.5 # half\n"
+    )
+    code, lines = errors_of(capsys, f"--flagfile={file}")
+    assert code == 2
+    told = "\n".join(lines)
+    for part in (
+        "--dataset=nowhere", "--batch_size=many", "stray: a stray word",
+        "--head_epochs 7: in a flag file write --name=value",
+        "--learning_rate: no such flag", "--dropout=0.5 # half",
+    ):  # fmt: skip
+        assert part in told, (part, told)
+    assert len(lines) == 6
+
+
+def read(*arguments: str) -> dict[str, str]:
+    texts, _, faults = read_arguments(COMMAND, arguments)
+    assert faults == []
+    return texts
+
+
+def test_flag_files_nest_and_later_lines_win(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.flags").write_text("--seed=1\n--batch_size=8\n")
+    (tmp_path / "sub").mkdir()
+    # An included file is found from the current folder, not from this one's.
+    (tmp_path / "sub" / "top.flags").write_text(
+        "--flagfile=base.flags\n--seed=2\n"
+    )
+    file = "--flagfile=sub/top.flags"
+    assert read(file) == {"seed": "2", "batch_size": "8"}
+    assert read(file, "--seed=3")["seed"] == "3"
+    assert read("--seed=3", file)["seed"] == "2"
+
+
+def test_booleans_need_no_value():
+    assert read("--compare_scratch") == {"compare_scratch": "true"}
+    assert read("--nocompare_scratch") == {"compare_scratch": "false"}
+    assert read("--compare_scratch=false") == {"compare_scratch": "false"}
+
+
+def test_no_setting_takes_a_name_of_absl():
+    import dataclasses
+
+    names = {field.name for field in dataclasses.fields(TransferConfig)}
+    reserved = {"flagfile", "undefok", "help", "log_dir", "verbosity", "v"}
+    assert names.isdisjoint(reserved | set(COMMAND.switches))
+
+
+def test_help_shows_every_flag_of_ours_and_no_other(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    import dataclasses
+
+    for field in dataclasses.fields(TransferConfig):
+        assert f"--{field.name}\n" in shown
+    for other in ("--logtostderr", "--pdb", "--test_srcdir"):
+        assert other not in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def run_body(body) -> int:
+    command = Command("tl_keras.train", "Tests.", TransferConfig, body)
+    return run_command(command, ["--dataset=digits"])
+
+
+def test_a_fault_becomes_its_line_and_exit_code(capsys):
+    def body(config, switches):
+        raise DataError(["a: one", "b\n\x1b[31m: two"])
+
+    assert run_body(body) == 3
+    assert capsys.readouterr().err.splitlines() == [
+        "error: a: one", "error: b\\n\\x1b[31m: two",
+    ]  # fmt: skip
+
+
+def test_a_full_disk_is_the_machines_fault(capsys):
+    def body(config, switches):
+        raise OSError(28, "No space left on device", "out/1")
+
+    assert run_body(body) == 4
+    assert "out/1: No space left" in capsys.readouterr().err
+
+
+def test_our_own_faults_are_not_hidden():
+    def body(config, switches):
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        run_body(body)
+
+
+def test_control_characters_are_escaped():
+    assert one_line("a\tb\u202ec é") == "a\\tb\\u202ec é"
+
+
+def test_faults_are_told_before_tensorflow_loads():
+    """The child dies if anything imports TensorFlow or Keras."""
+    code = (
+        "import sys\nsys.modules['tensorflow'] = None\n"
+        "sys.modules['keras'] = None\nfrom tl_keras.train import main\n"
+        "sys.exit(main(['--dataset=nowhere']))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stderr.startswith("error: --dataset=nowhere")
+
+
+def test_a_closed_pipe_ends_quietly():
+    command = f"{sys.executable} -m tl_keras.train --help | head -1"
+    ran = subprocess.run(
+        command, shell=True, capture_output=True, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert ran.stdout.startswith("usage:")
+    assert ran.stderr == ""
+
+
+def test_help_text_wraps_long_purposes():
+    assert "verified SavedModel" in help_text(COMMAND)

@@ -1,0 +1,251 @@
+"""settings.py and config.py: parsing, limits, all faults at once."""
+
+import dataclasses
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tl_keras import settings
+from tl_keras.config import TransferConfig
+from tl_keras.errors import ConfigError
+from tl_keras.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Paint(Settings):
+    coats: int = setting(2, "how many", group="g", unit="coats", low=1, high=9)
+    share: float = setting(0.5, "of it", group="g", low=0, high=1)
+    shiny: bool = setting(False, "or not", group="g")
+    size: int | None = setting(None, "or auto", group="g", low=1)
+    layers: tuple[int, ...] = setting((), "each", group="h", low=1)
+    color: str = setting("red", "of", group="h", choices=("red", "blue"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("coats", "3", 3),
+        ("coats", " 3 ", 3),
+        ("share", "1", 1.0),
+        ("share", "1e-3", 0.001),
+        ("shiny", "true", True),
+        ("shiny", "0", False),
+        ("size", "", None),
+        ("size", "auto", None),
+        ("size", "7", 7),
+        ("layers", "4096,4096", (4096, 4096)),
+        ("layers", "", ()),
+        ("color", "blue", "blue"),
+    ],
+)
+def test_strings_become_values_and_back(name, text, value):
+    paint = Paint.from_strings({name: text})
+    assert getattr(paint, name) == value
+    flags = dict(
+        line.removeprefix("--").split("=", 1)
+        for line in paint.to_flags().splitlines()
+    )
+    assert Paint.from_strings(flags) == paint
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("coats", "two", "a whole number, 1 to 9 coats"),
+        ("coats", "2.5", "a whole number"),
+        ("coats", "0", "1 to 9"),
+        ("coats", "10", "1 to 9"),
+        ("share", "nan", "a number, 0 to 1"),
+        ("share", "1.01", "0 to 1"),
+        ("shiny", "maybe", "true or false"),
+        ("size", "0", "1 or more"),
+        ("layers", "4,x", "whole numbers with commas"),
+        ("layers", "4,0", "1 or more"),
+        ("color", "green", "one of red, blue"),
+    ],
+)
+def test_a_wrong_string_says_what_was_expected(name, text, expected):
+    with pytest.raises(ConfigError) as caught:
+        Paint.from_strings({name: text})
+    (line,) = caught.value.faults
+    assert line.startswith(f"--{name}={text.strip()}")
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("coats", "3"),
+        ("coats", True),
+        ("coats", 2.0),
+        ("share", None),
+        ("shiny", 1),
+        ("layers", [3]),
+        ("layers", ("3",)),
+        ("color", 5),
+    ],
+)
+def test_a_python_value_of_another_type_is_a_fault(name, value):
+    with pytest.raises(ConfigError, match=f"--{name}="):
+        Paint(**{name: value}).validate()
+
+
+def test_all_faults_are_told_at_once_and_none_twice():
+    with pytest.raises(ConfigError) as caught:
+        TransferConfig.from_strings(
+            {
+                "dataset": "nowhere",
+                "batch_size": "x",
+                "backbone": "VGG61",
+                "resize": "stretch",
+                "momentum": "0.5",
+                "head_epochs": "-1",
+            }
+        )
+    told = [fault.split("=")[0].split(":")[0] for fault in caught.value.faults]
+    assert sorted(told) == [
+        "--backbone", "--batch_size", "--dataset", "--head_epochs",
+        "--momentum", "--resize",
+    ]  # fmt: skip
+
+
+CASES = {
+    "no dataset": ({"dataset": ""}, "nothing received"),
+    "csv missing": ({"dataset": "none.csv"}, "expected a .csv file, found no"),
+    "weights missing": ({"weights": "w.h5"}, "found nothing"),
+    "weights a folder": ({"weights": "/"}, "found a folder"),
+    "near backbone": ({"backbone": "MobileNetv2"}, "MobileNetV2"),
+    "keras file missing": ({"backbone": "my.keras"}, "found nothing"),
+    "arguments malformed": ({"backbone_args": "alpha"}, "--backbone_args"),
+    "arguments of a file": (
+        {"backbone": "letters_vgg", "backbone_args": "alpha=1"},
+        "only an application",
+    ),
+    "imagenet of a file": (
+        {"backbone": "letters_vgg", "weights": "imagenet"},
+        "no Keras application",
+    ),
+    "too small": ({"image_size": 16}, "expected 32 or more"),
+    "scaling of an application": ({"input_scaling": "tf"}, "does nothing"),
+    "momentum of adam": ({"momentum": 0.8}, "only --optimizer=sgd"),
+    "decay of sgd": (
+        {"optimizer": "sgd", "weight_decay": 0.1},
+        "only --optimizer=adamw",
+    ),
+    "no epochs": ({"head_epochs": 0, "fine_tune_epochs": 0}, "nothing would"),
+    "nothing unfrozen": ({"unfreeze_from": "none"}, "nothing is unfrozen"),
+    "few-shot and a share": (
+        {"train_examples_per_class": 5, "test_fraction": 0.3},
+        "--test_fraction: given, but",
+    ),
+    "two sizes of validation": (
+        {"val_examples_per_class": 5, "val_fraction": 0.3},
+        "--val_fraction: given, but",
+    ),
+    "nothing to train on": (
+        {"val_fraction": 0.5, "test_fraction": 0.5},
+        "sum below 1",
+    ),
+    "data_dir of digits": ({"data_dir": "."}, "--data_dir: given, but"),
+    "val folder for digits": ({"val_dataset": "."}, "is no folder"),
+    "bad name": ({"name": "../x"}, "--output_dir"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nonsense_is_refused(case):
+    values, expected = CASES[case]
+    with pytest.raises(ConfigError) as caught:
+        TransferConfig(**{"dataset": "digits", **values}).validate()
+    assert any(expected in fault for fault in caught.value.faults)
+    assert all("\n" not in fault for fault in caught.value.faults)
+
+
+def test_defaults_never_count_and_zero_epochs_silence_a_phase():
+    TransferConfig(dataset="digits", momentum=0.9).validate()
+    TransferConfig(
+        dataset="digits",
+        fine_tune_epochs=0,
+        unfreeze_from="block5",
+        fine_tune_learning_rate=1e-6,
+        train_batch_norm=True,
+    ).validate()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [
+        ("digits", "digits"),
+        ("/data/my flowers/", "my_flowers"),
+        ("a/pets.csv", "pets"),
+        ("tfds:tf_flowers:3.0.1", "tf_flowers"),
+        ("tfds:a/b:1.0.0", "a_b"),
+    ],
+)
+def test_the_run_is_named_after_its_dataset(dataset, name):
+    assert TransferConfig(dataset=dataset).run_name() == name
+
+
+def test_resolved_paths_are_absolute_and_words_stay(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flowers").mkdir()
+    config = TransferConfig(dataset="flowers").resolved()
+    assert config.dataset == str(tmp_path / "flowers")
+    assert config.output_dir == str(tmp_path / "saved_models" / "flowers")
+    assert (config.weights, config.backbone) == ("auto", "VGG16")
+
+
+def test_choices_are_those_of_the_rooms():
+    from tl_keras import backbones, classifier, phases, pixels
+    from tl_keras.data import pipeline
+
+    choices = {
+        field.name: field.metadata["choices"]
+        for field in dataclasses.fields(TransferConfig)
+    }
+    assert choices["resize"] == tuple(pixels.RESIZES)
+    assert choices["augment"] == pipeline.AUGMENTS
+    assert choices["pooling"] == tuple(classifier.POOLINGS)
+    assert choices["optimizer"] == phases.OPTIMIZERS
+    assert choices["monitor"] == tuple(phases.MONITORS)
+    assert set(choices["input_scaling"]) == {"auto", *backbones.SCALINGS}
+
+
+def test_every_setting_is_read_somewhere():
+    """An option that nothing reads is a lie in the help text."""
+    from tl_keras import job
+
+    code = ""
+    for file in pathlib.Path(job.__file__).parent.glob("*.py"):
+        code += file.read_text(encoding="utf-8")
+    code += "config.name config.output_dir"  # read by run_name, run_folder
+    unread = [
+        field.name
+        for field in dataclasses.fields(TransferConfig)
+        if f"config.{field.name}" not in code
+    ]
+    assert unread == []
+
+
+def test_settings_load_no_tensorflow():
+    code = (
+        "import sys, tl_keras, tl_keras.config, tl_keras.train\n"
+        "tl_keras.TransferConfig(dataset='digits').validate()\n"
+        "print({'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert ran.stdout.strip() == "set()", ran.stderr
+
+
+def test_the_readme_table_is_the_settings():
+    from conftest import CHECKOUT
+
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert settings.markdown_table(TransferConfig) in readme, (
+        "run: python -c 'from tl_keras.settings import *; from "
+        "tl_keras.config import *; print(markdown_table(TransferConfig))'"
+    )

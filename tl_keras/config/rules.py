@@ -1,0 +1,175 @@
+"""What is wrong with settings taken together. No TensorFlow.
+
+In: a `TransferConfig`. Out: its faults, one line each: received, expected,
+remedy.
+
+A setting that differs from its default counts as given; one that does nothing
+in the combination at hand is a fault. A phase of 0 epochs silences its own
+settings, so `--flagfile=two_phase.flags --fine_tune_epochs=0` works.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tl_keras import backbones, pretrained
+from tl_keras.errors import ConfigError
+from tl_keras.settings import Fault
+
+if TYPE_CHECKING:
+    from tl_keras.config import TransferConfig
+
+
+def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
+    """All faults of these values together."""
+    yield from _path_faults(config)
+    yield from _data_faults(config)
+    yield from _backbone_faults(config)
+    yield from _idle_faults(config)
+
+
+def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
+    if not config.dataset:
+        yield Fault(
+            ("dataset",),
+            "--dataset: nothing received; expected a folder, a .csv, "
+            "tfds:NAME or digits - for a first try --dataset=digits",
+        )
+    elif config.dataset.endswith(".csv"):
+        if not os.path.isfile(config.dataset):
+            yield _no_such("dataset", config.dataset, "a .csv file")
+    elif config.dataset != "digits" and not config.dataset.startswith("tfds:"):
+        if not os.path.isdir(config.dataset):
+            yield _no_such("dataset", config.dataset, "a folder")
+    for name in ("val_dataset", "test_dataset", "data_dir"):
+        path = getattr(config, name)
+        if path and not os.path.isdir(path):
+            yield _no_such(name, path, "a folder")
+    if config.weights not in ("auto", "imagenet", "none", ""):
+        if not os.path.isfile(config.weights):
+            yield _no_such(
+                "weights", config.weights, "auto, imagenet, none or a file"
+            )
+    if config.name and not re.fullmatch(r"[\w][\w.-]*", config.name):
+        yield Fault(
+            ("name",),
+            f"--name={config.name}: expected letters, digits, '_', '-' or "
+            "'.' - the place of the run's folder is --output_dir",
+        )
+
+
+def _no_such(name: str, path: str, expected: str) -> Fault:
+    near = difflib.get_close_matches(
+        os.path.basename(path.rstrip("/")), _siblings(path), n=2
+    )
+    hint = f"did you mean {' or '.join(near)}?" if near else "check the path"
+    found = "a file" if os.path.isfile(path) else "nothing"
+    found = "a folder" if os.path.isdir(path) else found
+    return Fault(
+        (name,), f"--{name}={path}: expected {expected}, found {found} - {hint}"
+    )
+
+
+def _siblings(path: str) -> list[str]:
+    try:
+        return os.listdir(os.path.dirname(path.rstrip("/")) or ".")
+    except OSError:
+        return []
+
+
+def _data_faults(config: "TransferConfig") -> Iterator[Fault]:
+    is_folder = os.path.isdir(config.dataset)
+    for name in ("val_dataset", "test_dataset"):
+        if config.given(name) and not is_folder:
+            yield _idle(name, f"--dataset={config.dataset} is no folder")
+    if config.data_dir and (is_folder or config.dataset == "digits"):
+        yield _idle("data_dir", "only a .csv or tfds: dataset has one")
+    if config.train_examples_per_class and config.given("test_fraction"):
+        yield _idle(
+            "test_fraction",
+            "with --train_examples_per_class the rest is test",
+        )
+    if config.val_examples_per_class and config.given("val_fraction"):
+        yield _idle("val_fraction", "--val_examples_per_class says how many")
+    both = config.val_fraction + config.test_fraction
+    if both >= 1 and not config.train_examples_per_class:
+        yield Fault(
+            ("val_fraction", "test_fraction"),
+            f"--val_fraction={config.val_fraction} --test_fraction="
+            f"{config.test_fraction}: expected a sum below 1 - nothing is "
+            "left to train on",
+        )
+
+
+def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
+    is_file = config.backbone.endswith(".keras")
+    known = [*backbones.BACKBONES, *pretrained.PRETRAINED]
+    if is_file and not os.path.isfile(config.backbone):
+        yield _no_such("backbone", config.backbone, "a .keras file")
+    elif not is_file and config.backbone not in known:
+        near = difflib.get_close_matches(
+            config.backbone, known, n=3, cutoff=0.4
+        )
+        near = near or known[:3]
+        yield Fault(
+            ("backbone",),
+            f"--backbone={config.backbone}: expected a Keras application, a "
+            f"network of tl_keras or a .keras file - near names: "
+            f"{', '.join(near)}; all: --list_backbones",
+        )
+    try:
+        arguments = backbones.parse_arguments(config.backbone_args)
+    except ConfigError as error:
+        yield Fault(("backbone_args",), f"--backbone_args: {error}")
+        arguments = {}
+    if config.backbone in backbones.BACKBONES:
+        least = backbones.BACKBONES[config.backbone].least_size
+        if config.image_size is not None and config.image_size < least:
+            yield Fault(
+                ("image_size", "backbone"),
+                f"--image_size={config.image_size}: expected {least} or more "
+                f"pixels for {config.backbone} - or another --backbone",
+            )
+        if config.input_scaling != "auto":
+            yield _idle(
+                "input_scaling",
+                f"{config.backbone} has its own, by the table",
+            )
+        return
+    if arguments:
+        yield _idle("backbone_args", "only an application takes arguments")
+    if config.weights == "imagenet":
+        yield Fault(
+            ("weights", "backbone"),
+            "--weights=imagenet: expected auto, none or a file, since "
+            f"{config.backbone} is no Keras application - auto takes the "
+            "weights that are in the file",
+        )
+
+
+def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
+    """Settings given that nothing would read."""
+    if config.head_epochs == 0 and config.fine_tune_epochs == 0:
+        yield Fault(
+            ("head_epochs", "fine_tune_epochs"),
+            "--head_epochs=0 --fine_tune_epochs=0: expected one of them above "
+            "0 - nothing would train",
+        )
+    if config.unfreeze_from == "none" and config.fine_tune_epochs > 0:
+        yield Fault(
+            ("unfreeze_from", "fine_tune_epochs"),
+            f"--unfreeze_from=none --fine_tune_epochs="
+            f"{config.fine_tune_epochs}: nothing is unfrozen to tune - name a "
+            "layer or all, or set --fine_tune_epochs=0",
+        )
+    for name, reader in (("momentum", "sgd"), ("weight_decay", "adamw")):
+        if config.given(name) and config.optimizer != reader:
+            yield _idle(name, f"only --optimizer={reader} reads it")
+
+
+def _idle(name: str, why: str) -> Fault:
+    return Fault(
+        (name,), f"--{name}: given, but does nothing here: {why} - leave it out"
+    )

@@ -1,0 +1,329 @@
+"""The settings of a training run and what they mean together. No TensorFlow.
+
+    config = TransferConfig(dataset="flowers", backbone="MobileNetV2")
+    config.validate()              # ConfigError lists all faults at once
+    config = TransferConfig.from_strings({"dataset": "flowers"})
+
+In: values, or the strings of a flag file. Out: a frozen `TransferConfig`. The
+command line, `--help`, the limits and the README's table come from the fields
+below, so they cannot part.
+
+What is wrong with values together is said by `tl_keras.config.rules`.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+
+from tl_keras.config import rules
+from tl_keras.settings import Fault, Settings, setting
+
+DATA, PICTURE = "Data", "Pictures"
+BACKBONE, HEAD = "Backbone", "Head"
+TRAINING, RUN = "Training", "Run"
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferConfig(Settings):
+    """Settings of `tl_keras.run` and of `python -m tl_keras.train`.
+
+    Every field has its help, unit and limits in its declaration;
+    `python -m tl_keras.train --help` prints them.
+    """
+
+    dataset: str = setting(
+        "",
+        "a folder of class folders (or of train/ val/ test/ with class "
+        "folders), a .csv (path,label[,split]), tfds:NAME[/config][:version], "
+        "or digits",
+        group=DATA,
+        path=True,
+    )
+    val_dataset: str = setting(
+        "", "folder of class folders to validate on", group=DATA, path=True
+    )
+    test_dataset: str = setting(
+        "", "folder of class folders to test on", group=DATA, path=True
+    )
+    data_dir: str = setting(
+        "",
+        "the folder that a .csv's paths start from (its own folder when not "
+        "given), or the folder of prepared TFDS sets",
+        group=DATA,
+        path=True,
+    )
+    val_fraction: float = setting(
+        0.15,
+        "share of each class cut off to validate on, when the dataset has no "
+        "such split; 0 for no validation",
+        group=DATA,
+        low=0,
+        high=0.9,
+    )
+    test_fraction: float = setting(
+        0.15,
+        "share of each class cut off to test on, when the dataset has no "
+        "such split",
+        group=DATA,
+        low=0.01,
+        high=0.9,
+    )
+    train_examples_per_class: int | None = setting(
+        None,
+        "train on this many of each class (few-shot); where the test split "
+        "is cut, all the rest becomes test",
+        group=DATA,
+        unit="pictures",
+        low=1,
+        high=10**9,
+    )
+    val_examples_per_class: int | None = setting(
+        None,
+        "cut this many of each class to validate on, instead of a share",
+        group=DATA,
+        unit="pictures",
+        low=1,
+        high=10**9,
+    )
+
+    image_size: int | None = setting(
+        None,
+        "side of the square the network sees; the backbone's usual size "
+        "when not given",
+        group=PICTURE,
+        unit="pixels",
+        low=1,
+        high=8192,
+    )
+    resize: str = setting(
+        "crop",
+        "how a picture becomes a square: its centre, all of it squashed, or "
+        "all of it with black bars",
+        group=PICTURE,
+        choices=("crop", "squash", "pad"),
+    )
+    augment: str = setting(
+        "none",
+        "random changes to training pictures; never where a flip changes "
+        "the meaning, as in digits",
+        group=PICTURE,
+        choices=("none", "flip", "flip_crop", "flip_crop_color"),
+    )
+
+    backbone: str = setting(
+        "VGG16",
+        "a Keras application (--list_backbones), a network that comes with "
+        "tl_keras (letters_vgg), or your own .keras file",
+        group=BACKBONE,
+    )
+    backbone_args: str = setting(
+        "",
+        "arguments of the application's constructor, such as alpha=0.35",
+        group=BACKBONE,
+    )
+    weights: str = setting(
+        "auto",
+        "imagenet, none (random), or a weights file; auto is imagenet for an "
+        "application and the file's own for a .keras file",
+        group=BACKBONE,
+        path=True,
+    )
+    input_scaling: str = setting(
+        "auto",
+        "what a .keras backbone of yours wants of pixels 0 to 255: none, "
+        "unit (0..1), tf (-1..1), torch or caffe; an application's is known",
+        group=BACKBONE,
+        choices=("auto", "none", "unit", "tf", "torch", "caffe"),
+    )
+
+    pooling: str = setting(
+        "avg",
+        "how the feature map becomes a vector",
+        group=HEAD,
+        choices=("avg", "max", "flatten"),
+    )
+    head_units: tuple[int, ...] = setting(
+        (),
+        "units of Dense ReLU layers before the classifier, such as 4096,4096",
+        group=HEAD,
+        unit="units",
+        low=1,
+        high=10**6,
+    )
+    dropout: float = setting(
+        0.0,
+        "share of units dropped after each layer of --head_units, or of the "
+        "pooled features where there is none",
+        group=HEAD,
+        low=0,
+        high=0.99,
+    )
+
+    head_epochs: int = setting(
+        10,
+        "epochs of the first phase: the head alone, on the frozen backbone",
+        group=TRAINING,
+        unit="epochs",
+        low=0,
+        high=10**6,
+    )
+    head_learning_rate: float = setting(
+        1e-3, "of the first phase", group=TRAINING, low=1e-12, high=1e3
+    )
+    fine_tune_epochs: int = setting(
+        10,
+        "epochs of the second phase: the head and the backbone from "
+        "--unfreeze_from on",
+        group=TRAINING,
+        unit="epochs",
+        low=0,
+        high=10**6,
+    )
+    unfreeze_from: str = setting(
+        "auto",
+        "the first layer, in graph order, so named or starting so; all; "
+        "none; auto is the backbone's last stage (--list_backbones), all for "
+        "a .keras file",
+        group=TRAINING,
+    )
+    fine_tune_learning_rate: float = setting(
+        1e-4, "of the second phase", group=TRAINING, low=1e-12, high=1e3
+    )
+    train_batch_norm: bool = setting(
+        False,
+        "let BatchNorm of the unfrozen layers train too; on small data that "
+        "costs accuracy",
+        group=TRAINING,
+    )
+    batch_size: int = setting(
+        32,
+        "pictures a step",
+        group=TRAINING,
+        unit="pictures",
+        low=1,
+        high=2**20,
+    )
+    optimizer: str = setting(
+        "adam",
+        "a new one for each phase",
+        group=TRAINING,
+        choices=("adam", "adamw", "sgd"),
+    )
+    momentum: float = setting(0.9, "of sgd", group=TRAINING, low=0, high=0.9999)
+    weight_decay: float = setting(
+        0.004, "of adamw", group=TRAINING, low=0, high=10
+    )
+    schedule: str = setting(
+        "cosine",
+        "the learning rate within a phase",
+        group=TRAINING,
+        choices=("cosine", "constant"),
+    )
+    warmup_epochs: float = setting(
+        1.0,
+        "the learning rate rises from 0 over this many epochs of each phase "
+        "(at most half of the phase)",
+        group=TRAINING,
+        unit="epochs",
+        low=0,
+        high=10**6,
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "share of the target spread over all classes, in training only",
+        group=TRAINING,
+        low=0,
+        high=0.9,
+    )
+    class_weights: str = setting(
+        "none",
+        "balanced: each class weighs the same in the training loss",
+        group=TRAINING,
+        choices=("none", "balanced"),
+    )
+    monitor: str = setting(
+        "val_loss",
+        "what chooses the weights that are kept, over all phases: plain "
+        "cross-entropy or accuracy on validation",
+        group=TRAINING,
+        choices=("val_loss", "val_accuracy"),
+    )
+    early_stopping_patience: int = setting(
+        0,
+        "stop a phase after this many epochs without a better --monitor; 0 "
+        "to run all epochs",
+        group=TRAINING,
+        unit="epochs",
+        low=0,
+        high=10**6,
+    )
+    compare_scratch: bool = setting(
+        False,
+        "also train the same network from random weights, all layers, as "
+        "many epochs, to show what transfer bought",
+        group=TRAINING,
+    )
+    seed: int = setting(
+        0,
+        "of the splits, the order, the head's start and augmentation",
+        group=TRAINING,
+        low=0,
+        high=2**31 - 1,
+    )
+
+    name: str = setting(
+        "", "of the run; from the dataset when not given", group=RUN
+    )
+    output_dir: str = setting(
+        "",
+        "the run's folder; saved_models/NAME when not given",
+        group=RUN,
+        path=True,
+    )
+    device: str = setting(
+        "auto",
+        "auto is the GPU where there is one",
+        group=RUN,
+        choices=("auto", "cpu", "gpu"),
+    )
+    precision: str = setting(
+        "float32",
+        "of the backbone's arithmetic; the head and the loss stay float32",
+        group=RUN,
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+
+    def run_name(self) -> str:
+        """`name`, or the dataset's: "tfds:tf_flowers" -> "tf_flowers"."""
+        if self.name:
+            return self.name
+        if self.dataset.startswith("tfds:"):
+            stem = self.dataset.removeprefix("tfds:").split(":")[0]
+        else:
+            stem = os.path.basename(os.path.abspath(self.dataset))
+            stem = stem.removesuffix(".csv")
+        return re.sub(r"[^\w.-]+", "_", stem).strip("._") or "run"
+
+    def run_folder(self) -> pathlib.Path:
+        """`output_dir`, or `saved_models/<name>`."""
+        return pathlib.Path(
+            self.output_dir or pathlib.Path("saved_models", self.run_name())
+        )
+
+    def resolved(self) -> "TransferConfig":
+        """The same settings with absolute paths, for the run's record."""
+        changes: dict[str, str] = {"output_dir": str(self.run_folder())}
+        for field in dataclasses.fields(self):
+            value = changes.get(field.name, getattr(self, field.name))
+            if field.metadata["path"] and os.path.exists(value):
+                changes[field.name] = os.path.abspath(value)
+        if self.backbone.endswith(".keras"):
+            changes["backbone"] = os.path.abspath(self.backbone)
+        changes["output_dir"] = os.path.abspath(changes["output_dir"])
+        return dataclasses.replace(self, name=self.run_name(), **changes)
+
+    def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
+        """What is wrong with these values together."""
+        yield from rules.combination_faults(self)

@@ -1,0 +1,45 @@
+"""`python -m tl_keras.train`: labelled data in, a verified SavedModel out."""
+
+import sys
+from collections.abc import Sequence
+
+from tl_keras.command_line import Command, run_command
+from tl_keras.config import TransferConfig
+
+
+def body(config: TransferConfig | None, switches: set[str]) -> None:
+    """Does what the switches say, or the whole job."""
+    if "list_backbones" in switches:
+        from tl_keras.backbones import describe_backbones
+
+        print(describe_backbones())
+        return
+    from tl_keras import job
+
+    if "dry_run" in switches:
+        print(job.plan(config))
+        return
+    job.run(config)
+
+
+COMMAND = Command(
+    module="tl_keras.train",
+    purpose="Trains a classifier on a pretrained network, evaluates it and "
+    "exports a verified SavedModel for TensorFlow Serving.",
+    settings=TransferConfig,
+    body=body,
+    switches={
+        "dry_run": "print settings, phases, parameters and disk, and stop",
+        "list_backbones": "print the table of Keras applications, and stop",
+    },
+    without_settings=frozenset({"list_backbones"}),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; `argv` without the program's name."""
+    return run_command(COMMAND, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
