@@ -1,0 +1,375 @@
+"""The data room: listing, cutting, order, views, the books."""
+
+import collections
+import csv
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import write_picture
+
+from tl_keras.data import Cut, Examples, Images, Listing, load_images
+from tl_keras.data.splits import cut_splits, write_split
+from tl_keras.errors import DataError
+
+
+def balanced(images) -> None:
+    books = images.books
+    assert books["found"] == sum(books["used"].values()) + sum(
+        books["ignored"].values()
+    )
+
+
+def test_class_folders_are_cut_into_three_stratified_splits(color_folder):
+    images = load_images(str(color_folder), image_size=8, seed=3)
+    assert images.class_names == ("blue_not", "green")
+    assert images.books["used"] == {"train": 16, "val": 4, "test": 4}
+    for split in (images.train, images.val, images.test):
+        counts = collections.Counter(split.examples.labels.tolist())
+        assert counts[0] == counts[1]
+    ids = [id_ for s in images.examples().values() for id_ in s.ids]
+    assert len(set(ids)) == 24
+    assert "blue_not/0.jpg" in ids
+    balanced(images)
+
+
+def test_what_is_ignored_is_counted(color_folder):
+    (color_folder / "notes.txt").write_text("x")
+    (color_folder / "green" / "notes.txt").write_text("x")
+    (color_folder / "green" / ".DS_Store").write_text("x")
+    (color_folder / "__MACOSX").mkdir()
+    os.mkfifo(color_folder / "green" / "pipe.jpg")
+    write_picture(color_folder / "green" / "deep" / "n.png", 1, 1)
+    images = load_images(str(color_folder), image_size=8)
+    assert images.books["ignored"] == {
+        "hidden, or left by a tool": 2,
+        "a file beside the class folders": 1,
+        "not a picture by its extension": 1,
+        "not a regular file": 1,
+    }
+    assert sum(images.books["used"].values()) == 25
+    balanced(images)
+
+
+@pytest.fixture
+def split_folder(tmp_path):
+    root = tmp_path / "pets"
+    for split, count in (("train", 6), ("validation", 2), ("test", 3)):
+        for color, name in enumerate(("cat", "dog")):
+            for number in range(count):
+                write_picture(root / split / name / f"{number}.png", 9, color)
+    return root
+
+
+def test_split_folders_are_taken_as_they_are(split_folder):
+    images = load_images(str(split_folder), image_size=8)
+    assert images.books["used"] == {"train": 12, "val": 4, "test": 6}
+    assert images.test.examples.ids[0] == "test/cat/0.png"
+
+
+def test_folders_that_live_elsewhere(split_folder):
+    """The layout of the hand-written recipe: two folders side by side."""
+    train = split_folder / "train"
+    test = (split_folder / "test").rename(split_folder.parent / "test_dataset")
+    images = load_images(str(train), test_dataset=str(test), image_size=8)
+    assert images.books["used"] == {"train": 10, "val": 2, "test": 6}
+    assert images.test.examples.ids[0] == "test_dataset/cat/0.png"
+
+
+def test_a_class_named_train_is_no_split(tmp_path):
+    for color, name in enumerate(("train", "bus")):
+        for number in range(4):
+            write_picture(tmp_path / name / f"{number}.png", number, color)
+    images = load_images(str(tmp_path), image_size=8)
+    assert images.class_names == ("bus", "train")
+
+
+def spoil(root, how: str) -> None:
+    if how == "no pictures":
+        for file in root.rglob("*.png"):
+            file.rename(file.with_suffix(".txt"))
+    elif how == "one class":
+        for split in ("train", "validation", "test"):
+            for file in (root / split / "dog").iterdir():
+                file.unlink()
+            (root / split / "dog").rmdir()
+    elif how == "empty class":
+        for file in (root / "train" / "dog").iterdir():
+            file.unlink()
+    elif how == "class missing":
+        (root / "test" / "dog").rename(root / "test" / "wolf")
+    elif how == "two validations":
+        (root / "val").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("no pictures", "no pictures found; expected class folders"),
+        ("one class", "one class only, 'cat'"),
+        ("empty class", "train/dog: a class folder without pictures"),
+        ("class missing", "only here ['wolf'], missing here ['dog']"),
+        ("two validations", "keep one folder to validate on"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_says_why(split_folder, how, expected):
+    spoil(split_folder, how)
+    with pytest.raises(DataError) as caught:
+        load_images(str(split_folder), image_size=8)
+    assert expected in str(caught.value)
+
+
+def write_csv(root, text: str, encoding: str = "utf-8"):
+    for color, name in enumerate(("cat", "dog")):
+        for number in range(8):
+            write_picture(root / "p" / f"{name}{number}.png", number, color)
+    file = root / "pets.csv"
+    file.write_bytes(text.encode(encoding))
+    return file
+
+
+ROWS = "".join(
+    f"p/{n}{i}.png,{n}\r\n" for n in ("cat", "dog") for i in range(8)
+)
+
+
+def test_a_csv_with_bom_and_crlf(tmp_path):
+    file = write_csv(tmp_path, "path,label\r\n" + ROWS, "utf-8-sig")
+    images = load_images(str(file), image_size=8)
+    assert images.class_names == ("cat", "dog")
+    assert sum(images.books["used"].values()) == 16
+    assert "p/cat0.png" in images.train.examples.ids
+
+
+def test_a_csv_with_splits_and_a_folder_of_its_own(tmp_path):
+    rows = "label,path,split,note\n"
+    for name in ("cat", "dog"):
+        for i in range(8):
+            split = ("train", "train", "val", "test")[i % 4]
+            rows += f"{name},{name}{i}.png,{split},x\n"
+    file = write_csv(tmp_path, rows + "cat,cat0.png,train,again\n")
+    images = load_images(str(file), image_size=8, data_dir=str(tmp_path / "p"))
+    assert images.books["used"] == {"train": 8, "val": 4, "test": 4}
+    assert images.books["ignored"] == {"the same row again": 1}
+    balanced(images)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "pets.csv:1: expected the header"),
+        ("path,label\n", "no rows"),
+        ("file,label\n" + ROWS, "pets.csv:1: expected the header"),
+        ("path,label\n" + ROWS + "p/cat0.png\n", "pets.csv:18: expected 2"),
+        ("path,label\n" + ROWS + "a,b,c\n", "pets.csv:18: expected 2 fields"),
+        ("path,label\n" + ROWS + ",cat\n", "pets.csv:18: the path is empty"),
+        ("path,label\n" + ROWS + "p/cat1.png,\n", "the label is empty"),
+        ("path,label\n" + ROWS + "p/none.png,cat\n", "is no file below"),
+        ("path,label\n" + ROWS + "../x.png,cat\n", "leads out of"),
+        ("path,label\n" + ROWS + "/etc/passwd,cat\n", "leads out of"),
+        ("path,label\n" + ROWS + "gs://b/x.png,cat\n", "is no path"),
+        ("path,label\n" + ROWS + "p/cat1.png,dog\n", "stands here as dog"),
+        ("path,label\n" + ROWS.replace("dog\r", "cat\r"), "2 or more"),
+        ("path,label,split\np/cat0.png,cat,dev\n", "expected train, val or"),
+        ('path,label\n"p/cat0.png,cat\n', "comma-separated"),
+    ],
+)
+def test_a_csv_that_cannot_be_used_names_the_row(tmp_path, text, expected):
+    file = write_csv(tmp_path, text)
+    with pytest.raises(DataError) as caught:
+        load_images(str(file), image_size=8)
+    assert expected in str(caught.value)
+
+
+def test_a_csv_in_another_encoding_is_named(tmp_path):
+    file = write_csv(tmp_path, "path,label\np/cat0.png,Käfer\n", "latin-1")
+    with pytest.raises(DataError, match="expected UTF-8"):
+        load_images(str(file), image_size=8)
+
+
+def test_digits_keep_their_grey_levels_and_the_rest_is_test():
+    from sklearn.datasets import load_digits
+
+    images = load_images(
+        "digits",
+        image_size=8,
+        train_examples_per_class=10,
+        val_examples_per_class=5,
+    )
+    assert images.books["used"] == {"train": 100, "val": 50, "test": 1647}
+    index = int(images.test.examples.ids[0].split("/")[-1])
+    pixels, labels = next(iter(images.test.batches(1)))
+    digits = load_digits()
+    expected = np.rint(digits.images[index] * 255 / 16)
+    np.testing.assert_array_equal(pixels[0, ..., 0], expected)
+    assert labels[0] == digits.target[index]
+
+
+def listing(counts: tuple[int, ...]) -> Listing:
+    labels = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
+    ids = tuple(f"e{i}" for i in range(len(labels)))
+    examples = Examples(ids, labels, files=ids)
+    return Listing({"train": examples}, tuple("abcdefg"[: len(counts)]), {})
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("counts", [(3, 3), (100, 7), (5, 1000, 20)])
+def test_splits_are_disjoint_complete_and_hold_every_class(seed, counts):
+    splits, left_out = cut_splits(listing(counts), Cut(seed=seed))
+    ids = [id_ for examples in splits.values() for id_ in examples.ids]
+    assert sorted(ids) == sorted(listing(counts).splits["train"].ids)
+    assert left_out == {}
+    for examples in splits.values():
+        assert set(examples.labels.tolist()) == set(range(len(counts)))
+
+
+def test_another_seed_cuts_otherwise_and_the_same_seed_the_same():
+    cuts = [
+        cut_splits(listing((50, 50)), Cut(seed=s))[0]["test"].ids
+        for s in (0, 0, 1)
+    ]
+    assert cuts[0] == cuts[1] != cuts[2]
+
+
+def test_few_shot_on_given_splits_leaves_the_rest_out(split_folder):
+    images = load_images(
+        str(split_folder), image_size=8, train_examples_per_class=2
+    )
+    assert images.books["used"] == {"train": 4, "val": 4, "test": 6}
+    assert sum(images.books["ignored"].values()) == 8
+    balanced(images)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        Cut(),
+        Cut(train_per_class=2),
+        Cut(val_per_class=2),
+        Cut(val_fraction=0.45, test_fraction=0.45),
+    ],
+)
+def test_a_class_too_small_to_cut_is_named(cut):
+    with pytest.raises(DataError, match="class 'b': 2 examples"):
+        cut_splits(listing((50, 2)), cut)
+
+
+def test_no_validation_when_none_is_wanted():
+    splits, _ = cut_splits(listing((10, 10)), Cut(val_fraction=0))
+    assert len(splits["val"]) == 0
+
+
+def test_the_split_is_written_as_it_was_cut(color_folder, tmp_path):
+    images = load_images(str(color_folder), image_size=8)
+    write_split(tmp_path / "split.csv", images.examples(), images.class_names)
+    with open(tmp_path / "split.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 24
+    for row in rows:
+        assert row["id"].split("/")[0] == row["label"]
+        assert row["id"] in images.examples()[row["split"]].ids
+
+
+def labels_of(dataset) -> list[int]:
+    return [int(label) for _, batch in dataset for label in batch]
+
+
+@pytest.fixture
+def numbered() -> Images:
+    """Ten examples whose label is their place."""
+    from tl_keras.data.catalogues import png
+
+    random = np.random.default_rng(0)
+    encoded = tuple(
+        png(random.integers(0, 255, (16, 16, 3), np.uint8)) for _ in range(10)
+    )
+    ids = tuple(str(i) for i in range(10))
+    return Images(
+        Examples(ids, np.arange(10, dtype=np.int32), encoded=encoded), 16
+    )
+
+
+def test_batches_keep_the_order_and_the_partial_last(numbered):
+    batches = numbered.batches(4)
+    assert labels_of(batches) == list(range(10))
+    assert [len(labels) for _, labels in batches] == [4, 4, 2]
+    assert int(batches.cardinality()) == 3
+
+
+def test_an_epoch_is_a_permutation_of_seed_and_number(numbered):
+    def order(seed, epoch):
+        return labels_of(numbered.shuffled_epoch(4, seed=seed, epoch=epoch))
+
+    assert sorted(order(0, 0)) == list(range(10))
+    assert order(0, 5) == order(0, 5)
+    assert len({tuple(order(0, e)) for e in range(5)}) == 5
+    assert order(0, 1) != order(1, 1)
+
+
+def test_passes_of_a_shuffled_dataset_are_the_epochs(numbered):
+    shuffled = numbered.shuffled(4, seed=7)
+    for epoch in range(3):
+        expected = labels_of(numbered.shuffled_epoch(4, seed=7, epoch=epoch))
+        assert labels_of(shuffled) == expected
+
+
+def test_a_variable_moves_the_epoch(numbered):
+    epoch = tf.Variable(2, dtype=tf.int64)
+    dataset = numbered.shuffled_epoch(4, seed=0, epoch=epoch)
+    assert labels_of(dataset) == labels_of(
+        numbered.shuffled_epoch(4, seed=0, epoch=2)
+    )
+    epoch.assign(3)
+    assert labels_of(dataset) == labels_of(
+        numbered.shuffled_epoch(4, seed=0, epoch=3)
+    )
+
+
+def views(images, augment, seed=0, epoch=0) -> dict[int, np.ndarray]:
+    dataset = images.shuffled_epoch(4, seed=seed, epoch=epoch, augment=augment)
+    return {
+        int(label): picture.numpy()
+        for pictures, labels in dataset
+        for picture, label in zip(pictures, labels, strict=True)
+    }
+
+
+@pytest.mark.parametrize("augment", ["flip", "flip_crop", "flip_crop_color"])
+def test_a_view_depends_on_seed_epoch_and_example_alone(numbered, augment):
+    one, again = views(numbered, augment), views(numbered, augment)
+    other = views(numbered, augment, epoch=1)
+    for label in range(10):
+        np.testing.assert_array_equal(one[label], again[label])
+    assert any((one[i] != other[i]).any() for i in range(10))
+    assert one[0].dtype == np.uint8
+    assert one[0].shape == (16, 16, 3)
+
+
+def test_flip_gives_the_picture_or_its_mirror(numbered):
+    plain = views(numbered, "none")
+    mirrored = 0
+    for epoch in range(4):
+        for label, picture in views(numbered, "flip", epoch=epoch).items():
+            is_mirror = (picture == plain[label][:, ::-1]).all()
+            assert is_mirror or (picture == plain[label]).all()
+            mirrored += bool(is_mirror)
+    assert 8 <= mirrored <= 32  # of 40
+
+
+def test_evaluation_batches_are_never_augmented(numbered):
+    plain = views(numbered, "none")
+    for pictures, labels in numbered.batches(4):
+        for picture, label in zip(pictures, labels, strict=True):
+            np.testing.assert_array_equal(picture, plain[int(label)])
+
+
+def test_unreadable_pictures_are_named(color_folder):
+    file = color_folder / "green" / "3.png"
+    file.write_bytes(file.read_bytes()[:100])
+    (color_folder / "green" / "4.jpg").write_bytes(b"")
+    images = load_images(str(color_folder), image_size=8, val_fraction=0.01)
+    with pytest.raises(DataError) as caught:
+        for split in (images.train, images.val, images.test):
+            split.raise_unreadable()
+    assert any("green/" in fault for fault in caught.value.faults)

@@ -1,0 +1,124 @@
+"""A dataset's name -> train, val and test pictures, and its class names.
+
+    images = load_images("flowers", image_size=224, seed=0)
+    model.fit(images.train.shuffled(32), validation_data=images.val.batches(32))
+
+In: a folder, a .csv, `tfds:NAME` or `digits`. Out: an `ImageSplits`. Listing
+(`folders`, `tables`, `catalogues`), cutting (`splits`) and reading
+(`pipeline`) know nothing of each other.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from tl_keras.data.catalogues import list_digits, list_tfds
+from tl_keras.data.examples import Examples, Listing
+from tl_keras.data.folders import list_folder
+from tl_keras.data.pipeline import Images
+from tl_keras.data.splits import Cut, books, cut_splits, write_split
+from tl_keras.data.tables import list_csv
+
+__all__ = [
+    "Cut",
+    "Examples",
+    "ImageSplits",
+    "Images",
+    "Listing",
+    "load_images",
+    "write_split",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSplits:
+    """The three splits of a dataset.
+
+    Attributes:
+        train, val, test: `val` may be empty.
+        class_names: in the order of the labels.
+        books: what was found = used + ignored, with the reasons.
+        fingerprint: SHA-256 of the listing (ids, labels, class names).
+    """
+
+    train: Images
+    val: Images
+    test: Images
+    class_names: tuple[str, ...]
+    books: Mapping
+    fingerprint: str
+
+    def examples(self) -> dict[str, Examples]:
+        """Split name -> its examples."""
+        return {
+            "train": self.train.examples,
+            "val": self.val.examples,
+            "test": self.test.examples,
+        }
+
+
+def load_images(
+    dataset: str,
+    *,
+    image_size: int,
+    resize: str = "crop",
+    val_dataset: str = "",
+    test_dataset: str = "",
+    data_dir: str = "",
+    val_fraction: float = 0.15,
+    test_fraction: float = 0.15,
+    train_examples_per_class: int | None = None,
+    val_examples_per_class: int | None = None,
+    seed: int = 0,
+) -> ImageSplits:
+    """Lists a dataset and gives it three splits; no picture is read yet.
+
+    Args:
+        dataset: a folder of class folders, or of train/ val/ test/ with class
+            folders; a .csv (path,label[,split]);
+            `tfds:NAME[/config][:version]`; or `digits`.
+        image_size: side of the square pictures, in pixels.
+        resize: "crop", "squash" or "pad" (`tl_keras.pixels`).
+        val_dataset, test_dataset: folders that replace those splits.
+        data_dir: where a .csv's paths start; the folder of prepared TFDS sets.
+        val_fraction, test_fraction, train_examples_per_class,
+            val_examples_per_class, seed: how missing splits are cut
+            (`tl_keras.data.Cut`).
+
+    Returns:
+        `ImageSplits`.
+
+    Raises:
+        DataError: the dataset cannot be used as it is (exit code 3).
+        MachineError: a TFDS set must be downloaded and there is no network.
+    """
+    listing = list_dataset(dataset, val_dataset, test_dataset, data_dir)
+    cut = Cut(
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        train_per_class=train_examples_per_class,
+        val_per_class=val_examples_per_class,
+        seed=seed,
+    )
+    splits, left_out = cut_splits(listing, cut)
+    return ImageSplits(
+        **{s: Images(splits[s], image_size, resize) for s in splits},
+        class_names=listing.class_names,
+        books=books(listing, splits, left_out),
+        fingerprint=listing.fingerprint(),
+    )
+
+
+def list_dataset(
+    dataset: str,
+    val_dataset: str = "",
+    test_dataset: str = "",
+    data_dir: str = "",
+) -> Listing:
+    """Chooses the reader for a dataset's name; see `load_images`."""
+    if dataset == "digits":
+        return list_digits()
+    if dataset.startswith("tfds:"):
+        return list_tfds(dataset, data_dir)
+    if dataset.endswith(".csv"):
+        return list_csv(dataset, data_dir)
+    return list_folder(dataset, val_dataset, test_dataset)

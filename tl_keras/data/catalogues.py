@@ -1,0 +1,125 @@
+"""Data sets that have a name -> examples: scikit-learn's digits, TFDS.
+
+They have no picture files, so each picture becomes a lossless PNG in memory
+and its id is `NAME/split/index`. Everything after this room sees encoded
+pictures, whatever they came from.
+"""
+
+import io
+import os
+import socket
+
+import numpy as np
+from PIL import Image
+
+from tl_keras.data.examples import Examples, Listing
+from tl_keras.errors import DataError, MachineError
+
+TFDS_SPLITS = {"train": "train", "validation": "val", "test": "test"}
+# Asked for before a download: TFDS itself retries for minutes when offline.
+TFDS_HOST = "storage.googleapis.com"
+
+
+def list_digits() -> Listing:
+    """The 1,797 handwritten digits that ship inside scikit-learn.
+
+    8 x 8 pixels, 17 grey levels spread over 0 to 255, ten classes, no splits
+    of their own.
+    """
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pictures = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    examples = Examples(
+        tuple(f"digits/all/{i}" for i in range(len(pictures))),
+        digits.target.astype(np.int32),
+        encoded=tuple(png(picture) for picture in pictures),
+    )
+    return Listing(
+        {"train": examples}, tuple(str(n) for n in digits.target_names), {}
+    )
+
+
+def list_tfds(spec: str, data_dir: str = "") -> Listing:
+    """Lists a TensorFlow data set, downloading it if it is not prepared.
+
+    Its pictures are held in memory as PNG while the run lasts.
+
+    Args:
+        spec: `tfds:NAME[/config][:version]`.
+        data_dir: folder of prepared sets; TFDS's own default when empty.
+
+    Raises:
+        DataError: no such set, or it has no image and label.
+        MachineError: it must be downloaded and there is no network.
+    """
+    import tensorflow_datasets as tfds
+
+    name = spec.removeprefix("tfds:")
+    try:
+        builder = tfds.builder(name, data_dir=data_dir or None)
+    except (ValueError, tfds.core.registered.DatasetNotFoundError) as error:
+        reason = str(error).strip().splitlines()[0][:160]
+        raise DataError(
+            f"--dataset={spec}: no such TensorFlow data set ({reason}) - see "
+            "the TFDS catalogue for names, configs and versions"
+        ) from None
+    features = builder.info.features
+    if not {"image", "label"} <= set(features or ()):
+        raise DataError(
+            f"--dataset={spec}: expected the features image and label, found "
+            f"{', '.join(features or ())} - only classification sets do"
+        )
+    _prepare(builder, spec)
+    short = name.split(":")[0]
+    splits = {
+        TFDS_SPLITS[split]: _tfds_split(builder, split, short)
+        for split in builder.info.splits
+        if split in TFDS_SPLITS
+    }
+    unused = [s for s in builder.info.splits if s not in TFDS_SPLITS]
+    ignored = {
+        f"the split {s}": builder.info.splits[s].num_examples for s in unused
+    }
+    return Listing(splits, tuple(features["label"].names), ignored)
+
+
+def _prepare(builder, spec: str) -> None:
+    """Downloads a set that is not there, and says so first."""
+    if builder.info.splits:
+        return
+    behind_proxy = any(v in os.environ for v in ("HTTPS_PROXY", "https_proxy"))
+    try:
+        if not behind_proxy:
+            socket.getaddrinfo(TFDS_HOST, 443)
+        print(f"{spec}: downloading to {builder.data_dir}", flush=True)
+        builder.download_and_prepare()
+    except (OSError, AssertionError) as error:
+        raise MachineError(
+            f"--dataset={spec}: it is not prepared in {builder.data_dir} and "
+            f"cannot be downloaded ({type(error).__name__}) - prepare it on a "
+            "machine with network, copy the folder, and give its parent as "
+            "--data_dir"
+        ) from None
+
+
+def _tfds_split(builder, split: str, name: str) -> Examples:
+    ids, labels, encoded = [], [], []
+    # One reader and no shuffle: the index in the id is the same every time.
+    rows = builder.as_dataset(split=split, shuffle_files=False)
+    for index, row in enumerate(rows.as_numpy_iterator()):
+        ids.append(f"{name}/{split}/{index}")
+        labels.append(int(row["label"]))
+        encoded.append(png(row["image"]))
+    return Examples(
+        tuple(ids), np.array(labels, np.int32), encoded=tuple(encoded)
+    )
+
+
+def png(picture: np.ndarray) -> bytes:
+    """uint8 pixels (h, w), (h, w, 1) or (h, w, 3) as the bytes of a PNG."""
+    if picture.ndim == 3 and picture.shape[-1] == 1:
+        picture = picture[..., 0]
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()

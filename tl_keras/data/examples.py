@@ -1,0 +1,95 @@
+"""What an example is: an id, a label, and bytes of a picture somewhere.
+
+Lists of examples are columns, not objects: a hundred thousand of them are a
+list of names and an array of labels.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """A list of labelled pictures, not yet decoded.
+
+    Attributes:
+        ids: one text each, which follows the example to its prediction row:
+            the path relative to the dataset, or `NAME/split/index`.
+        labels: int32 array (n,), index into the class names.
+        files: path of each, or None when the bytes are in memory.
+        encoded: bytes of each as a picture file, or None when they are in
+            files.
+    """
+
+    ids: tuple[str, ...]
+    labels: np.ndarray
+    files: tuple[str, ...] | None = None
+    encoded: tuple[bytes, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, indices: Sequence[int]) -> "Examples":
+        """The examples at `indices`, in that order."""
+        indices = [int(i) for i in indices]
+
+        def pick(column):
+            return column and tuple(column[i] for i in indices)
+
+        return Examples(
+            pick(self.ids),
+            self.labels[indices],
+            pick(self.files),
+            pick(self.encoded),
+        )
+
+    def read(self, index: int) -> bytes:
+        """The picture file's bytes of one example.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if self.files:
+            return pathlib.Path(self.files[index]).read_bytes()
+        return self.encoded[index]
+
+
+EMPTY = Examples((), np.zeros(0, np.int32))
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """What a source holds, before anything is cut.
+
+    Attributes:
+        splits: "train", and "val", "test" where the source has its own.
+        class_names: in the order of the labels.
+        ignored: how many things were found and not taken, by reason.
+    """
+
+    splits: Mapping[str, Examples]
+    class_names: tuple[str, ...]
+    ignored: Mapping[str, int]
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the ids, labels and class names of all splits.
+
+        It tells that the same examples were listed; it does not read them.
+        """
+        digest = hashlib.sha256(repr(self.class_names).encode())
+        for split in sorted(self.splits):
+            examples = self.splits[split]
+            digest.update(
+                repr((split, examples.ids)).encode("utf-8", "replace")
+            )
+            digest.update(examples.labels.tobytes())
+        return digest.hexdigest()
+
+
+def total(counts: Mapping[str, int]) -> int:
+    """The sum of counted things."""
+    return sum(counts.values())
