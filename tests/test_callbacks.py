@@ -1,0 +1,214 @@
+"""callbacks.py, with scripted logs and without training where it can be."""
+
+import csv
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tl_keras.callbacks import (
+    HistoryLogger,
+    KeepBestWeights,
+    StopOnNonFinite,
+    WarmupCosine,
+)
+
+
+def linear_model(optimizer="sgd") -> keras.Model:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    return model
+
+
+X, Y = np.ones((8, 3), np.float32), np.zeros((8, 1), np.float32)
+
+
+def fit(model, callback, epochs=2, **arguments):
+    return model.fit(
+        X, Y, batch_size=2, epochs=epochs, verbose=0, callbacks=[callback],
+        **arguments,
+    )  # fmt: skip
+
+
+def attach(callback, model=None, epochs=3, steps=4):
+    """A callback as Keras sets one up, for scripted calls."""
+    callback.set_model(model or linear_model())
+    callback.set_params({"epochs": epochs, "steps": steps})
+    callback.on_train_begin()
+    return callback
+
+
+def test_a_finite_fit_is_left_alone():
+    callback = StopOnNonFinite(weights_every=1)
+    history = fit(linear_model(), callback)
+    assert callback.found is None
+    assert len(history.history["loss"]) == 2
+
+
+def test_a_nan_loss_stops_at_its_batch():
+    callback = attach(StopOnNonFinite())
+    callback.on_epoch_begin(4)
+    callback.on_train_batch_end(2, {"loss": 1.0})
+    assert callback.found is None
+    callback.on_train_batch_end(3, {"loss": math.nan})
+    assert callback.found == "loss became nan at epoch 5, batch 4"
+    assert callback.model.stop_training
+
+
+def hiding_model() -> keras.Model:
+    """A ReLU that makes 0 of a NaN, as the fused kernel on a CPU does."""
+    inputs = keras.Input((3,))
+    hidden = keras.layers.Dense(2, name="hidden")(inputs)
+    hidden = keras.ops.where(hidden > 0, hidden, 0.0)
+    model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+    model.get_layer("hidden").trainable = False
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_nan_weights_behind_a_relu_are_found():
+    model = hiding_model()
+    kernel = model.get_layer("hidden").kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    plain = fit(hiding_model_with(model), keras.callbacks.TerminateOnNaN())
+    assert len(plain.history["loss"]) == 2  # Keras's own sees nothing.
+    assert np.isfinite(plain.history["loss"]).all()
+    callback = StopOnNonFinite()
+    history = fit(model, callback)
+    assert "hidden/kernel is not finite at the end of epoch 1" in callback.found
+    assert len(history.history["loss"]) == 1
+
+
+def hiding_model_with(model) -> keras.Model:
+    other = hiding_model()
+    other.set_weights(model.get_weights())
+    return other
+
+
+def test_weights_can_be_looked_at_between_batches():
+    model = hiding_model()
+    kernel = model.get_layer("hidden").kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    callback = StopOnNonFinite(weights_every=2)
+    fit(model, callback)
+    assert "at epoch 1, batch 2" in callback.found
+
+
+def test_what_was_found_is_forgotten_at_the_next_fit():
+    callback = attach(StopOnNonFinite())
+    callback.on_train_batch_end(0, {"loss": math.inf})
+    assert callback.found
+    fit(linear_model(), callback)
+    assert callback.found is None
+
+
+def rates(callback, epochs=4, steps=5, first=0) -> list[float]:
+    """The learning rate of every batch of a scripted fit."""
+    attach(callback, epochs=first + epochs, steps=steps)
+    seen = []
+    for epoch in range(first, first + epochs):
+        callback.on_epoch_begin(epoch)
+        for batch in range(steps):
+            callback.on_train_batch_begin(batch)
+            rate = callback.model.optimizer.learning_rate
+            seen.append(float(keras.ops.convert_to_numpy(rate)))
+    return seen
+
+
+def test_the_rate_rises_then_falls_along_a_cosine():
+    seen = rates(WarmupCosine(1.0, warmup_epochs=1))
+    np.testing.assert_allclose(seen[:5], [0.2, 0.4, 0.6, 0.8, 1.0], rtol=1e-6)
+    done = (np.arange(5, 20) - 5) / 15
+    np.testing.assert_allclose(
+        seen[5:], 0.5 * (1 + np.cos(np.pi * done)), rtol=1e-5
+    )
+
+
+def test_a_later_fit_has_the_same_rates():
+    callback = WarmupCosine(0.1, warmup_epochs=2)
+    assert rates(callback) == rates(callback, first=10)
+
+
+def test_constant_is_a_final_fraction_of_one():
+    seen = rates(WarmupCosine(0.5, warmup_epochs=0, final_fraction=1.0))
+    np.testing.assert_allclose(seen, 0.5)
+
+
+def test_a_warmup_takes_at_most_half():
+    seen = rates(WarmupCosine(1.0, warmup_epochs=99), epochs=2)
+    assert max(seen) == 1.0
+    assert seen.index(1.0) == 4
+
+
+def test_a_resumed_fit_goes_on_where_it_was():
+    whole = rates(WarmupCosine(1.0), epochs=4)
+    rest = WarmupCosine(1.0, first_epoch=0)
+    attach(rest, epochs=4, steps=5)
+    rest.on_epoch_begin(2)
+    rest.on_train_batch_begin(3)
+    assert float(rest.model.optimizer.learning_rate) == pytest.approx(
+        whole[2 * 5 + 3]
+    )
+
+
+def read_rows(path) -> list[dict]:
+    with open(path, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_history_runs_on_over_fits_and_columns(tmp_path):
+    path = tmp_path / "history.csv"
+    model = linear_model()
+    fit(model, HistoryLogger(path, phase="head"))
+    logger = HistoryLogger(path, phase="tune")
+    fit(model, logger, epochs=3, initial_epoch=2, validation_data=(X, Y))
+    rows = read_rows(path)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["phase"] for row in rows] == ["head", "head", "tune"]
+    assert [bool(row["val_loss"]) for row in rows] == [False, False, True]
+    assert all(float(row["learning_rate"]) > 0 for row in rows)
+    assert len(logger.rows) == 1
+
+
+def best_of(values, mode="min") -> KeepBestWeights:
+    model = linear_model()
+    callback = attach(KeepBestWeights("val_loss", mode), model)
+    for epoch, value in enumerate(values):
+        model.layers[0].bias.assign([float(epoch)])
+        callback.on_epoch_end(epoch, {"val_loss": value})
+    return callback
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "epoch"),
+    [
+        ([3, 1, 2], "min", 2),
+        ([3, 1, 1], "min", 2),  # the earlier one on a tie
+        ([3, 4, 4], "max", 2),
+        ([math.nan, 5, 6], "min", 2),
+        ([-math.inf, 5], "min", 2),
+    ],
+)
+def test_the_best_epoch_is_kept(values, mode, epoch):
+    callback = best_of(values, mode)
+    assert callback.best_epoch == epoch
+    assert callback.best_variables[1] == epoch - 1
+
+
+def test_nothing_finite_leaves_no_best():
+    assert best_of([math.nan, math.inf]).best_epoch is None
+
+
+def test_the_best_is_forgotten_at_the_next_fit():
+    callback = best_of([0.0])
+    attach(callback)
+    callback.on_epoch_end(7, {"val_loss": 9.0})
+    assert callback.best_epoch == 8
+
+
+def test_an_unknown_monitor_lists_the_names():
+    callback = attach(KeepBestWeights("val_loss"))
+    with pytest.raises(ValueError, match=r"\['loss'\]"):
+        callback.on_epoch_end(0, {"loss": 1.0})

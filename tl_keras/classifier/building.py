@@ -1,0 +1,151 @@
+"""Pixels in, logits out: input scaling + backbone + head, as one model.
+
+In: a backbone and a few numbers. Out: a flat functional model of built-in
+Keras layers and operations.
+"""
+
+import keras
+
+from tl_keras import backbones
+from tl_keras.classifier.loading import (
+    call_layers,
+    load_backbone,
+    set_precision,
+)
+from tl_keras.errors import ConfigError
+
+INPUT = "pixels"
+FIRST_OF_HEAD = "head_pooling"
+LOGITS = "head_logits"
+# Weights of red, green and blue in grey, as JPEG and TensorFlow have them.
+GREY = (0.299, 0.587, 0.114)
+POOLINGS = {
+    "avg": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+    "flatten": keras.layers.Flatten,
+}
+
+
+def build_classifier(
+    backbone: str | keras.Model,
+    num_classes: int,
+    *,
+    image_size: int | None = None,
+    weights: str = "auto",
+    backbone_arguments: dict | None = None,
+    input_scaling: str = "auto",
+    pooling: str = "avg",
+    head_units: tuple[int, ...] = (),
+    dropout: float = 0.0,
+    precision: str = "float32",
+) -> keras.Model:
+    """Builds a classifier on a pretrained backbone.
+
+    Args:
+        backbone: a name or file (`load_backbone`), or a functional model of
+            yours from pictures (batch, size, size, 3 or 1) to features.
+        image_size, weights, backbone_arguments: see `load_backbone`; a model
+            of yours has its own.
+        num_classes: 2 or more.
+        input_scaling: how pixels 0..255 are scaled for a `.keras` backbone;
+            "auto" is the table's for an application, else "none".
+        pooling: "avg", "max" or "flatten", of the feature map.
+        head_units: units of Dense ReLU layers before the logits.
+        dropout: share of units dropped after each of them, or of the pooled
+            features when there is none.
+        precision: of the backbone; the head is always float32.
+
+    Returns:
+        Functional model: float32 pixels (batch, size, size, 3), 0 to 255
+        (uint8 is cast) -> float32 logits (batch, num_classes). Everything is
+        trainable; see `set_trainable`.
+
+    Raises:
+        ConfigError: names what does not fit.
+
+    Example:
+        model = build_classifier("VGG16", 2, weights="none", image_size=64)
+    """
+    if num_classes < 2:
+        raise ConfigError(f"num_classes={num_classes}: expected 2 or more")
+    network = backbone
+    if isinstance(backbone, str):
+        network = load_backbone(
+            backbone,
+            image_size=image_size,
+            weights=weights,
+            arguments=backbone_arguments,
+        )
+    if precision != "float32":
+        set_precision(network, precision)
+    if input_scaling == "auto":
+        input_scaling = usual_scaling(backbone)
+    _, size, _, channels = network.input_shape
+    inputs = keras.Input((size, size, 3), name=INPUT, dtype="float32")
+    scaled = _scale(inputs, backbones.SCALINGS[input_scaling], channels)
+    logits = _head(
+        call_layers(network, scaled), num_classes, pooling, head_units, dropout
+    )
+    return keras.Model(inputs, logits, name=f"{network.name}_classifier")
+
+
+def usual_scaling(backbone: str | keras.Model) -> str:
+    """Input scaling of an application; "none" for any other network."""
+    known = isinstance(backbone, str) and backbone in backbones.BACKBONES
+    return backbones.BACKBONES[backbone].scaling if known else "none"
+
+
+def usual_unfreeze(backbone: str) -> str:
+    """Where to unfreeze an application from; "all" for any other network."""
+    known = backbone in backbones.BACKBONES
+    return backbones.BACKBONES[backbone].stages[-1] if known else "all"
+
+
+def _scale(tensor, scaling: backbones.Scaling, channels: int):
+    """Input scaling of built-in operations, in float32."""
+    if scaling.reverse_channels:
+        tensor = keras.ops.flip(tensor, axis=-1)
+    if scaling != backbones.SCALINGS["none"]:
+        tensor = keras.layers.Rescaling(
+            list(scaling.scale),
+            offset=list(scaling.offset),
+            dtype="float32",
+            name="input_scaling",
+        )(tensor)
+    if channels == 1:
+        weights = keras.ops.convert_to_tensor(GREY)
+        tensor = keras.ops.sum(tensor * weights, axis=-1, keepdims=True)
+    return tensor
+
+
+def _head(features, num_classes, pooling, head_units, dropout):
+    """Pooling, Dense ReLU layers with dropout, and the logits; float32."""
+    if pooling not in POOLINGS:
+        raise ConfigError(
+            f"--pooling={pooling}: expected one of {', '.join(POOLINGS)}"
+        )
+    kind = POOLINGS[pooling] if len(features.shape) == 4 else None
+    layer = (kind or keras.layers.Identity)(name=FIRST_OF_HEAD, dtype="float32")
+    tensor = layer(features)
+    for number, units in enumerate(head_units, 1):
+        tensor = keras.layers.Dense(
+            units,
+            activation="relu",
+            dtype="float32",
+            name=f"head_dense_{number}",
+        )(tensor)
+        if dropout:
+            tensor = keras.layers.Dropout(
+                dropout, dtype="float32", name=f"head_dropout_{number}"
+            )(tensor)
+    if dropout and not head_units:
+        tensor = keras.layers.Dropout(
+            dropout, dtype="float32", name="head_dropout"
+        )(tensor)
+    return keras.layers.Dense(num_classes, dtype="float32", name=LOGITS)(tensor)
+
+
+def probabilities_model(model: keras.Model) -> keras.Model:
+    """The same layers with a softmax: pixels -> float32 probabilities."""
+    softmax = keras.layers.Softmax(name="probabilities", dtype="float32")
+    return keras.Model(model.inputs, softmax(model.outputs[0]), name=model.name)

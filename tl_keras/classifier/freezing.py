@@ -1,0 +1,128 @@
+"""What trains and what is frozen; frozen means frozen.
+
+In: a classifier. Out: its layers' `trainable`, and the graph to fit.
+
+In `fit`, Keras runs every layer with training=True, whatever it was called
+with when the model was built (keras issue 20285); `trainable = False` stops a
+BatchNorm but not a Dropout. `training_graph` gives a second model over the same
+layers in which every frozen one runs as in inference. Its weights are the
+model's weights; there is nothing to copy back.
+"""
+
+import difflib
+import inspect
+import math
+
+import keras
+
+from tl_keras.classifier.building import FIRST_OF_HEAD
+from tl_keras.classifier.loading import inner_layers
+from tl_keras.errors import ConfigError
+
+
+def split_layers(
+    model: keras.Model,
+) -> tuple[list[keras.Layer], list[keras.Layer]]:
+    """The layers of a classifier: (up to the feature map, head), in order."""
+    names = [layer.name for layer in model.layers]
+    if FIRST_OF_HEAD not in names:
+        raise ConfigError(
+            f"model {model.name}: expected a classifier of build_classifier, "
+            f"found no layer {FIRST_OF_HEAD}"
+        )
+    # Layers are sorted by depth, so all before the pooling feed it.
+    start = names.index(FIRST_OF_HEAD)
+    return model.layers[:start], model.layers[start:]
+
+
+def layer_index(layers: list[keras.Layer], name: str) -> int:
+    """Place of the first layer named `name`, or else starting so.
+
+    Raises:
+        ConfigError: there is none; lists the near names.
+    """
+    names = [layer.name for layer in layers]
+    if name in names:
+        return names.index(name)
+    for index, other in enumerate(names):
+        if other.startswith(name):
+            return index
+    near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
+    raise ConfigError(
+        f"--unfreeze_from={name}: expected a layer's name, its beginning, all "
+        f"or none - near names: {', '.join(near or names[-5:])}"
+    )
+
+
+def set_trainable(
+    model: keras.Model, unfreeze_from: str, *, train_batch_norm: bool = False
+) -> None:
+    """Sets what trains: the head, and the backbone from a layer on.
+
+    A BatchNorm of the backbone stays still with its statistics, gamma and
+    beta even where its block is unfrozen: a small batch's statistics are
+    noise, and accuracy on small data collapses.
+
+    Args:
+        model: from `build_classifier`.
+        unfreeze_from: "none", "all", or a layer (`layer_index`).
+        train_batch_norm: let the unfrozen BatchNorms train.
+
+    Raises:
+        ConfigError: no such layer.
+    """
+    backbone, head = split_layers(model)
+    start = {"all": 0, "none": len(backbone)}.get(unfreeze_from)
+    if start is None:
+        start = layer_index(backbone, unfreeze_from)
+    for index, layer in enumerate(backbone):
+        layer.trainable = index >= start
+        if not train_batch_norm:
+            for inner in inner_layers(layer):
+                if isinstance(inner, keras.layers.BatchNormalization):
+                    inner.trainable = False
+    for layer in head:
+        layer.trainable = True
+
+
+class Still(keras.layers.Layer):
+    """Runs a layer as in inference, also inside `fit`; shares its weights."""
+
+    def __init__(self, layer: keras.Layer):
+        super().__init__(name=f"still_{layer.name}", dtype=layer.dtype_policy)
+        self.layer = layer
+        self.built = True
+
+    def call(self, *args, **arguments):
+        """The layer's output with training=False."""
+        return self.layer(*args, **{**arguments, "training": False})
+
+
+def training_graph(model: keras.Model) -> keras.Model:
+    """A model to fit: the same layers, the frozen ones as in inference.
+
+    Args:
+        model: a functional model whose layers' `trainable` say what is
+            frozen, as `set_trainable` leaves them.
+
+    Returns:
+        A model of the same inputs and outputs that shares every variable.
+    """
+
+    def still_if_frozen(operation):
+        # Only layers that act differently in training need holding.
+        if (
+            isinstance(operation, keras.Layer)
+            and not operation.trainable
+            and "training" in inspect.signature(operation.call).parameters
+        ):
+            return Still(operation)
+        return operation
+
+    return keras.models.clone_model(model, clone_function=still_if_frozen)
+
+
+def count_trainable(model: keras.Model) -> tuple[int, int]:
+    """(parameters that train, all parameters) of a model."""
+    train = sum(math.prod(v.shape) for v in model.trainable_variables)
+    return train, model.count_params()
