@@ -1,0 +1,66 @@
+"""What several test files need: pictures, a small network, real data."""
+
+import os
+import pathlib
+
+# Before TensorFlow loads: tests run on the CPU, and without its chatter.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CHECKOUT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture
+def shared() -> pathlib.Path:
+    """The folder of real photographs and ImageNet weights."""
+    folder = os.environ.get("TL_KERAS_SHARED")
+    if not folder:
+        pytest.skip("TL_KERAS_SHARED is not set: no real photographs here")
+    return pathlib.Path(folder)
+
+
+def write_picture(path: pathlib.Path, seed: int, color: int) -> None:
+    """A noisy picture in which channel `color` is the bright one."""
+    random = np.random.default_rng(seed)
+    picture = random.integers(0, 80, (40, 56, 3), dtype=np.uint8)
+    picture[..., color] += 150
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+
+
+@pytest.fixture
+def color_folder(tmp_path) -> pathlib.Path:
+    """Two easy classes, 12 pictures each, in class folders."""
+    root = tmp_path / "colors"
+    for color, name in enumerate(("blue_not", "green")):
+        for number in range(12):
+            suffix = ".png" if number % 2 else ".jpg"
+            write_picture(
+                root / name / f"{number}{suffix}", 100 * color + number, color
+            )
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_network(tmp_path_factory) -> pathlib.Path:
+    """A user's own backbone: 16 px, BatchNorm and Dropout in it."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((16, 16, 3), name="picture")
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.Conv2D(4, 3, padding="same", name="one_conv")(x)
+    x = keras.layers.BatchNormalization(name="one_norm")(x)
+    x = keras.layers.ReLU(name="one_relu")(x)
+    x = keras.layers.MaxPooling2D(name="one_pool")(x)
+    x = keras.layers.Conv2D(6, 3, padding="same", name="two_conv")(x)
+    x = keras.layers.BatchNormalization(name="two_norm")(x)
+    x = keras.layers.Dropout(0.5, name="two_drop")(x)
+    x = keras.layers.ReLU(name="two_relu")(x)
+    file = tmp_path_factory.mktemp("network") / "tiny.keras"
+    keras.Model(inputs, x, name="tiny").save(file)
+    return file

@@ -1,0 +1,140 @@
+"""The arrows between rooms never turn back, and the names are one each."""
+
+import ast
+import importlib
+import json
+import pathlib
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+from conftest import CHECKOUT
+
+import tl_keras
+
+PACKAGE = pathlib.Path(tl_keras.__file__).parent
+
+# Room -> the rooms it may import. A room not listed here may not exist.
+BASE = {"errors", "atomic", "pixels", "settings"}
+ALLOWED = {
+    "errors": set(),
+    "atomic": {"errors"},
+    "pixels": {"errors"},
+    "settings": {"errors"},
+    "pretrained": set(),
+    "backbones": set(),
+    "config": {"backbones", "pretrained"},
+    "devices": set(),
+    "data": set(),
+    "classifier": {"backbones", "pretrained"},
+    "callbacks": set(),
+    "phases": {"classifier", "callbacks"},
+    "evaluation": set(),
+    "servable": {"classifier"},
+    "run_card": {"evaluation"},
+    "job": {
+        "config", "devices", "data", "classifier", "phases", "evaluation",
+        "servable", "run_card", "backbones",
+    },
+    "command_line": {"config"},
+    "train": {"command_line", "config", "backbones", "job"},
+    "__init__": {"callbacks"},
+}  # fmt: skip
+
+
+def rooms() -> dict[str, list[pathlib.Path]]:
+    """Room -> its files; a room is a module or a folder."""
+    found: dict[str, list[pathlib.Path]] = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = file.relative_to(PACKAGE).parts
+        room = parts[0].removesuffix(".py")
+        found.setdefault(room, []).append(file)
+    return found
+
+
+def imported_rooms(file: pathlib.Path) -> set[str]:
+    """Rooms of this package that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = [name.split(".") for name in names]
+    return {p[1] for p in parts if p[0] == "tl_keras" and len(p) > 1} - {
+        "__version__"
+    }
+
+
+def test_every_room_is_in_the_table_and_only_they():
+    assert set(rooms()) == set(ALLOWED)
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_room_imports_what_the_table_allows(room):
+    for file in rooms()[room]:
+        extra = imported_rooms(file) - ALLOWED[room] - BASE - {room}
+        if room in BASE:
+            extra = imported_rooms(file) - ALLOWED[room]
+        assert extra == set(), file
+
+
+def test_no_room_is_a_drawer_and_none_is_too_big():
+    assert set(rooms()).isdisjoint({"utils", "common", "base", "helpers"})
+    for files in rooms().values():
+        for file in files:
+            lines = len(file.read_text(encoding="utf-8").splitlines())
+            assert lines <= 420, file
+
+
+def test_shipped_code_has_no_asserts_and_reads_no_pickles():
+    for files in rooms().values():
+        for file in files:
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            for node in ast.walk(tree):
+                assert not isinstance(node, ast.Assert), file
+                if isinstance(node, ast.Import):
+                    names = {alias.name for alias in node.names}
+                    assert names.isdisjoint({"pickle", "joblib"}), file
+
+
+def test_no_public_name_is_a_rooms_name():
+    names = set(tl_keras.__all__) - {"callbacks"}
+    assert names.isdisjoint(rooms())
+    for name in tl_keras.__all__:
+        assert getattr(tl_keras, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = tl_keras.nothing
+
+
+def test_importing_the_package_loads_no_tensorflow():
+    code = (
+        "import sys, json, tl_keras; tl_keras.TransferConfig;"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    loaded = set(json.loads(ran.stdout))
+    assert loaded.isdisjoint({"tensorflow", "keras", "matplotlib", "sklearn"})
+
+
+@pytest.mark.parametrize("room", sorted(set(ALLOWED) - {"__init__"}))
+def test_every_room_can_be_imported_alone(room):
+    """In a process where no other room came first: no hidden circle."""
+    importlib.import_module(f"tl_keras.{room}")
+
+
+def test_what_is_tested_is_what_is_installed():
+    """Not the checkout by accident: files left out of the wheel would pass."""
+    distribution = metadata.distribution("tl-keras")
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        assert PACKAGE.parent == CHECKOUT
+        return
+    installed = pathlib.Path(distribution.locate_file("tl_keras"))
+    assert installed.resolve() == PACKAGE.resolve()
+    assert CHECKOUT not in PACKAGE.parents or ".venv" in str(PACKAGE)
+    assert distribution.version == tl_keras.__version__

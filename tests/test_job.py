@@ -1,0 +1,262 @@
+"""The whole run: command and Python, files, numbers, faults."""
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import CHECKOUT
+
+from tl_keras import TransferConfig, run
+from tl_keras.errors import ConfigError, DataError, MachineError
+from tl_keras.train import main
+
+
+@pytest.fixture
+def config(color_folder, tiny_network, tmp_path) -> TransferConfig:
+    return TransferConfig(
+        dataset=str(color_folder),
+        backbone=str(tiny_network),
+        output_dir=str(tmp_path / "out"),
+        head_epochs=12,
+        head_learning_rate=0.1,
+        fine_tune_epochs=2,
+        unfreeze_from="two",
+        batch_size=6,
+        val_fraction=0.25,
+        test_fraction=0.25,
+    )
+
+
+def changed(config: TransferConfig, **values) -> TransferConfig:
+    return dataclasses.replace(config, **values)
+
+
+def test_a_run_leaves_what_it_promises(config, capsys):
+    result = run(changed(config, compare_scratch=True))
+    files = {path.name for path in result.run_folder.iterdir()}
+    assert files == {
+        "run.flags", "metrics.json", "history.csv", "split.csv", "logs",
+        "predictions.csv", "model.keras", "labels.txt", "curves.png",
+        "confusion.png",
+    }  # fmt: skip
+    stored = json.loads((result.run_folder / "metrics.json").read_text())
+    assert stored == result.metrics
+    assert set(stored["test"]) >= {
+        "accuracy", "macro_f1", "loss", "examples", "per_class",
+        "accuracy_interval",
+    }  # fmt: skip
+    assert stored["test"]["accuracy"] >= 5 / 6  # two easy colours
+    assert [p["name"] for p in stored["phases"]] == ["head", "fine_tune"]
+    assert stored["seconds"]["total"] >= stored["seconds"]["train"] > 0
+    assert stored["versions"]["keras"] == keras.__version__
+    assert len(stored["data"]["fingerprint"]) == 64
+    assert (result.run_folder / "labels.txt").read_text() == "blue_not\ngreen\n"
+    assert list((result.run_folder / "logs").rglob("events*"))
+    printed = capsys.readouterr().out
+    for words in (
+        "frozen backbone", "fine-tuned", "from random weights", "<- kept",
+        "data: 24 found = 12 train, 6 val, 6 test",
+    ):  # fmt: skip
+        assert words in printed
+
+
+def read(path) -> list[dict]:
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_predictions_export_and_model_file_agree(config):
+    """The same six files, three ways, the same probabilities."""
+    result = run(config)
+    rows = read(result.run_folder / "predictions.csv")
+    assert len(rows) == result.metrics["test"]["examples"] == 6
+    root = config.dataset
+    encoded = [pathlib.Path(root, row["id"]).read_bytes() for row in rows]
+    names = [f"p:{name}" for name in result.class_names]
+    listed = np.array([[float(row[name]) for name in names] for row in rows])
+    serve = tf.saved_model.load(result.version).signatures["serving_default"]
+    served = serve(image_bytes=tf.constant(encoded))["probabilities"]
+    np.testing.assert_allclose(served, listed, atol=1e-5)
+    from tl_keras import pixels
+
+    model = keras.models.load_model(result.run_folder / "model.keras")
+    pictures = np.stack([pixels.load(e, 16, "crop") for e in encoded])
+    np.testing.assert_allclose(
+        model.predict(pictures, verbose=0), listed, atol=1e-5
+    )
+    right = [row["label"] == row["predicted"] for row in rows]
+    assert np.mean(right) == result.metrics["test"]["accuracy"]
+
+
+def test_the_flags_of_a_run_repeat_it(config, tmp_path):
+    first = run(config)
+    out = tmp_path / "again"
+    flags = first.run_folder / "run.flags"
+    assert main([f"--flagfile={flags}", f"--output_dir={out}"]) == 0
+    for name in ("predictions.csv", "split.csv", "history.csv"):
+        assert (out / "run" / name).read_bytes() == (
+            first.run_folder / name
+        ).read_bytes(), name
+
+
+def test_a_second_run_keeps_the_first(config):
+    config = changed(config, head_epochs=1, fine_tune_epochs=0)
+    versions = [run(config).version.name for _ in range(2)]
+    assert versions == ["1", "2"]
+    names = set(os.listdir(config.output_dir))
+    assert names == {"1", "2", "run", "run.1"}
+
+
+def test_no_validation_still_gives_a_whole_run(config):
+    result = run(
+        changed(config, val_fraction=0.0, head_epochs=1, fine_tune_epochs=1)
+    )
+    assert result.metrics["kept_phase"] == "fine_tune"
+    assert result.metrics["data"]["used"]["val"] == 0
+
+
+def test_options_people_expect_all_run(config):
+    result = run(
+        changed(
+            config,
+            optimizer="adamw",
+            weight_decay=0.01,
+            label_smoothing=0.1,
+            class_weights="balanced",
+            monitor="val_accuracy",
+            early_stopping_patience=1,
+            augment="flip_crop_color",
+            resize="pad",
+            pooling="max",
+            head_units=(5,),
+            dropout=0.2,
+            schedule="constant",
+            train_batch_norm=True,
+            precision="mixed_bfloat16",
+            head_epochs=2,
+            fine_tune_epochs=1,
+        )
+    )
+    assert result.metrics["model"]["precision"] == "mixed_bfloat16"
+    assert np.isfinite(result.metrics["test"]["loss"])
+
+
+def test_dry_run_says_what_would_be_done_and_writes_nothing(config, capsys):
+    arguments = config.to_flags().splitlines()
+    assert main([*arguments, "--dry_run"]) == 0
+    printed = capsys.readouterr().out
+    for words in (
+        "--unfreeze_from=two", "head: 12 epochs", "fine_tune: 2 epochs",
+        "14 of 388 parameters train", "MB free", "16 x 16 pixels",
+    ):  # fmt: skip
+        assert words in printed
+    assert not os.path.exists(config.output_dir)
+
+
+def test_list_backbones_needs_no_dataset(capsys):
+    assert main(["--list_backbones"]) == 0
+    printed = capsys.readouterr().out
+    assert "VGG16" in printed
+    assert "EfficientNetV2L" in printed
+
+
+def test_a_broken_picture_is_named(config, color_folder):
+    (color_folder / "green" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
+    (color_folder / "blue_not" / "4.jpg").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        run(config)
+    assert all(" - repair the file" in line for line in caught.value.faults)
+    assert any("green/3.png" in f or "blue_not/4.jpg" in f
+               for f in caught.value.faults)  # fmt: skip
+
+
+def test_an_unknown_layer_is_told_before_the_first_epoch(config, capsys):
+    with pytest.raises(ConfigError, match="near names: two_conv"):
+        run(changed(config, unfreeze_from="two_konv"))
+    assert "phase" not in capsys.readouterr().out
+
+
+def test_an_output_that_cannot_be_written_is_told_first(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MachineError, match="cannot be written"):
+        run(changed(config, output_dir=str(tmp_path / "file" / "out")))
+
+
+def test_a_run_that_cannot_begin_moves_no_older_one(config, tmp_path):
+    older = tmp_path / "out" / "run"
+    older.mkdir(parents=True)
+    with pytest.raises(ConfigError):
+        run(changed(config, unfreeze_from="two_konv"))
+    assert os.listdir(tmp_path / "out") == ["run"]
+
+
+def test_stopping_early_without_validation_is_refused(config):
+    with pytest.raises(DataError, match="nothing to validate on"):
+        run(changed(config, val_fraction=0.0, early_stopping_patience=2))
+
+
+def test_the_command_from_another_folder(tmp_path):
+    """Quick start in miniature, as a process of its own, from anywhere."""
+    flags = CHECKOUT / "configs" / "quickstart.flags"
+    command = [
+        sys.executable, "-m", "tl_keras.train", f"--flagfile={flags}",
+        "--head_epochs=2", "--fine_tune_epochs=1", "--nocompare_scratch",
+    ]  # fmt: skip
+    hushing = ("TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES")
+    ran = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True,
+        env={k: v for k, v in os.environ.items() if k not in hushing},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""  # none of TensorFlow's chatter
+    assert (tmp_path / "saved_models/quickstart/1/saved_model.pb").exists()
+    assert "Epoch 3/3" in ran.stdout
+
+
+def quickstart(seed: int, out) -> dict:
+    from tl_keras.command_line import read_arguments
+    from tl_keras.train import COMMAND
+
+    flags = CHECKOUT / "configs" / "quickstart.flags"
+    texts, _, _ = read_arguments(COMMAND, [f"--flagfile={flags}"])
+    config = TransferConfig.from_strings(texts)
+    return run(
+        changed(config, seed=seed, output_dir=str(out / str(seed)))
+    ).metrics
+
+
+@pytest.mark.acceptance
+def test_quick_start_over_five_seeds(tmp_path):
+    metrics = [quickstart(seed, tmp_path) for seed in range(5)]
+    kept = np.mean([m["test"]["accuracy"] for m in metrics])
+    scratch = np.mean([m["scratch"]["test"]["accuracy"] for m in metrics])
+    print(f"\nquick start, mean of 5 seeds: {kept:.4f}, scratch {scratch:.4f}")
+    assert kept >= 0.88
+    assert kept > scratch
+
+
+@pytest.mark.acceptance
+def test_cats_and_dogs_over_three_seeds(shared, tmp_path):
+    scores = []
+    for seed in range(3):
+        config = TransferConfig(
+            dataset=str(shared / "data" / "cats_vs_dogs"),
+            backbone="MobileNetV2",
+            backbone_args="alpha=0.35",
+            weights=str(
+                shared / "weights" / "mobilenet_v2_0.35_224_notop.weights.h5"
+            ),
+            seed=seed,
+            output_dir=str(tmp_path / str(seed)),
+        )
+        scores.append(run(config).metrics["test"]["accuracy"])
+    print(f"\ncats_vs_dogs: {scores}, mean {np.mean(scores):.4f}")
+    assert np.mean(scores) >= 0.94

@@ -1,0 +1,148 @@
+"""The main job, told once: pictures in, a verified SavedModel out.
+
+    result = run(TransferConfig(dataset="flowers", backbone="MobileNetV2"))
+    result.metrics["test"]["accuracy"], result.version
+
+In: a `TransferConfig`. Out: a `RunResult`, and on disk `<output_dir>/<n>/` for
+the server and `<output_dir>/run/` for people. Only this room knows both the
+settings and the pieces; the pieces take plain arguments.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import time
+from collections.abc import Iterator
+
+import keras
+
+from tl_keras import atomic
+from tl_keras.config import TransferConfig
+from tl_keras.errors import MachineError
+from tl_keras.job.preparation import prepare
+from tl_keras.job.record import (
+    collect,
+    describe_data,
+    describe_plan,
+    summary,
+    write_record,
+)
+from tl_keras.job.training import (
+    evaluate_phases,
+    export,
+    readable,
+    train,
+    train_from_scratch,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """What a run leaves.
+
+    Attributes:
+        metrics: all numbers, as in metrics.json.
+        version: folder of the published SavedModel.
+        run_folder: folder of everything else.
+        model: pixels (batch, size, size, 3), 0 to 255 -> logits.
+        class_names: in the order of the logits.
+        history: one dictionary an epoch.
+    """
+
+    metrics: dict
+    version: pathlib.Path
+    run_folder: pathlib.Path
+    model: keras.Model
+    class_names: tuple[str, ...]
+    history: list[dict]
+
+
+def run(config: TransferConfig) -> RunResult:
+    """Does the whole job of a configuration.
+
+    Raises:
+        ConfigError, DataError, MachineError, DivergedError,
+        NotPublishedError: see `tl_keras.errors`; each has one clear line.
+    """
+    config.validate()
+    config = config.resolved()
+    clock = Clock()
+    check_writable(config)
+    with clock("prepare"):
+        prepared = prepare(config)
+    folder = open_run_folder(config)
+    images, model = prepared.images, prepared.model
+    print(describe_data(images), flush=True)
+    with clock("train"), readable(images):
+        fit = train(prepared, folder)
+    with clock("evaluate"), readable(images):
+        evaluations = evaluate_phases(prepared, fit)
+    scratch = None
+    if config.compare_scratch:
+        with clock("compare_scratch"):
+            scratch = train_from_scratch(prepared)
+    with clock("export"):
+        version = export(prepared)
+    seconds = {**clock.seconds, "total": clock.total()}
+    metrics = collect(prepared, fit, evaluations, scratch, version, seconds)
+    write_record(prepared, folder, metrics, evaluations[fit.kept], fit)
+    print(summary(metrics, version, folder), flush=True)
+    return RunResult(
+        metrics, version, folder, model, images.class_names, fit.history
+    )
+
+
+def plan(config: TransferConfig) -> str:
+    """What `run` would do, in words; trains and writes nothing."""
+    config.validate()
+    return describe_plan(prepare(config.resolved()))
+
+
+class Clock:
+    """Seconds by stage: `with clock("train"): ...`."""
+
+    def __init__(self):
+        self.began = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - began, 3)
+
+    def total(self) -> float:
+        """Seconds since the clock was made."""
+        return round(time.perf_counter() - self.began, 3)
+
+
+def check_writable(config: TransferConfig) -> None:
+    """Finds out that nothing can be written before any work is done.
+
+    Raises:
+        MachineError: naming the folder and the reason.
+    """
+    folder = config.run_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic.building_folder(folder):
+            pass
+    except OSError as error:
+        raise MachineError(
+            f"--output_dir={folder}: cannot be written ({error.strerror}) - "
+            "give another folder or yourself the right"
+        ) from None
+
+
+def open_run_folder(config: TransferConfig) -> pathlib.Path:
+    """Makes `<output_dir>/run/`; an older one is kept as `run.<k>/`."""
+    folder = config.run_folder() / "run"
+    if folder.exists():
+        number = 1
+        while (kept := folder.with_name(f"run.{number}")).exists():
+            number += 1
+        folder.rename(kept)
+    folder.mkdir()
+    with atomic.replacing(folder / "run.flags") as temporary:
+        temporary.write_text(config.to_flags(), encoding="utf-8")
+    return folder

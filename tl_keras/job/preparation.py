@@ -1,0 +1,129 @@
+"""Settings -> everything a run needs before its first step.
+
+In: a `TransferConfig`. Out: a `Prepared`: device chosen, data listed and cut,
+model built, phases planned. `--dry_run` stops after this.
+"""
+
+import dataclasses
+
+import keras
+
+from tl_keras import backbones
+from tl_keras.classifier import (
+    build_classifier,
+    load_backbone,
+    set_trainable,
+    usual_scaling,
+    usual_unfreeze,
+)
+from tl_keras.config import TransferConfig
+from tl_keras.data import ImageSplits, load_images
+from tl_keras.devices import check_precision, choose_device
+from tl_keras.errors import DataError
+from tl_keras.phases import Objective, Phase
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A run before its first step: what `--dry_run` shows."""
+
+    config: TransferConfig
+    device: str
+    images: ImageSplits
+    model: keras.Model
+    phases: list[Phase]
+
+
+def prepare(config: TransferConfig) -> Prepared:
+    """Chooses the device, lists the data, builds the model and the phases."""
+    device = choose_device(config.device)
+    check_precision(config.precision, device)
+    keras.utils.set_random_seed(config.seed)
+    network = load_backbone(
+        config.backbone,
+        image_size=config.image_size,
+        weights=config.weights,
+        arguments=backbones.parse_arguments(config.backbone_args),
+    )
+    images = load_images(
+        config.dataset,
+        image_size=network.input_shape[1],
+        resize=config.resize,
+        val_dataset=config.val_dataset,
+        test_dataset=config.test_dataset,
+        data_dir=config.data_dir,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        train_examples_per_class=config.train_examples_per_class,
+        val_examples_per_class=config.val_examples_per_class,
+        seed=config.seed,
+    )
+    if not len(images.val) and config.early_stopping_patience:
+        raise DataError(
+            f"--early_stopping_patience={config.early_stopping_patience}: "
+            f"{config.dataset} has nothing to validate on - set --val_fraction"
+        )
+    model = classifier_on(network, config, len(images.class_names))
+    phases = plan_phases(config)
+    for phase in phases:  # An unknown layer is told before the first epoch.
+        set_trainable(model, phase.unfreeze_from)
+    return Prepared(config, device, images, model, phases)
+
+
+def classifier_on(
+    network: keras.Model, config: TransferConfig, num_classes: int
+) -> keras.Model:
+    """The classifier a configuration describes, on a loaded backbone."""
+    scaling = config.input_scaling
+    if scaling == "auto":
+        scaling = usual_scaling(config.backbone)
+    return build_classifier(
+        network,
+        num_classes,
+        input_scaling=scaling,
+        pooling=config.pooling,
+        head_units=config.head_units,
+        dropout=config.dropout,
+        precision=config.precision,
+    )
+
+
+def plan_phases(config: TransferConfig) -> list[Phase]:
+    """The phases with epochs: the frozen head, then the unfrozen backbone."""
+    shared = {
+        "optimizer": config.optimizer,
+        "momentum": config.momentum,
+        "weight_decay": config.weight_decay,
+        "schedule": config.schedule,
+        "warmup_epochs": config.warmup_epochs,
+    }
+    unfreeze_from = config.unfreeze_from
+    if unfreeze_from == "auto":
+        unfreeze_from = usual_unfreeze(config.backbone)
+    phases = [
+        Phase("head", config.head_epochs, config.head_learning_rate, **shared),
+        Phase(
+            "fine_tune",
+            config.fine_tune_epochs,
+            config.fine_tune_learning_rate,
+            unfreeze_from=unfreeze_from,
+            train_batch_norm=config.train_batch_norm,
+            **shared,
+        ),
+    ]
+    return [phase for phase in phases if phase.epochs]
+
+
+def objective_of(config: TransferConfig, images: ImageSplits) -> Objective:
+    """The loss, and what chooses the weights."""
+    weights = None
+    if config.class_weights == "balanced":
+        labels = images.train.examples.labels
+        counts = [(labels == i).sum() for i in range(len(images.class_names))]
+        weights = [float(len(labels) / (len(counts) * n)) for n in counts]
+    return Objective(
+        label_smoothing=config.label_smoothing,
+        class_weights=weights,
+        monitor=config.monitor,
+        early_stopping_patience=config.early_stopping_patience,
+    )

@@ -1,0 +1,185 @@
+"""A run's results -> metrics.json and the other files, and what is printed.
+
+In: what was prepared and what came of it. Out: `run/` filled, and the few
+lines a person reads at the end.
+"""
+
+import pathlib
+import shutil
+
+from tl_keras import atomic, run_card
+from tl_keras.classifier import (
+    count_trainable,
+    probabilities_model,
+    set_trainable,
+)
+from tl_keras.data import ImageSplits, write_split
+from tl_keras.evaluation import Evaluation
+from tl_keras.job.preparation import Prepared
+from tl_keras.phases import FitResult, Phase, PhaseResult
+from tl_keras.servable import LABELS_FILE, labels_text
+
+# Bytes on disk for one float32 parameter: one in the SavedModel, one in
+# model.keras.
+BYTES_PER_PARAMETER = 8
+
+
+def collect(
+    prepared: Prepared,
+    fit: FitResult,
+    evaluations: list[Evaluation],
+    scratch: Evaluation | None,
+    version: pathlib.Path,
+    seconds: dict[str, float],
+) -> dict:
+    """All numbers of a run, as metrics.json holds them."""
+    images = prepared.images
+    parameters = prepared.model.count_params()
+    metrics = {
+        "test": evaluations[fit.kept].metrics,
+        "kept_phase": fit.phases[fit.kept].phase.name,
+        "phases": [
+            phase_numbers(result, evaluation)
+            for result, evaluation in zip(fit.phases, evaluations, strict=True)
+        ],
+    }
+    if scratch is not None:
+        metrics["scratch"] = {"test": scratch.metrics}
+    return metrics | {
+        "data": {**images.books, "fingerprint": images.fingerprint},
+        "class_names": list(images.class_names),
+        "model": {
+            "backbone": prepared.config.backbone,
+            "parameters": parameters,
+            "image_size": images.train.image_size,
+            "precision": prepared.config.precision,
+        },
+        "export": {"version": int(version.name)},
+        "device": prepared.device,
+        "seed": prepared.config.seed,
+        "seconds": seconds,
+        "versions": run_card.versions(),
+    }
+
+
+def phase_numbers(result: PhaseResult, evaluation: Evaluation) -> dict:
+    """One phase as metrics.json holds it."""
+    return {
+        "name": result.phase.name,
+        "unfreeze_from": result.phase.unfreeze_from,
+        "trainable_parameters": result.trainable_parameters,
+        "first_epoch": result.first_epoch,
+        "last_epoch": result.last_epoch,
+        "best_epoch": result.best_epoch,
+        "at_best_epoch": result.best_logs,
+        "seconds": round(result.seconds, 3),
+        "test": evaluation.metrics,
+    }
+
+
+def write_record(
+    prepared: Prepared,
+    folder: pathlib.Path,
+    metrics: dict,
+    evaluation: Evaluation,
+    fit: FitResult,
+) -> None:
+    """Fills `run/` with everything but the flags and the history."""
+    images = prepared.images
+    names = images.class_names
+    write_split(folder / "split.csv", images.examples(), names)
+    run_card.write_predictions(
+        folder / "predictions.csv", evaluation, images.test.examples.ids, names
+    )
+    run_card.plot_curves(folder / "curves.png", fit.history)
+    run_card.plot_confusion(
+        folder / "confusion.png", evaluation.confusion, names
+    )
+    with atomic.replacing(folder / "model.keras") as temporary:
+        probabilities_model(prepared.model).save(temporary)
+    with atomic.replacing(folder / LABELS_FILE) as temporary:
+        temporary.write_text(labels_text(names), encoding="utf-8")
+    # Last, so that a run folder with metrics.json is a whole one.
+    run_card.write_metrics(folder / "metrics.json", metrics)
+
+
+def describe_data(images: ImageSplits) -> str:
+    """One line: how many pictures of how many classes, and the books."""
+    used = ", ".join(
+        f"{n:,} {split}" for split, n in images.books["used"].items()
+    )
+    ignored = images.books["ignored"]
+    line = (
+        f"data: {images.books['found']:,} found = {used} used + "
+        f"{sum(ignored.values()):,} ignored; {len(images.class_names)} classes"
+    )
+    return "\n".join(
+        [line, *(f"  ignored {n:,}: {why}" for why, n in ignored.items())]
+    )
+
+
+def describe_plan(prepared: Prepared) -> str:
+    """What a run would do: settings, phases, parameters, disk."""
+    config = prepared.config
+    model = prepared.model
+    parameters = model.count_params()
+    folder = config.run_folder()
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    lines = ["settings:"]
+    lines += [f"  {line}" for line in config.to_flags().splitlines()]
+    lines += ["", describe_data(prepared.images), "", "phases:"]
+    for phase in prepared.phases:
+        lines.append(
+            f"  {phase.name}: {phase.epochs} epochs, {phase.optimizer} at "
+            f"{phase.learning_rate:g} ({phase.schedule}), unfrozen from "
+            f"{phase.unfreeze_from}: {trainable_in(prepared, phase):,} of "
+            f"{parameters:,} parameters train"
+        )
+    need = parameters * BYTES_PER_PARAMETER / 1e6
+    free = shutil.disk_usage(there).free / 1e6
+    lines += [
+        "",
+        f"device: {prepared.device}; input {model.input_shape[1]} x "
+        f"{model.input_shape[2]} pixels; {len(prepared.images.train):,} "
+        f"training pictures in batches of {config.batch_size}",
+        f"disk: about {need:,.0f} MB for the export and model.keras in "
+        f"{folder}, {free:,.0f} MB free",
+    ]
+    return "\n".join(lines)
+
+
+def trainable_in(prepared: Prepared, phase: Phase) -> int:
+    """How many parameters a phase trains."""
+    set_trainable(
+        prepared.model,
+        phase.unfreeze_from,
+        train_batch_norm=phase.train_batch_norm,
+    )
+    return count_trainable(prepared.model)[0]
+
+
+def summary(metrics: dict, version: pathlib.Path, folder: pathlib.Path) -> str:
+    """The lines printed at the end: what transfer bought, and where it is."""
+    names = {"head": "frozen backbone", "fine_tune": "fine-tuned"}
+    rows = [
+        (names.get(p["name"], p["name"]), p["test"],
+         "  <- kept" if p["name"] == metrics["kept_phase"] else "")
+        for p in metrics["phases"]
+    ]  # fmt: skip
+    if "scratch" in metrics:
+        rows.append(("from random weights", metrics["scratch"]["test"], ""))
+    lines = ["", f"{'test split':<22}{'accuracy (95 % interval)':<28}macro-F1"]
+    for name, test, mark in rows:
+        low, high = test["accuracy_interval"]
+        shown = f"{test['accuracy']:.3f} ({low:.3f} to {high:.3f})"
+        lines.append(f"{name:<22}{shown:<28}{test['macro_f1']:.3f}{mark}")
+    test = metrics["test"]
+    lines += [
+        "",
+        f"test accuracy: {test['accuracy']:.4f} on {test['examples']:,} "
+        f"pictures, loss {test['loss']:.4f}",
+        f"export: {version} (loaded and checked in a fresh process)",
+        f"record: {folder}",
+        f"seconds: {metrics['seconds']['total']:.1f}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,142 @@
+"""The stages of a run: train, evaluate, compare, export.
+
+Each takes what `prepare` made and calls the rooms with plain arguments.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from tl_keras import backbones
+from tl_keras.classifier import load_backbone
+from tl_keras.data import ImageSplits
+from tl_keras.errors import MachineError
+from tl_keras.evaluation import Evaluation, evaluate_classifier
+from tl_keras.job.preparation import Prepared, classifier_on, objective_of
+from tl_keras.phases import FitResult, fit_phases, set_variables
+from tl_keras.servable import export_saved_model
+
+GOLDEN_PICTURES = 5  # an odd number, asked one by one and all at once
+
+
+def train(prepared: Prepared, folder: pathlib.Path) -> FitResult:
+    """Runs the phases; history.csv and TensorBoard logs go to `folder`."""
+    return fit_phases(
+        prepared.model,
+        prepared.phases,
+        *training_data(prepared),
+        objective=objective_of(prepared.config, prepared.images),
+        history_file=folder / "history.csv",
+        callbacks=[
+            keras.callbacks.TensorBoard(folder / "logs", write_graph=False)
+        ],
+        verbose=progress(),
+    )
+
+
+def progress() -> int:
+    """Keras's `verbose`: a bar on a terminal, else a line an epoch."""
+    return 1 if sys.stdout.isatty() else 2
+
+
+def training_data(prepared: Prepared):
+    """(epoch number -> batches, batches to validate on or None)."""
+    config, images = prepared.config, prepared.images
+
+    def batches(epoch: tf.Variable) -> tf.data.Dataset:
+        return images.train.shuffled_epoch(
+            config.batch_size,
+            seed=config.seed,
+            epoch=epoch,
+            augment=config.augment,
+        )
+
+    val = images.val.batches(config.batch_size) if len(images.val) else None
+    return batches, val
+
+
+def evaluate_phases(prepared: Prepared, fit: FitResult) -> list[Evaluation]:
+    """The test split, with each phase's best weights."""
+    images = prepared.images
+    evaluations = []
+    for result in fit.phases:
+        set_variables(prepared.model, result.best_variables)
+        evaluations.append(
+            evaluate_classifier(
+                prepared.model,
+                images.test.batches(prepared.config.batch_size),
+                class_names=images.class_names,
+            )
+        )
+    set_variables(prepared.model, fit.phases[fit.kept].best_variables)
+    return evaluations
+
+
+def train_from_scratch(prepared: Prepared) -> Evaluation:
+    """The same network from random weights: what transfer is worth.
+
+    All layers train at the head's learning rate, for as many epochs as both
+    phases have; BatchNorm trains, having learnt nothing yet.
+    """
+    config, images = prepared.config, prepared.images
+    network = load_backbone(
+        config.backbone,
+        image_size=config.image_size,
+        weights="none",
+        arguments=backbones.parse_arguments(config.backbone_args),
+    )
+    model = classifier_on(network, config, len(images.class_names))
+    phase = dataclasses.replace(
+        prepared.phases[0],
+        name="scratch",
+        epochs=config.head_epochs + config.fine_tune_epochs,
+        learning_rate=config.head_learning_rate,
+        unfreeze_from="all",
+        train_batch_norm=True,
+    )
+    fit_phases(
+        model,
+        [phase],
+        *training_data(prepared),
+        objective=objective_of(config, images),
+        verbose=progress(),
+    )
+    return evaluate_classifier(
+        model,
+        images.test.batches(config.batch_size),
+        class_names=images.class_names,
+    )
+
+
+def export(prepared: Prepared) -> pathlib.Path:
+    """Publishes the next version, checked on pictures of the test split."""
+    examples = prepared.images.test.examples
+    step = max(1, len(examples) // GOLDEN_PICTURES)
+    golden = range(0, len(examples), step)[:GOLDEN_PICTURES]
+    return export_saved_model(
+        prepared.model,
+        prepared.config.run_folder(),
+        class_names=prepared.images.class_names,
+        golden=[examples.read(i) for i in golden],
+        resize=prepared.config.resize,
+    )
+
+
+@contextlib.contextmanager
+def readable(images: ImageSplits) -> Iterator[None]:
+    """Turns TensorFlow's nameless faults into lines that name the remedy."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise MachineError(
+            "out of memory - halve --batch_size, or lower --image_size"
+        ) from None
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+        for split in (images.train, images.val, images.test):
+            split.raise_unreadable()
+        raise
