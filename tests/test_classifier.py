@@ -280,6 +280,20 @@ def test_the_scaling_of_a_file_can_be_said(tmp_path):
     [
         (lambda f: f.write_text("<html>"), "not readable as a .keras file"),
         (
+            lambda f: save(
+                f, i := keras.Input((8, 9, 3)), keras.layers.ReLU()(i)
+            ),
+            "expected a square input",
+        ),
+        (
+            lambda f: save(
+                f,
+                i := keras.Input((8, 8, 3)),
+                keras.layers.ReLU(name="head_x")(i),
+            ),
+            "no layer named head_",
+        ),
+        (
             lambda f: save(f, i := keras.Input((8,)), keras.layers.ReLU()(i)),
             "expected one picture input",
         ),
@@ -295,6 +309,51 @@ def test_a_file_that_is_no_backbone_says_so(tmp_path, make, expected):
     make(tmp_path / "x.keras")
     with pytest.raises(ConfigError, match=expected):
         build_classifier(str(tmp_path / "x.keras"), 2)
+
+
+def conv(x):
+    return keras.layers.Conv2D(2, 3)(x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs", "arguments", "expected"),
+    [
+        ((16, 20, 3), conv, {}, "expected a square input"),
+        ((8, 8, 3), lambda x: [conv(x), conv(x)], {}, "one feature output"),
+        ((None, None, 3), conv, {}, "--image_size"),
+        ((8, 8, 3), conv, {"image_size": 9}, "expected 8"),
+        ((8, 8, 3), conv, {"input_scaling": "foo"}, "expected auto or one of"),
+    ],
+)
+def test_a_model_of_yours_is_checked(shape, outputs, arguments, expected):
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, outputs(inputs))
+    with pytest.raises(ConfigError, match=expected):
+        build_classifier(model, 2, **arguments)
+
+
+def test_a_model_of_any_size_takes_the_one_that_is_said():
+    inputs = keras.Input((None, None, 3))
+    model = build_classifier(
+        keras.Model(inputs, conv(inputs)), 2, image_size=12
+    )
+    assert model.input_shape == (None, 12, 12, 3)
+
+
+def test_a_frozen_layer_that_cannot_be_held_still_is_refused():
+    class Dropping(keras.layers.Layer):
+        def __init__(self):
+            super().__init__(name="dropping")
+            self.inner = keras.layers.Dropout(0.5, name="inside")
+
+        def call(self, x):
+            return self.inner(x)
+
+    inputs = keras.Input((8, 8, 3))
+    model = build_classifier(keras.Model(inputs, Dropping()(inputs)), 2)
+    set_trainable(model, "none")
+    with pytest.raises(ConfigError, match=r"dropping: .* it holds inside"):
+        training_graph(model)
 
 
 def test_a_file_of_another_size_says_both(tiny_network):

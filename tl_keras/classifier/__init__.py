@@ -20,6 +20,13 @@ from tl_keras.classifier.building import (
     usual_scaling,
     usual_unfreeze,
 )
+from tl_keras.classifier.cutting import (
+    Cut,
+    cut_for,
+    find_cuts,
+    ordered_nodes,
+    split_at,
+)
 from tl_keras.classifier.freezing import (
     count_trainable,
     layer_index,
@@ -27,19 +34,31 @@ from tl_keras.classifier.freezing import (
     split_layers,
     training_graph,
 )
-from tl_keras.classifier.loading import load_backbone, set_precision
+from tl_keras.classifier.inference import inference
+from tl_keras.classifier.loading import (
+    inner_layers,
+    load_backbone,
+    set_precision,
+)
 
 __all__ = [
     "FIRST_OF_HEAD",
     "LOGITS",
     "POOLINGS",
+    "Cut",
     "build_classifier",
     "count_trainable",
+    "cut_for",
+    "find_cuts",
+    "inference",
+    "inner_layers",
     "layer_index",
     "load_backbone",
+    "ordered_nodes",
     "probabilities_model",
     "set_precision",
     "set_trainable",
+    "split_at",
     "split_layers",
     "training_graph",
     "usual_scaling",

@@ -8,14 +8,15 @@ import keras
 
 from tl_keras import backbones
 from tl_keras.classifier.loading import (
+    FIRST_OF_HEAD,
     call_layers,
+    checked_size,
     load_backbone,
     set_precision,
 )
 from tl_keras.errors import ConfigError
 
 INPUT = "pixels"
-FIRST_OF_HEAD = "head_pooling"
 LOGITS = "head_logits"
 # Weights of red, green and blue in grey, as JPEG and TensorFlow have them.
 GREY = (0.299, 0.587, 0.114)
@@ -45,7 +46,8 @@ def build_classifier(
         backbone: a name or file (`load_backbone`), or a functional model of
             yours from pictures (batch, size, size, 3 or 1) to features.
         image_size, weights, backbone_arguments: see `load_backbone`; a model
-            of yours has its own.
+            of yours has its own weights. Its layers are shared, so phases
+            change their `trainable`, and `precision` their `dtype_policy`.
         num_classes: 2 or more.
         input_scaling: how pixels 0..255 are scaled for a `.keras` backbone;
             "auto" is the table's for an application, else "none".
@@ -76,11 +78,17 @@ def build_classifier(
             weights=weights,
             arguments=backbone_arguments,
         )
+    size = checked_size(network, image_size, f"backbone {network.name}")
     if precision != "float32":
         set_precision(network, precision)
     if input_scaling == "auto":
         input_scaling = usual_scaling(backbone)
-    _, size, _, channels = network.input_shape
+    if input_scaling not in backbones.SCALINGS:
+        raise ConfigError(
+            f"input_scaling={input_scaling!r}: expected auto or one of "
+            f"{', '.join(backbones.SCALINGS)}"
+        )
+    channels = network.inputs[0].shape[-1]
     inputs = keras.Input((size, size, 3), name=INPUT, dtype="float32")
     scaled = _scale(inputs, backbones.SCALINGS[input_scaling], channels)
     logits = _head(

@@ -54,6 +54,25 @@ def layer_index(layers: list[keras.Layer], name: str) -> int:
     )
 
 
+def first_unfrozen(model: keras.Model, unfreeze_from: str) -> keras.Layer:
+    """The first layer, in graph order, that `unfreeze_from` lets train.
+
+    Args:
+        model: from `build_classifier`.
+        unfreeze_from: "none" (the head's first layer), "all", or a layer's
+            name or beginning.
+
+    Raises:
+        ConfigError: no such layer.
+    """
+    backbone, head = split_layers(model)
+    if unfreeze_from == "none":
+        return head[0]
+    if unfreeze_from == "all":
+        return backbone[0]
+    return backbone[layer_index(backbone, unfreeze_from)]
+
+
 def set_trainable(
     model: keras.Model, unfreeze_from: str, *, train_batch_norm: bool = False
 ) -> None:
@@ -72,9 +91,8 @@ def set_trainable(
         ConfigError: no such layer.
     """
     backbone, head = split_layers(model)
-    start = {"all": 0, "none": len(backbone)}.get(unfreeze_from)
-    if start is None:
-        start = layer_index(backbone, unfreeze_from)
+    first = first_unfrozen(model, unfreeze_from)
+    start = (backbone + head).index(first)
     for index, layer in enumerate(backbone):
         layer.trainable = index >= start
         if not train_batch_norm:
@@ -98,6 +116,11 @@ class Still(keras.layers.Layer):
         return self.layer(*args, **{**arguments, "training": False})
 
 
+def takes_training(layer: keras.Layer) -> bool:
+    """Whether a layer can be told that this is training."""
+    return "training" in inspect.signature(layer.call).parameters
+
+
 def training_graph(model: keras.Model) -> keras.Model:
     """A model to fit: the same layers, the frozen ones as in inference.
 
@@ -107,16 +130,25 @@ def training_graph(model: keras.Model) -> keras.Model:
 
     Returns:
         A model of the same inputs and outputs that shares every variable.
+
+    Raises:
+        ConfigError: a frozen layer of somebody's own holds a Dropout or the
+            like, and cannot be told to keep it off.
     """
 
     def still_if_frozen(operation):
+        if not isinstance(operation, keras.Layer) or operation.trainable:
+            return operation
         # Only layers that act differently in training need holding.
-        if (
-            isinstance(operation, keras.Layer)
-            and not operation.trainable
-            and "training" in inspect.signature(operation.call).parameters
-        ):
+        if takes_training(operation):
             return Still(operation)
+        for inner in inner_layers(operation):
+            if takes_training(inner):
+                raise ConfigError(
+                    f"layer {operation.name}: expected a call with the "
+                    f"argument training, since it holds {inner.name} and is "
+                    "frozen - add training=None to its call and pass it on"
+                )
         return operation
 
     return keras.models.clone_model(model, clone_function=still_if_frozen)

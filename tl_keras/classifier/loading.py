@@ -11,6 +11,9 @@ import keras
 from tl_keras import backbones, pretrained
 from tl_keras.errors import ConfigError
 
+HEAD = "head_"  # how the names of a classifier's own layers begin
+FIRST_OF_HEAD = "head_pooling"
+
 
 def load_backbone(
     backbone: str,
@@ -75,6 +78,29 @@ def _network_of_file(file: str, image_size: int | None) -> keras.Model:
             f"--backbone={file}: not readable as a .keras file of built-in "
             f"layers ({reason}) - save it with model.save in Keras 3"
         ) from None
+    if any(layer.name == FIRST_OF_HEAD for layer in network.layers):
+        # A classifier of ours: its backbone, input scaling included.
+        features = network.get_layer(FIRST_OF_HEAD).input
+        network = keras.Model(network.inputs, features, name=network.name)
+    size = checked_size(network, image_size, f"--backbone={file}")
+    channels = network.inputs[0].shape[-1]
+    tensor = keras.Input((size, size, channels), name="backbone_input")
+    return keras.Model(tensor, call_layers(network, tensor), name=network.name)
+
+
+def checked_size(
+    network: keras.Model, image_size: int | None, given: str
+) -> int:
+    """The side of the pictures that a backbone takes, in pixels.
+
+    Args:
+        network: somebody's model, (batch, size, size, 3 or 1) -> features.
+        image_size: the side that is wanted, or None for the network's own.
+        given: what to call it in a message.
+
+    Raises:
+        ConfigError: its input, output or size is not that of a backbone.
+    """
     inputs = getattr(network, "inputs", None) or []
     outputs = getattr(network, "outputs", None) or []
     shapes = [tuple(x.shape) for x in (*inputs, *outputs)]
@@ -86,24 +112,28 @@ def _network_of_file(file: str, image_size: int | None) -> keras.Model:
         or len(shapes[1]) not in (2, 4)
     ):
         raise ConfigError(
-            f"--backbone={file}: expected one picture input (batch, height, "
+            f"{given}: expected one picture input (batch, height, "
             "width, 3 or 1) and one feature output of 2 or 4 axes, found "
             f"{shapes} - save the network without its classifier"
+        )
+    clashes = [x.name for x in network.layers if x.name.startswith(HEAD)]
+    if clashes or shapes[0][1] != shapes[0][2]:
+        raise ConfigError(
+            f"{given}: expected a square input and no layer named "
+            f"{HEAD}..., found {shapes[0][1:3]} and {clashes or 'none'} - "
+            "change the network and save it again"
         )
     side = shapes[0][1]
     if side is None and image_size is None:
         raise ConfigError(
-            f"--backbone={file}: it takes any size - say which one by "
-            "--image_size"
+            f"{given}: it takes any size - say which one by --image_size"
         )
-    if side is not None and (side, image_size or side) != (shapes[0][2], side):
+    if side is not None and (image_size or side) != side:
         raise ConfigError(
             f"--image_size={image_size}: expected {side}, the size of "
-            f"{os.path.basename(file)} ({shapes[0][1:]})"
+            f"{network.name} ({shapes[0][1:]})"
         )
-    size = image_size or side
-    tensor = keras.Input((size, size, shapes[0][-1]), name="backbone_input")
-    return keras.Model(tensor, call_layers(network, tensor), name=network.name)
+    return image_size or side
 
 
 def call_layers(network: keras.Model, tensor):
