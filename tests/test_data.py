@@ -77,12 +77,61 @@ def test_folders_that_live_elsewhere(split_folder):
     assert images.test.examples.ids[0] == "test_dataset/cat/0.png"
 
 
+def test_split_folders_in_any_case(split_folder):
+    (split_folder / "train").rename(split_folder / "Train")
+    (split_folder / "test").rename(split_folder / "TEST")
+    images = load_images(str(split_folder), image_size=8)
+    assert images.books["used"] == {"train": 12, "val": 4, "test": 6}
+
+
+def test_splits_and_one_folder_more_are_refused(split_folder):
+    """They would become classes: train, test and the extra one."""
+    write_picture(split_folder / "annotations" / "1.png", 1, 1)
+    with pytest.raises(DataError, match="annotations does not - take it away"):
+        load_images(str(split_folder), image_size=8)
+
+
+def test_a_replaced_split_is_in_the_books(split_folder):
+    other = split_folder.parent / "other"
+    (split_folder / "validation").rename(other)
+    (split_folder / "validation" / "cat").mkdir(parents=True)
+    write_picture(split_folder / "validation" / "cat" / "1.png", 1, 1)
+    images = load_images(
+        str(split_folder), val_dataset=str(other), image_size=8
+    )
+    assert images.books["ignored"] == {"in val/, replaced": 1}
+    balanced(images)
+
+
+def test_a_file_in_two_splits_is_refused(split_folder):
+    with pytest.raises(DataError, match="in train and in val"):
+        load_images(
+            str(split_folder), val_dataset=str(split_folder / "train"),
+            image_size=8,
+        )  # fmt: skip
+
+
 def test_a_class_named_train_is_no_split(tmp_path):
     for color, name in enumerate(("train", "bus")):
         for number in range(4):
             write_picture(tmp_path / name / f"{number}.png", number, color)
     images = load_images(str(tmp_path), image_size=8)
     assert images.class_names == ("bus", "train")
+
+
+@pytest.mark.parametrize("name", [b"a\xffb", b"a\nb", b"a\x1b[31mb"])
+def test_a_class_name_that_labels_cannot_hold_is_refused(tmp_path, name):
+    for number, folder in enumerate((name, b"plain")):
+        folder = os.path.join(os.fsencode(tmp_path), folder)
+        os.mkdir(folder)
+        write_picture(tmp_path / "p.png", number, number)
+        for i in range(4):
+            os.link(tmp_path / "p.png", os.path.join(folder, b"%d.png" % i))
+        (tmp_path / "p.png").unlink()
+    with pytest.raises(DataError) as caught:
+        load_images(str(tmp_path), image_size=8)
+    assert "expected a name in UTF-8" in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def spoil(root, how: str) -> None:
@@ -110,7 +159,7 @@ def spoil(root, how: str) -> None:
         ("one class", "one class only, 'cat'"),
         ("empty class", "train/dog: a class folder without pictures"),
         ("class missing", "only here ['wolf'], missing here ['dog']"),
-        ("two validations", "keep one folder to validate on"),
+        ("two validations", "keep one folder for val"),
     ],
 )
 def test_a_folder_that_cannot_be_used_says_why(split_folder, how, expected):

@@ -13,6 +13,8 @@ levels so that stored and fresh pixels are equal.
 
 import tensorflow as tf
 
+# Counts up when the same bytes give other pixels than before.
+DECODER_VERSION = 1
 # How a rectangle becomes a square:
 RESIZES = {
     "crop": "the centre square",

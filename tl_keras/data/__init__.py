@@ -9,21 +9,24 @@ In: a folder, a .csv, `tfds:NAME` or `digits`. Out: an `ImageSplits`. Listing
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tl_keras.data.catalogues import list_digits, list_tfds
 from tl_keras.data.examples import Examples, Listing
 from tl_keras.data.folders import list_folder
-from tl_keras.data.pipeline import Images
+from tl_keras.data.pipeline import FixedBatches, Images, TrainingBatches
 from tl_keras.data.splits import Cut, books, cut_splits, write_split
 from tl_keras.data.tables import list_csv
+from tl_keras.errors import DataError
 
 __all__ = [
     "Cut",
     "Examples",
+    "FixedBatches",
     "ImageSplits",
     "Images",
     "Listing",
+    "TrainingBatches",
     "load_images",
     "write_split",
 ]
@@ -92,6 +95,7 @@ def load_images(
         MachineError: a TFDS set must be downloaded and there is no network.
     """
     listing = list_dataset(dataset, val_dataset, test_dataset, data_dir)
+    check_class_names(listing.class_names)
     cut = Cut(
         val_fraction=val_fraction,
         test_fraction=test_fraction,
@@ -106,6 +110,16 @@ def load_images(
         books=books(listing, splits, left_out),
         fingerprint=listing.fingerprint(),
     )
+
+
+def check_class_names(class_names: Sequence[str]) -> None:
+    """Raises DataError for a name that labels.txt or a server cannot hold."""
+    for name in class_names:
+        if not name.isprintable():  # Bytes that are no UTF-8 are not, either.
+            raise DataError(
+                f"class {name!a}: expected a name in UTF-8 without control "
+                "characters - rename it"
+            )
 
 
 def list_dataset(

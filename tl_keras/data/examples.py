@@ -57,6 +57,17 @@ class Examples:
             return pathlib.Path(self.files[index]).read_bytes()
         return self.encoded[index]
 
+    def content_ids(self) -> list[str]:
+        """SHA-256 of each example's bytes, in hexadecimal.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        return [
+            hashlib.sha256(self.read(index)).hexdigest()
+            for index in range(len(self))
+        ]
+
 
 EMPTY = Examples((), np.zeros(0, np.int32))
 

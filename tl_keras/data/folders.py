@@ -4,9 +4,9 @@
     flowers/train/rose/1.jpg               splits with class folders in them
     flowers/test/rose/9.jpg
 
-A root is read as splits when it has a folder `train` and every folder in it
-is named as a split (train, val, valid, validation, test). Sub-folders of a
-class folder belong to the class.
+A root is read as splits when it has a folder `train` and every folder in it is
+named as a split (train, val, valid, validation, test, in any case). Sub-folders
+of a class folder belong to the class.
 """
 
 import collections
@@ -52,12 +52,17 @@ def list_folder(root: str, val_root: str = "", test_root: str = "") -> Listing:
     """
     ignored: collections.Counter = collections.Counter()
     roots = {"train": root, **_split_folders(root, ignored)}
-    roots |= {"val": val_root} if val_root else {}
-    roots |= {"test": test_root} if test_root else {}
+    for split, elsewhere in (("val", val_root), ("test", test_root)):
+        if elsewhere and split in roots:
+            replaced = _class_files(roots[split], ignored).values()
+            ignored[f"in {split}/, replaced"] += sum(map(len, replaced))
+        if elsewhere:
+            roots[split] = elsewhere
     found = {
         split: _class_files(folder, ignored) for split, folder in roots.items()
     }
     class_names = _agreed_classes(roots, found)
+    _refuse_shared_files(found)
     splits = {
         split: _examples(roots[split], root, classes, class_names)
         for split, classes in found.items()
@@ -73,8 +78,8 @@ def _entries(
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(
-            f"{folder}: the folder cannot be read ({error.strerror}) - give "
-            "yourself the right to read it"
+            f"{folder}: the folder cannot be read ({error.strerror}) - check "
+            "the path and the right to read it"
         ) from None
     for entry in entries:
         if entry.name.startswith(".") or entry.name == "__MACOSX":
@@ -90,16 +95,27 @@ def _split_folders(root: str, ignored: collections.Counter) -> dict[str, str]:
         for entry in _entries(root, collections.Counter())
         if entry.is_dir()
     ]
-    if "train" not in names or not set(names) <= set(SPLIT_NAMES):
+    known = [name for name in names if name.lower() in SPLIT_NAMES]
+    if "train" not in [SPLIT_NAMES[name.lower()] for name in known]:
         return {}
+    if len(known) < len(names):
+        # One such name may be a class: a train beside a bus.
+        if len(known) == 1:
+            return {}
+        raise DataError(
+            f"{root}: {', '.join(known)} look like splits, and "
+            f"{', '.join(n for n in names if n not in known)} does not - take "
+            "it away, or rename the splits if they are classes"
+        )
     splits: dict[str, str] = {}
-    for name in names:
-        if SPLIT_NAMES[name] in splits:
+    for name in known:
+        split = SPLIT_NAMES[name.lower()]
+        if split in splits:
             raise DataError(
-                f"{root}: both {os.path.basename(splits[SPLIT_NAMES[name]])} "
-                f"and {name} - keep one folder to validate on"
+                f"{root}: both {os.path.basename(splits[split])} and {name} - "
+                f"keep one folder for {split}"
             )
-        splits[SPLIT_NAMES[name]] = os.path.join(root, name)
+        splits[split] = os.path.join(root, name)
     for entry in _entries(root, ignored):
         if not entry.is_dir():
             ignored["a file beside the split folders"] += 1
@@ -167,6 +183,20 @@ def _agreed_classes(
             f"more - {LAYOUT}"
         )
     return names
+
+
+def _refuse_shared_files(found: dict[str, dict[str, list[str]]]) -> None:
+    """A file that two splits hold would make the test worthless."""
+    owner: dict[str, str] = {}
+    for split, classes in found.items():
+        for files in classes.values():
+            for file in files:
+                other = owner.setdefault(os.path.realpath(file), split)
+                if other != split:
+                    raise DataError(
+                        f"{file}: in {other} and in {split}; expected no file "
+                        "in two splits - give them folders of their own"
+                    )
 
 
 def _examples(

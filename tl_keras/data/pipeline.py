@@ -11,6 +11,7 @@ any epoch can be given again without those before it.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -22,6 +23,33 @@ from tl_keras.errors import DataError
 AUGMENTS = ("none", "flip", "flip_crop", "flip_crop_color")
 CROP_LEAST_SIDE = 0.75  # of the picture's side
 COLOR_SHIFT = 0.15  # largest relative change of brightness, contrast, colour
+
+
+def epoch_indices(count: int, seed: int, epoch) -> tf.data.Dataset:
+    """The order of one epoch, drawn from (seed, epoch) alone.
+
+    Args:
+        count: how many examples.
+        seed: whole number, 0 or more.
+        epoch: int, tf.Variable (read when a pass begins), or a function that
+            gives either.
+
+    Returns:
+        Dataset of (index, epoch's number), int64 scalars, `count` long.
+    """
+
+    def order(_):
+        number = tf.cast(epoch() if callable(epoch) else epoch, tf.int64)
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        # Sorting random numbers gives a permutation in TensorFlow alone.
+        draw = tf.random.stateless_uniform([count], key, dtype=tf.float64)
+        indices = tf.argsort(draw, stable=True)
+        return tf.data.Dataset.from_tensor_slices(
+            (tf.cast(indices, tf.int64), tf.fill([count], number))
+        )
+
+    indices = tf.data.Dataset.range(1).flat_map(order)
+    return indices.apply(tf.data.experimental.assert_cardinality(count))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +68,21 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    def take(self, indices: Sequence[int]) -> "Images":
+        """The pictures at `indices`, in that order."""
+        return dataclasses.replace(self, examples=self.examples.take(indices))
+
+    def made_by(self) -> str:
+        """What decides the pixels, besides the bytes of the pictures."""
+        return (
+            f"decoder {pixels.DECODER_VERSION}, {self.resize} to "
+            f"{self.image_size}"
+        )
+
+    def content_ids(self) -> list[str]:
+        """SHA-256 of each picture's bytes, in hexadecimal."""
+        return self.examples.content_ids()
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """All examples once, in their order, the last batch partial.
@@ -83,19 +126,7 @@ class Images:
                 f"augment={augment!r}: expected one of {', '.join(AUGMENTS)}"
             )
         count = len(self)
-
-        def order(_):
-            number = tf.cast(epoch() if callable(epoch) else epoch, tf.int64)
-            key = tf.stack([tf.constant(seed, tf.int64), number])
-            # Sorting random numbers gives a permutation in TensorFlow alone.
-            draw = tf.random.stateless_uniform([count], key, dtype=tf.float64)
-            indices = tf.argsort(draw, stable=True)
-            return tf.data.Dataset.from_tensor_slices(
-                (tf.cast(indices, tf.int64), tf.fill([count], number))
-            )
-
-        indices = tf.data.Dataset.range(1).flat_map(order)
-        indices = indices.apply(tf.data.experimental.assert_cardinality(count))
+        indices = epoch_indices(count, seed, epoch)
 
         def view(picture, index, number):
             # The count keeps the seeds of two epochs apart.
@@ -147,6 +178,37 @@ class Images:
                 )
         if bad:
             raise DataError(bad)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingBatches:
+    """The batches of any epoch: call it with the epoch's number.
+
+    Attributes: as the arguments of `Images.shuffled_epoch`.
+    """
+
+    images: Images
+    batch_size: int
+    seed: int = 0
+    augment: str = "none"
+
+    def __call__(self, epoch) -> tf.data.Dataset:
+        """One epoch's batches; `epoch` may be a tf.Variable."""
+        return self.images.shuffled_epoch(
+            self.batch_size, seed=self.seed, epoch=epoch, augment=self.augment
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedBatches:
+    """All examples once, in their order: call it for the batches."""
+
+    images: Images
+    batch_size: int
+
+    def __call__(self) -> tf.data.Dataset:
+        """The batches."""
+        return self.images.batches(self.batch_size)
 
 
 def augment_picture(

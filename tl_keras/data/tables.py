@@ -43,6 +43,7 @@ def list_csv(file: str, data_dir: str = "") -> Listing:
             f"{file}: {len(class_names)} labels in its rows; expected 2 or "
             "more classes"
         )
+    numbers = {name: number for number, name in enumerate(class_names)}
     taken: dict[str, list[tuple[str, str, int]]] = {}
     seen: dict[str, tuple[str, str]] = {}
     repeated = 0
@@ -60,7 +61,7 @@ def list_csv(file: str, data_dir: str = "") -> Listing:
             repeated += 1
             continue
         seen[path] = (label, split)
-        item = (os.path.relpath(path, root), path, class_names.index(label))
+        item = (os.path.relpath(path, root), path, numbers[label])
         taken.setdefault(split, []).append(item)
     if "train" not in taken:
         raise DataError(f"{file}: no row is of split train - add some")
@@ -89,6 +90,10 @@ def _rows(file: str) -> list[dict[str, str]]:
                 )
             for row in reader:
                 rows.append(_checked(row, f"{file}:{reader.line_num}", header))
+    except OSError as error:
+        raise DataError(
+            f"{file}: cannot be read ({error.strerror}) - check the path"
+        ) from None
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise DataError(

@@ -1,0 +1,326 @@
+"""features: computed once, kept by content, complete or absent."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import write_picture
+
+from tl_keras.classifier import build_classifier, cut_for, split_at
+from tl_keras.data import Images, load_images
+from tl_keras.errors import MachineError
+from tl_keras.features import FeatureStore, trunk_key
+
+
+@pytest.fixture
+def images(color_folder) -> Images:
+    return load_images(str(color_folder), image_size=16, seed=0).train
+
+
+def trunk_of(network, place="two") -> keras.Model:
+    model = build_classifier(str(network), 2)
+    return split_at(model, cut_for(model, place))[0]
+
+
+def all_rows(activations) -> np.ndarray:
+    return np.concatenate([rows for rows, _ in activations.batches(5)])
+
+
+def expected(trunk, images) -> np.ndarray:
+    pixels = np.concatenate([x for x, _ in images.batches(5)])
+    return trunk.predict(pixels, verbose=0)
+
+
+@pytest.mark.parametrize("memory_gb", [1.0, 0.0])
+def test_activations_are_the_trunks_in_order(
+    memory_gb, images, tiny_network, tmp_path
+):
+    trunk = trunk_of(tiny_network)
+    store = FeatureStore(tmp_path / "s", memory_gb=memory_gb)
+    activations = store.activations(trunk, images, batch_size=3)
+    assert isinstance(activations.rows, np.ndarray) == bool(memory_gb)
+    np.testing.assert_allclose(
+        all_rows(activations), expected(trunk, images), atol=1e-5
+    )
+    for _ in range(2):
+        shuffled = activations.shuffled_epoch(5, seed=3, epoch=4)
+        fresh = images.shuffled_epoch(5, seed=3, epoch=4)
+        for (rows, labels), (pixels, same) in zip(shuffled, fresh, strict=True):
+            np.testing.assert_array_equal(labels, same)
+            np.testing.assert_allclose(
+                rows, trunk.predict_on_batch(pixels), atol=1e-5
+            )
+
+
+def test_a_second_run_does_no_trunk_pass(images, tiny_network, tmp_path):
+    first = FeatureStore(tmp_path)
+    one = all_rows(first.activations(trunk_of(tiny_network), images))
+    assert first.pictures_computed == len(images)
+    keras.backend.clear_session()
+    # A new process would build the network anew: names are counted on.
+    build_classifier("VGG16", 2, weights="none", image_size=32)
+    second = FeatureStore(tmp_path)
+    two = all_rows(second.activations(trunk_of(tiny_network), images))
+    assert second.pictures_computed == 0
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_changed_picture_is_computed_alone(
+    images, tiny_network, tmp_path, color_folder
+):
+    FeatureStore(tmp_path / "s").activations(trunk_of(tiny_network), images)
+    changed = pathlib.Path(images.examples.files[3])
+    write_picture(changed, 777, 2)
+    store = FeatureStore(tmp_path / "s")
+    trunk = trunk_of(tiny_network)
+    rows = all_rows(store.activations(trunk, images))
+    assert store.pictures_computed == 1
+    np.testing.assert_allclose(rows, expected(trunk, images), atol=1e-5)
+
+
+def test_the_same_bytes_twice_are_one_row(images, tiny_network, tmp_path):
+    files = images.examples.files
+    shutil.copy(files[0], files[1])
+    store = FeatureStore(tmp_path / "s")
+    trunk = trunk_of(tiny_network)
+    rows = all_rows(store.activations(trunk, images))
+    assert store.pictures_computed == len(images) - 1
+    np.testing.assert_array_equal(rows[0], rows[1])
+
+
+def changed_weight(trunk):
+    trunk.layers[-1].variables or trunk
+    variable = trunk.variables[-1]
+    variable.assign_add(np.full(variable.shape, 1e-3))
+    return trunk
+
+
+def test_the_key_is_the_content(tiny_network):
+    keys = {
+        "plain": trunk_key(trunk_of(tiny_network), "crop"),
+        "resize": trunk_key(trunk_of(tiny_network), "pad"),
+        "place": trunk_key(trunk_of(tiny_network, "none"), "crop"),
+        "weight": trunk_key(changed_weight(trunk_of(tiny_network)), "crop"),
+    }
+    model = build_classifier(str(tiny_network), 2, precision="mixed_bfloat16")
+    bfloat = split_at(model, cut_for(model, "two"))[0]
+    keys["precision"] = trunk_key(bfloat, "crop")
+    model = build_classifier(str(tiny_network), 2, input_scaling="unit")
+    scaled = split_at(model, cut_for(model, "two"))[0]
+    keys["scaling"] = trunk_key(scaled, "crop")
+    assert len(set(keys.values())) == len(keys)
+    model = build_classifier(str(tiny_network), 7, head_units=(3,))
+    other_head = split_at(model, cut_for(model, "two"))[0]
+    assert trunk_key(other_head, "crop") == keys["plain"]
+
+
+def test_bfloat16_activations_come_back(images, tiny_network, tmp_path):
+    model = build_classifier(str(tiny_network), 2, precision="mixed_bfloat16")
+    trunk = split_at(model, cut_for(model, "two"))[0]
+    for memory_gb in (1.0, 0.0):
+        store = FeatureStore(tmp_path / "s", memory_gb=memory_gb)
+        rows, _ = next(iter(store.activations(trunk, images).batches(16)))
+        assert rows.dtype == tf.bfloat16
+        pixels, _ = next(iter(images.batches(16)))
+        np.testing.assert_allclose(
+            tf.cast(rows, tf.float32),
+            tf.cast(trunk(pixels, training=False), tf.float32),
+            rtol=0.02, atol=0.02,
+        )  # fmt: skip
+
+
+def test_a_longer_trunk_goes_on_from_a_shorter(images, tiny_network, tmp_path):
+    model = build_classifier(str(tiny_network), 2)
+    short, long = cut_for(model, "two"), cut_for(model, "none")
+    shorter, _ = split_at(model, short)
+    longer, _ = split_at(model, long)
+    rest = keras.Model(short.tensor, long.tensor)
+    store = FeatureStore(tmp_path)
+    rows = all_rows(store.activations(longer, images, (shorter, rest)))
+    assert store.pictures_computed == len(images)
+    np.testing.assert_allclose(rows, expected(longer, images), atol=1e-5)
+    store.activations(shorter, images)
+    assert store.pictures_computed == len(images)
+
+
+def test_what_cannot_fit_is_refused_before_it_starts(
+    images, tiny_network, tmp_path, monkeypatch
+):
+    store = FeatureStore(tmp_path, limit_gb=1e-6)
+    with pytest.raises(MachineError, match="--feature_cache_gb"):
+        store.activations(trunk_of(tiny_network), images)
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0)
+    )
+    store = FeatureStore(tmp_path)
+    with pytest.raises(MachineError, match="free disk"):
+        store.activations(trunk_of(tiny_network), images)
+    assert store.pictures_computed == 0
+
+
+def test_the_longest_unused_goes_first(images, tiny_network, tmp_path):
+    need = len(images) * 8 * 8 * 4 * 4 / 1e9  # one trunk's rows, gigabytes
+    store = FeatureStore(tmp_path, limit_gb=4 * need)
+    kept = {}
+    for age, place in ((300, "two"), (200, "none")):
+        trunk = trunk_of(tiny_network, place)
+        store.activations(trunk, images)
+        key = trunk_key(trunk, images.made_by())
+        past = time.time() - age
+        os.utime(tmp_path / key, (past, past))
+        kept[place] = tmp_path / key
+    later = FeatureStore(tmp_path, limit_gb=1.5 * need)
+    trunk = changed_weight(trunk_of(tiny_network))
+    later.activations(trunk, images)
+    assert not kept["two"].exists()
+    assert kept["none"].exists()
+    # The pictures lie in the same folder, and nothing else may be touched.
+    assert len(list((tmp_path / "colors").rglob("*.*"))) == 24
+
+
+def test_a_run_with_another_head_does_no_trunk_pass(
+    color_folder, tiny_network, tmp_path, monkeypatch
+):
+    """Through the whole job: head, seed and learning rate are changed."""
+    import dataclasses
+
+    from tl_keras import TransferConfig, job
+
+    stores = []
+    make = job.feature_store
+
+    def remember(config):
+        stores.append(make(config))
+        return stores[-1]
+
+    monkeypatch.setattr(job, "feature_store", remember)
+    config = TransferConfig(
+        dataset=str(color_folder), backbone=str(tiny_network),
+        feature_cache=str(tmp_path / "cache"), unfreeze_from="two",
+        head_epochs=1, fine_tune_epochs=1, output_dir=str(tmp_path / "out"),
+    )  # fmt: skip
+    job.run(config)
+    job.run(
+        dataclasses.replace(
+            config, head_units=(4,), seed=5, fine_tune_learning_rate=1e-2
+        )
+    )
+    assert stores[0].pictures_computed == 24
+    assert stores[1].pictures_computed == 0
+
+
+def test_the_store_changes_no_number(color_folder, tiny_network, tmp_path):
+    import dataclasses
+
+    from tl_keras import TransferConfig, run
+
+    config = TransferConfig(
+        dataset=str(color_folder), backbone=str(tiny_network),
+        feature_cache=str(tmp_path / "cache"), unfreeze_from="two",
+        head_solver="adam", head_epochs=2, fine_tune_epochs=2,
+        output_dir=str(tmp_path / "out"),
+    )  # fmt: skip
+    kept = run(config)
+    fresh = run(dataclasses.replace(config, feature_cache="off"))
+    assert [row["phase"] for row in kept.history] == [
+        row["phase"] for row in fresh.history
+    ]
+    for one, two in zip(kept.history[:2], fresh.history[:2], strict=True):
+        assert one["val_loss"] == pytest.approx(two["val_loss"], abs=1e-4)
+    assert kept.metrics["phases"][0]["test"]["loss"] == pytest.approx(
+        fresh.metrics["phases"][0]["test"]["loss"], abs=1e-4
+    )
+
+
+CHILD = """
+    import sys, keras, numpy as np
+    from tl_keras.classifier import build_classifier, cut_for, split_at
+    from tl_keras.data import load_images
+    from tl_keras.features import FeatureStore, store
+    store.SHARD_BYTES = 1024  # a shard for each batch: many places to die at
+    root, network, cache = sys.argv[1:]
+    images = load_images(root, image_size=16).train
+    model = build_classifier(network, 2)
+    trunk = split_at(model, cut_for(model, "two"))[0]
+    print("ready", flush=True)
+    FeatureStore(cache).activations(trunk, images, batch_size=1)
+    print("done", flush=True)
+"""
+
+
+def start(tmp_path, color_folder, network, cache) -> subprocess.Popen:
+    script = tmp_path / "child.py"
+    script.write_text(textwrap.dedent(CHILD))
+    return subprocess.Popen(
+        [sys.executable, script, color_folder, network, cache],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def content(cache) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(cache)): path.read_bytes()
+        for path in cache.rglob("*")
+        if path.is_file()
+    }
+
+
+def killed_and_completed(tmp_path, color_folder, tiny_network, kills) -> int:
+    whole = tmp_path / "whole"
+    child = start(tmp_path, color_folder, tiny_network, whole)
+    assert "done" in child.communicate()[0]
+    random = np.random.default_rng(kills)
+    unfinished = 0
+    for kill in range(kills):
+        cache = tmp_path / f"cache{kill}"
+        child = start(tmp_path, color_folder, tiny_network, cache)
+        child.stdout.readline()
+        time.sleep(random.uniform(0, 1.0))
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        unfinished += content(cache).keys() != content(whole).keys()
+        child = start(tmp_path, color_folder, tiny_network, cache)
+        assert "done" in child.communicate()[0]
+        stored = {
+            name: value
+            for name, value in content(cache).items()
+            if ".tmp-" not in name
+        }
+        assert stored == content(whole)
+        shutil.rmtree(cache)
+    return unfinished
+
+
+def test_a_killed_store_is_completed_to_the_same_bytes(
+    tmp_path, color_folder, tiny_network
+):
+    killed_and_completed(tmp_path, color_folder, tiny_network, kills=2)
+
+
+@pytest.mark.acceptance
+def test_twenty_kills(tmp_path, color_folder, tiny_network):
+    unfinished = killed_and_completed(
+        tmp_path, color_folder, tiny_network, kills=20
+    )
+    print(f"\n20 kills, {unfinished} of them in the middle of storing")
+    assert unfinished > 0
+
+
+def test_two_processes_share_a_store(tmp_path, color_folder, tiny_network):
+    cache = tmp_path / "cache"
+    children = [
+        start(tmp_path, color_folder, tiny_network, cache) for _ in range(2)
+    ]
+    outputs = [child.communicate() for child in children]
+    errors = "".join(error[-1500:] for _, error in outputs)
+    assert all("done" in out for out, _ in outputs), errors
+    assert not [name for name in content(cache) if ".tmp-" in name]

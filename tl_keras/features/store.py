@@ -1,0 +1,244 @@
+"""Activations by example, computed once and kept on disk.
+
+In: a frozen trunk and pictures. Out: the trunk's activations for each of them,
+from the disk where they were computed before, in this run or another.
+"""
+
+import dataclasses
+import itertools
+import os
+import pathlib
+import re
+import shutil
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.classifier import inference
+from tl_keras.data.pipeline import Images, TrainingBatches, epoch_indices
+from tl_keras.errors import MachineError
+from tl_keras.features.keys import trunk_key
+from tl_keras.features.shards import META, Shards, folder_bytes
+
+SHARD_BYTES = 32e6  # what a kill can lose
+GIGABYTE = 1e9
+
+
+def user_cache() -> pathlib.Path:
+    """Where activations are kept when no folder is named."""
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base, "tl_keras", "features")
+
+
+@dataclasses.dataclass(frozen=True)
+class Activations:
+    """The activations of n examples, in their order.
+
+    Attributes:
+        rows: array (n, ...), in memory or mapped from the disk; or a function
+            from indices (b,) to rows (b, ...).
+        shape, dtype: of one row.
+        labels: int32 (n,).
+    """
+
+    rows: np.ndarray | Callable[[np.ndarray], np.ndarray]
+    shape: tuple[int, ...]
+    dtype: str
+    labels: np.ndarray
+
+    def batches(self, batch_size: int) -> tf.data.Dataset:
+        """All rows once, in their order: (rows (b, ...), labels (b,))."""
+        return self._load(tf.data.Dataset.range(len(self.labels)), batch_size)
+
+    def shuffled_epoch(
+        self, batch_size: int, *, seed: int, epoch
+    ) -> tf.data.Dataset:
+        """One epoch, in the order that `Images.shuffled_epoch` gives it."""
+        indices = epoch_indices(len(self.labels), seed, epoch)
+        return self._load(indices.map(lambda index, _: index), batch_size)
+
+    def _load(self, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
+        labels = tf.constant(self.labels, tf.int32)
+        if isinstance(self.rows, np.ndarray):
+            rows = tf.constant(self.rows)
+
+            def take(index):
+                return tf.gather(rows, index), tf.gather(labels, index)
+
+        else:
+
+            def take(index):
+                got = tf.numpy_function(
+                    self.rows, [index], self.dtype, stateful=False
+                )
+                got.set_shape((None, *self.shape))
+                return got, tf.gather(labels, index)
+
+        loaded = indices.batch(size).map(take, num_parallel_calls=2)
+        return loaded.prefetch(tf.data.AUTOTUNE)
+
+
+class FeatureStore:
+    """Keeps what frozen trunks make of pictures; see `tl_keras.features`.
+
+    Args:
+        root: folder of the store; it may be shared by runs at the same time.
+        limit_gb: what may be kept there, in gigabytes (1e9 bytes); the
+            longest unused goes first.
+        memory_gb: activations up to this size are held in memory while they
+            are used, larger ones are read from the disk as they are needed.
+
+    Attributes:
+        pictures_computed: how many pictures went through a trunk from their
+            pixels, in this object's life.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        *,
+        limit_gb: float = 20.0,
+        memory_gb: float = 4.0,
+    ):
+        self.root = pathlib.Path(root)
+        self.limit = limit_gb * GIGABYTE
+        self.memory = memory_gb * GIGABYTE
+        self.pictures_computed = 0
+        self._in_use: set[str] = set()
+
+    def training(
+        self, trunk: keras.Model, train: TrainingBatches, via=None
+    ) -> Callable[[tf.Variable], tf.data.Dataset]:
+        """As `train`, with activations in the place of pixels."""
+        activations = self.activations(trunk, train.images, via)
+        return lambda epoch: activations.shuffled_epoch(
+            train.batch_size, seed=train.seed, epoch=epoch
+        )
+
+    def activations(
+        self,
+        trunk: keras.Model,
+        images: Images,
+        via: tuple[keras.Model, keras.Model] | None = None,
+        batch_size: int = 32,
+    ) -> Activations:
+        """What a trunk makes of pictures, computed where it is not stored.
+
+        Args:
+            trunk: pixels -> activations; it runs as in inference.
+            images: the pictures.
+            via: (a shorter trunk, the rest of this one): start from the
+                stored activations of the shorter one.
+            batch_size: pictures that go through together.
+
+        Returns:
+            `Activations` in the order of the pictures.
+
+        Raises:
+            MachineError: they do not fit the limit or the disk.
+        """
+        key = trunk_key(trunk, images.made_by())
+        shards = Shards(self.root / key)
+        self._in_use.add(key)
+        ids = images.content_ids()
+        missing = self._missing(shards, ids)
+        shape = tuple(trunk.output_shape[1:])
+        dtype = np.dtype(tf.as_dtype(trunk.output.dtype).as_numpy_dtype)
+        row_bytes = int(np.prod(shape)) * dtype.itemsize
+        if missing:
+            print(f"features {trunk.name}: {len(missing):,} pictures", end=", ")
+            self._make_room(len(missing) * row_bytes)
+            per_shard = max(1, int(SHARD_BYTES / row_bytes) // batch_size)
+            batches = self._compute(
+                trunk, images.take(missing), via, batch_size
+            )
+            left = [ids[i] for i in missing]
+            while part := list(itertools.islice(batches, per_shard)):
+                rows = np.concatenate(part)
+                shards.add(left[: len(rows)], rows)
+                left = left[len(rows) :]
+        os.utime(shards.folder)  # The longest unused key goes first.
+        labels = images.examples.labels
+        if len(ids) * row_bytes <= self.memory:
+            return Activations(shards.take(ids), shape, dtype.name, labels)
+        lazily = _by_index(shards, ids)
+        return Activations(lazily, shape, dtype.name, labels)
+
+    @staticmethod
+    def _missing(shards: Shards, ids: list[str]) -> list[int]:
+        """Places of what is not stored, each content once."""
+        seen: set[str] = set()
+        missing = []
+        for place, id_ in enumerate(ids):
+            if id_ not in shards and id_ not in seen:
+                missing.append(place)
+                seen.add(id_)
+        return missing
+
+    def _compute(
+        self, trunk, images, via, batch_size: int
+    ) -> Iterator[np.ndarray]:
+        """Batches of activations, from pixels or from a shorter trunk's."""
+        source, rest = images, trunk
+        if via is not None:
+            shorter, rest = via
+            source = self.activations(shorter, images, batch_size=batch_size)
+        run = inference(rest)
+        for batch, _ in source.batches(batch_size):
+            if via is None:
+                self.pictures_computed += len(batch)
+            yield run(batch)
+
+    def _make_room(self, need: int) -> None:
+        """Says what will be stored; evicts, or refuses when it cannot fit."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.root).free
+        print(
+            f"{need / 1e6:,.1f} MB to keep in {self.root} (limit "
+            f"{self.limit / 1e9:g} GB, {free / 1e9:,.1f} GB free)",
+            flush=True,
+        )
+        if need > self.limit:
+            raise MachineError(
+                f"--feature_cache_gb={self.limit / 1e9:g}: expected room for "
+                f"{need / 1e9:.2f} GB of activations - raise it, or "
+                "--feature_cache=off computes them each epoch"
+            )
+        self._evict(self.limit - need)
+        free = shutil.disk_usage(self.root).free
+        if need > free:
+            raise MachineError(
+                f"{self.root}: expected {need / 1e9:.2f} GB of free disk for "
+                f"activations, found {free / 1e9:.2f} - name another folder "
+                "by --feature_cache, or --feature_cache=off"
+            )
+
+    def _evict(self, allowed: float) -> None:
+        """Removes the longest unused keys until `allowed` bytes are kept."""
+        # By name and content, so that nothing else in the folder is touched.
+        keys = [
+            path
+            for path in self.root.iterdir()
+            if re.fullmatch(r"[0-9a-f]{64}", path.name)
+            and (path / META).is_file()
+        ]
+        keys.sort(key=lambda path: path.stat().st_mtime)
+        sizes = {path: folder_bytes(path) for path in keys}
+        kept = sum(sizes.values())
+        for path in keys:
+            if kept <= allowed:
+                return
+            if path.name not in self._in_use:
+                shutil.rmtree(path, ignore_errors=True)
+                kept -= sizes[path]
+
+
+def _by_index(shards: Shards, ids: list[str]):
+    """Indices (b,) -> rows (b, ...), read from the disk at each call."""
+
+    def take(indices: np.ndarray) -> np.ndarray:
+        return shards.take([ids[i] for i in indices])
+
+    return take
