@@ -141,6 +141,22 @@ def test_divergence_keeps_the_best_finite_weights(model):
     assert all(np.isfinite(values).all() for values in get_variables(model))
 
 
+def test_nan_behind_a_relu_is_never_kept(model):
+    """The loss stays finite: a ReLU on a CPU makes 0 of a NaN."""
+
+    class Poison(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            model.get_layer("one_conv").bias.assign([np.nan] * 4)
+
+    before = get_variables(model)
+    with pytest.raises(DivergedError, match="one_conv/bias is not finite"):
+        fit_phases(
+            model, [HEAD], data(), data(8, 1), callbacks=[Poison()], verbose=0
+        )
+    for old, now in zip(before, get_variables(model), strict=True):
+        np.testing.assert_array_equal(old, now)
+
+
 def test_early_stopping_ends_a_phase_and_starts_anew(model):
     still = Phase("one", 6, 1e-30, schedule="constant")
     result = fit_phases(
@@ -209,7 +225,17 @@ def test_optimizers_are_what_they_are_called(optimizer):
 
 def test_an_unknown_optimizer_lists_the_known():
     with pytest.raises(ValueError, match="adam, adamw, sgd"):
-        Phase("p", 1, 0.1, optimizer="rms").new_optimizer(False)
+        Phase("p", 1, 0.1, optimizer="rms")
+    with pytest.raises(ValueError, match="cosine, constant"):
+        Phase("p", 1, 0.1, schedule="linear")
+    with pytest.raises(ValueError, match="val_loss, val_accuracy"):
+        Objective(monitor="loss")
+    with pytest.raises(ValueError, match="expected 0 to 1"):
+        Objective(label_smoothing=2.0)
+
+
+def test_class_weights_as_keras_writes_them():
+    assert Objective(class_weights={0: 3.0, 1: 5.0}).class_weights == [3.0, 5.0]
 
 
 def test_float16_scales_the_loss(tiny_network):

@@ -163,7 +163,7 @@ class HistoryLogger(keras.callbacks.Callback):
         **columns: fixed values for every row, such as phase="head".
 
     Attributes:
-        rows: the rows of this object's fits, as dictionaries.
+        rows: the rows of the last fit, as dictionaries.
     """
 
     def __init__(self, path: str | os.PathLike | None, **columns):
@@ -171,6 +171,9 @@ class HistoryLogger(keras.callbacks.Callback):
         self.path = path
         self.columns = columns
         self.rows: list[dict] = []
+
+    def on_train_begin(self, logs=None):
+        self.rows = []
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
@@ -205,7 +208,7 @@ class KeepBestWeights(keras.callbacks.Callback):
 
     Unlike `ModelCheckpoint`, it forgets its best when the next fit begins,
     and an equal epoch never replaces an earlier one. Values that are not
-    finite are never best.
+    finite, and weights that are not, are never best.
 
     Args:
         monitor: name in the logs, such as "val_loss".
@@ -250,11 +253,13 @@ class KeepBestWeights(keras.callbacks.Callback):
             return
         variables = self.variables
         variables = self.model.variables if variables is None else variables
+        copies = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+        # A ReLU can hide a NaN weight behind a finite value.
+        if not all(np.isfinite(c).all() for c in copies if c.dtype.kind == "f"):
+            return
         self.best_epoch, self.best_value = epoch + 1, value
         self.best_logs = {k: float(v) for k, v in logs.items()}
-        self.best_variables = [
-            np.array(keras.ops.convert_to_numpy(v)) for v in variables
-        ]
+        self.best_variables = copies
 
 
 def is_better(value: float, than: float | None, mode: str) -> bool:

@@ -1,17 +1,7 @@
-"""Training as a list of phases: the head alone, then more and more of it.
-
-    result = fit_phases(
-        model,
-        [Phase("head", epochs=10, learning_rate=1e-3),
-         Phase("fine_tune", epochs=5, learning_rate=1e-4,
-               unfreeze_from="block5")],
-        images.train.shuffled(32), images.val.batches(32))
+"""The loop over phases: set trainable, compile, fit, keep the best.
 
 In: a classifier, phases, data. Out: the model with the best weights of all
-phases, and what happened. Each phase sets what is trainable, compiles anew
-with a new optimizer, and starts from the best weights so far; epoch numbers
-and the history run on. Fine-tuning cannot make the result worse: the weights
-with the best value on validation win, the earlier ones on a tie.
+phases, and a `FitResult`.
 """
 
 import dataclasses
@@ -26,163 +16,39 @@ from tl_keras.callbacks import (
     HistoryLogger,
     KeepBestWeights,
     StopOnNonFinite,
-    WarmupCosine,
+    append_row,
     is_better,
 )
 from tl_keras.classifier import (
+    LOGITS,
     count_trainable,
     set_trainable,
     training_graph,
 )
 from tl_keras.errors import DivergedError
-
-# Plain cross-entropy, so that it means the same with and without label
-# smoothing; the loss is what is minimised.
-MONITORS = {
-    "val_loss": ("val_cross_entropy", "min"),
-    "val_accuracy": ("val_accuracy", "max"),
-}
-OPTIMIZERS = ("adam", "adamw", "sgd")
-
-
-@dataclasses.dataclass(frozen=True)
-class Phase:
-    """One stretch of training with one set of trainable layers.
-
-    Attributes:
-        name: for the log and the history.
-        epochs: at most so many; 0 skips the phase.
-        learning_rate: the highest of its schedule.
-        unfreeze_from: "none" (the head alone), "all", or a layer's name or
-            beginning.
-        train_batch_norm: let BatchNorms of unfrozen layers train.
-        optimizer: "adam", "adamw" or "sgd".
-        weight_decay: of adamw.
-        momentum: of sgd.
-        schedule: "cosine" or "constant".
-        warmup_epochs: rise of the learning rate.
-    """
-
-    name: str
-    epochs: int
-    learning_rate: float
-    unfreeze_from: str = "none"
-    train_batch_norm: bool = False
-    optimizer: str = "adam"
-    weight_decay: float = 0.004
-    momentum: float = 0.9
-    schedule: str = "cosine"
-    warmup_epochs: float = 1.0
-
-    def new_optimizer(self, loss_scaling: bool) -> keras.optimizers.Optimizer:
-        """A fresh optimizer; with loss scaling for float16."""
-        if self.optimizer == "adam":
-            optimizer = keras.optimizers.Adam(self.learning_rate)
-        elif self.optimizer == "adamw":
-            optimizer = keras.optimizers.AdamW(
-                self.learning_rate, weight_decay=self.weight_decay
-            )
-        elif self.optimizer == "sgd":
-            optimizer = keras.optimizers.SGD(
-                self.learning_rate, momentum=self.momentum
-            )
-        else:
-            raise ValueError(
-                f"optimizer={self.optimizer!r}: expected one of "
-                f"{', '.join(OPTIMIZERS)}"
-            )
-        if loss_scaling:
-            return keras.optimizers.LossScaleOptimizer(optimizer)
-        return optimizer
-
-    def new_schedule(self, first_epoch: int) -> WarmupCosine:
-        """The callback that sets the learning rate."""
-        return WarmupCosine(
-            self.learning_rate,
-            self.warmup_epochs,
-            final_fraction=1.0 if self.schedule == "constant" else 0.0,
-            first_epoch=first_epoch,
-        )
-
-
-@dataclasses.dataclass
-class PhaseResult:
-    """What came of a phase.
-
-    Attributes:
-        phase: as it was asked for.
-        first_epoch, last_epoch: numbers from 1, in the count of all phases.
-        best_epoch: the epoch whose weights are kept for this phase.
-        best_logs: losses and metrics there.
-        best_variables: those weights, in the order of `model.variables`.
-        trainable_parameters: how many numbers trained.
-        seconds: wall time of the fit, validation included.
-    """
-
-    phase: Phase
-    first_epoch: int
-    last_epoch: int
-    best_epoch: int
-    best_logs: dict
-    best_variables: list[np.ndarray]
-    trainable_parameters: int
-    seconds: float
-
-
-@dataclasses.dataclass
-class FitResult:
-    """What `fit_phases` gives back.
-
-    Attributes:
-        phases: one result each, in order.
-        kept: index of the phase whose weights the model holds now.
-        history: one dictionary an epoch: phase, epoch, losses, metrics,
-            learning rate.
-    """
-
-    phases: list[PhaseResult]
-    kept: int
-    history: list[dict]
-
-
-@dataclasses.dataclass(frozen=True)
-class Objective:
-    """What training minimises, and what chooses the weights that are kept.
-
-    Attributes:
-        label_smoothing: share of the target spread over all classes.
-        class_weights: weight of each class in the training loss, or None.
-        monitor: "val_loss" (plain cross-entropy) or "val_accuracy".
-        early_stopping_patience: epochs without a better value; 0 for never.
-    """
-
-    label_smoothing: float = 0.0
-    class_weights: Sequence[float] | None = None
-    monitor: str = "val_loss"
-    early_stopping_patience: int = 0
-
-    def loss(self, num_classes: int) -> Callable:
-        """Softmax cross-entropy of logits (b, n) against labels (b,)."""
-        if not self.label_smoothing:
-            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-        smoothed = keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=self.label_smoothing
-        )
-
-        def loss(labels, logits):
-            labels = keras.ops.cast(keras.ops.reshape(labels, (-1,)), "int32")
-            return smoothed(keras.ops.one_hot(labels, num_classes), logits)
-
-        return loss
+from tl_keras.features import FeatureStore
+from tl_keras.phases.phase import (
+    MONITORS,
+    FitResult,
+    Objective,
+    Phase,
+    PhaseResult,
+)
+from tl_keras.phases.probe import (
+    cross_entropy_and_accuracy,
+    pooled_features,
+    solve_probe,
+)
+from tl_keras.phases.tails import FrozenWork
 
 
 def fit_phases(
     model: keras.Model,
     phases: Sequence[Phase],
     train: tf.data.Dataset | Callable[[tf.Variable], tf.data.Dataset],
-    val: tf.data.Dataset | None = None,
+    val: tf.data.Dataset | Callable[[], tf.data.Dataset] | None = None,
     *,
+    features: FeatureStore | None = None,
     objective: Objective | None = None,
     history_file: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -196,7 +62,11 @@ def fit_phases(
         train: batches of (pixels, int labels), one epoch long; or a function
             that makes them from a variable holding the epoch's number, so
             that an epoch's order depends on its number alone.
-        val: batches to validate on; without it the last weights are kept.
+        val: batches to validate on, or a function that makes them; without
+            it the last weights are kept.
+        features: do what a phase leaves frozen once, and keep it there;
+            `train` and `val` are then a `data.TrainingBatches` without
+            augmentation and a `data.FixedBatches`.
         objective: the loss, and what chooses the weights.
         history_file: a .csv to append each epoch to.
         callbacks: more Keras callbacks, for every phase.
@@ -207,13 +77,14 @@ def fit_phases(
 
     Raises:
         DivergedError: a loss or weight stopped being finite. The model holds
-            the best finite weights from before.
+            the weights that the phase began with: the best of those before.
         ConfigError: a phase unfreezes from a layer that is not there.
     """
     trainer = _Trainer(
         model,
         train,
         val,
+        features and FrozenWork(model, phases, features),
         objective or Objective(),
         history_file,
         tuple(callbacks),
@@ -267,7 +138,8 @@ class _Trainer:
 
     model: keras.Model
     train: tf.data.Dataset | Callable[[tf.Variable], tf.data.Dataset]
-    val: tf.data.Dataset | None
+    val: tf.data.Dataset | Callable[[], tf.data.Dataset] | None
+    frozen: FrozenWork | None
     objective: Objective
     history_file: str | None
     callbacks: tuple[keras.callbacks.Callback, ...]
@@ -284,11 +156,11 @@ class _Trainer:
         trains, parameters = count_trainable(self.model)
         print(
             f"phase {phase.name}: {trains:,} of {parameters:,} parameters "
-            f"train ({_what_trains(phase)}), epochs {first + 1} to "
-            f"{first + phase.epochs}, {phase.optimizer} at "
-            f"{phase.learning_rate:g}",
+            f"train ({phase.what_trains()}), {phase.how_long(first)}",
             flush=True,
         )
+        if phase.solver == "lbfgs":
+            return self._solve(phase, first, trains)
         before = get_variables(self.model)
         number = tf.Variable(first, dtype=tf.int64, trainable=False)
         monitor, mode = MONITORS[self.objective.monitor]
@@ -296,9 +168,10 @@ class _Trainer:
         guard = StopOnNonFinite()
         keeper = KeepBestWeights(monitor, mode, self.model.variables)
         started = time.perf_counter()
-        self._compiled(phase).fit(
-            self.train(number) if callable(self.train) else self.train,
-            validation_data=self.val,
+        left, train, val = self._left_to_fit(phase)
+        self._compiled(left, phase).fit(
+            train(number) if callable(train) else train,
+            validation_data=val() if callable(val) else val,
             initial_epoch=first,
             epochs=first + phase.epochs,
             class_weight=self._class_weight(),
@@ -315,7 +188,7 @@ class _Trainer:
         )
         self.history += log.rows
         if guard.found or (self.val is not None and not keeper.best_epoch):
-            set_variables(self.model, keeper.best_variables or before)
+            set_variables(self.model, before)
             found = guard.found or f"{monitor} is never finite"
             raise DivergedError(
                 f"phase {phase.name}: {found} - lower "
@@ -349,9 +222,57 @@ class _Trainer:
             return True
         return is_better(new.best_logs[monitor], old.best_logs[monitor], mode)
 
-    def _compiled(self, phase: Phase) -> keras.Model:
+    def _solve(self, phase: Phase, first: int, trains: int) -> PhaseResult:
+        """The linear probe in the place of epochs; one row of history."""
+        started = time.perf_counter()
+        left, train, val = self._left_to_fit(phase)
+        train = train(first) if callable(train) else train
+        val = val() if callable(val) else val
+        features, labels = pooled_features(left, train)
+        probe = solve_probe(
+            features, labels, class_weights=self.objective.class_weights
+        )
+        layer = self.model.get_layer(LOGITS)
+        layer.kernel.assign(probe.kernel)
+        layer.bias.assign(probe.bias)
+        row = {"phase": phase.name, "epoch": first + 1}
+        row |= cross_entropy_and_accuracy(probe, features, labels)
+        if val is not None:
+            logs = cross_entropy_and_accuracy(
+                probe, *pooled_features(left, val)
+            )
+            row |= {f"val_{name}": value for name, value in logs.items()}
+        row["learning_rate"] = 0.0
+        print(
+            f"phase {phase.name}: solved with C={probe.strength:g}, "
+            + ", ".join(f"{k} {v:.4f}" for k, v in list(row.items())[2:-1]),
+            flush=True,
+        )
+        if self.history_file is not None:
+            append_row(self.history_file, row)
+        self.history.append(row)
+        return PhaseResult(
+            phase=phase,
+            first_epoch=first + 1,
+            last_epoch=first + 1,
+            best_epoch=first + 1,
+            best_logs={
+                k: v for k, v in row.items() if k not in ("phase", "epoch")
+            },
+            best_variables=get_variables(self.model),
+            trainable_parameters=trains,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _left_to_fit(self, phase: Phase):
+        """(model, train, val) of a phase, without what is done once."""
+        if self.frozen is None:
+            return self.model, self.train, self.val
+        return self.frozen.for_phase(phase, self.train, self.val)
+
+    def _compiled(self, left: keras.Model, phase: Phase) -> keras.Model:
         """The model to fit: frozen layers still, a new optimizer."""
-        fitting = training_graph(self.model)
+        fitting = training_graph(left)
         half = any(
             layer.compute_dtype == "float16" for layer in self.model.layers
         )
@@ -382,13 +303,3 @@ class _Trainer:
                 patience=self.objective.early_stopping_patience,
             )
         ]
-
-
-def _what_trains(phase: Phase) -> str:
-    """In words, what a phase leaves trainable."""
-    words = {"none": "the head alone", "all": "all layers"}.get(
-        phase.unfreeze_from, f"the head and {phase.unfreeze_from} onward"
-    )
-    if phase.unfreeze_from != "none" and not phase.train_batch_norm:
-        words += ", BatchNorm still"
-    return words

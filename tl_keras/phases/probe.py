@@ -1,0 +1,127 @@
+"""The linear probe: the head solved exactly, in seconds, with no learning rate.
+
+In: pooled features of the training pictures, and their labels. Out: kernel and
+bias of the Dense layer that gives the logits. Multinomial logistic regression
+of scikit-learn on standardised features; the standardisation is folded into
+the weights, so the head alone computes the same.
+
+Reference: Kornblith, Shlens and Le, "Do Better ImageNet Models Transfer
+Better?", 2019, for the method; Kumar and others, "Fine-Tuning can Distort
+Pretrained Features and Underperform Out-of-Distribution", 2022, for starting a
+fine-tune from it.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import scipy.special
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.preprocessing import StandardScaler
+
+from tl_keras.classifier import inference, ordered_nodes
+
+# Inverse strengths of the L2 penalty that are tried, in scikit-learn's sense.
+STRENGTHS = tuple(float(c) for c in np.logspace(-4, 1, 11))
+FOLDS = 5
+# Where a class has a single example there is nothing to cross-validate on.
+STRENGTH_WITHOUT_FOLDS = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearProbe:
+    """A solved head.
+
+    Attributes:
+        kernel: float32 (features, num_classes).
+        bias: float32 (num_classes,).
+        strength: the C that cross-validation chose.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    strength: float
+
+
+def solve_probe(
+    features: np.ndarray,
+    labels: np.ndarray,
+    *,
+    class_weights: Sequence[float] | None = None,
+    seed: int = 0,
+) -> LinearProbe:
+    """Fits the head to pooled features.
+
+    Args:
+        features: (n, d), of training pictures only.
+        labels: int (n,), 0 to num_classes - 1, each class at least once.
+        class_weights: weight of each class in the loss.
+        seed: of the cross-validation's folds.
+
+    Returns:
+        `LinearProbe`; features @ kernel + bias are the logits.
+    """
+    scaler = StandardScaler().fit(features.astype(np.float64))
+    scaled = scaler.transform(features.astype(np.float64))
+    # The L2 penalty does not see a rotation, and the solution lies in the span
+    # of the pictures: with fewer of them than features, that span is smaller.
+    rotation = None
+    if len(scaled) < scaled.shape[1]:
+        left, singular, rotation = np.linalg.svd(scaled, full_matrices=False)
+        scaled = left * singular
+    weights = None if class_weights is None else dict(enumerate(class_weights))
+    solver = LogisticRegression(class_weight=weights, max_iter=9000, tol=1e-8)
+    folds = min(FOLDS, int(np.bincount(labels).min()))
+    if folds >= 2:
+        search = GridSearchCV(
+            solver,
+            {"C": STRENGTHS},
+            scoring="neg_log_loss",
+            cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
+        )
+        solver = search.fit(scaled, labels).best_estimator_
+    else:
+        solver.set_params(C=STRENGTH_WITHOUT_FOLDS).fit(scaled, labels)
+    coefficients, intercept = solver.coef_, solver.intercept_
+    if rotation is not None:
+        coefficients = coefficients @ rotation
+    if len(coefficients) == 1:
+        # Two classes: scikit-learn gives the difference of their logits.
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercept = np.concatenate([-intercept, intercept]) / 2
+    kernel = (coefficients / scaler.scale_).T
+    bias = intercept - scaler.mean_ @ kernel
+    return LinearProbe(
+        kernel.astype(np.float32), bias.astype(np.float32), float(solver.C)
+    )
+
+
+def pooled_features(
+    model: keras.Model, data: tf.data.Dataset
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the last Dense layer of a model is given, for all batches.
+
+    Returns:
+        features (n, d) and labels (n,), in the order of the data.
+    """
+    given = keras.Model(model.inputs, ordered_nodes(model)[-1].input_tensors[0])
+    run = inference(given)
+    rows, labels = [], []
+    for batch, batch_labels in data:
+        rows.append(run(batch))
+        labels.append(batch_labels.numpy())
+    return np.concatenate(rows), np.concatenate(labels)
+
+
+def cross_entropy_and_accuracy(
+    probe: LinearProbe, features: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
+    """What Keras would log as loss and metrics of an epoch."""
+    logits = features.astype(np.float64) @ probe.kernel + probe.bias
+    log_p = scipy.special.log_softmax(logits, axis=-1)
+    loss = float(-log_p[np.arange(len(labels)), labels].mean())
+    accuracy = float((logits.argmax(-1) == labels).mean())
+    return {"loss": loss, "accuracy": accuracy, "cross_entropy": loss}

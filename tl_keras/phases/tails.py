@@ -1,0 +1,77 @@
+"""What a phase leaves frozen, done once: the tail trains on activations.
+
+In: a classifier, its phases and a `FeatureStore`. Out, for each phase, the
+model that is left to fit and the data for it. All frozen trunks of the phases
+start alike: the shortest one goes over the pixels, and the longer ones go on
+from its activations.
+"""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from tl_keras.classifier import Cut, cut_for, split_at
+from tl_keras.data import FixedBatches, TrainingBatches
+from tl_keras.features import FeatureStore
+from tl_keras.phases.phase import Phase
+
+
+class FrozenWork:
+    """Serves each phase from the longest trunk that it leaves frozen.
+
+    Args:
+        model: from `build_classifier`.
+        phases: all of them, so that trunks can share their beginning.
+        store: where activations are kept.
+    """
+
+    def __init__(
+        self, model: keras.Model, phases: Sequence[Phase], store: FeatureStore
+    ):
+        self.model = model
+        self.store = store
+        cuts = [cut_for(model, phase.unfreeze_from) for phase in phases]
+        self.shortest = min(
+            (cut for cut in cuts if cut), key=lambda c: c.position, default=None
+        )
+
+    def for_phase(
+        self, phase: Phase, train: TrainingBatches, val: FixedBatches | None
+    ) -> tuple[keras.Model, Callable, tf.data.Dataset | None]:
+        """(what is left to fit, epoch -> batches, batches to validate on)."""
+        cut = cut_for(self.model, phase.unfreeze_from)
+        if cut is None:
+            return self.model, train, val and val()
+        trunk, tail = split_at(self.model, cut)
+        print(
+            f"phase {phase.name}: frozen up to {cut.after}, "
+            f"{cut.trunk_share:.0%} of the multiply-adds, done once",
+            flush=True,
+        )
+        via = self._via(cut)
+        batches = self.store.training(trunk, train, via)
+        if val is None:
+            return tail, batches, None
+        activations = self.store.activations(trunk, val.images, via)
+        return tail, batches, activations.batches(val.batch_size)
+
+    def for_evaluation(
+        self, data: FixedBatches
+    ) -> tuple[keras.Model, tf.data.Dataset]:
+        """A model and its data that give what all of the model gives.
+
+        They hold for the weights of any phase, since all phases leave the
+        shortest trunk alone.
+        """
+        if self.shortest is None:
+            return self.model, data()
+        trunk, tail = split_at(self.model, self.shortest)
+        activations = self.store.activations(trunk, data.images)
+        return tail, activations.batches(data.batch_size)
+
+    def _via(self, cut: Cut) -> tuple[keras.Model, keras.Model] | None:
+        if self.shortest is None or self.shortest.position == cut.position:
+            return None
+        shorter, _ = split_at(self.model, self.shortest)
+        return shorter, keras.Model(self.shortest.tensor, cut.tensor)
