@@ -2,10 +2,12 @@
 
 import os
 import pathlib
+import tempfile
 
 # Before TensorFlow loads: tests run on the CPU, and without its chatter.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="tl_keras_tests_")
 
 import numpy as np
 import pytest

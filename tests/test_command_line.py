@@ -37,6 +37,7 @@ WRONG = {
         ["--dataset=digits", "--compare_scratch=maybe"],
         "true or false",
     ),
+    "bad switch": (["--dataset=digits", "--dry_run=maybe"], "--dry_run=maybe"),
     "no with a value": (["--nocompare_scratch=1"], "does not take"),
     "missing flag file": (["--flagfile=none.flags"], "--flagfile: "),
 }

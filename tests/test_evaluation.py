@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras.evaluation import count, evaluate_classifier, wilson_interval
+from tl_keras import evaluation
+from tl_keras.evaluation import evaluate_classifier, wilson_interval
+
+
+def count(probabilities, labels, class_names):
+    with np.errstate(divide="ignore"):
+        logs = np.log(probabilities)
+    return evaluation.count(logs, labels, class_names)
 
 
 def test_a_case_counted_by_hand():
@@ -109,3 +116,36 @@ def test_no_examples_is_an_error(batches):
         evaluate_classifier(
             make_model(None), batches.take(0), class_names="abc"
         )
+
+
+@pytest.mark.parametrize(
+    ("outputs", "labels", "names", "expected"),
+    [
+        ((4, 3), (4,), "ab", "expected outputs of shape"),
+        ((4, 1), (4,), "ab", "expected outputs of shape"),
+        ((4, 2), (4, 1), "ab", "expected outputs of shape"),
+        ((4, 2), (4,), "aa", "a name twice"),
+    ],
+)
+def test_what_does_not_match_is_told(outputs, labels, names, expected):
+    with pytest.raises(ValueError, match=expected):
+        evaluation.count(
+            np.full(outputs, -1.0), np.zeros(labels, int), list(names)
+        )
+
+
+def test_nan_and_forgotten_logits_are_told(batches):
+    with pytest.raises(ValueError, match="hold NaN"):
+        evaluation.count(np.full((2, 2), np.nan), np.zeros(2, int), "ab")
+    with pytest.raises(ValueError, match="from_logits=False"):
+        evaluate_classifier(make_model("softmax"), batches, class_names="abc")
+
+
+def test_a_very_wrong_answer_is_not_capped(batches):
+    keras.utils.set_random_seed(0)
+    model = make_model(None)
+    model.layers[0].bias.assign([3000.0, 0.0, 0.0])
+    loss = evaluate_classifier(model, batches, class_names="abc").metrics[
+        "loss"
+    ]
+    assert loss == pytest.approx(3000 * 8 / 13, rel=0.01)

@@ -112,7 +112,45 @@ def test_a_second_run_keeps_the_first(config):
     versions = [run(config).version.name for _ in range(2)]
     assert versions == ["1", "2"]
     names = set(os.listdir(config.output_dir))
-    assert names == {"1", "2", "run", "run.1"}
+    assert names == {"1", "2", "run", "run.1", ".lock"}
+
+
+def test_a_second_run_at_the_same_time_is_refused(config, monkeypatch):
+    from tl_keras import job
+
+    inside = []
+
+    def prepare(_):
+        with pytest.raises(MachineError, match="another run writes there"):
+            run(config)
+        inside.append(True)
+        raise DataError("enough")
+
+    monkeypatch.setattr(job, "prepare", prepare)
+    with pytest.raises(DataError, match="enough"):
+        run(config)
+    assert inside == [True]
+
+
+def test_what_was_trained_outlives_a_failed_export(config, monkeypatch):
+    from tl_keras import job
+    from tl_keras.errors import NotPublishedError
+
+    def fail(_):
+        raise NotPublishedError("export not published: it differs")
+
+    monkeypatch.setattr(job, "export", fail)
+    config = changed(config, head_epochs=1, fine_tune_epochs=0)
+    with pytest.raises(NotPublishedError, match="the model is in "):
+        run(config)
+    folder = config.run_folder() / "run"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["export"] is None
+    assert metrics["test"]["examples"] == 6
+    assert {"model.keras", "predictions.csv", "split.csv"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert not (config.run_folder() / "1").exists()
 
 
 def test_no_validation_still_gives_a_whole_run(config):
@@ -154,7 +192,8 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(config, capsys):
     assert main([*arguments, "--dry_run"]) == 0
     printed = capsys.readouterr().out
     for words in (
-        "--unfreeze_from=two", "head: 12 epochs", "fine_tune: 2 epochs",
+        "--unfreeze_from=two", "head: epochs 1 to 12",
+        "fine_tune: epochs 1 to 2",
         "14 of 388 parameters train", "MB free", "16 x 16 pixels",
     ):  # fmt: skip
         assert words in printed
@@ -195,7 +234,42 @@ def test_a_run_that_cannot_begin_moves_no_older_one(config, tmp_path):
     older.mkdir(parents=True)
     with pytest.raises(ConfigError):
         run(changed(config, unfreeze_from="two_konv"))
-    assert os.listdir(tmp_path / "out") == ["run"]
+    assert sorted(os.listdir(tmp_path / "out")) == [".lock", "run"]
+
+
+def test_a_model_of_ours_is_a_backbone_again(config, tmp_path):
+    config = changed(config, head_learning_rate=1e-3)  # solved exactly
+    first = run(changed(config, head_epochs=1, fine_tune_epochs=0))
+    again = run(
+        changed(
+            config, backbone=str(first.run_folder / "model.keras"),
+            fine_tune_epochs=0, unfreeze_from="auto",
+            output_dir=str(tmp_path / "again"),
+        )
+    )  # fmt: skip
+    assert again.metrics["test"]["loss"] == pytest.approx(
+        first.metrics["test"]["loss"], abs=1e-3
+    )
+
+
+def test_running_out_of_memory_is_the_machines_fault(config, monkeypatch):
+    from tl_keras import job
+
+    def no_room(_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+    monkeypatch.setattr(job, "prepare", no_room)
+    with pytest.raises(MachineError, match="out of memory - halve"):
+        run(config)
+
+
+def test_batch_norm_that_is_not_there_cannot_train(config, capsys):
+    config = changed(
+        config, backbone="letters_vgg", train_batch_norm=True,
+        unfreeze_from="all",
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="letters_vgg has no BatchNorm"):
+        run(config)
 
 
 def test_stopping_early_without_validation_is_refused(config):
@@ -218,7 +292,8 @@ def test_the_command_from_another_folder(tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""  # none of TensorFlow's chatter
     assert (tmp_path / "saved_models/quickstart/1/saved_model.pb").exists()
-    assert "Epoch 3/3" in ran.stdout
+    assert "solved with C=" in ran.stdout
+    assert "Epoch 2/2" in ran.stdout
 
 
 def quickstart(seed: int, out) -> dict:

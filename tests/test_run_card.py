@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tl_keras import run_card
-from tl_keras.evaluation import count
+from tl_keras import evaluation, run_card
+
+
+def count(probabilities, labels, class_names):
+    with np.errstate(divide="ignore"):
+        logs = np.log(probabilities)
+    return evaluation.count(logs, labels, list(class_names))
+
 
 HISTORY = [
     {

@@ -132,6 +132,25 @@ def test_an_export_that_cannot_run_is_not_published(tmp_path):
         )
 
 
+def test_packages_named_by_a_variable_reach_the_probe(
+    model, tmp_path, monkeypatch
+):
+    """python -I does not read PYTHONPATH; what we run with must do."""
+    seen = {}
+    real = gate.subprocess.run
+
+    def run(command, **options):
+        seen["places"] = command[-1]
+        return real(command, **options)
+
+    monkeypatch.syspath_prepend(str(tmp_path / "packages"))
+    monkeypatch.setattr(gate.subprocess, "run", run)
+    export_saved_model(
+        model, tmp_path / "out", class_names=NAMES, golden=GOLDEN[:1]
+    )
+    assert str(tmp_path / "packages") in seen["places"]
+
+
 def test_nan_does_not_pass_the_gate(monkeypatch):
     monkeypatch.setattr(
         gate, "_ask", lambda *_: {"serving_float": np.full((3, 2), np.nan)}

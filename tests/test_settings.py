@@ -61,6 +61,7 @@ def test_strings_become_values_and_back(name, text, value):
         ("share", "1.01", "0 to 1"),
         ("shiny", "maybe", "true or false"),
         ("size", "0", "1 or more"),
+        ("layers", "4,,5", "whole numbers with commas"),
         ("layers", "4,x", "whole numbers with commas"),
         ("layers", "4,0", "1 or more"),
         ("color", "green", "one of red, blue"),
@@ -70,7 +71,7 @@ def test_a_wrong_string_says_what_was_expected(name, text, expected):
     with pytest.raises(ConfigError) as caught:
         Paint.from_strings({name: text})
     (line,) = caught.value.faults
-    assert line.startswith(f"--{name}={text.strip()}")
+    assert line.startswith(f"--{name}={text}")
     assert expected in line
 
 
@@ -134,6 +135,11 @@ CASES = {
         {"optimizer": "sgd", "weight_decay": 0.1},
         "only --optimizer=adamw",
     ),
+    "no weights file": ({"weights": ""}, "found nothing"),
+    "scratch against scratch": (
+        {"compare_scratch": True, "weights": "none"},
+        "transfers nothing",
+    ),
     "no epochs": ({"head_epochs": 0, "fine_tune_epochs": 0}, "nothing would"),
     "nothing unfrozen": ({"unfreeze_from": "none"}, "nothing is unfrozen"),
     "few-shot and a share": (
@@ -150,6 +156,8 @@ CASES = {
     ),
     "data_dir of digits": ({"data_dir": "."}, "--data_dir: given, but"),
     "val folder for digits": ({"val_dataset": "."}, "is no folder"),
+    "a line break": ({"output_dir": "a\nb"}, "expected one line"),
+    "a space": ({"output_dir": " a"}, "without spaces around"),
     "bad name": ({"name": "../x"}, "--output_dir"),
 }
 
@@ -197,6 +205,21 @@ def test_resolved_paths_are_absolute_and_words_stay(tmp_path, monkeypatch):
     assert (config.weights, config.backbone) == ("auto", "VGG16")
 
 
+def test_a_folder_named_as_a_word_does_not_take_its_place(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits", "auto", "imagenet", "none", "off"):
+        (tmp_path / name).mkdir()
+    config = TransferConfig(
+        dataset="digits", weights="imagenet", feature_cache="off"
+    ).resolved()
+    assert (config.dataset, config.weights, config.feature_cache) == (
+        "digits", "imagenet", "off"
+    )  # fmt: skip
+    assert TransferConfig(dataset="digits").resolved().weights == "auto"
+
+
 def test_choices_are_those_of_the_rooms():
     from tl_keras import backbones, classifier, phases, pixels
     from tl_keras.data import pipeline
@@ -220,7 +243,10 @@ def test_every_setting_is_read_somewhere():
     code = ""
     for file in pathlib.Path(job.__file__).parent.glob("*.py"):
         code += file.read_text(encoding="utf-8")
-    code += "config.name config.output_dir"  # read by run_name, run_folder
+    # Settings that a method of the configuration reads on their behalf:
+    code += "config.name config.output_dir config.head_solver"
+    for method in (".run_folder()", ".solver()", ".resolved()"):
+        assert f"config{method}" in code
     unread = [
         field.name
         for field in dataclasses.fields(TransferConfig)

@@ -128,12 +128,25 @@ def read_arguments(
         expanded = values.read_flags_from_files(arguments, force_gnu=True)
         rest = values(["", *expanded], known_only=True)[1:]
     except flags.CantOpenFlagFileError as error:
-        raise ConfigError(f"--flagfile: {error} - check the path") from None
-    except (flags.Error, ValueError, UnicodeDecodeError) as error:
+        reason = str(error).removeprefix("ERROR:: ")
+        raise ConfigError(f"--flagfile: {reason} - check the path") from None
+    except UnicodeDecodeError:
+        named = [a for a in arguments if "flagfile" in a]
+        raise ConfigError(
+            f"{' '.join(named)}: expected a text file in UTF-8 with a flag a "
+            "line - check the path"
+        ) from None
+    except (flags.Error, ValueError) as error:
         raise ConfigError(f"flags: {error}") from None
     known = sorted(names | set(switches))
     faults = [fault for word in rest if (fault := _stray(word, known))]
     texts = {name: values[name].value for name in names if values[name].present}
+    for name in switches:
+        value = str(values[name].value).lower() if values[name].present else ""
+        if value not in ("", "true", "false", "0", "1"):
+            faults.append(
+                f"--{name}={value}: expected true or false, or 0 or 1"
+            )
     on = {
         name
         for name in switches

@@ -73,23 +73,47 @@ def evaluate_classifier(
     # float64, so that rows sum to 1 to the last digit that is printed.
     scores = np.concatenate(outputs).astype(np.float64)
     if from_logits:
-        scores = scipy.special.softmax(scores, axis=-1)
+        if np.ptp(scores.sum(axis=-1)) < 1e-4 and scores.min() >= 0:
+            raise ValueError(
+                "from_logits=True: expected logits, received rows that sum to "
+                "1 - give from_logits=False"
+            )
+        scores = scipy.special.log_softmax(scores, axis=-1)
+    else:
+        tiny = np.finfo(np.float64).tiny
+        scores = np.log(np.maximum(scores, tiny))
     return count(scores, np.concatenate(labels), class_names)
 
 
 def count(
-    probabilities: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
+    log_probabilities: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str],
 ) -> Evaluation:
-    """Metrics of probabilities (n, num_classes) against labels (n,)."""
+    """Metrics of log-probabilities (n, num_classes) against labels (n,).
+
+    Raises:
+        ValueError: shapes that do not match, names twice, or NaN.
+    """
+    expected = (len(labels), len(class_names))
+    if log_probabilities.shape != expected or np.ndim(labels) != 1:
+        raise ValueError(
+            f"expected outputs of shape {expected} and labels (n,), received "
+            f"{log_probabilities.shape} and {np.shape(labels)}"
+        )
+    if len(set(class_names)) < len(class_names):
+        raise ValueError(f"class_names: {class_names} has a name twice")
+    if np.isnan(log_probabilities).any():
+        raise ValueError("the model's outputs hold NaN")
+    probabilities = np.exp(log_probabilities)
     predicted = probabilities.argmax(axis=-1)
     numbers = np.arange(len(class_names))
     confusion = sk.confusion_matrix(labels, predicted, labels=numbers)
     right = int((predicted == labels).sum())
-    tiny = np.finfo(np.float64).tiny
-    true_probability = probabilities[np.arange(len(labels)), labels]
+    of_truth = log_probabilities[np.arange(len(labels)), labels]
     metrics = {
         "examples": len(labels),
-        "loss": float(-np.log(np.maximum(true_probability, tiny)).mean()),
+        "loss": float(-of_truth.mean()),
         "accuracy": right / len(labels),
         "accuracy_interval": wilson_interval(right, len(labels)),
     }

@@ -45,6 +45,7 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     path: bool = False,
+    words: tuple[str, ...] = (),
 ) -> Any:
     """Declares one field of a `Settings` class.
 
@@ -55,8 +56,9 @@ def setting(
         unit: "pixels", "epochs", ...
         low, high: least and largest value, inclusive.
         choices: the words it may be.
-        path: whether it names a file or folder, which `to_flags` makes
-            absolute.
+        path: whether it names a file or folder, which a run's record gives
+            as an absolute path.
+        words: what is no path there, even where a file of that name exists.
     """
     about = {
         "help": help,
@@ -66,6 +68,7 @@ def setting(
         "high": high,
         "choices": choices,
         "path": path,
+        "words": words,
     }
     return dataclasses.field(default=default, metadata=about)
 
@@ -169,7 +172,7 @@ def parse(field: dataclasses.Field, text: str) -> Any:
         return None
     try:
         if str in kinds:
-            return stripped
+            return text
         if bool in kinds:
             if stripped.lower() in WORDS_FOR_TRUE:
                 return True
@@ -177,7 +180,9 @@ def parse(field: dataclasses.Field, text: str) -> Any:
                 return False
             raise ValueError
         if tuple in kinds:
-            return tuple(int(part) for part in stripped.split(",") if part)
+            return (
+                tuple(int(p) for p in stripped.split(",")) if stripped else ()
+            )
         return int(stripped) if int in kinds else float(stripped)
     except ValueError:
         raise ValueError(
@@ -193,6 +198,11 @@ def value_fault(field: dataclasses.Field, value: Any) -> str:
     )
     if bool not in kinds and isinstance(value, bool):
         fits = False
+    if isinstance(value, str) and value != " ".join(value.splitlines()).strip():
+        return (
+            f"--{field.name}={value!a}: expected one line without spaces "
+            "around it, as a flag file can hold - rename the file"
+        )
     parts = value if isinstance(value, tuple) else (value,)
     if fits and isinstance(value, tuple):
         fits = all(isinstance(part, int) for part in parts)
@@ -223,10 +233,15 @@ def expectation(field: dataclasses.Field) -> str:
         words = "a number"
     low, high = about["low"], about["high"]
     if low is not None and high is not None:
-        words += f", {low:g} to {high:g}"
+        words += f", {_number(low)} to {_number(high)}"
     elif low is not None:
-        words += f", {low:g} or more"
+        words += f", {_number(low)} or more"
     return f"{words} {about['unit']}".rstrip()
+
+
+def _number(value: float) -> str:
+    """65536 and 0.9 as people write them."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def as_text(value: Any) -> str:

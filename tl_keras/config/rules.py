@@ -47,7 +47,7 @@ def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
         path = getattr(config, name)
         if path and not os.path.isdir(path):
             yield _no_such(name, path, "a folder")
-    if config.weights not in ("auto", "imagenet", "none", ""):
+    if config.weights not in ("auto", "imagenet", "none"):
         if not os.path.isfile(config.weights):
             yield _no_such(
                 "weights", config.weights, "auto, imagenet, none or a file"
@@ -80,7 +80,7 @@ def _siblings(path: str) -> list[str]:
 
 
 def _data_faults(config: "TransferConfig") -> Iterator[Fault]:
-    is_folder = os.path.isdir(config.dataset)
+    is_folder = config.dataset != "digits" and os.path.isdir(config.dataset)
     for name in ("val_dataset", "test_dataset"):
         if config.given(name) and not is_folder:
             yield _idle(name, f"--dataset={config.dataset} is no folder")
@@ -138,6 +138,8 @@ def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
                 f"{config.backbone} has its own, by the table",
             )
         return
+    if config.input_scaling != "auto" and config.backbone in known:
+        yield _idle("input_scaling", f"{config.backbone} scales itself")
     if arguments:
         yield _idle("backbone_args", "only an application takes arguments")
     if config.weights == "imagenet":
@@ -157,6 +159,8 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
             "--head_epochs=0 --fine_tune_epochs=0: expected one of them above "
             "0 - nothing would train",
         )
+    if config.compare_scratch and config.weights == "none":
+        yield _idle("compare_scratch", "--weights=none transfers nothing")
     if config.unfreeze_from == "none" and config.fine_tune_epochs > 0:
         yield Fault(
             ("unfreeze_from", "fine_tune_epochs"),
@@ -164,6 +168,20 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
             f"{config.fine_tune_epochs}: nothing is unfrozen to tune - name a "
             "layer or all, or set --fine_tune_epochs=0",
         )
+    if config.head_solver == "lbfgs" and config.head_epochs:
+        for name in config.needs_epochs():
+            yield Fault(
+                (name, "head_solver"),
+                f"--{name}: given, but --head_solver=lbfgs cannot do it - "
+                "leave one of them out",
+            )
+    stored = config.feature_cache != "off" and config.augment == "none"
+    for name in ("feature_cache_gb", "feature_memory_gb"):
+        if config.given(name) and not stored:
+            yield _idle(name, "no features are kept")
+    if config.augment != "none" and config.given("feature_cache"):
+        if config.feature_cache != "off":
+            yield _idle("feature_cache", "augmented pictures are not kept")
     for name, reader in (("momentum", "sgd"), ("weight_decay", "adamw")):
         if config.given(name) and config.optimizer != reader:
             yield _idle(name, f"only --optimizer={reader} reads it")

@@ -40,6 +40,7 @@ class TransferConfig(Settings):
         "or digits",
         group=DATA,
         path=True,
+        words=("digits",),
     )
     val_dataset: str = setting(
         "", "folder of class folders to validate on", group=DATA, path=True
@@ -129,6 +130,7 @@ class TransferConfig(Settings):
         "application and the file's own for a .keras file",
         group=BACKBONE,
         path=True,
+        words=("auto", "imagenet", "none"),
     )
     input_scaling: str = setting(
         "auto",
@@ -161,9 +163,19 @@ class TransferConfig(Settings):
         high=0.99,
     )
 
+    head_solver: str = setting(
+        "auto",
+        "lbfgs solves a single Dense head exactly (logistic regression, its "
+        "strength cross-validated) and starts the fine-tune from there; adam "
+        "takes --head_epochs gradient epochs; auto is lbfgs where nothing "
+        "given needs epochs",
+        group=TRAINING,
+        choices=("auto", "lbfgs", "adam"),
+    )
     head_epochs: int = setting(
         10,
-        "epochs of the first phase: the head alone, on the frozen backbone",
+        "epochs of the first phase: the head alone, on the frozen backbone; "
+        "under lbfgs any number above 0 means to do it",
         group=TRAINING,
         unit="epochs",
         low=0,
@@ -282,6 +294,32 @@ class TransferConfig(Settings):
         group=RUN,
         path=True,
     )
+    feature_cache: str = setting(
+        "auto",
+        "the folder where what frozen layers make of a picture is kept, for "
+        "later phases and runs; auto is in your cache folder, off computes "
+        "it each epoch",
+        group=RUN,
+        path=True,
+        words=("auto", "off"),
+    )
+    feature_cache_gb: float = setting(
+        20.0,
+        "what may be kept there; the longest unused goes first",
+        group=RUN,
+        unit="gigabytes",
+        low=0.001,
+        high=10**6,
+    )
+    feature_memory_gb: float = setting(
+        4.0,
+        "up to this size they are held in memory, larger ones are read from "
+        "the disk as needed",
+        group=RUN,
+        unit="gigabytes",
+        low=0,
+        high=10**6,
+    )
     device: str = setting(
         "auto",
         "auto is the GPU where there is one",
@@ -312,16 +350,39 @@ class TransferConfig(Settings):
             self.output_dir or pathlib.Path("saved_models", self.run_name())
         )
 
+    def needs_epochs(self) -> list[str]:
+        """The settings given that the exact solution of a head cannot do."""
+        alone = [
+            name
+            for name in (
+                "head_units",
+                "dropout",
+                "label_smoothing",
+                "augment",
+                "head_learning_rate",
+                "optimizer",
+            )
+            if self.given(name)
+        ]
+        return alone + (["pooling"] if self.pooling == "flatten" else [])
+
+    def solver(self) -> str:
+        """`head_solver` with auto decided: "lbfgs" or "adam"."""
+        if self.head_solver != "auto":
+            return self.head_solver
+        return "adam" if self.needs_epochs() else "lbfgs"
+
     def resolved(self) -> "TransferConfig":
         """The same settings with absolute paths, for the run's record."""
         changes: dict[str, str] = {"output_dir": str(self.run_folder())}
         for field in dataclasses.fields(self):
+            about = field.metadata
             value = changes.get(field.name, getattr(self, field.name))
-            if field.metadata["path"] and os.path.exists(value):
+            named = about["path"] and value not in ("", *about["words"])
+            if named and not value.startswith("tfds:"):
                 changes[field.name] = os.path.abspath(value)
         if self.backbone.endswith(".keras"):
             changes["backbone"] = os.path.abspath(self.backbone)
-        changes["output_dir"] = os.path.abspath(changes["output_dir"])
         return dataclasses.replace(self, name=self.run_name(), **changes)
 
     def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:

@@ -10,15 +10,18 @@ settings and the pieces; the pieces take plain arguments.
 
 import contextlib
 import dataclasses
+import fcntl
+import os
 import pathlib
+import socket
 import time
 from collections.abc import Iterator
 
 import keras
 
-from tl_keras import atomic
+from tl_keras import atomic, run_card
 from tl_keras.config import TransferConfig
-from tl_keras.errors import MachineError
+from tl_keras.errors import MachineError, NotPublishedError
 from tl_keras.job.preparation import prepare
 from tl_keras.job.record import (
     collect,
@@ -28,12 +31,16 @@ from tl_keras.job.record import (
     write_record,
 )
 from tl_keras.job.training import (
+    enough_memory,
     evaluate_phases,
     export,
+    feature_store,
     readable,
     train,
     train_from_scratch,
 )
+
+LOCK = ".lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,26 +73,41 @@ def run(config: TransferConfig) -> RunResult:
     """
     config.validate()
     config = config.resolved()
-    clock = Clock()
     check_writable(config)
-    with clock("prepare"):
+    with alone_in(config.run_folder()):
+        return _run(config)
+
+
+def _run(config: TransferConfig) -> RunResult:
+    clock = Clock()
+    with clock("prepare"), enough_memory():
         prepared = prepare(config)
     folder = open_run_folder(config)
     images, model = prepared.images, prepared.model
+    store = feature_store(config)
     print(describe_data(images), flush=True)
     with clock("train"), readable(images):
-        fit = train(prepared, folder)
+        fit = train(prepared, folder, store)
     with clock("evaluate"), readable(images):
-        evaluations = evaluate_phases(prepared, fit)
+        evaluations = evaluate_phases(prepared, fit, store)
     scratch = None
     if config.compare_scratch:
-        with clock("compare_scratch"):
+        with clock("compare_scratch"), readable(images):
             scratch = train_from_scratch(prepared)
-    with clock("export"):
-        version = export(prepared)
-    seconds = {**clock.seconds, "total": clock.total()}
-    metrics = collect(prepared, fit, evaluations, scratch, version, seconds)
-    write_record(prepared, folder, metrics, evaluations[fit.kept], fit)
+    kept = evaluations[fit.kept]
+    write_record(prepared, folder, kept, fit)
+    version = None
+    try:
+        with clock("export"), enough_memory():
+            version = export(prepared)
+    except NotPublishedError as error:
+        raise NotPublishedError(f"{error} - the model is in {folder}") from None
+    finally:
+        # Last, so that a folder with metrics.json is a whole one; whatever
+        # becomes of the export, what was trained is not lost.
+        seconds = {**clock.seconds, "total": clock.total()}
+        metrics = collect(prepared, fit, evaluations, scratch, version, seconds)
+        run_card.write_metrics(folder / "metrics.json", metrics)
     print(summary(metrics, version, folder), flush=True)
     return RunResult(
         metrics, version, folder, model, images.class_names, fit.history
@@ -95,7 +117,8 @@ def run(config: TransferConfig) -> RunResult:
 def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""
     config.validate()
-    return describe_plan(prepare(config.resolved()))
+    with enough_memory():
+        return describe_plan(prepare(config.resolved()))
 
 
 class Clock:
@@ -132,6 +155,29 @@ def check_writable(config: TransferConfig) -> None:
             f"--output_dir={folder}: cannot be written ({error.strerror}) - "
             "give another folder or yourself the right"
         ) from None
+
+
+@contextlib.contextmanager
+def alone_in(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps a second run out of a folder; a dead one's lock is gone with it.
+
+    Raises:
+        MachineError: another run writes there.
+    """
+    with open(folder / LOCK, "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise MachineError(
+                f"--output_dir={folder}: another run writes there "
+                f"({lock.read().strip() or 'unknown'}) - wait for it, or give "
+                "another folder"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        yield
 
 
 def open_run_folder(config: TransferConfig) -> pathlib.Path:

@@ -11,6 +11,7 @@ import keras
 from tl_keras import backbones
 from tl_keras.classifier import (
     build_classifier,
+    inner_layers,
     load_backbone,
     set_trainable,
     usual_scaling,
@@ -19,7 +20,7 @@ from tl_keras.classifier import (
 from tl_keras.config import TransferConfig
 from tl_keras.data import ImageSplits, load_images
 from tl_keras.devices import check_precision, choose_device
-from tl_keras.errors import DataError
+from tl_keras.errors import ConfigError, DataError
 from tl_keras.phases import Objective, Phase
 
 
@@ -58,11 +59,21 @@ def prepare(config: TransferConfig) -> Prepared:
         val_examples_per_class=config.val_examples_per_class,
         seed=config.seed,
     )
-    if not len(images.val) and config.early_stopping_patience:
-        raise DataError(
-            f"--early_stopping_patience={config.early_stopping_patience}: "
-            f"{config.dataset} has nothing to validate on - set --val_fraction"
-        )
+    for name in ("monitor", "early_stopping_patience"):
+        if not len(images.val) and config.given(name):
+            raise DataError(
+                f"--{name}={getattr(config, name)}: {config.dataset} has "
+                "nothing to validate on - set --val_fraction"
+            )
+    if config.train_batch_norm and config.fine_tune_epochs:
+        layers = inner_layers(network)
+        if not any(
+            isinstance(x, keras.layers.BatchNormalization) for x in layers
+        ):
+            raise ConfigError(
+                f"--train_batch_norm: given, but {config.backbone} has no "
+                "BatchNorm - leave it out"
+            )
     model = classifier_on(network, config, len(images.class_names))
     phases = plan_phases(config)
     for phase in phases:  # An unknown layer is told before the first epoch.
@@ -101,7 +112,13 @@ def plan_phases(config: TransferConfig) -> list[Phase]:
     if unfreeze_from == "auto":
         unfreeze_from = usual_unfreeze(config.backbone)
     phases = [
-        Phase("head", config.head_epochs, config.head_learning_rate, **shared),
+        Phase(
+            "head",
+            config.head_epochs,
+            config.head_learning_rate,
+            solver=config.solver(),
+            **shared,
+        ),
         Phase(
             "fine_tune",
             config.fine_tune_epochs,

@@ -29,10 +29,13 @@ def collect(
     fit: FitResult,
     evaluations: list[Evaluation],
     scratch: Evaluation | None,
-    version: pathlib.Path,
+    version: pathlib.Path | None,
     seconds: dict[str, float],
 ) -> dict:
-    """All numbers of a run, as metrics.json holds them."""
+    """All numbers of a run, as metrics.json holds them.
+
+    `version` is None where the export was not published.
+    """
     images = prepared.images
     parameters = prepared.model.count_params()
     metrics = {
@@ -54,7 +57,7 @@ def collect(
             "image_size": images.train.image_size,
             "precision": prepared.config.precision,
         },
-        "export": {"version": int(version.name)},
+        "export": version and {"version": int(version.name)},
         "device": prepared.device,
         "seed": prepared.config.seed,
         "seconds": seconds,
@@ -66,6 +69,7 @@ def phase_numbers(result: PhaseResult, evaluation: Evaluation) -> dict:
     """One phase as metrics.json holds it."""
     return {
         "name": result.phase.name,
+        "solver": result.phase.solver,
         "unfreeze_from": result.phase.unfreeze_from,
         "trainable_parameters": result.trainable_parameters,
         "first_epoch": result.first_epoch,
@@ -80,11 +84,10 @@ def phase_numbers(result: PhaseResult, evaluation: Evaluation) -> dict:
 def write_record(
     prepared: Prepared,
     folder: pathlib.Path,
-    metrics: dict,
     evaluation: Evaluation,
     fit: FitResult,
 ) -> None:
-    """Fills `run/` with everything but the flags and the history."""
+    """Fills `run/` with all but the flags, the history and the metrics."""
     images = prepared.images
     names = images.class_names
     write_split(folder / "split.csv", images.examples(), names)
@@ -99,8 +102,6 @@ def write_record(
         probabilities_model(prepared.model).save(temporary)
     with atomic.replacing(folder / LABELS_FILE) as temporary:
         temporary.write_text(labels_text(names), encoding="utf-8")
-    # Last, so that a run folder with metrics.json is a whole one.
-    run_card.write_metrics(folder / "metrics.json", metrics)
 
 
 def describe_data(images: ImageSplits) -> str:
@@ -130,8 +131,7 @@ def describe_plan(prepared: Prepared) -> str:
     lines += ["", describe_data(prepared.images), "", "phases:"]
     for phase in prepared.phases:
         lines.append(
-            f"  {phase.name}: {phase.epochs} epochs, {phase.optimizer} at "
-            f"{phase.learning_rate:g} ({phase.schedule}), unfrozen from "
+            f"  {phase.name}: {phase.how_long(0)}, unfrozen from "
             f"{phase.unfreeze_from}: {trainable_in(prepared, phase):,} of "
             f"{parameters:,} parameters train"
         )

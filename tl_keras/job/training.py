@@ -14,22 +14,32 @@ import tensorflow as tf
 
 from tl_keras import backbones
 from tl_keras.classifier import load_backbone
-from tl_keras.data import ImageSplits
+from tl_keras.config import TransferConfig
+from tl_keras.data import FixedBatches, ImageSplits, TrainingBatches
 from tl_keras.errors import MachineError
 from tl_keras.evaluation import Evaluation, evaluate_classifier
+from tl_keras.features import FeatureStore, user_cache
 from tl_keras.job.preparation import Prepared, classifier_on, objective_of
-from tl_keras.phases import FitResult, fit_phases, set_variables
+from tl_keras.phases import (
+    FitResult,
+    FrozenWork,
+    fit_phases,
+    set_variables,
+)
 from tl_keras.servable import export_saved_model
 
 GOLDEN_PICTURES = 5  # an odd number, asked one by one and all at once
 
 
-def train(prepared: Prepared, folder: pathlib.Path) -> FitResult:
+def train(
+    prepared: Prepared, folder: pathlib.Path, store: FeatureStore | None
+) -> FitResult:
     """Runs the phases; history.csv and TensorBoard logs go to `folder`."""
     return fit_phases(
         prepared.model,
         prepared.phases,
         *training_data(prepared),
+        features=store,
         objective=objective_of(prepared.config, prepared.images),
         history_file=folder / "history.csv",
         callbacks=[
@@ -44,34 +54,45 @@ def progress() -> int:
     return 1 if sys.stdout.isatty() else 2
 
 
-def training_data(prepared: Prepared):
-    """(epoch number -> batches, batches to validate on or None)."""
+def training_data(
+    prepared: Prepared,
+) -> tuple[TrainingBatches, FixedBatches | None]:
+    """The batches of any epoch, and those to validate on, if any."""
     config, images = prepared.config, prepared.images
-
-    def batches(epoch: tf.Variable) -> tf.data.Dataset:
-        return images.train.shuffled_epoch(
-            config.batch_size,
-            seed=config.seed,
-            epoch=epoch,
-            augment=config.augment,
-        )
-
-    val = images.val.batches(config.batch_size) if len(images.val) else None
-    return batches, val
+    train = TrainingBatches(
+        images.train, config.batch_size, config.seed, config.augment
+    )
+    val = FixedBatches(images.val, config.batch_size)
+    return train, val if len(images.val) else None
 
 
-def evaluate_phases(prepared: Prepared, fit: FitResult) -> list[Evaluation]:
+def feature_store(config: TransferConfig) -> FeatureStore | None:
+    """Where frozen work is kept, or None where it is done each epoch."""
+    if config.feature_cache == "off" or config.augment != "none":
+        return None
+    auto = config.feature_cache == "auto"
+    return FeatureStore(
+        user_cache() if auto else config.feature_cache,
+        limit_gb=config.feature_cache_gb,
+        memory_gb=config.feature_memory_gb,
+    )
+
+
+def evaluate_phases(
+    prepared: Prepared, fit: FitResult, store: FeatureStore | None
+) -> list[Evaluation]:
     """The test split, with each phase's best weights."""
     images = prepared.images
+    data = FixedBatches(images.test, prepared.config.batch_size)
+    model, batches = prepared.model, data()
+    if store is not None:
+        frozen = FrozenWork(prepared.model, prepared.phases, store)
+        model, batches = frozen.for_evaluation(data)
     evaluations = []
     for result in fit.phases:
         set_variables(prepared.model, result.best_variables)
         evaluations.append(
-            evaluate_classifier(
-                prepared.model,
-                images.test.batches(prepared.config.batch_size),
-                class_names=images.class_names,
-            )
+            evaluate_classifier(model, batches, class_names=images.class_names)
         )
     set_variables(prepared.model, fit.phases[fit.kept].best_variables)
     return evaluations
@@ -98,6 +119,7 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         learning_rate=config.head_learning_rate,
         unfreeze_from="all",
         train_batch_norm=True,
+        solver="adam",
     )
     fit_phases(
         model,
@@ -128,14 +150,23 @@ def export(prepared: Prepared) -> pathlib.Path:
 
 
 @contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turns running out of memory into a line that names the remedy."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError):
+        raise MachineError(
+            "out of memory - halve --batch_size, lower --image_size or "
+            "--head_units, or choose a smaller --backbone"
+        ) from None
+
+
+@contextlib.contextmanager
 def readable(images: ImageSplits) -> Iterator[None]:
     """Turns TensorFlow's nameless faults into lines that name the remedy."""
     try:
-        yield
-    except tf.errors.ResourceExhaustedError:
-        raise MachineError(
-            "out of memory - halve --batch_size, or lower --image_size"
-        ) from None
+        with enough_memory():
+            yield
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
         for split in (images.train, images.val, images.test):
             split.raise_unreadable()

@@ -77,9 +77,11 @@ def _ask(
             sizes=sizes,
             pixels=pictures,
         )
-        # -I keeps PYTHON* variables and the current folder out of it.
+        # -I keeps PYTHON* variables out of it; our own places of packages go
+        # in by name, for those that came by such a variable.
+        places = json.dumps([place for place in sys.path if place])
         command = [sys.executable, "-I", str(PROBE), str(folder),
-                   str(questions), str(answers)]  # fmt: skip
+                   str(questions), str(answers), places]  # fmt: skip
         try:
             child = subprocess.run(
                 command, capture_output=True, text=True, timeout=SECONDS

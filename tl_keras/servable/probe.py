@@ -1,23 +1,25 @@
 """Runs in a process of its own: loads an export and answers the questions.
 
-    python -I probe.py FOLDER QUESTIONS.npz ANSWERS.npz
+    python -I probe.py FOLDER QUESTIONS.npz ANSWERS.npz PLACES-AS-JSON
 
 It imports TensorFlow with Keras blocked, as a server has none, and uses the
 session loader: the graph alone answers, nothing of Python that built it.
 """
 
 import itertools
+import json
 import os
 import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 sys.modules["keras"] = None
+sys.path += [p for p in json.loads(sys.argv[4]) if p not in sys.path]
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 
-def main(folder: str, questions: str, answers: str) -> None:
+def main(folder: str, questions: str, answers: str, _: str) -> None:
     """Answers for all pictures, one at a time and all at once."""
     with np.load(questions) as arrays:
         bounds = np.cumsum([0, *arrays["sizes"]])
