@@ -272,6 +272,19 @@ def test_batch_norm_that_is_not_there_cannot_train(config, capsys):
         run(config)
 
 
+def test_cutting_a_split_that_is_there_is_refused(config, color_folder):
+    other = color_folder.parent / "elsewhere"
+    other.mkdir()
+    for name in ("blue_not", "green"):
+        (other / name).mkdir()
+        (color_folder / name / "0.jpg").rename(other / name / "0.jpg")
+    config = changed(config, test_dataset=str(other))
+    with pytest.raises(
+        DataError, match=r"test_fraction: given, but .* test sp"
+    ):
+        run(config)
+
+
 def test_stopping_early_without_validation_is_refused(config):
     with pytest.raises(DataError, match="nothing to validate on"):
         run(changed(config, val_fraction=0.0, early_stopping_patience=2))

@@ -23,6 +23,7 @@ _ROOMS = {
     "Phase": "phases",
     "Objective": "phases",
     "fit_phases": "phases",
+    "FeatureStore": "features",
     "evaluate_classifier": "evaluation",
     "export_saved_model": "servable",
 }

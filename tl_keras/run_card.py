@@ -121,11 +121,14 @@ def _mark_phases(axes, history: Sequence[Mapping]) -> None:
         for before, row in zip([None, *history], history, strict=False)
         if before is None or before["phase"] != row["phase"]
     ]
-    for epoch, name in begins:
-        if epoch != begins[0][0]:
+    for number, (epoch, name) in enumerate(begins):
+        if number:
             for axis in axes:
                 axis.axvline(epoch - 0.5, color="0.6", linestyle="--")
-        axes[0].text(epoch, 1.02, name, transform=axes[0].get_xaxis_transform())
+        # At two heights, so that the name of a short phase stays readable.
+        height = 1.02 + 0.07 * (number % 2)
+        where = axes[0].get_xaxis_transform()
+        axes[0].text(epoch, height, name, transform=where)
 
 
 def plot_confusion(

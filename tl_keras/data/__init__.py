@@ -39,6 +39,7 @@ class ImageSplits:
     Attributes:
         train, val, test: `val` may be empty.
         class_names: in the order of the labels.
+        own_splits: those that the data brought; the others were cut.
         books: what was found = used + ignored, with the reasons.
         fingerprint: SHA-256 of the listing (ids, labels, class names).
     """
@@ -47,6 +48,7 @@ class ImageSplits:
     val: Images
     test: Images
     class_names: tuple[str, ...]
+    own_splits: tuple[str, ...]
     books: Mapping
     fingerprint: str
 
@@ -107,6 +109,7 @@ def load_images(
     return ImageSplits(
         **{s: Images(splits[s], image_size, resize) for s in splits},
         class_names=listing.class_names,
+        own_splits=tuple(s for s in listing.splits if s != "train"),
         books=books(listing, splits, left_out),
         fingerprint=listing.fingerprint(),
     )

@@ -59,11 +59,33 @@ def prepare(config: TransferConfig) -> Prepared:
         val_examples_per_class=config.val_examples_per_class,
         seed=config.seed,
     )
+    refuse_idle(config, network, images)
+    model = classifier_on(network, config, len(images.class_names))
+    phases = plan_phases(config)
+    for phase in phases:  # An unknown layer is told before the first epoch.
+        set_trainable(model, phase.unfreeze_from)
+    return Prepared(config, device, images, model, phases)
+
+
+def refuse_idle(
+    config: TransferConfig, network: keras.Model, images: ImageSplits
+) -> None:
+    """Refuses what is given and would do nothing with this data or network."""
     for name in ("monitor", "early_stopping_patience"):
         if not len(images.val) and config.given(name):
             raise DataError(
                 f"--{name}={getattr(config, name)}: {config.dataset} has "
                 "nothing to validate on - set --val_fraction"
+            )
+    for name, split in (
+        ("val_fraction", "val"),
+        ("val_examples_per_class", "val"),
+        ("test_fraction", "test"),
+    ):
+        if config.given(name) and split in images.own_splits:
+            raise DataError(
+                f"--{name}: given, but {config.dataset} comes with a {split} "
+                "split of its own - leave it out"
             )
     if config.train_batch_norm and config.fine_tune_epochs:
         layers = inner_layers(network)
@@ -74,11 +96,6 @@ def prepare(config: TransferConfig) -> Prepared:
                 f"--train_batch_norm: given, but {config.backbone} has no "
                 "BatchNorm - leave it out"
             )
-    model = classifier_on(network, config, len(images.class_names))
-    phases = plan_phases(config)
-    for phase in phases:  # An unknown layer is told before the first epoch.
-        set_trainable(model, phase.unfreeze_from)
-    return Prepared(config, device, images, model, phases)
 
 
 def classifier_on(
