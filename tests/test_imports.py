@@ -26,6 +26,8 @@ ALLOWED = {
     "backbones": set(),
     "config": {"backbones", "pretrained"},
     "devices": set(),
+    "cache": set(),
+    "precision": {"classifier", "cache"},
     "data": set(),
     "classifier": {"backbones", "pretrained"},
     "features": {"data", "classifier"},
@@ -36,7 +38,7 @@ ALLOWED = {
     "run_card": {"evaluation"},
     "job": {
         "config", "devices", "data", "classifier", "phases", "evaluation",
-        "servable", "run_card", "backbones", "features",
+        "servable", "run_card", "backbones", "features", "precision", "cache",
     },
     "command_line": {"config"},
     "train": {"command_line", "config", "backbones", "job"},

@@ -11,10 +11,16 @@ In: a folder, a .csv, `tfds:NAME` or `digits`. Out: an `ImageSplits`. Listing
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from tl_keras.data.batches import (
+    FixedBatches,
+    PixelMemory,
+    TrainingBatches,
+    Views,
+)
 from tl_keras.data.catalogues import list_digits, list_tfds
 from tl_keras.data.examples import Examples, Listing
 from tl_keras.data.folders import list_folder
-from tl_keras.data.pipeline import FixedBatches, Images, TrainingBatches
+from tl_keras.data.pipeline import Images
 from tl_keras.data.splits import Cut, books, cut_splits, write_split
 from tl_keras.data.tables import list_csv
 from tl_keras.errors import DataError
@@ -26,7 +32,9 @@ __all__ = [
     "ImageSplits",
     "Images",
     "Listing",
+    "PixelMemory",
     "TrainingBatches",
+    "Views",
     "load_images",
     "write_split",
 ]

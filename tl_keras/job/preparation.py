@@ -10,6 +10,7 @@ import keras
 
 from tl_keras import backbones
 from tl_keras.classifier import (
+    LOGITS,
     build_classifier,
     inner_layers,
     load_backbone,
@@ -21,12 +22,19 @@ from tl_keras.config import TransferConfig
 from tl_keras.data import ImageSplits, load_images
 from tl_keras.devices import check_precision, choose_device
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.phases import Objective, Phase
+from tl_keras.phases import Objective, Phase, probe_bytes
+from tl_keras.precision import choose_precision
+
+GIGABYTE = 1e9
 
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A run before its first step: what `--dry_run` shows."""
+    """A run before its first step: what `--dry_run` shows.
+
+    Its `config` is the one given with `precision` and `head_solver`
+    decided.
+    """
 
     config: TransferConfig
     device: str
@@ -38,7 +46,6 @@ class Prepared:
 def prepare(config: TransferConfig) -> Prepared:
     """Chooses the device, lists the data, builds the model and the phases."""
     device = choose_device(config.device)
-    check_precision(config.precision, device)
     keras.utils.set_random_seed(config.seed)
     network = load_backbone(
         config.backbone,
@@ -60,11 +67,51 @@ def prepare(config: TransferConfig) -> Prepared:
         seed=config.seed,
     )
     refuse_idle(config, network, images)
+    config = dataclasses.replace(
+        config, precision=decided_precision(config, network, device)
+    )
     model = classifier_on(network, config, len(images.class_names))
+    config = dataclasses.replace(
+        config, head_solver=decided_solver(config, images, model)
+    )
     phases = plan_phases(config)
     for phase in phases:  # An unknown layer is told before the first epoch.
         set_trainable(model, phase.unfreeze_from)
     return Prepared(config, device, images, model, phases)
+
+
+def decided_precision(
+    config: TransferConfig, network: keras.Model, device: str
+) -> str:
+    """`--precision` with auto decided: timed where something stays frozen."""
+    if config.precision != "auto":
+        check_precision(config.precision, device)
+        return config.precision
+    phases = plan_phases(config)
+    if all(phase.unfreeze_from == "all" for phase in phases):
+        return "float32"
+    name = f"{config.backbone} {config.backbone_args}"
+    return choose_precision(network, device=device, name=name)
+
+
+def decided_solver(
+    config: TransferConfig, images: ImageSplits, model: keras.Model
+) -> str:
+    """`--head_solver` with auto decided: the exact one where it fits."""
+    solver = config.solver()
+    if config.head_solver != "auto" or solver == "adam":
+        return solver
+    rows = len(images.train) * max(1, config.stored_views())
+    need = probe_bytes(rows, model.get_layer(LOGITS).kernel.shape[0])
+    if need <= config.feature_memory_gb * GIGABYTE:
+        return solver
+    print(
+        f"head: adam, since the exact solution of {rows:,} rows takes "
+        f"{need / GIGABYTE:.1f} GB (--feature_memory_gb="
+        f"{config.feature_memory_gb:g})",
+        flush=True,
+    )
+    return "adam"
 
 
 def refuse_idle(
