@@ -436,3 +436,19 @@ def test_the_summary_is_printable():
     buffer = io.StringIO()
     model.summary(print_fn=lambda line: buffer.write(line))
     assert "head_logits" in buffer.getvalue()
+
+
+def test_random_weights_keep_what_scales_the_input(tmp_path):
+    x = keras.Input((8, 8, 3))
+    scale = keras.layers.Normalization()
+    scale.adapt(RANDOM.uniform(0, 255, (16, 8, 8, 3)))
+    conv = keras.layers.Conv2D(4, 3)
+    keras.Model(x, conv(scale(x))).save(tmp_path / "own.keras")
+    file = str(tmp_path / "own.keras")
+    pictures = RANDOM.uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
+    fresh = classifier.load_backbone(file, weights="none")
+    kind = keras.layers.Normalization
+    (layer,) = [x for x in fresh.layers if isinstance(x, kind)]
+    np.testing.assert_allclose(layer(pictures), scale(pictures), atol=1e-5)
+    (kernel,) = [x for x in fresh.layers if isinstance(x, keras.layers.Conv2D)]
+    assert (np.array(kernel.kernel) != np.array(conv.kernel)).any()

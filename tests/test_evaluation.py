@@ -149,3 +149,23 @@ def test_a_very_wrong_answer_is_not_capped(batches):
         "loss"
     ]
     assert loss == pytest.approx(3000 * 8 / 13, rel=0.01)
+
+
+def test_a_class_that_is_nowhere_has_no_f1():
+    probabilities = np.eye(3)[[0, 0, 1]]
+    labels = np.array([0, 0, 1])
+    metrics = count(probabilities, labels, ["a", "b", "never"]).metrics
+    assert metrics["macro_f1"] == 1.0
+    assert metrics["macro_f1_interval"] == [1.0, 1.0]
+    # Predicted once and never there: that is an F1 of 0.
+    metrics = count(probabilities, np.array([0, 0, 0]), ["a", "b", "c"]).metrics
+    assert metrics["macro_f1"] == pytest.approx((0.8 + 0) / 2)
+
+
+def test_one_example_of_positive_logits_is_no_probability():
+    x = keras.Input((1,))
+    model = keras.Model(x, keras.layers.Dense(2, use_bias=True)(x))
+    model.layers[-1].set_weights([np.array([[3.0, 1.5]]), np.array([0.0, 0.0])])
+    data = tf.data.Dataset.from_tensor_slices(([[1.0]], [0])).batch(1)
+    found = evaluate_classifier(model, data, class_names=["a", "b"])
+    assert found.metrics["accuracy"] == 1.0

@@ -20,7 +20,7 @@ from tl_keras.classifier import build_classifier, cut_for, split_at
 from tl_keras.data import Images, TrainingBatches, Views, load_images
 from tl_keras.data.pipeline import epoch_indices
 from tl_keras.errors import MachineError
-from tl_keras.features import FeatureStore, trunk_key
+from tl_keras.features import FeatureStore, keys, shards, trunk_key
 
 
 @pytest.fixture
@@ -446,3 +446,107 @@ def test_augmented_runs_with_other_seeds_share_their_views(
         )  # fmt: skip
     computed = 2 * 12 + 4 + 2  # views to train on, validation, test
     assert [store.pictures_computed for store in stores] == [computed, 0]
+
+
+def test_each_phase_is_evaluated_with_its_own_weights(
+    color_folder, tiny_network, tmp_path
+):
+    """Where one phase trains all, no other phase's activations serve it."""
+    import dataclasses
+
+    from tl_keras import TransferConfig, run
+
+    config = TransferConfig(
+        dataset=str(color_folder), backbone=str(tiny_network),
+        head_solver="adam", head_epochs=2, unfreeze_from="all",
+        fine_tune_epochs=3, fine_tune_learning_rate=0.02,
+        feature_cache=str(tmp_path / "cache"),
+        output_dir=str(tmp_path / "out"),
+    )  # fmt: skip
+    kept = run(config).metrics["phases"]
+    config = dataclasses.replace(config, feature_cache="off")
+    fresh = run(config).metrics["phases"]
+    for one, two in zip(kept, fresh, strict=True):
+        assert one["test"]["loss"] == pytest.approx(
+            two["test"]["loss"], rel=1e-3
+        )
+    assert abs(kept[0]["test"]["loss"] - kept[1]["test"]["loss"]) > 0.01
+
+
+def test_a_trunk_that_has_trained_is_traced_anew(
+    images, tiny_network, tmp_path
+):
+    trunk = trunk_of(tiny_network)
+    store = FeatureStore(tmp_path / "s")
+    one = all_rows(store.activations(trunk, images))
+    changed_weight(trunk)
+    two = all_rows(store.activations(trunk, images))
+    assert np.abs(one - two).max() > 0
+    np.testing.assert_allclose(two, expected(trunk, images), atol=1e-5)
+
+
+def test_what_this_run_keeps_counts_against_the_limit(
+    images, tiny_network, tmp_path
+):
+    need = len(images) * 8 * 8 * 4 * 4 / 1e9
+    store = FeatureStore(tmp_path / "s", limit_gb=1.5 * need)
+    store.activations(trunk_of(tiny_network), images)
+    with pytest.raises(MachineError, match="--feature_cache_gb"):
+        store.activations(changed_weight(trunk_of(tiny_network)), images)
+
+
+def test_a_folder_that_another_run_evicts_does_no_harm(
+    images, tiny_network, tmp_path, monkeypatch
+):
+    store = FeatureStore(tmp_path / "s")
+    trunk = trunk_of(tiny_network)
+    publish = shards.atomic.publish_folder
+    evicted = []
+
+    def after_eviction(temporary, final):
+        if not evicted:
+            evicted.append(final)
+            shutil.rmtree(final.parent)
+        publish(temporary, final)
+
+    monkeypatch.setattr(shards.atomic, "publish_folder", after_eviction)
+    rows = all_rows(store.activations(trunk, images))
+    assert evicted
+    np.testing.assert_allclose(rows, expected(trunk, images), atol=1e-5)
+
+
+class Scaled(keras.layers.Layer):
+    """A layer that is not Keras's."""
+
+    def call(self, x):
+        return x * 2.0
+
+
+def test_code_that_is_not_kerass_is_in_the_key(monkeypatch):
+    def key():
+        x = keras.Input((4, 4, 3))
+        model = keras.Model(x, Scaled()(x))
+        return trunk_key(model, "crop")
+
+    before = key()
+    assert key() == before
+    source = keys.inspect.getsource
+    monkeypatch.setattr(
+        keys.inspect, "getsource", lambda o: source(o).replace("2.0", "3.0")
+    )
+    assert key() != before
+
+    def unreadable(_):
+        raise OSError("no source")
+
+    monkeypatch.setattr(keys.inspect, "getsource", unreadable)
+    assert key() != key()
+
+
+def test_views_are_asked_for_where_pictures_are_augmented(
+    images, tiny_network, tmp_path
+):
+    train = TrainingBatches(images, 4, augment="flip")
+    store = FeatureStore(tmp_path / "s")
+    with pytest.raises(ValueError, match="views=0: expected 1 or more"):
+        store.training(trunk_of(tiny_network), train)

@@ -193,7 +193,7 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(config, capsys):
     printed = capsys.readouterr().out
     for words in (
         "--unfreeze_from=two", "head: epochs 1 to 12",
-        "fine_tune: epochs 1 to 2",
+        "fine_tune: epochs 13 to 14",
         "14 of 388 parameters train", "MB free", "16 x 16 pixels",
     ):  # fmt: skip
         assert words in printed

@@ -12,7 +12,9 @@ fsynced before the rename, the parent folder after it.
 import contextlib
 import os
 import pathlib
+import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -50,7 +52,9 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    # Drawn, since process numbers of two containers may be equal.
+    token = secrets.token_hex(4)
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{token}-{path.name}")
     try:
         yield temporary
         sync_file(temporary)
@@ -69,13 +73,20 @@ def building_folder(parent: str | os.PathLike) -> Iterator[pathlib.Path]:
     """
     parent = pathlib.Path(parent)
     parent.mkdir(parents=True, exist_ok=True)
-    folder = parent / f"{TEMPORARY_PREFIX}{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
+    # mkdtemp keeps others out, which a published folder shall not.
+    folder.chmod(0o777 & ~_umask())
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _umask() -> int:
+    """What new files of this process may not be; it can only be read so."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def publish_folder(

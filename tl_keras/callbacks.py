@@ -211,7 +211,8 @@ class KeepBestWeights(keras.callbacks.Callback):
     finite, and weights that are not, are never best.
 
     Args:
-        monitor: name in the logs, such as "val_loss".
+        monitor: name in the logs, such as "val_loss"; None keeps the last
+            epoch.
         mode: "min" or "max".
         variables: what to copy; `model.variables` when None.
 
@@ -222,7 +223,7 @@ class KeepBestWeights(keras.callbacks.Callback):
         best_variables: arrays, in the order of the variables.
     """
 
-    def __init__(self, monitor: str, mode: str = "min", variables=None):
+    def __init__(self, monitor: str | None, mode: str = "min", variables=None):
         super().__init__()
         if mode not in ("min", "max"):
             raise ValueError(f"mode={mode!r}: expected 'min' or 'max'")
@@ -242,15 +243,17 @@ class KeepBestWeights(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
-        if self.monitor not in logs:
-            raise ValueError(
-                f"monitor={self.monitor!r}: expected one of {sorted(logs)}"
-            )
-        value = float(logs[self.monitor])
-        if not math.isfinite(value) or not is_better(
-            value, self.best_value, self.mode
-        ):
-            return
+        value = None
+        if self.monitor is not None:
+            if self.monitor not in logs:
+                raise ValueError(
+                    f"monitor={self.monitor!r}: expected one of {sorted(logs)}"
+                )
+            value = float(logs[self.monitor])
+            if not math.isfinite(value) or not is_better(
+                value, self.best_value, self.mode
+            ):
+                return
         variables = self.variables
         variables = self.model.variables if variables is None else variables
         copies = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]

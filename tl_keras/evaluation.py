@@ -79,7 +79,8 @@ def evaluate_classifier(
     # float64, so that rows sum to 1 to the last digit that is printed.
     scores = np.concatenate(outputs).astype(np.float64)
     if from_logits:
-        if np.ptp(scores.sum(axis=-1)) < 1e-4 and scores.min() >= 0:
+        sums = scores.sum(axis=-1)
+        if np.abs(sums - 1).max() < 1e-4 and scores.min() >= 0:
             raise ValueError(
                 "from_logits=True: expected logits, received rows that sum to "
                 "1 - give from_logits=False"
@@ -130,7 +131,9 @@ def count(
     precision, recall, f1, support = sk.precision_recall_fscore_support(
         labels, predicted, labels=numbers, zero_division=0
     )
-    metrics["macro_f1"] = float(f1.mean())
+    # A class that is neither there nor predicted has no F1.
+    present = (support > 0) | (confusion.sum(axis=0) > 0)
+    metrics["macro_f1"] = float(f1[present].mean())
     metrics["macro_f1_interval"] = _macro_f1_interval(confusion)
     metrics["per_class"] = {
         name: {

@@ -53,7 +53,7 @@ def load_backbone(
             file = str(pretrained.path_of(backbone))
         network = _network_of_file(file, image_size)
         if weights == "none":
-            network = keras.models.clone_model(network)
+            network = _random(network)
         elif weights != "auto":
             backbones.load_weights(network, weights)
     # Keras answers `layer.output` with the tensor of a layer's first call;
@@ -61,6 +61,17 @@ def load_backbone(
     for operation in network.operations:
         operation._inbound_nodes.clear()
     return network
+
+
+def _random(network: keras.Model) -> keras.Model:
+    """The same network with random weights; what scales its input stays."""
+    fresh = keras.models.clone_model(network)
+    pairs = zip(inner_layers(network), inner_layers(fresh), strict=True)
+    for layer, new in pairs:
+        if isinstance(layer, keras.layers.Normalization):
+            new.set_weights(layer.get_weights())
+            new.finalize_state()
+    return fresh
 
 
 def _network_of_file(file: str, image_size: int | None) -> keras.Model:

@@ -365,17 +365,20 @@ class TransferConfig(Settings):
 
     def needs_epochs(self) -> list[str]:
         """The settings given that the exact solution of a head cannot do."""
-        alone = [
-            name
-            for name in (
-                "head_units",
-                "dropout",
-                "label_smoothing",
-                "head_learning_rate",
+        needs = ["head_units", "dropout", "head_learning_rate"]
+        if not self.fine_tune_epochs and not self.compare_scratch:
+            # Where there is a fine-tune, these are read there.
+            needs += [
                 "optimizer",
-            )
-            if self.given(name)
-        ]
+                "schedule",
+                "warmup_epochs",
+                "early_stopping_patience",
+            ]
+        alone = [name for name in needs if self.given(name)]
+        if self.given("label_smoothing") and (
+            self.head_solver == "auto" or not self.fine_tune_epochs
+        ):
+            alone.append("label_smoothing")
         if self.augment != "none" and not self.stored_views():
             alone.append("augment")
         return alone + (["pooling"] if self.pooling == "flatten" else [])

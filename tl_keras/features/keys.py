@@ -6,7 +6,9 @@ the decoder's version, the geometry, and TensorFlow's version.
 """
 
 import hashlib
+import inspect
 import json
+import secrets
 
 import keras
 import numpy as np
@@ -84,12 +86,30 @@ def _plain(value) -> str:
 
 def _settings(operation) -> dict:
     """A layer's configuration without what does not change its output."""
+    code = _foreign_code(operation)
     if not isinstance(operation, keras.Layer):
-        return {"arguments": _operation_arguments(operation)}
+        return {"arguments": _operation_arguments(operation), "code": code}
     config = operation.get_config()
     kept = {k: v for k, v in config.items() if k not in _IDLE}
     kept = {k: v for k, v in kept.items() if "initializer" not in k}
-    return {**kept, "compute": operation.compute_dtype}
+    return {**kept, "compute": operation.compute_dtype, "code": code}
+
+
+def _foreign_code(operation) -> list[str]:
+    """The source of what is not Keras's own: its version says nothing of it.
+
+    Where there is no source to read, nothing is shared with other runs.
+    """
+    pieces = [type(operation)]
+    pieces += [v for v in vars(operation).values() if inspect.isfunction(v)]
+    code = []
+    for piece in pieces:
+        if piece.__module__.partition(".")[0] != "keras":
+            try:
+                code.append(inspect.getsource(piece))
+            except (OSError, TypeError):
+                code.append(secrets.token_hex(16))
+    return code
 
 
 def _operation_arguments(operation) -> dict:

@@ -79,6 +79,14 @@ class Shards:
 
     def add(self, ids: Sequence[str], rows: np.ndarray) -> None:
         """Stores rows (n, ...) under n ids, all of them or none."""
+        try:
+            self._add(ids, rows)
+        except FileNotFoundError:
+            # Another run has evicted the folder meanwhile.
+            self._add(ids, rows)
+        self.refresh()
+
+    def _add(self, ids: Sequence[str], rows: np.ndarray) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         meta = {"shape": list(rows.shape[1:]), "dtype": str(rows.dtype)}
         if not (self.folder / META).exists():
@@ -95,7 +103,6 @@ class Shards:
                 # Another process was first, with the same rows.
                 if not (self.folder / name).is_dir():
                     raise
-        self.refresh()
 
     def take(self, ids: Sequence[str]) -> np.ndarray:
         """The rows of `ids`, in their order, in memory."""

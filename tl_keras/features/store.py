@@ -147,8 +147,9 @@ class FeatureStore:
         self.memory = memory_gb * GIGABYTE
         self.pictures_computed = 0
         self._in_use: set[str] = set()
-        # Traced once for training, validation and test: id -> (model, run).
-        self._traced: dict[int, tuple[keras.Model, Callable]] = {}
+        # Traced once for training, validation and test. By content, since the
+        # weights are constants there: (key, whether it starts from pixels).
+        self._traced: dict[tuple[str, bool], Callable] = {}
 
     def training(
         self, trunk: keras.Model, train: TrainingBatches, via=None
@@ -156,6 +157,11 @@ class FeatureStore:
         """As `train`, with activations in the place of pixels."""
         images = train.images
         if train.augment != "none":
+            if train.views < 1:
+                raise ValueError(
+                    f"views={train.views}: expected 1 or more with augment="
+                    f"{train.augment!r}, since activations are kept"
+                )
             images = Views.of(images, train.augment, train.views)
         activations = self.activations(trunk, images, via)
         return StoredBatches(activations, train.batch_size, train.seed)
@@ -196,7 +202,7 @@ class FeatureStore:
             self._make_room(len(missing) * row_bytes)
             per_shard = max(1, int(SHARD_BYTES / row_bytes) // batch_size)
             batches = self._compute(
-                trunk, images.take(missing), via, batch_size
+                key, trunk, images.take(missing), via, batch_size
             )
             left = [ids[i] for i in missing]
             while part := list(itertools.islice(batches, per_shard)):
@@ -228,16 +234,17 @@ class FeatureStore:
         return missing
 
     def _compute(
-        self, trunk, images, via, batch_size: int
+        self, key: str, trunk, images, via, batch_size: int
     ) -> Iterator[np.ndarray]:
         """Batches of activations, from pixels or from a shorter trunk's."""
         source, rest = images, trunk
         if via is not None:
             shorter, rest = via
             source = self.activations(shorter, images, batch_size=batch_size)
-        if id(rest) not in self._traced:
-            self._traced[id(rest)] = rest, inference(rest, constant=True)
-        _, run = self._traced[id(rest)]
+        traced = key, via is None
+        if traced not in self._traced:
+            self._traced[traced] = inference(rest, constant=True)
+        run = self._traced[traced]
         waiting: collections.deque = collections.deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for batch, _ in source.batches(batch_size):
@@ -258,13 +265,13 @@ class FeatureStore:
             f"{self.limit / 1e9:g} GB, {free / 1e9:,.1f} GB free)",
             flush=True,
         )
-        if need > self.limit:
+        kept = self._evict(self.limit - need)
+        if kept + need > self.limit:
             raise MachineError(
                 f"--feature_cache_gb={self.limit / 1e9:g}: expected room for "
-                f"{need / 1e9:.2f} GB of activations - raise it, or "
+                f"{(kept + need) / 1e9:.2f} GB of activations - raise it, or "
                 "--feature_cache=off computes them each epoch"
             )
-        self._evict(self.limit - need)
         free = shutil.disk_usage(self.root).free
         if need > free:
             raise MachineError(
@@ -273,8 +280,14 @@ class FeatureStore:
                 "by --feature_cache, or --feature_cache=off"
             )
 
-    def _evict(self, allowed: float) -> None:
-        """Removes the longest unused keys until `allowed` bytes are kept."""
+    def _evict(self, allowed: float) -> int:
+        """Removes the longest unused keys until `allowed` bytes are kept.
+
+        Keys that this run uses stay.
+
+        Returns:
+            The bytes that are kept.
+        """
         # By name and content, so that nothing else in the folder is touched.
         keys = [
             path
@@ -282,15 +295,21 @@ class FeatureStore:
             if re.fullmatch(r"[0-9a-f]{64}", path.name)
             and (path / META).is_file()
         ]
-        keys.sort(key=lambda path: path.stat().st_mtime)
+        keys.sort(key=_last_used)
         sizes = {path: folder_bytes(path) for path in keys}
         kept = sum(sizes.values())
         for path in keys:
-            if kept <= allowed:
-                return
-            if path.name not in self._in_use:
+            if kept > allowed and path.name not in self._in_use:
                 shutil.rmtree(path, ignore_errors=True)
                 kept -= sizes[path]
+        return kept
+
+
+def _last_used(path: pathlib.Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # Another run has just evicted it.
+        return 0.0
 
 
 def _by_index(shards: Shards, ids: list[str]):

@@ -21,8 +21,9 @@ import keras
 
 from tl_keras import atomic, run_card
 from tl_keras.config import TransferConfig
-from tl_keras.errors import MachineError, NotPublishedError
-from tl_keras.job.preparation import prepare
+from tl_keras.errors import DivergedError, MachineError, NotPublishedError
+from tl_keras.evaluation import Evaluation
+from tl_keras.job.preparation import Prepared, prepare
 from tl_keras.job.record import (
     collect,
     describe_data,
@@ -91,16 +92,15 @@ def _run(config: TransferConfig) -> RunResult:
         fit = train(prepared, folder, store)
     with clock("evaluate"), readable(images):
         evaluations = evaluate_phases(prepared, fit, store)
-    scratch = None
-    if config.compare_scratch:
-        with clock("compare_scratch"), readable(images):
-            scratch = train_from_scratch(prepared)
-    kept = evaluations[fit.kept]
-    write_record(prepared, folder, kept, fit)
-    version = None
+    write_record(prepared, folder, evaluations[fit.kept], fit)
+    version, scratch = None, None
     try:
         with clock("export"), enough_memory():
             version = export(prepared)
+        if config.compare_scratch:
+            # After all that must not be lost, as it may fail on its own.
+            with clock("compare_scratch"), readable(images):
+                scratch = scratch_or_none(prepared)
     except NotPublishedError as error:
         raise NotPublishedError(f"{error} - the model is in {folder}") from None
     finally:
@@ -113,6 +113,15 @@ def _run(config: TransferConfig) -> RunResult:
     return RunResult(
         metrics, version, folder, model, images.class_names, fit.history
     )
+
+
+def scratch_or_none(prepared: Prepared) -> Evaluation | None:
+    """The network from random weights; a divergence is its result, not ours."""
+    try:
+        return train_from_scratch(prepared)
+    except DivergedError as error:
+        print(f"from random weights: {error}", flush=True)
+        return None
 
 
 def plan(config: TransferConfig) -> str:

@@ -26,6 +26,8 @@ from tl_keras.phases import Objective, Phase, probe_bytes
 from tl_keras.precision import choose_precision
 
 GIGABYTE = 1e9
+# Rows x features x classes that two cores solve in some two minutes.
+MOST_PROBE_WORK = 1e9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,13 +104,17 @@ def decided_solver(
     if config.head_solver != "auto" or solver == "adam":
         return solver
     rows = len(images.train) * max(1, config.stored_views())
-    need = probe_bytes(rows, model.get_layer(LOGITS).kernel.shape[0])
-    if need <= config.feature_memory_gb * GIGABYTE:
+    width, classes = model.get_layer(LOGITS).kernel.shape
+    memory = probe_bytes(rows, width)
+    if memory > config.feature_memory_gb * GIGABYTE:
+        why = f"{memory / GIGABYTE:.1f} GB (--feature_memory_gb)"
+    elif rows * width * classes > MOST_PROBE_WORK:
+        why = "minutes"
+    else:
         return solver
     print(
-        f"head: adam, since the exact solution of {rows:,} rows takes "
-        f"{need / GIGABYTE:.1f} GB (--feature_memory_gb="
-        f"{config.feature_memory_gb:g})",
+        f"head: adam, since the exact solution of {rows:,} rows of {width:,} "
+        f"for {classes:,} classes would take {why}",
         flush=True,
     )
     return "adam"

@@ -131,12 +131,14 @@ def describe_plan(prepared: Prepared) -> str:
     lines = ["settings:"]
     lines += [f"  {line}" for line in config.to_flags().splitlines()]
     lines += ["", describe_data(prepared.images), "", "phases:"]
+    done = 0
     for phase in prepared.phases:
         lines.append(
-            f"  {phase.name}: {phase.how_long(0)}, unfrozen from "
+            f"  {phase.name}: {phase.how_long(done)}, unfrozen from "
             f"{phase.unfreeze_from}: {trainable_in(prepared, phase):,} of "
             f"{parameters:,} parameters train"
         )
+        done += 1 if phase.solver == "lbfgs" else phase.epochs
         if trunk := done_once(prepared, phase):
             lines.append(
                 f"    frozen up to {trunk['after']}, "

@@ -97,12 +97,12 @@ def evaluate_phases(
     images = prepared.images
     data = FixedBatches(images.test, prepared.config.batch_size)
     model, batches = prepared.model, data()
-    if store is not None:
-        frozen = FrozenWork(prepared.model, prepared.phases, store)
-        model, batches = frozen.for_evaluation(data)
+    frozen = store and FrozenWork(prepared.model, prepared.phases, store)
     evaluations = []
     for result in fit.phases:
         set_variables(prepared.model, result.best_variables)
+        if frozen:
+            model, batches = frozen.for_evaluation(result.phase, data)
         evaluations.append(
             evaluate_classifier(model, batches, class_names=images.class_names)
         )

@@ -155,6 +155,18 @@ class _Trainer:
 
     def fit(self, phase: Phase, first: int) -> PhaseResult:
         """Trains one phase; its first epoch is number `first` + 1."""
+        started = time.perf_counter()
+        trains = self._set_trainable(phase, first)
+        if phase.solver == "lbfgs":
+            result = self._solve(phase, first)
+        else:
+            result = self._fit(phase, first)
+        result.trainable_parameters = trains
+        result.seconds = time.perf_counter() - started
+        return result
+
+    def _set_trainable(self, phase: Phase, first: int) -> int:
+        """How many parameters train from now on; says so."""
         set_trainable(
             self.model,
             phase.unfreeze_from,
@@ -166,16 +178,19 @@ class _Trainer:
             f"train ({phase.what_trains()}), {phase.how_long(first)}",
             flush=True,
         )
-        if phase.solver == "lbfgs":
-            return self._solve(phase, first, trains)
+        return trains
+
+    def _fit(self, phase: Phase, first: int) -> PhaseResult:
+        """Epochs of gradient steps."""
         before = get_variables(self.model)
+        left, train, val = self._left_to_fit(phase)
         number = tf.Variable(first, dtype=tf.int64, trainable=False)
         monitor, mode = MONITORS[self.objective.monitor]
         log = HistoryLogger(self.history_file, phase=phase.name)
         guard = StopOnNonFinite()
-        started = time.perf_counter()
-        left, train, val = self._left_to_fit(phase)
-        keeper = KeepBestWeights(monitor, mode, left.variables)
+        keeper = KeepBestWeights(
+            None if val is None else monitor, mode, left.variables
+        )
         self._compiled(left, phase).fit(
             train(number) if callable(train) else train,
             validation_data=val() if callable(val) else val,
@@ -187,28 +202,22 @@ class _Trainer:
                 phase.new_schedule(first),
                 guard,
                 log,
-                *([] if self.val is None else [keeper, *self._stoppers()]),
+                keeper,
+                *([] if val is None else self._stoppers()),
                 *self.callbacks,
             ],
             shuffle=False,
             verbose=self.verbose,
         )
         self.history += log.rows
-        if guard.found or (self.val is not None and not keeper.best_epoch):
+        if guard.found or not keeper.best_epoch:
             set_variables(self.model, before)
             found = guard.found or f"{monitor} is never finite"
             raise DivergedError(
                 f"phase {phase.name}: {found} - lower "
                 f"its learning rate ({phase.learning_rate:g})"
             )
-        last = log.rows[-1]
-        if self.val is None:
-            keeper.best_epoch = last["epoch"]
-            keeper.best_logs = {
-                k: v for k, v in last.items() if k not in ("phase", "epoch")
-            }
-            keeper.best_variables = get_variables(left)
-        # What lies before the cut has not moved.
+        # What lies before the cut has not moved, and was not copied.
         moved = dict(
             zip(map(id, left.variables), keeper.best_variables, strict=True)
         )
@@ -221,12 +230,10 @@ class _Trainer:
         return PhaseResult(
             phase=phase,
             first_epoch=first + 1,
-            last_epoch=last["epoch"],
+            last_epoch=log.rows[-1]["epoch"],
             best_epoch=keeper.best_epoch,
             best_logs=keeper.best_logs,
             best_variables=best,
-            trainable_parameters=trains,
-            seconds=time.perf_counter() - started,
         )
 
     def better(self, new: PhaseResult, old: PhaseResult) -> bool:
@@ -239,9 +246,8 @@ class _Trainer:
             return True
         return is_better(new.best_logs[monitor], old.best_logs[monitor], mode)
 
-    def _solve(self, phase: Phase, first: int, trains: int) -> PhaseResult:
+    def _solve(self, phase: Phase, first: int) -> PhaseResult:
         """The linear probe in the place of epochs; one row of history."""
-        started = time.perf_counter()
         left, train, val = self._left_to_fit(phase)
         val = val() if callable(val) else val
         features, labels = pooled_features(left, _all_of(train, first))
@@ -279,8 +285,6 @@ class _Trainer:
                 k: v for k, v in row.items() if k not in ("phase", "epoch")
             },
             best_variables=get_variables(self.model),
-            trainable_parameters=trains,
-            seconds=time.perf_counter() - started,
         )
 
     def _left_to_fit(self, phase: Phase):

@@ -177,8 +177,8 @@ class PhaseResult:
     best_epoch: int
     best_logs: dict
     best_variables: list[np.ndarray]
-    trainable_parameters: int
-    seconds: float
+    trainable_parameters: int = 0
+    seconds: float = 0.0
 
 
 @dataclasses.dataclass

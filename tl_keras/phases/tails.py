@@ -21,6 +21,9 @@ from tl_keras.phases.phase import Phase
 class FrozenWork:
     """Serves each phase from the longest trunk that it leaves frozen.
 
+    A trunk's activations are asked for when its weights are those they shall
+    be of: the store knows them by the weights.
+
     Args:
         model: from `build_classifier`.
         phases: all of them, so that trunks can share their beginning.
@@ -39,6 +42,7 @@ class FrozenWork:
         self.shortest = min(
             (cut for cut in cuts if cut), key=lambda c: c.position, default=None
         )
+        self.always_frozen = self.shortest if all(cuts) else None
 
     def for_phase(
         self, phase: Phase, train: TrainingBatches, val: FixedBatches | None
@@ -61,16 +65,18 @@ class FrozenWork:
         return tail, batches, activations.batches(val.batch_size)
 
     def for_evaluation(
-        self, data: FixedBatches
+        self, phase: Phase, data: FixedBatches
     ) -> tuple[keras.Model, tf.data.Dataset]:
         """A model and its data that give what all of the model gives.
 
-        They hold for the weights of any phase, since all phases leave the
-        shortest trunk alone.
+        They hold for the weights that the model has now, those of a phase.
         """
-        if self.shortest is None:
+        # The trunk that all phases leave alone serves them all; where one
+        # trains everything, each of the others has its own.
+        cut = self.always_frozen or self._cut(phase.unfreeze_from)
+        if cut is None:
             return self.model, data()
-        trunk, tail = self._split(self.shortest)
+        trunk, tail = self._split(cut)
         activations = self.store.activations(trunk, data.images)
         return tail, activations.batches(data.batch_size)
 

@@ -125,7 +125,9 @@ def _write(
     archive.write_out(str(folder), verbose=False)
     extra = folder / "assets.extra"  # The loader ignores this folder.
     extra.mkdir()
-    extra.joinpath(LABELS_FILE).write_text(labels_text(class_names))
+    extra.joinpath(LABELS_FILE).write_text(
+        labels_text(class_names), encoding="utf-8"
+    )
 
 
 def labels_text(class_names: Sequence[str]) -> str:

@@ -1,0 +1,72 @@
+"""What stored augmented views cost and give: accuracy, seconds, disk.
+
+cats_vs_dogs, MobileNetV2 0.35, defaults, so many views of each training
+picture, over several seeds; the last row makes fresh views each epoch.
+"""
+
+import contextlib
+import dataclasses
+import io
+import pathlib
+import statistics
+import tempfile
+import time
+
+from benchmarks.material import mobilenet
+from benchmarks.rounds import describe_machine, rounds_asked
+from tl_keras import TransferConfig, run
+from tl_keras.features.shards import folder_bytes
+
+AUGMENT = "flip_crop"
+
+
+def measure(config: TransferConfig, seeds: int) -> str:
+    """One row: test accuracy of each seed, seconds of the first, megabytes."""
+    accuracies, losses, seconds = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        cache = pathlib.Path(folder, "features")
+        off = config.feature_cache == "off"
+        for seed in range(seeds):
+            changed = dataclasses.replace(
+                config,
+                seed=seed,
+                output_dir=f"{folder}/out{seed}",
+                feature_cache="off" if off else str(cache),
+            )
+            began = time.perf_counter()
+            with contextlib.redirect_stdout(io.StringIO()):
+                metrics = run(changed).metrics
+            seconds.append(time.perf_counter() - began)
+            accuracies.append(metrics["test"]["accuracy"])
+            losses.append(metrics["test"]["loss"])
+        megabytes = folder_bytes(cache) / 1e6
+    each = " ".join(f"{a:.3f}" for a in accuracies)
+    return (
+        f"accuracy {statistics.mean(accuracies):.3f} ({each}), loss "
+        f"{statistics.mean(losses):.3f}, first run {seconds[0]:.0f} s, next "
+        f"{seconds[-1]:.0f} s, {megabytes:.0f} MB kept"
+    )
+
+
+def main() -> None:
+    """None, then 1 to 8 views, then fresh ones."""
+    seeds = rounds_asked(3)
+    describe_machine()
+    work = mobilenet()
+    plain = TransferConfig(
+        dataset=str(work.data), backbone=work.backbone,
+        backbone_args="alpha=0.35", weights=work.weights,
+    )  # fmt: skip
+    print("no augmentation:", measure(plain, seeds), flush=True)
+    for views in (1, 2, 4, 8):
+        config = dataclasses.replace(
+            plain, augment=AUGMENT, augment_views=views
+        )
+        row = measure(config, seeds)
+        print(f"{AUGMENT}, {views} views kept:", row, flush=True)
+    fresh = dataclasses.replace(plain, augment=AUGMENT, feature_cache="off")
+    print(f"{AUGMENT}, fresh each epoch:", measure(fresh, seeds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
