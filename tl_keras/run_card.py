@@ -78,14 +78,20 @@ def _save(figure: Figure, path: str | os.PathLike) -> None:
         )
 
 
-def plot_curves(path: str | os.PathLike, history: Sequence[Mapping]) -> None:
+def plot_curves(
+    path: str | os.PathLike,
+    history: Sequence[Mapping],
+    kept_epoch: int | None = None,
+) -> None:
     """Loss, accuracy and learning rate over the epochs of all phases.
 
     Args:
         path: a .png.
         history: rows with phase, epoch, cross_entropy, accuracy,
             learning_rate and, with validation, val_cross_entropy and
-            val_accuracy.
+            val_accuracy. A learning rate of 0 is none: a head that was
+            solved.
+        kept_epoch: the one whose weights are kept.
     """
     figure = Figure(figsize=(8, 7), layout="constrained")
     axes = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1.4])
@@ -101,13 +107,23 @@ def plot_curves(path: str | os.PathLike, history: Sequence[Mapping]) -> None:
             if not np.isnan(values).all():
                 axis.plot(epochs, values, color=color, label=label,
                           marker="o", markersize=3)  # fmt: skip
+        if kept_epoch is not None:
+            axis.plot([], [], color=BEST_COLOR, alpha=0.7, label="kept")
         axis.legend(frameon=False)
-    axes[2].plot(epochs, [row["learning_rate"] for row in history], color="0.3")
+    rates = [row["learning_rate"] or np.nan for row in history]
+    axes[2].plot(epochs, rates, color="0.3", marker=".")
     axes[2].set_ylabel("learning rate\nat epoch's end")
     axes[2].set_ylim(bottom=0)
     axes[2].set_xlabel("epoch")
-    axes[2].xaxis.get_major_locator().set_params(integer=True)
+    if len(epochs) <= 12:
+        axes[2].set_xticks(epochs)
+    else:
+        axes[2].xaxis.get_major_locator().set_params(integer=True)
+    # A single epoch would stand between fractions of epochs.
+    axes[2].set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
     for axis in axes:
+        if kept_epoch is not None:
+            axis.axvline(kept_epoch, color=BEST_COLOR, alpha=0.7, zorder=0)
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     _mark_phases(axes, history)

@@ -156,4 +156,6 @@ def _head(features, num_classes, pooling, head_units, dropout):
 def probabilities_model(model: keras.Model) -> keras.Model:
     """The same layers with a softmax: pixels -> float32 probabilities."""
     softmax = keras.layers.Softmax(name="probabilities", dtype="float32")
-    return keras.Model(model.inputs, softmax(model.outputs[0]), name=model.name)
+    return keras.Model(
+        model.inputs[0], softmax(model.outputs[0]), name=model.name
+    )

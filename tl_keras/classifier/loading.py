@@ -92,7 +92,7 @@ def _network_of_file(file: str, image_size: int | None) -> keras.Model:
     if any(layer.name == FIRST_OF_HEAD for layer in network.layers):
         # A classifier of ours: its backbone, input scaling included.
         features = network.get_layer(FIRST_OF_HEAD).input
-        network = keras.Model(network.inputs, features, name=network.name)
+        network = keras.Model(network.inputs[0], features, name=network.name)
     size = checked_size(network, image_size, f"--backbone={file}")
     channels = network.inputs[0].shape[-1]
     tensor = keras.Input((size, size, channels), name="backbone_input")
@@ -150,7 +150,7 @@ def checked_size(
 def call_layers(network: keras.Model, tensor):
     """Calls a network's layers one by one on a symbolic tensor."""
     if isinstance(network, keras.Sequential):
-        network = keras.Model(network.inputs, network.outputs)
+        network = keras.Model(network.inputs[0], network.outputs[0])
     output = network.call(tensor)
     return output[0] if isinstance(output, (list, tuple)) else output
 

@@ -96,7 +96,9 @@ def write_record(
     run_card.write_predictions(
         folder / "predictions.csv", evaluation, images.test.examples.ids, names
     )
-    run_card.plot_curves(folder / "curves.png", fit.history)
+    run_card.plot_curves(
+        folder / "curves.png", fit.history, fit.phases[fit.kept].best_epoch
+    )
     run_card.plot_confusion(
         folder / "confusion.png", evaluation.confusion, names
     )
