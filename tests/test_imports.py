@@ -16,17 +16,19 @@ import tl_keras
 PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
-BASE = {"errors", "atomic", "pixels", "settings"}
+BASE = {"errors", "atomic", "pixels", "pages", "settings"}
 ALLOWED = {
     "errors": set(),
     "atomic": {"errors"},
     "pixels": {"errors"},
+    "pages": {"errors"},
     "settings": {"errors"},
     "pretrained": set(),
     "backbones": set(),
     "config": {"backbones", "pretrained"},
     "devices": set(),
     "data": set(),
+    "audit": {"data"},
     "classifier": {"backbones", "pretrained"},
     "features": {"data", "classifier"},
     "callbacks": set(),
@@ -37,8 +39,10 @@ ALLOWED = {
     "job": {
         "config", "devices", "data", "classifier", "phases", "evaluation",
         "servable", "run_card", "backbones", "features",
+        "audit",
     },
     "command_line": {"config"},
+    "check": {"command_line", "config", "job"},
     "train": {"command_line", "config", "backbones", "job"},
     "__init__": {"callbacks"},
 }  # fmt: skip

@@ -73,6 +73,32 @@ EMPTY = Examples((), np.zeros(0, np.int32))
 
 
 @dataclasses.dataclass(frozen=True)
+class Skip:
+    """A picture that is listed and cannot be used.
+
+    Attributes:
+        id: as in `Examples.ids`.
+        reason: what it is and the remedy, in one line.
+        split: the split it would be in.
+        class_name: the class it would be of.
+        file: its path, or "" when its bytes are in memory.
+        where: the row that names it, as `file.csv:LINE`.
+    """
+
+    id: str
+    reason: str
+    split: str
+    class_name: str
+    file: str = ""
+    where: str = ""
+
+    def line(self) -> str:
+        """The line that names it: received, expected, remedy."""
+        row = f"{self.where}: " if self.where else ""
+        return f"{row}{self.id}: {self.reason}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Listing:
     """What a source holds, before anything is cut.
 
@@ -80,11 +106,32 @@ class Listing:
         splits: "train", and "val", "test" where the source has its own.
         class_names: in the order of the labels.
         ignored: how many things were found and not taken, by reason.
+        skipped: pictures that cannot be used, each with its reason.
+        notes: what is worth telling and hinders nothing, counted.
     """
 
     splits: Mapping[str, Examples]
     class_names: tuple[str, ...]
     ignored: Mapping[str, int]
+    skipped: tuple[Skip, ...] = ()
+    notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def found(self) -> int:
+        """Everything: listed + skipped + ignored."""
+        listed = sum(len(examples) for examples in self.splits.values())
+        return listed + len(self.skipped) + total(self.ignored)
+
+    def without(self, skips: Sequence[Skip]) -> "Listing":
+        """The listing with these pictures skipped, by their ids."""
+        gone = {(skip.split, skip.id) for skip in skips}
+        splits = {}
+        for split, examples in self.splits.items():
+            ids = enumerate(examples.ids)
+            kept = [i for i, id_ in ids if (split, id_) not in gone]
+            splits[split] = examples.take(kept)
+        return dataclasses.replace(
+            self, splits=splits, skipped=(*self.skipped, *skips)
+        )
 
     def fingerprint(self) -> str:
         """SHA-256 over the ids, labels and class names of all splits.

@@ -1,0 +1,236 @@
+"""Examples -> facts about each picture: what it is, whether it decodes.
+
+    facts = Reader(decode=True, look=True, max_pixels=10**8).read(examples)
+    facts[0].problem, facts[0].sha256
+
+In: examples, in files or in memory. Out: one `Facts` each, in their order.
+Files are opened without blocking and only when they are regular; the size in
+the header is judged before anything is decoded; decoding is done by the
+decoder that training uses. Facts of unchanged files come from a `FactCache`.
+"""
+
+import dataclasses
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Sequence
+from concurrent import futures
+
+import imagehash
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tl_keras import pixels
+from tl_keras.audit.cache import FactCache
+from tl_keras.audit.facts import Facts
+from tl_keras.audit.headers import read_header
+from tl_keras.data import Examples
+
+LOOK_SIDE = 32  # of the small grey picture that is hashed
+HASH_SIZE = 16  # bits on a side: 256 bits
+LEAST_LOOK = 24  # pixels; smaller or plainer pictures look all alike
+LEAST_SPREAD = 4  # standard deviation in grey levels
+# Raising threads beyond this only queues: hashing shares the cores.
+THREADS = min(8, os.cpu_count() or 1)
+BYTES_A_PIXEL, MOST_OTHER_BYTES = 8, 64 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """How pictures are read.
+
+    Attributes:
+        decode: decode each with the training decoder; else headers alone.
+        look: hash what it looks like, to find near-duplicates.
+        max_pixels: more are never decoded.
+        cache: facts from earlier, or None.
+    """
+
+    decode: bool
+    look: bool
+    max_pixels: int
+    cache: FactCache | None = None
+
+    def read(self, examples: Examples) -> list[Facts]:
+        """The facts about each example, in their order."""
+        count = len(examples)
+        stamps: list = [None] * count
+        facts: list[Facts | None] = [None] * count
+        if examples.files is not None and self.cache is not None:
+            for index, file in enumerate(examples.files):
+                stamps[index] = stamp_of(file)
+                facts[index] = self.cache.get(file, stamps[index])
+        missing = [i for i in range(count) if facts[i] is None]
+        with futures.ThreadPoolExecutor(THREADS) as pool:
+            read = pool.map(
+                lambda i: self._first_look(examples, i), missing, chunksize=64
+            )
+            for index, fact in zip(missing, read, strict=True):
+                facts[index] = fact
+        undecoded = [i for i in range(count) if self._to_decode(facts[i])]
+        self._decode(examples, undecoded, facts)
+        if examples.files is not None and self.cache is not None:
+            changed = sorted({*missing, *undecoded})
+            self.cache.put(
+                (examples.files[i], stamps[i], facts[i]) for i in changed
+            )
+        return facts
+
+    def _first_look(self, examples: Examples, index: int) -> Facts:
+        """Hash and header of one example."""
+        if examples.files is None:
+            content = examples.encoded[index]
+        else:
+            limit = BYTES_A_PIXEL * self.max_pixels + MOST_OTHER_BYTES
+            content, problem = read_regular(examples.files[index], limit)
+            if problem:
+                return Facts(problem=problem)
+        return facts_of(content)
+
+    def _to_decode(self, facts: Facts) -> bool:
+        if facts.problem or facts.pixels > self.max_pixels:
+            return False
+        if facts.repairable and not facts.decoded:
+            return True
+        return self.decode and (
+            not facts.decoded
+            or (self.look and facts.decoded == "yes" and not facts.look)
+        )
+
+    def _decode(
+        self, examples: Examples, indices: Sequence[int], facts: list[Facts]
+    ) -> None:
+        """Decodes what is not decoded yet; puts what came of it in `facts`."""
+        good = set()
+        for batch, small in decoded_batches(examples, indices, self.look):
+            for index, picture in zip(batch, small, strict=True):
+                good.add(int(index))
+                look, mirrored = "none", "none"
+                if self.look and facts[index].side >= LEAST_LOOK:
+                    look, mirrored = looks_of(picture)
+                facts[index] = dataclasses.replace(
+                    facts[index], decoded="yes", look=look, mirrored=mirrored
+                )
+        for index in indices:
+            if index not in good:
+                facts[index] = dataclasses.replace(
+                    facts[index], decoded=decoding_fault(examples, index)
+                )
+
+
+def stamp_of(file: str) -> tuple[int, int, int] | None:
+    """(size, modification time, inode): changes when a file does."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def read_regular(file: str, most_bytes: int) -> tuple[bytes, str]:
+    """A regular file's bytes, and why it cannot be read, or "".
+
+    A pipe without a writer would hold up a plain `open` for ever.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return b"", f"cannot be read ({error.strerror}) - check its rights"
+    with open(descriptor, "rb", buffering=0) as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return b"", "not a regular file - take it away"
+        if status.st_size > most_bytes:
+            return b"", (
+                f"{status.st_size / 1e6:,.0f} MB in one file - store it smaller"
+            )
+        try:
+            return stream.read(), ""
+        except OSError as error:
+            return b"", f"cannot be read ({error.strerror}) - check the disk"
+
+
+def facts_of(content: bytes) -> Facts:
+    """What the bytes alone say."""
+    header = read_header(content)
+    return Facts(
+        sha256=hashlib.sha256(content).hexdigest(),
+        format=header.format,
+        width=header.width,
+        height=header.height,
+        pixels=header.pixels(),
+        notes=tuple(header.notes),
+        problem=header.problem,
+        repairable=header.repairable,
+    )
+
+
+def decoded_batches(examples: Examples, indices: Sequence[int], look: bool):
+    """Decodes in parallel; gives (indices, small pictures) of what decodes.
+
+    What does not decode is missing: TensorFlow's errors name no file, so they
+    are asked for one by one afterwards.
+    """
+    if not indices:
+        return
+    if examples.files is not None:
+        names = [os.fsencode(examples.files[i]) for i in indices]
+    else:
+        names = [examples.encoded[i] for i in indices]
+
+    def decode(index, source):
+        in_files = examples.files is not None
+        encoded = tf.io.read_file(source) if in_files else source
+        picture = pixels.decode(encoded)
+        if not look:
+            # Something of the picture must be asked for, or it is not made.
+            return index, tf.shape(picture)[0]
+        small = tf.image.resize(
+            picture[tf.newaxis], (LOOK_SIDE, LOOK_SIDE), method="area"
+        )[0]
+        grey = tf.image.rgb_to_grayscale(small)[..., 0]
+        return index, tf.saturate_cast(tf.round(grey), tf.uint8)
+
+    dataset = (
+        tf.data.Dataset.from_tensor_slices((list(indices), names))
+        .map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+        .ignore_errors()
+        .batch(64)
+        .prefetch(2)
+    )
+    yield from dataset.as_numpy_iterator()
+
+
+def decoding_fault(examples: Examples, index: int) -> str:
+    """Why the training decoder refuses a picture, in TensorFlow's words."""
+    try:
+        if examples.files is not None:
+            encoded = tf.io.read_file(os.fsencode(examples.files[index]))
+        else:
+            encoded = tf.constant(examples.encoded[index])
+        pixels.decode(encoded)
+    except (tf.errors.OpError, ValueError) as error:
+        reason = re.sub(r"\{\{.*?\}\}|\[Op:.*|\n.*", "", str(error)).strip()
+        return f"does not decode ({reason[:120]})"
+    return "yes"
+
+
+def looks_of(picture: np.ndarray) -> tuple[str, str]:
+    """Two perceptual hashes in hexadecimal: of a picture and its mirror.
+
+    Args:
+        picture: uint8 grey (LOOK_SIDE, LOOK_SIDE).
+
+    Returns:
+        "none" twice for a picture so plain that its hash means nothing.
+    """
+    if picture.std() < LEAST_SPREAD:
+        return "none", "none"
+    hashes = [
+        imagehash.dhash(Image.fromarray(np.ascontiguousarray(p)), HASH_SIZE)
+        for p in (picture, picture[:, ::-1])
+    ]
+    first, mirrored = (np.packbits(h.hash).tobytes().hex() for h in hashes)
+    return first, mirrored
