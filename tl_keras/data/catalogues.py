@@ -66,7 +66,11 @@ def list_tfds(spec: str, data_dir: str = "") -> Listing:
 
     try:
         builder = tfds.builder(name, data_dir=data_dir or None)
-    except (ValueError, tfds.core.registered.DatasetNotFoundError) as error:
+    except (
+        ValueError,
+        AssertionError,
+        tfds.core.registered.DatasetNotFoundError,
+    ) as error:
         raise DataError(_unknown(spec, name, error)) from None
     features = builder.info.features
     if not {"image", "label"} <= set(features or ()):

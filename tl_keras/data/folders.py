@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tl_keras.data.examples import Examples, Listing, Skip
-from tl_keras.data.walking import Walk, entries_of
+from tl_keras.data.walking import Walk, entries_of, is_folder
 from tl_keras.errors import DataError
 
 SPLIT_NAMES = {
@@ -136,7 +136,7 @@ def _split_folders(
     folders = [
         entry
         for entry in entries_of(root, collections.Counter())
-        if entry.is_dir()
+        if is_folder(entry)
     ]
     names = [entry.name for entry in folders]
     known = [name for name in names if name.lower() in SPLIT_NAMES]
@@ -166,7 +166,7 @@ def _split_folders(
             )
         splits[split] = entry.path
     for entry in entries_of(root, ignored):
-        if not entry.is_dir():
+        if not is_folder(entry):
             ignored["a file beside the split folders"] += 1
     return splits
 

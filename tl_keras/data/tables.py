@@ -241,7 +241,7 @@ def _row_fault(row: dict, header: tuple[str, ...]) -> str:
 def _cleaned(row: dict, where: str) -> dict[str, str]:
     split = (row.get("split") or "train").strip().lower()
     return {
-        "path": row["path"].strip(),
+        "path": row["path"],
         "label": row["label"].strip(),
         "split": SPLIT_NAMES[split],
         "where": where,
@@ -262,6 +262,9 @@ class _Places:
         if "\0" in name or "://" in name:
             return "", f"{name!r} is no path of a file on this disk"
         path = os.path.normpath(os.path.join(self.root, name))
+        # Blanks around a path are a slip, unless a file is so named.
+        if name != name.strip() and not os.path.lexists(path):
+            path = os.path.normpath(os.path.join(self.root, name.strip()))
         if not _below(path, self.root):
             return "", (
                 f"{name} leads out of {self.root} - give the right --data_dir"

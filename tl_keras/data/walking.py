@@ -69,7 +69,7 @@ class Walk:
         """Walks; gives itself."""
         self._enter(os.stat(self.root))
         for entry in entries_of(self.root, self.ignored):
-            if not entry.is_dir():
+            if not is_folder(entry):
                 self.strays += 1
             elif entry.is_symlink() and not self.follow_links:
                 self.faults.append(
@@ -92,7 +92,7 @@ class Walk:
 
     def _folder(self, folder: str, parts: tuple[str, ...]) -> None:
         found = list(entries_of(folder, self.ignored))
-        folders = [entry for entry in found if entry.is_dir()]
+        folders = [entry for entry in found if is_folder(entry)]
         if self.label_from == "first":
             name = parts[0]
         else:
@@ -100,7 +100,7 @@ class Walk:
         if (len(parts) == 1 and self.label_from == "first") or not folders:
             self.pictures.setdefault(name, [])
         for entry in found:
-            if not entry.is_dir():
+            if not is_folder(entry):
                 self._file(entry, name, len(parts) > 1)
                 continue
             if entry.name.lower().endswith(EXTENSIONS):
@@ -131,6 +131,14 @@ class Walk:
         self.pictures.setdefault(name, []).append(entry.path)
         if nested:
             self.notes["in a sub-folder of its class folder"] += 1
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is a folder or leads to one; a link in a circle does not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def file_fault(path: str) -> tuple[str, tuple[int, int]]:
