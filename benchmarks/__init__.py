@@ -1,5 +1,6 @@
-"""Measurements against peers and against ourselves: `python -m benchmarks.X`.
+"""Ours against peers, in turn in one process tree: `python -m benchmarks.NAME`.
 
-They print ratios from several rounds in turn, never a single time, and are no
-part of the tests: a busy machine would fail them.
+Every benchmark prints times, the ratio (min / median / max over rounds) and,
+where a network is trained, the accuracy of both sides beside it, so that speed
+bought with accuracy shows. The table as measured is in README.md here.
 """

@@ -2,14 +2,25 @@
 
 import collections
 import csv
+import dataclasses
 import os
+import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import write_picture
 
-from tl_keras.data import Cut, Examples, Images, Listing, load_images
+from tl_keras.data import (
+    Cut,
+    Examples,
+    FixedBatches,
+    Images,
+    Listing,
+    PixelMemory,
+    TrainingBatches,
+    load_images,
+)
 from tl_keras.data.splits import cut_splits, write_split
 from tl_keras.errors import DataError
 
@@ -421,3 +432,33 @@ def test_unreadable_pictures_are_named(color_folder):
         for split in (images.train, images.val, images.test):
             split.raise_unreadable()
     assert any("green/" in fault for fault in caught.value.faults)
+
+
+def test_pixels_that_fit_are_decoded_once(color_folder):
+    images = load_images(str(color_folder), image_size=16).train
+    memory = PixelMemory(1.0)
+    train = TrainingBatches(images, 5, seed=3, augment="flip", memory=memory)
+    fresh = TrainingBatches(images, 5, seed=3, augment="flip")
+    for epoch in (0, 1):
+        for (x, y), (a, b) in zip(train(epoch), fresh(epoch), strict=True):
+            np.testing.assert_array_equal(x, a)
+            np.testing.assert_array_equal(y, b)
+    plain = FixedBatches(images, 5, memory)
+    for (x, y), (a, b) in zip(plain(), FixedBatches(images, 5)(), strict=True):
+        np.testing.assert_array_equal(x, a)
+        np.testing.assert_array_equal(y, b)
+    for file in images.examples.files:
+        pathlib.Path(file).unlink()
+    assert sum(len(x) for x, _ in train(2)) == len(images)
+    assert sum(len(x) for x, _ in plain()) == len(images)
+
+
+def test_pixels_that_do_not_fit_are_read_at_each_pass(color_folder):
+    images = load_images(str(color_folder), image_size=16)
+    one = images.train.decoded_bytes() / 1e9
+    memory = PixelMemory(1.5 * one)
+    assert memory.held(images.train).decoded is not None
+    # What is left is too little for as many again, and enough for a few.
+    other = dataclasses.replace(images.train)
+    assert memory.held(other) is other
+    assert memory.held(images.val).decoded is not None

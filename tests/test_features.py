@@ -15,8 +15,10 @@ import pytest
 import tensorflow as tf
 from conftest import write_picture
 
+from tl_keras.backbones import BACKBONES
 from tl_keras.classifier import build_classifier, cut_for, split_at
-from tl_keras.data import Images, load_images
+from tl_keras.data import Images, TrainingBatches, Views, load_images
+from tl_keras.data.pipeline import epoch_indices
 from tl_keras.errors import MachineError
 from tl_keras.features import FeatureStore, trunk_key
 
@@ -324,3 +326,123 @@ def test_two_processes_share_a_store(tmp_path, color_folder, tiny_network):
     errors = "".join(error[-1500:] for _, error in outputs)
     assert all("done" in out for out, _ in outputs), errors
     assert not [name for name in content(cache) if ".tmp-" in name]
+
+
+FIVE = ("VGG16", "ResNet50", "MobileNetV2", "EfficientNetB0", "ConvNeXtTiny")
+
+
+@pytest.mark.parametrize("name", FIVE)
+def test_kept_activations_are_the_networks_and_are_not_computed_twice(
+    name, color_folder, tmp_path
+):
+    """Of one network of each kind: equal to the whole, then no pass at all."""
+    images = load_images(str(color_folder), image_size=32).train
+    images = images.take(range(5))
+    keras.utils.set_random_seed(0)
+    model = build_classifier(name, 2, weights="none", image_size=32)
+    pixels, _ = next(iter(images.batches(5)))
+    whole = model.predict_on_batch(pixels)
+    last = BACKBONES[name].stages[-1]
+    for place in (last, "none"):
+        trunk, tail = split_at(model, cut_for(model, place))
+        passes = []
+        for _ in range(2):
+            store = FeatureStore(tmp_path / "s")
+            kept = store.activations(trunk, images)
+            rows, _ = next(iter(kept.batches(5)))
+            np.testing.assert_allclose(
+                tail.predict_on_batch(rows),
+                whole,
+                atol=1e-5 * np.abs(whole).max(),
+            )
+            passes.append(store.pictures_computed)
+        assert passes == [5, 0]
+
+
+def test_a_damaged_shard_is_computed_again(images, tiny_network, tmp_path):
+    trunk = trunk_of(tiny_network)
+    one = all_rows(FeatureStore(tmp_path / "s").activations(trunk, images))
+    (rows_file,) = (tmp_path / "s").rglob("rows.npy")
+    rows_file.write_bytes(rows_file.read_bytes()[:200])
+    store = FeatureStore(tmp_path / "s")
+    two = all_rows(store.activations(trunk, images))
+    assert store.pictures_computed == len(images)
+    np.testing.assert_array_equal(one, two)
+
+
+def views_of(images, augment="flip_crop", count=3) -> Views:
+    return Views.of(images, augment, count)
+
+
+def test_each_view_has_its_turn_and_belongs_to_its_picture(
+    images, tiny_network, tmp_path
+):
+    trunk = trunk_of(tiny_network)
+    views = views_of(images)
+    store = FeatureStore(tmp_path / "s")
+    train = TrainingBatches(images, 4, seed=7, augment="flip_crop", views=3)
+    stored = store.training(trunk, train)
+    assert store.pictures_computed == 3 * len(images)
+    assert stored.rows_per_picture == 3
+    everything = np.concatenate([x for x, _ in stored.once()])
+    pixels = np.concatenate([x for x, _ in views.batches(5)])
+    np.testing.assert_allclose(
+        everything, trunk.predict(pixels, verbose=0), atol=1e-5
+    )
+    seen = []
+    for epoch in range(3):
+        rows = np.concatenate([x for x, _ in stored(epoch)])
+        labels = np.concatenate([y for _, y in stored(epoch)])
+        order = [int(i) for i, _ in epoch_indices(len(images), 7, epoch)]
+        np.testing.assert_array_equal(labels, images.labels[order])
+        taken = [
+            np.flatnonzero((everything == row).all((1, 2, 3))) for row in rows
+        ]
+        assert [t[0] // 3 for t in taken] == order
+        seen += [int(t[0]) for t in taken]
+    assert sorted(seen) == list(range(3 * len(images)))
+    again = np.concatenate([x for x, _ in stored(1)])
+    np.testing.assert_array_equal(
+        again, np.concatenate([x for x, _ in stored(1)])
+    )
+
+
+def test_a_view_depends_on_its_picture_and_number_alone(images):
+    both = np.concatenate([x for x, _ in views_of(images).batches(4)])
+    some = views_of(images.take([5, 2])).batches(4)
+    some = np.concatenate([x for x, _ in some])
+    np.testing.assert_array_equal(some[:3], both[15:18])
+    np.testing.assert_array_equal(some[3:], both[6:9])
+    assert len(np.unique(both, axis=0)) > 2 * len(images)
+    more = views_of(images, count=5).content_ids()
+    assert set(views_of(images).content_ids()) < set(more)
+
+
+def test_augmented_runs_with_other_seeds_share_their_views(
+    tiny_network, tmp_path, monkeypatch
+):
+    from tl_keras import TransferConfig, job
+
+    stores = []
+    make = job.feature_store
+    monkeypatch.setattr(
+        job, "feature_store", lambda c: stores.append(make(c)) or stores[-1]
+    )
+    counts = {"train": 6, "val": 2, "test": 1}
+    for number, (split, count) in enumerate(counts.items()):
+        for color, name in enumerate("ab"):
+            for i in range(count):
+                file = tmp_path / "data" / split / name / f"{i}.png"
+                write_picture(file, 100 * number + 10 * color + i, color)
+    for seed in (0, 1):
+        job.run(
+            TransferConfig(
+                dataset=str(tmp_path / "data"), seed=seed,
+                backbone=str(tiny_network), augment="flip_crop",
+                augment_views=2, unfreeze_from="two", fine_tune_epochs=2,
+                feature_cache=str(tmp_path / "cache"),
+                output_dir=str(tmp_path / f"out{seed}"),
+            )
+        )  # fmt: skip
+    computed = 2 * 12 + 4 + 2  # views to train on, validation, test
+    assert [store.pictures_computed for store in stores] == [computed, 0]

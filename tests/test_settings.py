@@ -244,8 +244,10 @@ def test_every_setting_is_read_somewhere():
     for file in pathlib.Path(job.__file__).parent.glob("*.py"):
         code += file.read_text(encoding="utf-8")
     # Settings that a method of the configuration reads on their behalf:
-    code += "config.name config.output_dir config.head_solver"
-    for method in (".run_folder()", ".solver()", ".resolved()"):
+    code += "config.name config.output_dir config.head_solver "
+    code += "config.augment_views"
+    methods = (".run_folder()", ".solver()", ".resolved()", ".stored_views()")
+    for method in methods:
         assert f"config{method}" in code
     unread = [
         field.name

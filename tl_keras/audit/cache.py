@@ -19,16 +19,11 @@ from collections.abc import Iterable
 
 from tl_keras import atomic, pixels
 from tl_keras.audit.facts import Facts
+from tl_keras.cache import user_cache
 
 VERSION = 1
 Stamp = tuple[int, int, int]
 FIELDS = tuple(field.name for field in dataclasses.fields(Facts))
-
-
-def user_cache() -> pathlib.Path:
-    """Where facts and repaired pictures are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return pathlib.Path(base, "tl_keras", "checks")
 
 
 @dataclasses.dataclass
@@ -48,7 +43,7 @@ class FactCache:
     def of(cls, dataset: str) -> "FactCache":
         """Opens the cache of a dataset; an empty one when there is none."""
         key = hashlib.sha256(os.fsencode(os.path.abspath(dataset)))
-        file = user_cache() / f"{key.hexdigest()[:32]}.json"
+        file = user_cache("checks") / f"{key.hexdigest()[:32]}.json"
         return cls(file, _load(file))
 
     def get(self, path: str, stamp: Stamp | None) -> Facts | None:

@@ -10,9 +10,9 @@ import pathlib
 from collections.abc import Mapping
 
 from tl_keras import atomic, pixels
-from tl_keras.audit import cache
 from tl_keras.audit.facts import Facts
 from tl_keras.audit.headers import SUFFIXES
+from tl_keras.cache import user_cache
 from tl_keras.data import Examples
 
 CHECKS = ("full", "fast", "off")
@@ -98,7 +98,7 @@ def repaired_file(examples: Examples, index: int, facts: Facts) -> str:
     repair = getattr(pixels, "repair", None)
     if repair is None:
         return ""
-    place = cache.user_cache() / "repaired" / f"{facts.sha256}.png"
+    place = user_cache("repaired") / f"{facts.sha256}.png"
     if place.exists():
         return str(place)
     try:

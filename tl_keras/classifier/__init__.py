@@ -24,6 +24,7 @@ from tl_keras.classifier.cutting import (
     Cut,
     cut_for,
     find_cuts,
+    multiply_adds,
     ordered_nodes,
     split_at,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "inner_layers",
     "layer_index",
     "load_backbone",
+    "multiply_adds",
     "ordered_nodes",
     "probabilities_model",
     "set_precision",

@@ -209,13 +209,12 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
                 f"--{name}: given, but --head_solver=lbfgs cannot do it - "
                 "leave one of them out",
             )
-    stored = config.feature_cache != "off" and config.augment == "none"
-    for name in ("feature_cache_gb", "feature_memory_gb"):
-        if config.given(name) and not stored:
-            yield _idle(name, "no features are kept")
-    if config.augment != "none" and config.given("feature_cache"):
-        if config.feature_cache != "off":
-            yield _idle("feature_cache", "augmented pictures are not kept")
+    if config.feature_cache == "off":
+        for name in ("feature_cache_gb", "augment_views"):
+            if config.given(name):
+                yield _idle(name, "--feature_cache=off keeps nothing")
+    if config.augment == "none" and config.given("augment_views"):
+        yield _idle("augment_views", "--augment=none")
     for name, reader in (("momentum", "sgd"), ("weight_decay", "adamw")):
         if config.given(name) and config.optimizer != reader:
             yield _idle(name, f"only --optimizer={reader} reads it")

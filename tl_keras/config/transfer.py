@@ -24,6 +24,7 @@ from tl_keras.settings import Fault, setting
 PICTURE = "Pictures"
 BACKBONE, HEAD = "Backbone", "Head"
 TRAINING, RUN = "Training", "Run"
+DEFAULT_VIEWS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,16 @@ class TransferConfig(DataConfig):
         "the meaning, as in digits",
         group=PICTURE,
         choices=("none", "flip", "flip_crop", "flip_crop_color"),
+    )
+    augment_views: int | None = setting(
+        None,
+        "where --feature_cache keeps activations: so many augmented views of "
+        "each training picture are kept, and each has its turn; 4 when "
+        "--augment is given",
+        group=PICTURE,
+        unit="views",
+        low=1,
+        high=1000,
     )
 
     backbone: str = setting(
@@ -243,7 +254,7 @@ class TransferConfig(DataConfig):
         "auto",
         "the folder where what frozen layers make of a picture is kept, for "
         "later phases and runs; auto is in your cache folder, off computes "
-        "it each epoch",
+        "it each epoch, with fresh augmentation",
         group=RUN,
         path=True,
         words=("auto", "off"),
@@ -258,8 +269,8 @@ class TransferConfig(DataConfig):
     )
     feature_memory_gb: float = setting(
         4.0,
-        "up to this size they are held in memory, larger ones are read from "
-        "the disk as needed",
+        "up to this size they, and pictures that are needed in every epoch, "
+        "are held in memory; what is larger is read as needed",
         group=RUN,
         unit="gigabytes",
         low=0,
@@ -272,10 +283,12 @@ class TransferConfig(DataConfig):
         choices=("auto", "cpu", "gpu"),
     )
     precision: str = setting(
-        "float32",
-        "of the backbone's arithmetic; the head and the loss stay float32",
+        "auto",
+        "of the backbone's arithmetic; auto times the frozen layers in what "
+        "the machine computes natively and takes the fastest; the head and "
+        "the loss stay float32",
         group=RUN,
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
 
     def run_name(self) -> str:
@@ -303,13 +316,20 @@ class TransferConfig(DataConfig):
                 "head_units",
                 "dropout",
                 "label_smoothing",
-                "augment",
                 "head_learning_rate",
                 "optimizer",
             )
             if self.given(name)
         ]
+        if self.augment != "none" and not self.stored_views():
+            alone.append("augment")
         return alone + (["pooling"] if self.pooling == "flatten" else [])
+
+    def stored_views(self) -> int:
+        """Augmented views of each picture that are kept; 0 for none."""
+        if self.augment == "none" or self.feature_cache == "off":
+            return 0
+        return self.augment_views or DEFAULT_VIEWS
 
     def solver(self) -> str:
         """`head_solver` with auto decided: "lbfgs" or "adam"."""

@@ -12,11 +12,17 @@ import dataclasses
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from tl_keras.data.batches import (
+    FixedBatches,
+    PixelMemory,
+    TrainingBatches,
+    Views,
+)
 from tl_keras.data.catalogues import list_digits, list_tfds
 from tl_keras.data.examples import Examples, Listing, Skip
 from tl_keras.data.folders import list_folder
 from tl_keras.data.limits import faults_of_skips
-from tl_keras.data.pipeline import FixedBatches, Images, TrainingBatches
+from tl_keras.data.pipeline import Images
 from tl_keras.data.splits import Cut, books, cut_splits, write_split
 from tl_keras.data.tables import list_csv
 from tl_keras.errors import DataError
@@ -28,8 +34,10 @@ __all__ = [
     "ImageSplits",
     "Images",
     "Listing",
+    "PixelMemory",
     "Skip",
     "TrainingBatches",
+    "Views",
     "faults_of_skips",
     "list_dataset",
     "load_images",

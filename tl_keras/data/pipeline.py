@@ -13,16 +13,13 @@ any epoch can be given again without those before it.
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tl_keras import pixels
+from tl_keras.data.augmentation import AUGMENTS, augment_picture
 from tl_keras.data.examples import Examples
 from tl_keras.errors import DataError
-
-# Each step of `--augment` adds to the one before it.
-AUGMENTS = ("none", "flip", "flip_crop", "flip_crop_color")
-CROP_LEAST_SIDE = 0.75  # of the picture's side
-COLOR_SHIFT = 0.15  # largest relative change of brightness, contrast, colour
 
 
 def epoch_indices(count: int, seed: int, epoch) -> tf.data.Dataset:
@@ -60,18 +57,34 @@ class Images:
         examples: what to read.
         image_size: side of the squares, in pixels.
         resize: how a picture becomes a square (`tl_keras.pixels.RESIZES`).
+        decoded: their pixels, uint8 (n, image_size, image_size, 3), where
+            they are held in memory (`PixelMemory`); else None.
     """
 
     examples: Examples
     image_size: int
     resize: str = "crop"
+    decoded: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def take(self, indices: Sequence[int]) -> "Images":
         """The pictures at `indices`, in that order."""
-        return dataclasses.replace(self, examples=self.examples.take(indices))
+        return dataclasses.replace(
+            self,
+            examples=self.examples.take(indices),
+            decoded=None if self.decoded is None else self.decoded[indices],
+        )
+
+    def decoded_bytes(self) -> int:
+        """What the pixels of all pictures take in memory."""
+        return len(self) * self.image_size**2 * 3
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int32 (n,), index into the class names."""
+        return self.examples.labels
 
     def made_by(self) -> str:
         """What decides the pixels, besides the bytes of the pictures."""
@@ -127,6 +140,8 @@ class Images:
             )
         count = len(self)
         indices = epoch_indices(count, seed, epoch)
+        if augment == "none":
+            return self._load(indices.map(lambda index, _: index), batch_size)
 
         def view(picture, index, number):
             # The count keeps the seeds of two epochs apart.
@@ -137,7 +152,63 @@ class Images:
 
         return self._load(indices, batch_size, view)
 
+    def views(
+        self,
+        pictures: Sequence[int],
+        keys: Sequence[tuple[int, int]],
+        augment: str,
+        batch_size: int,
+    ) -> tf.data.Dataset:
+        """Given views of given pictures, in the order given.
+
+        Args:
+            pictures: an index of a picture for each view.
+            keys: the seed of each view.
+            augment: one of `AUGMENTS`.
+            batch_size: views a batch.
+        """
+        views = tf.data.Dataset.from_tensor_slices(
+            (
+                tf.constant(pictures, tf.int64, [len(pictures)]),
+                tf.constant(keys, tf.int64, [len(keys), 2]),
+            )
+        )
+        return self._load(
+            views,
+            batch_size,
+            lambda picture, _, key: augment_picture(picture, key, augment),
+        )
+
     def _load(self, indices, batch_size: int, view=None) -> tf.data.Dataset:
+        with tf.device("CPU:0"):
+            labels = tf.constant(self.examples.labels, tf.int32)
+        picture_at = self._reader()
+
+        def load(index, *number):
+            picture = picture_at(index)
+            if view is not None:
+                picture = view(picture, index, *number)
+            return picture, labels[index]
+
+        if self.decoded is not None and view is None:
+            # A batch at once: picture by picture costs more than the copy.
+            loaded = indices.map(lambda index, *_: index).batch(batch_size)
+            loaded = loaded.map(
+                lambda index: (picture_at(index), tf.gather(labels, index)),
+                num_parallel_calls=2,
+            )
+        else:
+            loaded = indices.map(
+                load, num_parallel_calls=tf.data.AUTOTUNE
+            ).batch(batch_size)
+        return loaded.prefetch(tf.data.AUTOTUNE)
+
+    def _reader(self):
+        """An index -> that picture's pixels, as TensorFlow operations."""
+        if self.decoded is not None:
+            with tf.device("CPU:0"):  # A GPU's memory is for training.
+                decoded = tf.constant(self.decoded)
+            return lambda index: tf.gather(decoded, index)
         examples = self.examples
         in_files = examples.files is not None
         sources = tf.constant(
@@ -145,21 +216,13 @@ class Images:
             if in_files
             else list(examples.encoded)
         )
-        labels = tf.constant(examples.labels, tf.int32)
 
-        def load(index, *number):
+        def picture_at(index):
             source = sources[index]
             encoded = tf.io.read_file(source) if in_files else source
-            picture = pixels.load(encoded, self.image_size, self.resize)
-            if view is not None:
-                picture = view(picture, index, *number)
-            return picture, labels[index]
+            return pixels.load(encoded, self.image_size, self.resize)
 
-        return (
-            indices.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-            .batch(batch_size)
-            .prefetch(tf.data.AUTOTUNE)
-        )
+        return picture_at
 
     def raise_unreadable(self) -> None:
         """Raises DataError naming the pictures that cannot be decoded.
@@ -178,82 +241,3 @@ class Images:
                 )
         if bad:
             raise DataError(bad)
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingBatches:
-    """The batches of any epoch: call it with the epoch's number.
-
-    Attributes: as the arguments of `Images.shuffled_epoch`.
-    """
-
-    images: Images
-    batch_size: int
-    seed: int = 0
-    augment: str = "none"
-
-    def __call__(self, epoch) -> tf.data.Dataset:
-        """One epoch's batches; `epoch` may be a tf.Variable."""
-        return self.images.shuffled_epoch(
-            self.batch_size, seed=self.seed, epoch=epoch, augment=self.augment
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class FixedBatches:
-    """All examples once, in their order: call it for the batches."""
-
-    images: Images
-    batch_size: int
-
-    def __call__(self) -> tf.data.Dataset:
-        """The batches."""
-        return self.images.batches(self.batch_size)
-
-
-def augment_picture(
-    picture: tf.Tensor, key: tf.Tensor, augment: str
-) -> tf.Tensor:
-    """A random view of a square picture, the same for the same key.
-
-    Args:
-        picture: uint8 tensor (side, side, 3).
-        key: int64 tensor (2,), the seed of this view.
-        augment: one of `AUGMENTS`.
-
-    Returns:
-        uint8 tensor of the same shape.
-    """
-    if augment == "none":
-        return picture
-    keys = tf.random.experimental.stateless_split(key, 5)
-    picture = tf.image.stateless_random_flip_left_right(picture, keys[0])
-    if augment == "flip":
-        return picture
-    picture = _random_crop(picture, keys[1])
-    if augment == "flip_crop":
-        return picture
-    low, high = 1 - COLOR_SHIFT, 1 + COLOR_SHIFT
-    picture = tf.image.convert_image_dtype(picture, tf.float32)
-    picture = tf.image.stateless_random_brightness(
-        picture, COLOR_SHIFT, keys[2]
-    )
-    picture = tf.image.stateless_random_contrast(picture, low, high, keys[3])
-    picture = tf.image.stateless_random_saturation(picture, low, high, keys[4])
-    return tf.saturate_cast(tf.round(picture * 255.0), tf.uint8)
-
-
-def _random_crop(picture: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """A random square of the picture, brought back to the picture's size."""
-    side = picture.shape[0]
-    draw = tf.random.stateless_uniform([3], key)
-    share = CROP_LEAST_SIDE + (1 - CROP_LEAST_SIDE) * draw[0]
-    cut = tf.maximum(1, tf.cast(tf.round(share * side), tf.int32))
-    room = tf.cast(side - cut + 1, tf.float32)
-    top = tf.cast(draw[1] * room, tf.int32)
-    left = tf.cast(draw[2] * room, tf.int32)
-    picture = picture[top : top + cut, left : left + cut]
-    picture = tf.image.resize(picture, (side, side))
-    picture = tf.saturate_cast(tf.round(picture), tf.uint8)
-    picture.set_shape((side, side, 3))
-    return picture

@@ -11,6 +11,6 @@ learning rate finds them all, and a changed picture is computed alone.
 """
 
 from tl_keras.features.keys import trunk_key
-from tl_keras.features.store import Activations, FeatureStore, user_cache
+from tl_keras.features.store import Activations, FeatureStore
 
-__all__ = ["Activations", "FeatureStore", "trunk_key", "user_cache"]
+__all__ = ["Activations", "FeatureStore", "trunk_key"]

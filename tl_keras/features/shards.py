@@ -50,11 +50,21 @@ class Shards:
                 self._read_shard(pathlib.Path(entry.path))
 
     def _read_shard(self, shard: pathlib.Path) -> None:
-        dtype = json.loads((self.folder / META).read_text())["dtype"]
-        rows = np.load(shard / ROWS, mmap_mode="r").view(np.dtype(dtype))
+        try:
+            dtype = json.loads((self.folder / META).read_text())["dtype"]
+            rows = np.load(shard / ROWS, mmap_mode="r").view(np.dtype(dtype))
+            ids = (shard / IDS).read_text().split()
+            if len(ids) != len(rows):
+                raise ValueError(f"{len(rows)} rows, {len(ids)} ids")
+        except FileNotFoundError:
+            return  # Another process has just evicted it.
+        except (ValueError, KeyError, TypeError):
+            # Damaged on the disk: its rows are computed again.
+            shutil.rmtree(shard, ignore_errors=True)
+            return
         number = len(self._arrays)
         self._arrays.append(rows)
-        for row, id_ in enumerate((shard / IDS).read_text().split()):
+        for row, id_ in enumerate(ids):
             self._place.setdefault(id_, (number, row))
         self._known.add(shard.name)
 

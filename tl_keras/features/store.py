@@ -4,6 +4,7 @@ In: a frozen trunk and pictures. Out: the trunk's activations for each of them,
 from the disk where they were computed before, in this run or another.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -17,19 +18,14 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.classifier import inference
-from tl_keras.data.pipeline import Images, TrainingBatches, epoch_indices
+from tl_keras.data import Images, TrainingBatches, Views
+from tl_keras.data.pipeline import epoch_indices
 from tl_keras.errors import MachineError
 from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
 
 SHARD_BYTES = 32e6  # what a kill can lose
 GIGABYTE = 1e9
-
-
-def user_cache() -> pathlib.Path:
-    """Where activations are kept when no folder is named."""
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base, "tl_keras", "features")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +37,14 @@ class Activations:
             from indices (b,) to rows (b, ...).
         shape, dtype: of one row.
         labels: int32 (n,).
+        views: so many rows in a row are views of one picture.
     """
 
     rows: np.ndarray | Callable[[np.ndarray], np.ndarray]
     shape: tuple[int, ...]
     dtype: str
     labels: np.ndarray
+    views: int = 1
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """All rows once, in their order: (rows (b, ...), labels (b,))."""
@@ -55,14 +53,28 @@ class Activations:
     def shuffled_epoch(
         self, batch_size: int, *, seed: int, epoch
     ) -> tf.data.Dataset:
-        """One epoch, in the order that `Images.shuffled_epoch` gives it."""
-        indices = epoch_indices(len(self.labels), seed, epoch)
-        return self._load(indices.map(lambda index, _: index), batch_size)
+        """One epoch, in the order that `Images.shuffled_epoch` gives it.
+
+        Of each picture one view is taken; in `views` epochs each has its
+        turn, beginning with one drawn from (seed, picture).
+        """
+        views = self.views
+        count = len(self.labels) // views
+        first = np.random.default_rng([seed, views]).integers(views, size=count)
+        first = tf.constant(first, tf.int64)
+
+        def row(index, number):
+            return index * views + (first[index] + number) % views
+
+        indices = epoch_indices(count, seed, epoch)
+        return self._load(indices.map(row), batch_size)
 
     def _load(self, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
-        labels = tf.constant(self.labels, tf.int32)
-        if isinstance(self.rows, np.ndarray):
-            rows = tf.constant(self.rows)
+        with tf.device("CPU:0"):  # A GPU's memory is for training.
+            labels = tf.constant(self.labels, tf.int32)
+            in_memory = isinstance(self.rows, np.ndarray)
+            rows = tf.constant(self.rows) if in_memory else None
+        if in_memory:
 
             def take(index):
                 return tf.gather(rows, index), tf.gather(labels, index)
@@ -78,6 +90,30 @@ class Activations:
 
         loaded = indices.batch(size).map(take, num_parallel_calls=2)
         return loaded.prefetch(tf.data.AUTOTUNE)
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredBatches:
+    """Stored activations as `data.TrainingBatches` gives pictures."""
+
+    activations: Activations
+    batch_size: int
+    seed: int
+
+    def __call__(self, epoch) -> tf.data.Dataset:
+        """One epoch's batches; `epoch` may be a tf.Variable."""
+        return self.activations.shuffled_epoch(
+            self.batch_size, seed=self.seed, epoch=epoch
+        )
+
+    def once(self) -> tf.data.Dataset:
+        """All rows once: of each picture all its views, side by side."""
+        return self.activations.batches(self.batch_size)
+
+    @property
+    def rows_per_picture(self) -> int:
+        """How many views of each picture there are."""
+        return self.activations.views
 
 
 class FeatureStore:
@@ -107,20 +143,23 @@ class FeatureStore:
         self.memory = memory_gb * GIGABYTE
         self.pictures_computed = 0
         self._in_use: set[str] = set()
+        # Traced once for training, validation and test: id -> (model, run).
+        self._traced: dict[int, tuple[keras.Model, Callable]] = {}
 
     def training(
         self, trunk: keras.Model, train: TrainingBatches, via=None
-    ) -> Callable[[tf.Variable], tf.data.Dataset]:
+    ) -> "StoredBatches":
         """As `train`, with activations in the place of pixels."""
-        activations = self.activations(trunk, train.images, via)
-        return lambda epoch: activations.shuffled_epoch(
-            train.batch_size, seed=train.seed, epoch=epoch
-        )
+        images = train.images
+        if train.augment != "none":
+            images = Views.of(images, train.augment, train.views)
+        activations = self.activations(trunk, images, via)
+        return StoredBatches(activations, train.batch_size, train.seed)
 
     def activations(
         self,
         trunk: keras.Model,
-        images: Images,
+        images: Images | Views,
         via: tuple[keras.Model, keras.Model] | None = None,
         batch_size: int = 32,
     ) -> Activations:
@@ -128,7 +167,7 @@ class FeatureStore:
 
         Args:
             trunk: pixels -> activations; it runs as in inference.
-            images: the pictures.
+            images: the pictures, or views of them.
             via: (a shorter trunk, the rest of this one): start from the
                 stored activations of the shorter one.
             batch_size: pictures that go through together.
@@ -148,7 +187,8 @@ class FeatureStore:
         dtype = np.dtype(tf.as_dtype(trunk.output.dtype).as_numpy_dtype)
         row_bytes = int(np.prod(shape)) * dtype.itemsize
         if missing:
-            print(f"features {trunk.name}: {len(missing):,} pictures", end=", ")
+            kind = "views" if isinstance(images, Views) else "pictures"
+            print(f"features {trunk.name}: {len(missing):,} {kind}", end=", ")
             self._make_room(len(missing) * row_bytes)
             per_shard = max(1, int(SHARD_BYTES / row_bytes) // batch_size)
             batches = self._compute(
@@ -159,12 +199,18 @@ class FeatureStore:
                 rows = np.concatenate(part)
                 shards.add(left[: len(rows)], rows)
                 left = left[len(rows) :]
-        os.utime(shards.folder)  # The longest unused key goes first.
-        labels = images.examples.labels
-        if len(ids) * row_bytes <= self.memory:
-            return Activations(shards.take(ids), shape, dtype.name, labels)
-        lazily = _by_index(shards, ids)
-        return Activations(lazily, shape, dtype.name, labels)
+        # The longest unused key goes first; another run may have evicted it
+        # by now, and what is open here stays readable.
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(shards.folder)
+        fits = len(ids) * row_bytes <= self.memory
+        return Activations(
+            shards.take(ids) if fits else _by_index(shards, ids),
+            shape,
+            dtype.name,
+            images.labels,
+            images.count if isinstance(images, Views) else 1,
+        )
 
     @staticmethod
     def _missing(shards: Shards, ids: list[str]) -> list[int]:
@@ -185,7 +231,9 @@ class FeatureStore:
         if via is not None:
             shorter, rest = via
             source = self.activations(shorter, images, batch_size=batch_size)
-        run = inference(rest)
+        if id(rest) not in self._traced:
+            self._traced[id(rest)] = rest, inference(rest)
+        _, run = self._traced[id(rest)]
         for batch, _ in source.batches(batch_size):
             if via is None:
                 self.pictures_computed += len(batch)

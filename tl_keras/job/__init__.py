@@ -84,6 +84,7 @@ def _run(config: TransferConfig) -> RunResult:
     clock = Clock()
     with clock("prepare"), enough_memory():
         prepared = prepare(config)
+    config = prepared.config
     folder = open_run_folder(config)
     images, model = prepared.images, prepared.model
     store = feature_store(config)

@@ -11,6 +11,7 @@ import keras
 from tl_keras import backbones
 from tl_keras.audit import Report
 from tl_keras.classifier import (
+    LOGITS,
     build_classifier,
     inner_layers,
     load_backbone,
@@ -23,12 +24,19 @@ from tl_keras.data import ImageSplits
 from tl_keras.devices import check_precision, choose_device
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.job.checking import check_data
-from tl_keras.phases import Objective, Phase
+from tl_keras.phases import Objective, Phase, probe_bytes
+from tl_keras.precision import choose_precision
+
+GIGABYTE = 1e9
 
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A run before its first step: what `--dry_run` shows."""
+    """A run before its first step: what `--dry_run` shows.
+
+    Its `config` is the one given with `precision` and `head_solver`
+    decided.
+    """
 
     config: TransferConfig
     device: str
@@ -41,7 +49,6 @@ class Prepared:
 def prepare(config: TransferConfig) -> Prepared:
     """Chooses the device, checks the data, builds the model and the phases."""
     device = choose_device(config.device)
-    check_precision(config.precision, device)
     keras.utils.set_random_seed(config.seed)
     network = load_backbone(
         config.backbone,
@@ -51,11 +58,51 @@ def prepare(config: TransferConfig) -> Prepared:
     )
     report, images = check_data(config, network.input_shape[1], config.resize)
     refuse_idle(config, network, images)
+    config = dataclasses.replace(
+        config, precision=decided_precision(config, network, device)
+    )
     model = classifier_on(network, config, len(images.class_names))
+    config = dataclasses.replace(
+        config, head_solver=decided_solver(config, images, model)
+    )
     phases = plan_phases(config)
     for phase in phases:  # An unknown layer is told before the first epoch.
         set_trainable(model, phase.unfreeze_from)
     return Prepared(config, device, report, images, model, phases)
+
+
+def decided_precision(
+    config: TransferConfig, network: keras.Model, device: str
+) -> str:
+    """`--precision` with auto decided: timed where something stays frozen."""
+    if config.precision != "auto":
+        check_precision(config.precision, device)
+        return config.precision
+    phases = plan_phases(config)
+    if all(phase.unfreeze_from == "all" for phase in phases):
+        return "float32"
+    name = f"{config.backbone} {config.backbone_args}"
+    return choose_precision(network, device=device, name=name)
+
+
+def decided_solver(
+    config: TransferConfig, images: ImageSplits, model: keras.Model
+) -> str:
+    """`--head_solver` with auto decided: the exact one where it fits."""
+    solver = config.solver()
+    if config.head_solver != "auto" or solver == "adam":
+        return solver
+    rows = len(images.train) * max(1, config.stored_views())
+    need = probe_bytes(rows, model.get_layer(LOGITS).kernel.shape[0])
+    if need <= config.feature_memory_gb * GIGABYTE:
+        return solver
+    print(
+        f"head: adam, since the exact solution of {rows:,} rows takes "
+        f"{need / GIGABYTE:.1f} GB (--feature_memory_gb="
+        f"{config.feature_memory_gb:g})",
+        flush=True,
+    )
+    return "adam"
 
 
 def refuse_idle(

@@ -11,6 +11,7 @@ from tl_keras import atomic, run_card
 from tl_keras.audit import Report, named
 from tl_keras.classifier import (
     count_trainable,
+    cut_for,
     probabilities_model,
     set_trainable,
 )
@@ -44,6 +45,7 @@ def collect(
         "kept_phase": fit.phases[fit.kept].phase.name,
         "phases": [
             phase_numbers(result, evaluation)
+            | {"done_once": done_once(prepared, result.phase)}
             for result, evaluation in zip(fit.phases, evaluations, strict=True)
         ],
     }
@@ -147,17 +149,31 @@ def describe_plan(prepared: Prepared) -> str:
             f"{phase.unfreeze_from}: {trainable_in(prepared, phase):,} of "
             f"{parameters:,} parameters train"
         )
+        if trunk := done_once(prepared, phase):
+            lines.append(
+                f"    frozen up to {trunk['after']}, "
+                f"{trunk['share']:.0%} of the multiply-adds, done once"
+            )
     need = parameters * BYTES_PER_PARAMETER / 1e6
     free = shutil.disk_usage(there).free / 1e6
     lines += [
         "",
         f"device: {prepared.device}; input {model.input_shape[1]} x "
         f"{model.input_shape[2]} pixels; {len(prepared.images.train):,} "
-        f"training pictures in batches of {config.batch_size}",
+        f"training pictures in batches of {config.batch_size}; precision "
+        f"{config.precision}",
         f"disk: about {need:,.0f} MB for the export and model.keras in "
         f"{folder}, {free:,.0f} MB free",
     ]
     return "\n".join(lines)
+
+
+def done_once(prepared: Prepared, phase: Phase) -> dict | None:
+    """Where a phase is cut, and what share of the work lies before."""
+    if prepared.config.feature_cache == "off":
+        return None
+    cut = cut_for(prepared.model, phase.unfreeze_from)
+    return cut and {"after": cut.after, "share": round(cut.trunk_share, 4)}
 
 
 def trainable_in(prepared: Prepared, phase: Phase) -> int:

@@ -13,12 +13,18 @@ import keras
 import tensorflow as tf
 
 from tl_keras import backbones
+from tl_keras.cache import user_cache
 from tl_keras.classifier import load_backbone
 from tl_keras.config import TransferConfig
-from tl_keras.data import FixedBatches, ImageSplits, TrainingBatches
+from tl_keras.data import (
+    FixedBatches,
+    ImageSplits,
+    PixelMemory,
+    TrainingBatches,
+)
 from tl_keras.errors import MachineError
 from tl_keras.evaluation import Evaluation, evaluate_classifier
-from tl_keras.features import FeatureStore, user_cache
+from tl_keras.features import FeatureStore
 from tl_keras.job.preparation import Prepared, classifier_on, objective_of
 from tl_keras.phases import (
     FitResult,
@@ -59,20 +65,26 @@ def training_data(
 ) -> tuple[TrainingBatches, FixedBatches | None]:
     """The batches of any epoch, and those to validate on, if any."""
     config, images = prepared.config, prepared.images
+    memory = PixelMemory(config.feature_memory_gb)
     train = TrainingBatches(
-        images.train, config.batch_size, config.seed, config.augment
+        images.train,
+        config.batch_size,
+        config.seed,
+        config.augment,
+        config.stored_views(),
+        memory,
     )
-    val = FixedBatches(images.val, config.batch_size)
+    val = FixedBatches(images.val, config.batch_size, memory)
     return train, val if len(images.val) else None
 
 
 def feature_store(config: TransferConfig) -> FeatureStore | None:
     """Where frozen work is kept, or None where it is done each epoch."""
-    if config.feature_cache == "off" or config.augment != "none":
+    if config.feature_cache == "off":
         return None
     auto = config.feature_cache == "auto"
     return FeatureStore(
-        user_cache() if auto else config.feature_cache,
+        user_cache("features") if auto else config.feature_cache,
         limit_gb=config.feature_cache_gb,
         memory_gb=config.feature_memory_gb,
     )

@@ -28,6 +28,7 @@ from tl_keras.phases.phase import (
     Phase,
     PhaseResult,
 )
+from tl_keras.phases.probe import probe_bytes
 from tl_keras.phases.tails import FrozenWork
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "PhaseResult",
     "fit_phases",
     "get_variables",
+    "probe_bytes",
     "set_variables",
 ]

@@ -65,8 +65,8 @@ def fit_phases(
         val: batches to validate on, or a function that makes them; without
             it the last weights are kept.
         features: do what a phase leaves frozen once, and keep it there;
-            `train` and `val` are then a `data.TrainingBatches` without
-            augmentation and a `data.FixedBatches`.
+            `train` and `val` are then a `data.TrainingBatches` (if it
+            augments, with `views`) and a `data.FixedBatches`.
         objective: the loss, and what chooses the weights.
         history_file: a .csv to append each epoch to.
         callbacks: more Keras callbacks, for every phase.
@@ -119,6 +119,13 @@ def get_variables(model: keras.Model) -> list[np.ndarray]:
         np.array(keras.ops.convert_to_numpy(variable))
         for variable in model.variables
     ]
+
+
+def _all_of(train, epoch: int) -> tf.data.Dataset:
+    """Every training example once, however `fit_phases` was given them."""
+    if hasattr(train, "once"):
+        return train.once()
+    return train(epoch) if callable(train) else train
 
 
 class _EpochNumber(keras.callbacks.Callback):
@@ -226,11 +233,13 @@ class _Trainer:
         """The linear probe in the place of epochs; one row of history."""
         started = time.perf_counter()
         left, train, val = self._left_to_fit(phase)
-        train = train(first) if callable(train) else train
         val = val() if callable(val) else val
-        features, labels = pooled_features(left, train)
+        features, labels = pooled_features(left, _all_of(train, first))
         probe = solve_probe(
-            features, labels, class_weights=self.objective.class_weights
+            features,
+            labels,
+            class_weights=self.objective.class_weights,
+            views=getattr(train, "rows_per_picture", 1),
         )
         layer = self.model.get_layer(LOGITS)
         layer.kernel.assign(probe.kernel)

@@ -51,6 +51,7 @@ def solve_probe(
     labels: np.ndarray,
     *,
     class_weights: Sequence[float] | None = None,
+    views: int = 1,
     seed: int = 0,
 ) -> LinearProbe:
     """Fits the head to pooled features.
@@ -59,6 +60,8 @@ def solve_probe(
         features: (n, d), of training pictures only.
         labels: int (n,), 0 to num_classes - 1, each class at least once.
         class_weights: weight of each class in the loss.
+        views: so many rows in a row show one picture; they stay together in
+            the cross-validation.
         seed: of the cross-validation's folds.
 
     Returns:
@@ -74,13 +77,13 @@ def solve_probe(
         scaled = left * singular
     weights = None if class_weights is None else dict(enumerate(class_weights))
     solver = LogisticRegression(class_weight=weights, max_iter=9000, tol=1e-8)
-    folds = min(FOLDS, int(np.bincount(labels).min()))
+    folds = min(FOLDS, int(np.bincount(labels).min()) // views)
     if folds >= 2:
         search = GridSearchCV(
             solver,
             {"C": STRENGTHS},
             scoring="neg_log_loss",
-            cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
+            cv=_folds(labels, views, folds, seed),
         )
         solver = search.fit(scaled, labels).best_estimator_
     else:
@@ -97,6 +100,29 @@ def solve_probe(
     return LinearProbe(
         kernel.astype(np.float32), bias.astype(np.float32), float(solver.C)
     )
+
+
+def _folds(labels, views: int, folds: int, seed: int) -> list[tuple]:
+    """(rows to fit, rows to judge) pairs; no picture is in both."""
+    of_picture = labels[::views]
+    cutter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+
+    def rows(pictures):
+        return (pictures[:, None] * views + np.arange(views)).ravel()
+
+    return [
+        (rows(fit), rows(judge))
+        for fit, judge in cutter.split(of_picture, of_picture)
+    ]
+
+
+def probe_bytes(rows: int, width: int) -> int:
+    """Memory that `solve_probe` takes at its height, in bytes.
+
+    In float64: the scaled features, scikit-learn's copy of them, and those of
+    a fold, besides the float32 ones it is given.
+    """
+    return rows * width * (3 * 8 + 4)
 
 
 def pooled_features(

@@ -6,6 +6,7 @@ start alike: the shortest one goes over the pixels, and the longer ones go on
 from its activations.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -31,7 +32,10 @@ class FrozenWork:
     ):
         self.model = model
         self.store = store
-        cuts = [cut_for(model, phase.unfreeze_from) for phase in phases]
+        # A model made twice would be traced twice.
+        self._split = functools.cache(lambda cut: split_at(model, cut))
+        self._cut = functools.cache(lambda place: cut_for(model, place))
+        cuts = [self._cut(phase.unfreeze_from) for phase in phases]
         self.shortest = min(
             (cut for cut in cuts if cut), key=lambda c: c.position, default=None
         )
@@ -40,10 +44,10 @@ class FrozenWork:
         self, phase: Phase, train: TrainingBatches, val: FixedBatches | None
     ) -> tuple[keras.Model, Callable, tf.data.Dataset | None]:
         """(what is left to fit, epoch -> batches, batches to validate on)."""
-        cut = cut_for(self.model, phase.unfreeze_from)
+        cut = self._cut(phase.unfreeze_from)
         if cut is None:
             return self.model, train, val and val()
-        trunk, tail = split_at(self.model, cut)
+        trunk, tail = self._split(cut)
         print(
             f"phase {phase.name}: frozen up to {cut.after}, "
             f"{cut.trunk_share:.0%} of the multiply-adds, done once",
@@ -66,12 +70,12 @@ class FrozenWork:
         """
         if self.shortest is None:
             return self.model, data()
-        trunk, tail = split_at(self.model, self.shortest)
+        trunk, tail = self._split(self.shortest)
         activations = self.store.activations(trunk, data.images)
         return tail, activations.batches(data.batch_size)
 
     def _via(self, cut: Cut) -> tuple[keras.Model, keras.Model] | None:
         if self.shortest is None or self.shortest.position == cut.position:
             return None
-        shorter, _ = split_at(self.model, self.shortest)
+        shorter, _ = self._split(self.shortest)
         return shorter, keras.Model(self.shortest.tensor, cut.tensor)

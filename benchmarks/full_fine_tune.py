@@ -1,0 +1,56 @@
+"""All layers train: nothing can be kept but the decoded pictures.
+
+Besides the ratio to plain Keras it prints the step rate from files, after the
+first epoch, as a share of that from ready tensors.
+"""
+
+import time
+
+import keras
+
+from benchmarks.head_phase import sides
+from benchmarks.material import mobilenet
+from benchmarks.rounds import compare, describe_machine, rounds_asked, spread
+from tl_keras.classifier import build_classifier, set_trainable, training_graph
+from tl_keras.data import PixelMemory, TrainingBatches, load_images
+
+
+def step_rates(epochs: int) -> list[float]:
+    """Rate from files / rate from ready tensors, epoch by epoch in turn."""
+    work = mobilenet()
+    images = load_images(str(work.data), image_size=work.image_size).train
+    model = build_classifier(
+        work.backbone, 2, backbone_arguments=dict(work.arguments),
+        weights=work.weights,
+    )  # fmt: skip
+    set_trainable(model, "all")
+    fitting = training_graph(model)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    fitting.compile(keras.optimizers.Adam(1e-5), loss)
+    files = TrainingBatches(images, 32, memory=PixelMemory(4.0))
+    ready = list(files(0))  # Also the first pass over the files.
+
+    def seconds(batches) -> float:
+        began = time.perf_counter()
+        for x, y in batches:
+            fitting.train_on_batch(x, y)
+        return time.perf_counter() - began
+
+    seconds(ready)  # The trace.
+    return [
+        seconds(ready) / seconds(files(number)) for number in range(1, epochs)
+    ]
+
+
+def main() -> None:
+    """MobileNetV2, five epochs of everything."""
+    rounds = rounds_asked(3)
+    describe_machine()
+    work = mobilenet(fine_tune_epochs=5)
+    compare("full fine-tune, MobileNetV2 0.35, 5 epochs", *sides(work),
+            rounds=rounds)  # fmt: skip
+    print(f"\nstep rate, files / ready tensors: {spread(step_rates(7))}")
+
+
+if __name__ == "__main__":
+    main()
