@@ -181,8 +181,8 @@ def test_b35_as_a_process_of_its_own(pets):
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert ran.returncode == 3
-    assert len(ran.stderr.splitlines()) == 4
-    assert "error: cat/pipe.jpg: not a regular file but a pipe" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1  # none of TensorFlow's chatter
+    assert "skip: cat/pipe.jpg: not a regular file but a pipe" in ran.stdout
 
 
 def test_b36_a_folder_named_like_a_picture(pets, capsys):
@@ -326,8 +326,8 @@ def test_b41_near_duplicates_across_splits_are_warned_about(in_splits, capsys):
     ran = check(capsys, in_splits)
     assert ran.code == 0
     assert ran.warnings == [
-        "1 pairs of pictures that look alike lie in two splits - the test "
-        "score may be too good: train/cat/1.jpg and test/cat/small.jpg"
+        "1 pair of pictures looks alike in two splits - the test score may be "
+        "too good: train/cat/1.jpg and test/cat/small.jpg"
     ]
     assert check(capsys, in_splits, "--nonear_duplicates").warnings == []
 

@@ -13,8 +13,10 @@ import base64
 import functools
 import io
 import pathlib
+import re
 
 import jinja2
+import markupsafe
 import numpy as np
 from PIL import Image
 
@@ -65,7 +67,16 @@ def _environment() -> jinja2.Environment:
         ),
     )
     environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters["with_flags"] = _with_flags
     return environment
+
+
+def _with_flags(text: str) -> markupsafe.Markup:
+    """Escapes a line, and keeps a --flag in it from being broken in two."""
+    safe = str(markupsafe.escape(escape_controls(text)))
+    return markupsafe.Markup(
+        re.sub(r"--\w[\w=.]*", r'<span class="flag">\g<0></span>', safe)
+    )
 
 
 def thumbnail(picture: np.ndarray) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from tl_keras.audit import duplicates
 from tl_keras.audit.cache import FactCache
 from tl_keras.audit.duplicates import Row
+from tl_keras.audit.headers import DAMAGED
 from tl_keras.audit.judging import (
     BAD_INPUTS,
     CHECKS,
@@ -206,25 +207,14 @@ def _warnings(listing: Listing, rows, pairs, sums) -> list[str]:
                 f"{listing.class_names[int(np.argmin(counts))]!r} - look at "
                 "macro-F1, not at accuracy; --class_weights=balanced helps"
             )
-    across = [pair for pair in pairs if pair.crosses() == "splits"]
-    labels = [pair for pair in pairs if pair.crosses() == "labels"]
-    for some, words in (
-        (across, "lie in two splits - the test score may be too good"),
-        (labels, "lie under two labels - one of the two may be wrong"),
-    ):
-        if some:
-            first = some[0]
-            warnings.append(
-                f"{len(some):,} pairs of pictures that look alike {words}: "
-                f"{first.first.id} and {first.second.id}"
-                f"{', ...' if len(some) > 1 else ''}"
-            )
-    inside = len(pairs) - len(across) - len(labels)
-    if inside:
+    hurt = [row.id for row in rows if DAMAGED in row.facts.notes]
+    if hurt:
+        count = "1 JPEG is" if len(hurt) == 1 else f"{len(hurt):,} JPEGs are"
         warnings.append(
-            f"{inside:,} pairs of pictures of one class look alike - cut into "
-            "splits, they flatter the test score"
+            f"{count} damaged inside, with wrong pixels and no error - look at "
+            f"{', '.join(hurt[:5])}{', ...' if len(hurt) > 5 else ''}"
         )
+    warnings += _looking_alike(pairs)
     if sums:
         unlisted = [row.id for row in rows if row.id not in sums]
         absent = set(sums) - {row.id for row in rows}
@@ -236,4 +226,26 @@ def _warnings(listing: Listing, rows, pairs, sums) -> list[str]:
         ):  # fmt: skip
             if some:
                 warnings.append(f"{len(some):,} files {words}: {some[0]}")
+    return warnings
+
+
+def _looking_alike(pairs) -> list[str]:
+    """How many pairs look alike, by what that puts at risk."""
+    risks = {
+        "splits": "in two splits - the test score may be too good",
+        "labels": "under two labels - one of the two may be wrong",
+        "": "in one class of one split - where the split is cut, they flatter "
+        "the test score",
+    }
+    warnings = []
+    for risk, words in risks.items():
+        some = [pair for pair in pairs if pair.crosses() == risk]
+        if some:
+            first = some[0]
+            example = f"{first.first.id} and {first.second.id}"
+            count = "1 pair of pictures looks alike"
+            if len(some) > 1:
+                count = f"{len(some):,} pairs of pictures look alike"
+                example = f"for example {example}"
+            warnings.append(f"{count} {words}: {example}")
     return warnings

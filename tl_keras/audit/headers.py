@@ -29,6 +29,7 @@ SUFFIXES = {
 }
 TURNED, ALPHA = "turned by its EXIF orientation", "transparent"
 DEEP, FIRST_FRAME = "16 bits a channel", "animated: its first frame"
+DAMAGED = "JPEG data damaged inside, which decodes to wrong pixels"
 TRAILING, CMYK = "bytes after its end", "CMYK"
 
 

@@ -24,8 +24,9 @@ from PIL import Image
 
 from tl_keras import pixels
 from tl_keras.audit.cache import FactCache
+from tl_keras.audit.complaints import heard
 from tl_keras.audit.facts import Facts
-from tl_keras.audit.headers import read_header
+from tl_keras.audit.headers import DAMAGED, read_header
 from tl_keras.data import Examples
 
 LOOK_SIDE = 32  # of the small grey picture that is hashed
@@ -34,6 +35,7 @@ LEAST_LOOK = 24  # pixels; smaller or plainer pictures look all alike
 LEAST_SPREAD = 4  # standard deviation in grey levels
 # Raising threads beyond this only queues: hashing shares the cores.
 THREADS = min(8, os.cpu_count() or 1)
+GROUP = 64  # JPEGs that are listened to together
 BYTES_A_PIXEL, MOST_OTHER_BYTES = 8, 64 << 20
 
 
@@ -104,20 +106,32 @@ class Reader:
     ) -> None:
         """Decodes what is not decoded yet; puts what came of it in `facts`."""
         good = set()
-        for batch, small in decoded_batches(examples, indices, self.look):
-            for index, picture in zip(batch, small, strict=True):
-                good.add(int(index))
-                look, mirrored = "none", "none"
-                if self.look and facts[index].side >= LEAST_LOOK:
-                    look, mirrored = looks_of(picture)
-                facts[index] = dataclasses.replace(
-                    facts[index], decoded="yes", look=look, mirrored=mirrored
-                )
-        for index in indices:
-            if index not in good:
-                facts[index] = dataclasses.replace(
-                    facts[index], decoded=decoding_fault(examples, index)
-                )
+        with heard() as complaints:
+            for batch, small in decoded_batches(examples, indices, self.look):
+                for index, picture in zip(batch, small, strict=True):
+                    good.add(int(index))
+                    facts[index] = self._decoded(facts[index], picture)
+            for index in indices:
+                if index not in good:
+                    facts[index] = dataclasses.replace(
+                        facts[index], decoded=decoding_fault(examples, index)
+                    )
+        if complaints:
+            jpegs = [i for i in sorted(good) if facts[i].format == "JPEG"]
+            for index in damaged(examples, jpegs):
+                notes = (*facts[index].notes, DAMAGED)
+                facts[index] = dataclasses.replace(facts[index], notes=notes)
+
+    def _decoded(self, facts: Facts, small: np.ndarray) -> Facts:
+        """The facts of a picture that decodes, with its hashes if wanted."""
+        look, mirrored = facts.look, facts.mirrored
+        if self.look:
+            look, mirrored = "none", "none"
+            if facts.side >= LEAST_LOOK:
+                look, mirrored = looks_of(small)
+        return dataclasses.replace(
+            facts, decoded="yes", look=look, mirrored=mirrored
+        )
 
 
 def stamp_of(file: str) -> tuple[int, int, int] | None:
@@ -215,6 +229,25 @@ def decoding_fault(examples: Examples, index: int) -> str:
         reason = re.sub(r"\{\{.*?\}\}|\[Op:.*|\n.*", "", str(error)).strip()
         return f"does not decode ({reason[:120]})"
     return "yes"
+
+
+def damaged(examples: Examples, indices: Sequence[int]) -> list[int]:
+    """Those among JPEGs of which libjpeg complains: in groups, then alone."""
+    found = []
+    for start in range(0, len(indices), GROUP):
+        group = indices[start : start + GROUP]
+        if not complains(examples, group):
+            continue
+        found += [index for index in group if complains(examples, [index])]
+    return found
+
+
+def complains(examples: Examples, indices: Sequence[int]) -> bool:
+    """Whether libjpeg says anything of any of these."""
+    with heard() as complaints:
+        for index in indices:
+            decoding_fault(examples, index)
+    return bool(complaints)
 
 
 def looks_of(picture: np.ndarray) -> tuple[str, str]:

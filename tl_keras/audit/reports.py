@@ -17,8 +17,7 @@ from tl_keras import atomic, pages
 from tl_keras.audit import showing
 from tl_keras.audit.duplicates import Pair, Row
 from tl_keras.audit.judging import Rules
-from tl_keras.data import Listing
-from tl_keras.data.limits import MOST_LINES
+from tl_keras.data import Listing, names_of_skips
 
 MOST_SHOWN = 60  # skipped pictures, and pairs, on the page
 
@@ -61,12 +60,18 @@ class Report:
             "ignored": sum(self.listing.ignored.values()),
         }
 
+    def split_names(self) -> list[str]:
+        """The splits of the listing, as they are used."""
+        order = ("train", "val", "test")
+        return [split for split in order if split in self.listing.splits]
+
     def class_counts(self) -> dict[str, dict[str, int]]:
         """Class name -> split -> how many pictures can be used."""
         names = self.listing.class_names
+        splits = self.listing.splits
         counted = {
-            split: np.bincount(examples.labels, minlength=len(names))
-            for split, examples in self.listing.splits.items()
+            split: np.bincount(splits[split].labels, minlength=len(names))
+            for split in self.split_names()
         }
         return {
             name: {split: int(counts[label]) for split, counts in
@@ -77,10 +82,7 @@ class Report:
 
 def named(report: Report) -> list[str]:
     """One line for each unusable picture (the first 50) and each warning."""
-    skipped = report.listing.skipped
-    lines = [f"skip: {skip.line()}" for skip in skipped[:MOST_LINES]]
-    if len(skipped) > MOST_LINES:
-        lines.append(f"and {len(skipped) - MOST_LINES:,} more skipped")
+    lines = [f"skip: {line}" for line in names_of_skips(report.listing)]
     lines += [f"warning: {line}" for line in report.warnings]
     return [pages.escape_controls(line) for line in lines]
 
@@ -104,7 +106,7 @@ def _table(report: Report) -> list[str]:
     counts = sorted(
         report.class_counts().items(), key=lambda item: -sum(item[1].values())
     )
-    splits = list(report.listing.splits)
+    splits = report.split_names()
     rows = [(name, [c[s] for s in splits]) for name, c in counts[:20]]
     if len(counts) > 20:
         rest = [sum(c[s] for _, c in counts[20:]) for s in splits]

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras import pages, pixels
+from tl_keras.audit.complaints import heard
 from tl_keras.audit.duplicates import Row
 from tl_keras.audit.headers import read_header
 from tl_keras.audit.reading import read_regular
@@ -32,12 +33,13 @@ def thumbnail_of(content: bytes) -> str:
     if not header.format or not 0 < header.pixels() <= MOST_PIXELS:
         return ""
     try:
-        if header.format == "JPEG" and header.problem:
-            picture = tf.io.decode_jpeg(
-                content, channels=3, try_recover_truncated=True
-            )
-        else:
-            picture = pixels.decode(tf.constant(content))
+        with heard():
+            if header.format == "JPEG" and header.problem:
+                picture = tf.io.decode_jpeg(
+                    content, channels=3, try_recover_truncated=True
+                )
+            else:
+                picture = pixels.decode(tf.constant(content))
         return pages.thumbnail(picture.numpy())
     except (tf.errors.OpError, ValueError):
         return ""

@@ -21,7 +21,7 @@ from tl_keras.data.batches import (
 from tl_keras.data.catalogues import list_digits, list_tfds
 from tl_keras.data.examples import Examples, Listing, Skip
 from tl_keras.data.folders import list_folder
-from tl_keras.data.limits import faults_of_skips
+from tl_keras.data.limits import faults_of_skips, names_of_skips
 from tl_keras.data.pipeline import Images
 from tl_keras.data.splits import Cut, books, cut_splits, write_split
 from tl_keras.data.tables import list_csv
@@ -41,6 +41,7 @@ __all__ = [
     "faults_of_skips",
     "list_dataset",
     "load_images",
+    "names_of_skips",
     "split_images",
     "write_split",
 ]
@@ -131,7 +132,7 @@ def load_images(
     )
     faults = faults_of_skips(listing, max_bad_fraction)
     if faults:
-        raise DataError(faults)
+        raise DataError([*names_of_skips(listing), *faults])
     return split_images(
         listing,
         Cut(

@@ -23,8 +23,8 @@ def faults_of_skips(
         bad_input: "skip", or "fail" to let no picture be unusable.
 
     Returns:
-        One line each: the unusable pictures when they are too many, then
-        every class that has none left.
+        A line when the unusable pictures are too many, and one for every
+        class that has none left.
     """
     skipped = listing.skipped
     listed = sum(len(examples) for examples in listing.splits.values())
@@ -33,19 +33,23 @@ def faults_of_skips(
     share = len(skipped) / (listed + len(skipped))
     faults = []
     if bad_input == "fail" or share > max_bad_fraction:
-        faults = [skip.line() for skip in skipped[:MOST_LINES]]
-        if len(skipped) > MOST_LINES:
-            faults.append(f"and {len(skipped) - MOST_LINES:,} more like these")
-        limit = f"--max_bad_fraction={max_bad_fraction:g}"
+        allowed = f"--max_bad_fraction={max_bad_fraction:g} allows fewer"
         if bad_input == "fail":
-            limit = "--bad_input=fail"
-        faults.append(
+            allowed = "--bad_input=fail allows none"
+        faults = [
             f"{len(skipped):,} of {listed + len(skipped):,} pictures cannot "
-            f"be used; {limit} allows "
-            f"{'none' if bad_input == 'fail' else 'fewer'} - mend them, or "
-            f"allow more{_hint(listing)}"
-        )
+            f"be used; {allowed} - mend them, or allow more{_hint(listing)}"
+        ]
     return faults + _emptied(listing)
+
+
+def names_of_skips(listing: Listing) -> list[str]:
+    """A line for each unusable picture, the first `MOST_LINES` of them."""
+    lines = [skip.line() for skip in listing.skipped[:MOST_LINES]]
+    if len(listing.skipped) > MOST_LINES:
+        more = len(listing.skipped) - MOST_LINES
+        lines.append(f"and {more:,} more that cannot be used")
+    return lines
 
 
 def _hint(listing: Listing) -> str:

@@ -22,6 +22,7 @@ from tl_keras.data import (
     ImageSplits,
     Listing,
     list_dataset,
+    names_of_skips,
     split_images,
 )
 from tl_keras.errors import DataError, MachineError
@@ -37,7 +38,9 @@ def check_data(
     """
     report = judge(config, listing_of(config))
     if report.faults:
-        raise DataError(report.faults)
+        # Nothing else names them: what a check prints, a run does not.
+        names = names_of_skips(report.listing)
+        raise DataError([*names, *report.faults])
     images = split_images(
         report.listing, cut_of(config), image_size=image_size, resize=resize
     )
