@@ -9,16 +9,13 @@ import tensorflow as tf
 
 from tl_keras.pixels import bmp, gif
 from tl_keras.pixels.header import Header
+from tl_keras.pixels.shrinking import decode_jpeg
 
 # How values of 16-bit PNG become 8 bits:
 BIT_DEPTH_SCALES = {
     "auto": "by the bits the greatest value needs: 8, 10, 12, 14 or 16",
     "none": "the high byte",
 }
-RATIOS = (1, 2, 4, 8)
-# A JPEG may be decoded at half, a quarter, an eighth of its size while that
-# keeps this many times the pixels asked for (measured: see the tests).
-MARGIN = 2.0
 
 
 def decode_known(
@@ -26,7 +23,6 @@ def decode_known(
     header: Header,
     background: tuple[int, int, int],
     bit_depth_scale: str,
-    shrink: tf.Tensor | float = 1.0,
 ) -> tf.Tensor:
     """Decodes a picture by its header.
 
@@ -35,17 +31,15 @@ def decode_known(
         header: what `read_header` found; `fault` is "".
         background: RGB, 0 to 255.
         bit_depth_scale: one of `BIT_DEPTH_SCALES`.
-        shrink: how many times larger than needed the picture is.
 
     Returns:
-        uint8 tensor (height, width, 3); of a JPEG, width and height may be
-        divided by 2, 4 or 8.
+        uint8 tensor (height, width, 3).
     """
     ground = tf.constant(background, tf.uint8)
     picture = tf.switch_case(
         header.format - 1,
         [
-            lambda: _jpeg(encoded, shrink),
+            lambda: decode_jpeg(encoded),
             lambda: _png(encoded, header, ground, bit_depth_scale),
             lambda: gif.decode_frame(encoded, ground),
             lambda: _bmp(encoded, header, ground),
@@ -62,20 +56,6 @@ def flatten(picture: tf.Tensor, ground: tf.Tensor) -> tf.Tensor:
     mixed = color * alpha + tf.cast(ground, tf.int32) * (255 - alpha)
     mixed = (mixed + 128) * 128
     return tf.cast((mixed // 256 + mixed) // 256 // 128, tf.uint8)
-
-
-def _jpeg(encoded: tf.Tensor, shrink: tf.Tensor | float) -> tf.Tensor:
-    def at(ratio):
-        # The accurate transform costs nothing measurable and is Pillow's.
-        return tf.io.decode_jpeg(
-            encoded, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
-        )
-
-    fits = tf.cast(shrink, tf.float32) >= tf.constant(RATIOS[1:], tf.float32)
-    return tf.switch_case(
-        tf.reduce_sum(tf.cast(fits, tf.int32)),
-        [lambda ratio=ratio: at(ratio) for ratio in RATIOS],
-    )
 
 
 def _png(

@@ -13,14 +13,11 @@ import dataclasses
 import tensorflow as tf
 
 from tl_keras.errors import ConfigError
-from tl_keras.pixels.decoders import BIT_DEPTH_SCALES, MARGIN, decode_known
+from tl_keras.pixels.decoders import BIT_DEPTH_SCALES, decode_known
 from tl_keras.pixels.exif import upright
-from tl_keras.pixels.geometry import (
-    check_resize,
-    make_square,
-    shrink_factor,
-)
-from tl_keras.pixels.header import MAX_PIXELS, read_header, verdict
+from tl_keras.pixels.geometry import check_resize, make_square
+from tl_keras.pixels.header import MAX_PIXELS, Header, read_header, verdict
+from tl_keras.pixels.shrinking import count_halvings, load_shrunk
 
 # Counts up when the same bytes give other pixels than before.
 DECODER_VERSION = 2
@@ -75,19 +72,22 @@ class Decoding:
                 read here, end early, or hold too many pixels (raised when the
                 op runs, the last before anything is decoded).
         """
-        picture = _picture(
-            encoded,
-            self.background,
-            self.bit_depth_scale,
-            self.max_pixels,
-            lambda header: (
-                shrink_factor(
-                    header.width, header.height, self.image_size, self.resize
-                )
-                / MARGIN
-            ),
+        encoded, header = _checked(encoded, self.max_pixels)
+        size, resize = self.image_size, self.resize
+        halvings = count_halvings(header, size, resize)
+
+        def whole():
+            picture = _upright(
+                encoded, header, self.background, self.bit_depth_scale
+            )
+            return make_square(picture, size, resize)
+
+        picture = tf.cond(
+            halvings > 0,
+            lambda: load_shrunk(encoded, header, halvings, size, resize),
+            whole,
         )
-        return make_square(picture, self.image_size, self.resize)
+        return tf.ensure_shape(picture, (size, size, 3))
 
     def describe(self) -> str:
         """Words that change whenever the pixels of a picture would."""
@@ -122,9 +122,8 @@ def decode(
         tf.errors.InvalidArgumentError: as `Decoding.load`.
     """
     _check(background, bit_depth_scale)
-    return _picture(
-        encoded, background, bit_depth_scale, max_pixels, lambda header: 1.0
-    )
+    encoded, header = _checked(encoded, max_pixels)
+    return _upright(encoded, header, background, bit_depth_scale)
 
 
 def load(
@@ -134,20 +133,19 @@ def load(
     return Decoding(image_size, resize).load(encoded)
 
 
-def _picture(
-    encoded, background, bit_depth_scale, max_pixels, shrink
-) -> tf.Tensor:
-    """Header, verdict, pixels, upright: (height, width, 3)."""
+def _checked(encoded: tf.Tensor, max_pixels: int) -> tuple[tf.Tensor, Header]:
+    """The bytes, out of which nothing comes before the header was judged."""
     encoded = tf.convert_to_tensor(encoded, tf.string)
     header = read_header(encoded)
     reason = verdict(header, max_pixels)
     passed = tf.raw_ops.Assert(condition=reason == "", data=[reason])
     # No decoder may start before the verdict: it would fill the memory.
     with tf.control_dependencies([passed]):
-        encoded = tf.identity(encoded)
-    picture = decode_known(
-        encoded, header, background, bit_depth_scale, shrink(header)
-    )
+        return tf.identity(encoded), header
+
+
+def _upright(encoded, header, background, bit_depth_scale) -> tf.Tensor:
+    picture = decode_known(encoded, header, background, bit_depth_scale)
     return upright(picture, header.orientation)
 
 

@@ -50,15 +50,6 @@ def make_square(
     return picture
 
 
-def shrink_factor(
-    width: tf.Tensor, height: tf.Tensor, image_size: int, resize: str
-) -> tf.Tensor:
-    """How many times more pixels a side than `make_square` keeps: float32."""
-    # "pad" fits the longer side into the square, the others the shorter one.
-    pick = tf.maximum if resize == "pad" else tf.minimum
-    return tf.cast(pick(width, height), tf.float32) / image_size
-
-
 def check_resize(resize: str) -> None:
     """Raises ConfigError where `resize` is not one of `RESIZES`."""
     if resize not in RESIZES:
