@@ -64,9 +64,15 @@ def evaluate_classifier(
     Raises:
         ValueError: no examples.
     """
+    given = data.element_spec[0]
+    # Traced once: Keras's own predict would trace the last batch anew.
+    run = tf.function(
+        lambda batch: model(batch, training=False),
+        input_signature=[tf.TensorSpec([None, *given.shape[1:]], given.dtype)],
+    )
     outputs, labels = [], []
-    for pixels, batch_labels in data:
-        outputs.append(model.predict_on_batch(pixels))
+    for batch, batch_labels in data:
+        outputs.append(run(batch).numpy())
         labels.append(batch_labels.numpy())
     if not labels:
         raise ValueError("data: expected at least one batch, received none")

@@ -4,6 +4,7 @@ In: a frozen trunk and pictures. Out: the trunk's activations for each of them,
 from the disk where they were computed before, in this run or another.
 """
 
+import collections
 import contextlib
 import dataclasses
 import itertools
@@ -12,6 +13,7 @@ import pathlib
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -26,6 +28,8 @@ from tl_keras.features.shards import META, Shards, folder_bytes
 
 SHARD_BYTES = 32e6  # what a kill can lose
 GIGABYTE = 1e9
+# Batches in the trunk at once: a small network does not fill two cores.
+AT_ONCE = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,12 +236,18 @@ class FeatureStore:
             shorter, rest = via
             source = self.activations(shorter, images, batch_size=batch_size)
         if id(rest) not in self._traced:
-            self._traced[id(rest)] = rest, inference(rest)
+            self._traced[id(rest)] = rest, inference(rest, constant=True)
         _, run = self._traced[id(rest)]
-        for batch, _ in source.batches(batch_size):
-            if via is None:
-                self.pictures_computed += len(batch)
-            yield run(batch)
+        waiting: collections.deque = collections.deque()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for batch, _ in source.batches(batch_size):
+                if via is None:
+                    self.pictures_computed += len(batch)
+                waiting.append(pool.submit(run, batch))
+                if len(waiting) > AT_ONCE:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def _make_room(self, need: int) -> None:
         """Says what will be stored; evicts, or refuses when it cannot fit."""

@@ -173,9 +173,9 @@ class _Trainer:
         monitor, mode = MONITORS[self.objective.monitor]
         log = HistoryLogger(self.history_file, phase=phase.name)
         guard = StopOnNonFinite()
-        keeper = KeepBestWeights(monitor, mode, self.model.variables)
         started = time.perf_counter()
         left, train, val = self._left_to_fit(phase)
+        keeper = KeepBestWeights(monitor, mode, left.variables)
         self._compiled(left, phase).fit(
             train(number) if callable(train) else train,
             validation_data=val() if callable(val) else val,
@@ -207,14 +207,24 @@ class _Trainer:
             keeper.best_logs = {
                 k: v for k, v in last.items() if k not in ("phase", "epoch")
             }
-            keeper.best_variables = get_variables(self.model)
+            keeper.best_variables = get_variables(left)
+        # What lies before the cut has not moved.
+        moved = dict(
+            zip(map(id, left.variables), keeper.best_variables, strict=True)
+        )
+        best = [
+            moved.get(id(variable), value)
+            for variable, value in zip(
+                self.model.variables, before, strict=True
+            )
+        ]
         return PhaseResult(
             phase=phase,
             first_epoch=first + 1,
             last_epoch=last["epoch"],
             best_epoch=keeper.best_epoch,
             best_logs=keeper.best_logs,
-            best_variables=keeper.best_variables,
+            best_variables=best,
             trainable_parameters=trains,
             seconds=time.perf_counter() - started,
         )
