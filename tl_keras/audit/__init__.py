@@ -31,7 +31,13 @@ from tl_keras.audit.judging import (
 from tl_keras.audit.manifest import read_manifest
 from tl_keras.audit.reading import Reader
 from tl_keras.audit.reports import Report, describe, named, write_reports
-from tl_keras.data import Examples, Listing, Skip, faults_of_skips
+from tl_keras.data import (
+    Examples,
+    Listing,
+    Skip,
+    faults_of_skips,
+    joined,
+)
 
 __all__ = [
     "BAD_INPUTS",
@@ -79,9 +85,10 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
         max_pixels=rules.max_pixels,
         cache=cache,
     )
+    facts = reader.read(joined(listing.splits.values()))
     for split, examples in listing.splits.items():
-        facts = reader.read(examples)
-        read = _judged(listing, split, examples, facts, rules, sums)
+        its_facts, facts = facts[: len(examples)], facts[len(examples) :]
+        read = _judged(listing, split, examples, its_facts, rules, sums)
         splits[split], its_rows, its_skips, its_notes = read
         rows, skips, notes = (
             rows + its_rows,
@@ -118,7 +125,7 @@ def _judged(listing, split, examples: Examples, facts, rules: Rules, sums):
         reason = reason_to_skip(fact, id_, rules, sums)
         file = files[index] if files else ""
         if reason and fact.decoded not in ("", "yes") and files:
-            repaired = repaired_file(examples, index, fact)
+            repaired = repaired_file(examples, index, fact, rules.max_pixels)
             if repaired:
                 reason, files[index] = "", repaired
                 notes[REPAIRED] += 1

@@ -71,7 +71,7 @@ def read_header(content: bytes) -> Header:
         if content.startswith(start):
             try:
                 header = reader(content)
-            except (struct.error, IndexError):
+            except (struct.error, IndexError, ValueError):
                 name = reader.__name__.removeprefix("_read_")
                 name = {"webp": "WebP"}.get(name, name.upper())
                 return Header(name, problem=f"{name} ends early - {FETCH}")
@@ -90,7 +90,10 @@ def _read_jpeg(content: bytes) -> Header:
         while content[place] == 0xFF and content[place + 1] == 0xFF:
             place += 1  # fill bytes
         start, marker = content[place], content[place + 1]
-        if start != 0xFF or marker in (0xD9, 0xDA):
+        if start != 0xFF:  # libjpeg steps over such bytes, too
+            place = content.index(b"\xff", place)
+            continue
+        if marker in (0xD9, 0xDA):
             break
         if marker == 0x01 or 0xD0 <= marker <= 0xD8:
             place += 2

@@ -7,6 +7,7 @@ Facts never change with the rules, so that they can be kept; verdicts do.
 import dataclasses
 import os
 import pathlib
+import warnings
 from collections.abc import Mapping
 
 from tl_keras import atomic, pixels
@@ -90,19 +91,21 @@ def notes_on(facts: Facts, id_: str) -> list[str]:
     return notes
 
 
-def repaired_file(examples: Examples, index: int, facts: Facts) -> str:
+def repaired_file(
+    examples: Examples, index: int, facts: Facts, max_pixels: int
+) -> str:
     """The path of a PNG with the same pixels that TensorFlow reads, or "".
 
     It is kept by the hash of the original, so it is made once.
     """
-    repair = getattr(pixels, "repair", None)
-    if repair is None:
-        return ""
     place = user_cache("repaired") / f"{facts.sha256}.png"
     if place.exists():
         return str(place)
     try:
-        encoded = repair(examples.read(index))
+        with warnings.catch_warnings():
+            # Pillow's remarks name no file, and ours says what matters.
+            warnings.simplefilter("ignore")
+            encoded = pixels.repair(examples.read(index), max_pixels)
         if encoded is None:
             return ""
         with atomic.replacing(place) as temporary:

@@ -10,6 +10,7 @@ decoder that training uses. Facts of unchanged files come from a `FactCache`.
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 import re
@@ -35,6 +36,7 @@ LEAST_LOOK = 24  # pixels; smaller or plainer pictures look all alike
 LEAST_SPREAD = 4  # standard deviation in grey levels
 # Raising threads beyond this only queues: hashing shares the cores.
 THREADS = min(8, os.cpu_count() or 1)
+FEW = 128  # pictures that are decoded one by one
 GROUP = 64  # JPEGs that are listened to together
 BYTES_A_PIXEL, MOST_OTHER_BYTES = 8, 64 << 20
 
@@ -107,18 +109,23 @@ class Reader:
         """Decodes what is not decoded yet; puts what came of it in `facts`."""
         good = set()
         with heard() as complaints:
-            for batch, small in decoded_batches(examples, indices, self.look):
+            for batch, small in decoded_batches(
+                examples, indices, self.look, self.max_pixels
+            ):
                 for index, picture in zip(batch, small, strict=True):
                     good.add(int(index))
                     facts[index] = self._decoded(facts[index], picture)
             for index in indices:
                 if index not in good:
                     facts[index] = dataclasses.replace(
-                        facts[index], decoded=decoding_fault(examples, index)
+                        facts[index],
+                        decoded=decoding_fault(
+                            examples, index, self.max_pixels
+                        ),
                     )
         if complaints:
             jpegs = [i for i in sorted(good) if facts[i].format == "JPEG"]
-            for index in damaged(examples, jpegs):
+            for index in damaged(examples, jpegs, self.max_pixels):
                 notes = (*facts[index].notes, DAMAGED)
                 facts[index] = dataclasses.replace(facts[index], notes=notes)
 
@@ -181,35 +188,36 @@ def facts_of(content: bytes) -> Facts:
     )
 
 
-def decoded_batches(examples: Examples, indices: Sequence[int], look: bool):
+def decoded_batches(
+    examples: Examples, indices: Sequence[int], look: bool, max_pixels: int
+):
     """Decodes in parallel; gives (indices, small pictures) of what decodes.
 
     What does not decode is missing: TensorFlow's errors name no file, so they
     are asked for one by one afterwards.
     """
-    if not indices:
+    if len(indices) <= FEW:
+        # A pipeline takes a second to be made.
+        for index in indices:
+            small = decoded_alone(examples, index, look, max_pixels)
+            if not isinstance(small, str):
+                yield [index], [small]
         return
     if examples.files is not None:
         names = [os.fsencode(examples.files[i]) for i in indices]
     else:
         names = [examples.encoded[i] for i in indices]
 
-    def decode(index, source):
-        in_files = examples.files is not None
+    in_files = examples.files is not None
+    decode = _decoder(max_pixels, look)
+
+    def load(index, source):
         encoded = tf.io.read_file(source) if in_files else source
-        picture = pixels.decode(encoded)
-        if not look:
-            # Something of the picture must be asked for, or it is not made.
-            return index, tf.shape(picture)[0]
-        small = tf.image.resize(
-            picture[tf.newaxis], (LOOK_SIDE, LOOK_SIDE), method="area"
-        )[0]
-        grey = tf.image.rgb_to_grayscale(small)[..., 0]
-        return index, tf.saturate_cast(tf.round(grey), tf.uint8)
+        return index, decode(encoded)
 
     dataset = (
         tf.data.Dataset.from_tensor_slices((list(indices), names))
-        .map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(load, num_parallel_calls=tf.data.AUTOTUNE)
         .ignore_errors()
         .batch(64)
         .prefetch(2)
@@ -217,36 +225,68 @@ def decoded_batches(examples: Examples, indices: Sequence[int], look: bool):
     yield from dataset.as_numpy_iterator()
 
 
-def decoding_fault(examples: Examples, index: int) -> str:
-    """Why the training decoder refuses a picture, in TensorFlow's words."""
+@functools.cache
+def _decoder(max_pixels: int, look: bool):
+    """Bytes -> a small grey picture, or the height alone; traced once."""
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
+    def decode(encoded):
+        picture = pixels.decode(encoded, max_pixels=max_pixels)
+        if not look:
+            # Something of the picture must be asked for, or it is not made.
+            return tf.shape(picture)[0]
+        small = tf.image.resize(
+            picture[tf.newaxis], (LOOK_SIDE, LOOK_SIDE), method="area"
+        )[0]
+        grey = tf.image.rgb_to_grayscale(small)[..., 0]
+        return tf.saturate_cast(tf.round(grey), tf.uint8)
+
+    return decode
+
+
+def decoded_alone(
+    examples: Examples, index: int, look: bool, max_pixels: int
+) -> np.ndarray | str:
+    """A small picture, or why the training decoder refuses the original."""
     try:
         if examples.files is not None:
             encoded = tf.io.read_file(os.fsencode(examples.files[index]))
         else:
             encoded = tf.constant(examples.encoded[index])
-        pixels.decode(encoded)
+        return _decoder(max_pixels, look)(encoded).numpy()
     except (tf.errors.OpError, ValueError) as error:
         reason = re.sub(r"\{\{.*?\}\}|\[Op:.*|\n.*", "", str(error)).strip()
         return f"does not decode ({reason[:120]})"
-    return "yes"
 
 
-def damaged(examples: Examples, indices: Sequence[int]) -> list[int]:
+def decoding_fault(examples: Examples, index: int, max_pixels: int) -> str:
+    """Why the training decoder refuses a picture, or "yes"."""
+    fault = decoded_alone(examples, index, False, max_pixels)
+    return fault if isinstance(fault, str) else "yes"
+
+
+def damaged(
+    examples: Examples, indices: Sequence[int], max_pixels: int
+) -> list[int]:
     """Those among JPEGs of which libjpeg complains: in groups, then alone."""
     found = []
     for start in range(0, len(indices), GROUP):
         group = indices[start : start + GROUP]
-        if not complains(examples, group):
+        if not complains(examples, group, max_pixels):
             continue
-        found += [index for index in group if complains(examples, [index])]
+        found += [
+            index for index in group if complains(examples, [index], max_pixels)
+        ]
     return found
 
 
-def complains(examples: Examples, indices: Sequence[int]) -> bool:
+def complains(
+    examples: Examples, indices: Sequence[int], max_pixels: int
+) -> bool:
     """Whether libjpeg says anything of any of these."""
     with heard() as complaints:
         for index in indices:
-            decoding_fault(examples, index)
+            decoding_fault(examples, index, max_pixels)
     return bool(complaints)
 
 

@@ -19,7 +19,7 @@ from tl_keras.data.batches import (
     Views,
 )
 from tl_keras.data.catalogues import list_digits, list_tfds
-from tl_keras.data.examples import Examples, Listing, Skip
+from tl_keras.data.examples import Examples, Listing, Skip, joined
 from tl_keras.data.folders import list_folder
 from tl_keras.data.limits import faults_of_skips, names_of_skips
 from tl_keras.data.pipeline import Images
@@ -39,6 +39,7 @@ __all__ = [
     "TrainingBatches",
     "Views",
     "faults_of_skips",
+    "joined",
     "list_dataset",
     "load_images",
     "names_of_skips",

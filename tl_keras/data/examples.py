@@ -7,7 +7,7 @@ list of names and an array of labels.
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -67,6 +67,20 @@ class Examples:
             hashlib.sha256(self.read(index)).hexdigest()
             for index in range(len(self))
         ]
+
+
+def joined(parts: Iterable[Examples]) -> Examples:
+    """All examples of several lists of one source, one after another."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return EMPTY
+    in_files = parts[0].files is not None
+    return Examples(
+        tuple(id_ for part in parts for id_ in part.ids),
+        np.concatenate([part.labels for part in parts]),
+        tuple(f for part in parts for f in part.files) if in_files else None,
+        None if in_files else tuple(e for p in parts for e in p.encoded),
+    )
 
 
 EMPTY = Examples((), np.zeros(0, np.int32))
