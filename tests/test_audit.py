@@ -269,6 +269,20 @@ def test_a_faulty_dataset_still_gets_its_report(pets, tmp_path, capsys):
     assert report["faults"][0].startswith("class 'cat': none of its pictures")
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_that_were_cut_apart_are_warned_about(pets, capsys, seed):
+    for i in range(4):
+        small = picture(i, (64, 48)).resize((60, 40))
+        small.save(pets / "cat" / f"small{i}.png")
+    ran = check(capsys, pets, f"--seed={seed}", "--test_fraction=0.4")
+    alike, apart = ran.warnings
+    assert alike.startswith("4 pairs of pictures look alike in one class")
+    first, second = re.search(
+        r"as (\S+ \(\w+\)) and (\S+ \(\w+\))", apart
+    ).groups()
+    assert first.split(" ")[1] != second.split(" ")[1]
+
+
 def test_digits_pass_the_check(capsys):
     ran = check(capsys, "digits")
     assert (ran.code, ran.books) == (0, (1797, 1797, 0, 0))

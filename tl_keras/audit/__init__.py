@@ -12,6 +12,7 @@ uses; no picture is changed and none is removed from the disk.
 import collections
 import dataclasses
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -45,6 +46,7 @@ __all__ = [
     "Report",
     "Rules",
     "check_listing",
+    "cut_apart",
     "describe",
     "named",
     "write_reports",
@@ -236,13 +238,37 @@ def _warnings(listing: Listing, rows, pairs, sums) -> list[str]:
     return warnings
 
 
+def cut_apart(report: Report, splits: Mapping[str, Examples]) -> list[str]:
+    """A warning of pairs that look alike and were cut into two splits.
+
+    Args:
+        report: of the listing.
+        splits: what became of it, "train", "val" and "test".
+    """
+    place = {id_: split for split, e in splits.items() for id_ in e.ids}
+    apart = [
+        (pair.first.id, pair.second.id)
+        for pair in report.pairs
+        if pair.first.split == pair.second.split == "train"
+        and len({place.get(r.id) for r in (pair.first, pair.second)} - {None})
+        > 1
+    ]
+    if not apart:
+        return []
+    return [
+        f"{len(apart):,} of the pairs that look alike were cut apart, as "
+        f"{apart[0][0]} ({place[apart[0][0]]}) and {apart[0][1]} "
+        f"({place[apart[0][1]]}) - the test score may be too good; take one of "
+        "each away"
+    ]
+
+
 def _looking_alike(pairs) -> list[str]:
     """How many pairs look alike, by what that puts at risk."""
     risks = {
         "splits": "in two splits - the test score may be too good",
         "labels": "under two labels - one of the two may be wrong",
-        "": "in one class of one split - where the split is cut, they flatter "
-        "the test score",
+        "": "in one class of one split - copies teach little",
     }
     warnings = []
     for risk, words in risks.items():

@@ -13,6 +13,7 @@ from tl_keras.audit import (
     Report,
     Rules,
     check_listing,
+    cut_apart,
     describe,
     write_reports,
 )
@@ -44,7 +45,13 @@ def check_data(
     images = split_images(
         report.listing, cut_of(config), image_size=image_size, resize=resize
     )
-    return report, images
+    return with_warnings_of_the_cut(report, images), images
+
+
+def with_warnings_of_the_cut(report: Report, images: ImageSplits) -> Report:
+    """The report, with what only the cut of its splits can show."""
+    more = cut_apart(report, images.examples())
+    return dataclasses.replace(report, warnings=(*report.warnings, *more))
 
 
 def listing_of(config: DataConfig) -> Listing:
@@ -100,7 +107,8 @@ def report_on(config: CheckConfig) -> Report:
         check_writable(config.output_dir)
     report = judge(config, listing_of(config))
     try:
-        split_images(report.listing, cut_of(config), image_size=1)
+        images = split_images(report.listing, cut_of(config), image_size=1)
+        report = with_warnings_of_the_cut(report, images)
     except DataError as error:
         faults = (*report.faults, *error.faults)
         report = dataclasses.replace(report, faults=faults)
