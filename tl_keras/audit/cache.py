@@ -33,10 +33,12 @@ class FactCache:
     Attributes:
         file: where they are kept.
         known: path -> [stamp, facts].
+        used: the paths asked for or put; others are forgotten by `save`.
     """
 
     file: pathlib.Path
     known: dict[str, list]
+    used: set[str] = dataclasses.field(default_factory=set)
     changed: bool = False
 
     @classmethod
@@ -48,7 +50,9 @@ class FactCache:
 
     def get(self, path: str, stamp: Stamp | None) -> Facts | None:
         """The facts of a file that has not changed since, or None."""
-        kept = self.known.get(_key(path))
+        key = _key(path)
+        self.used.add(key)
+        kept = self.known.get(key)
         if stamp is None or kept is None or tuple(kept[0]) != stamp:
             return None
         values = dict(zip(FIELDS, kept[1], strict=True))
@@ -59,14 +63,18 @@ class FactCache:
         for path, stamp, facts in rows:
             if stamp is not None and facts.sha256:
                 values = [getattr(facts, name) for name in FIELDS]
-                self.known[_key(path)] = [stamp, values]
+                key = _key(path)
+                self.known[key] = [stamp, values]
+                self.used.add(key)
                 self.changed = True
 
     def save(self) -> None:
         """Writes what is known; a cache that cannot be written is no fault."""
         if not self.changed:
             return
-        body = json.dumps(self.known)
+        body = json.dumps(
+            {k: v for k, v in self.known.items() if k in self.used}
+        )
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with atomic.replacing(self.file) as temporary:

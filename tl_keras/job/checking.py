@@ -50,7 +50,7 @@ def check_data(
 
 def with_warnings_of_the_cut(report: Report, images: ImageSplits) -> Report:
     """The report, with what only the cut of its splits can show."""
-    more = cut_apart(report, images.examples())
+    more = cut_apart(report.pairs, images.examples())
     return dataclasses.replace(report, warnings=(*report.warnings, *more))
 
 
