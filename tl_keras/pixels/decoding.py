@@ -15,9 +15,14 @@ import tensorflow as tf
 from tl_keras.errors import ConfigError
 from tl_keras.pixels.decoders import BIT_DEPTH_SCALES, decode_known
 from tl_keras.pixels.exif import upright
-from tl_keras.pixels.geometry import check_resize, make_square
-from tl_keras.pixels.header import MAX_PIXELS, Header, read_header, verdict
-from tl_keras.pixels.shrinking import count_halvings, load_shrunk
+from tl_keras.pixels.geometry import check_resize, count_halvings, fit
+from tl_keras.pixels.header import (
+    JPEG,
+    MAX_PIXELS,
+    Header,
+    read_header,
+    verdict,
+)
 
 # Counts up when the same bytes give other pixels than before.
 DECODER_VERSION = 2
@@ -73,21 +78,21 @@ class Decoding:
                 op runs, the last before anything is decoded).
         """
         encoded, header = _checked(encoded, self.max_pixels)
-        size, resize = self.image_size, self.resize
-        halvings = count_halvings(header, size, resize)
-
-        def whole():
-            picture = _upright(
-                encoded, header, self.background, self.bit_depth_scale
-            )
-            return make_square(picture, size, resize)
-
-        picture = tf.cond(
-            halvings > 0,
-            lambda: load_shrunk(encoded, header, halvings, size, resize),
-            whole,
+        halvings = count_halvings(
+            header.width, header.height, self.image_size, self.resize
         )
-        return tf.ensure_shape(picture, (size, size, 3))
+        halvings = tf.where(header.format == JPEG, halvings, 0)
+        picture = decode_known(
+            encoded, header, self.background, self.bit_depth_scale, halvings
+        )
+        return fit(
+            picture,
+            tf.stack([header.height, header.width]),
+            halvings,
+            header.orientation,
+            self.image_size,
+            self.resize,
+        )
 
     def describe(self) -> str:
         """Words that change whenever the pixels of a picture would."""
@@ -123,7 +128,8 @@ def decode(
     """
     _check(background, bit_depth_scale)
     encoded, header = _checked(encoded, max_pixels)
-    return _upright(encoded, header, background, bit_depth_scale)
+    picture = decode_known(encoded, header, background, bit_depth_scale)
+    return upright(picture, header.orientation)
 
 
 def load(
@@ -142,11 +148,6 @@ def _checked(encoded: tf.Tensor, max_pixels: int) -> tuple[tf.Tensor, Header]:
     # No decoder may start before the verdict: it would fill the memory.
     with tf.control_dependencies([passed]):
         return tf.identity(encoded), header
-
-
-def _upright(encoded, header, background, bit_depth_scale) -> tf.Tensor:
-    picture = decode_known(encoded, header, background, bit_depth_scale)
-    return upright(picture, header.orientation)
 
 
 def _check(background: tuple[int, int, int], bit_depth_scale: str) -> None:

@@ -11,37 +11,41 @@ whose transparent colour is the background's; the rest is put round it here.
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from tl_keras.pixels import faults
 from tl_keras.pixels.reading import length, numbers, raw_bytes
 
-CUT = "GIF ends early"
-NO_FRAME = "GIF without a frame"
 WINDOW = 1 << 16  # Bytes looked at, at once, for a row of equal blocks.
 STEPS = 4096  # Blocks, or rows of equal blocks, walked at most.
 EXTENSION, FRAME = 0x21, 0x2C
 BYTES = [bytes([value]) for value in range(256)]
+LAYOUT = 15  # Numbers in a `Frame`.
 
 
 class Frame(NamedTuple):
-    """The first frame and its canvas: int64 scalars, but for `fault`.
+    """The first frame and its canvas: int64 scalars.
 
     Attributes:
         width: of the canvas, in pixels.
         height: of the canvas.
+        alpha: 1 where some pixels are transparent.
+        fault: index in `faults.FAULTS`.
         at: where the frame's own header begins.
-        left, top, wide, high: the frame's rectangle on it.
+        left, top, wide, high: the frame's rectangle on the canvas.
         packed: the frame's flags.
         palette: where the palette in force begins.
         colors: in that palette; 0 without one.
         clear: number of the transparent colour; -1 if none.
         data: where the compressed pixels begin.
         end: where they end.
-        fault: string, why it is not decoded; "" if none.
     """
 
     width: tf.Tensor
     height: tf.Tensor
+    alpha: tf.Tensor
+    fault: tf.Tensor
     at: tf.Tensor
     left: tf.Tensor
     top: tf.Tensor
@@ -53,20 +57,15 @@ class Frame(NamedTuple):
     clear: tf.Tensor
     data: tf.Tensor
     end: tf.Tensor
-    fault: tf.Tensor
 
 
 def read_frame(encoded: tf.Tensor) -> Frame:
     """Walks to the first frame and to its end; never raises."""
     width, height, flags = numbers(
-        encoded,
-        6,
-        (0, 2, "little"),
-        (2, 2, "little"),
-        (4, 1, "big"),
+        encoded, 6, (0, 2, "little"), (2, 2, "little"), (4, 1, "big")
     )
     colors = _colors(flags)
-    at, clear = _find_frame(encoded, 13 + 3 * colors)
+    at, end, clear = _find_frame(encoded, 13 + 3 * colors)
     mark, left, top, wide, high, packed = numbers(
         encoded,
         at,
@@ -75,35 +74,37 @@ def read_frame(encoded: tf.Tensor) -> Frame:
         (9, 1, "big"),
     )
     own = _colors(packed)
-    data = at + 10 + 3 * own
-    end = _after_blocks(encoded, data + 1)
     fault = tf.where(
-        mark != FRAME,
-        NO_FRAME,
-        tf.where(end > length(encoded), CUT, ""),
+        mark == FRAME,
+        tf.where(end > length(encoded), np.int64(faults.GIF_CUT), faults.NONE),
+        faults.GIF_NO_FRAME,
     )
-    here = tf.cast(mark == FRAME, tf.int64)
+    here, alpha = tf.unstack(
+        tf.cast(tf.stack([mark == FRAME, clear >= 0]), tf.int64)
+    )
     return Frame(
         here * tf.maximum(width, left + wide),
         here * tf.maximum(height, top + high),
-        at, left, top, wide, high, packed,
-        tf.where(own > 0, at + 10, 13),
+        alpha, fault, at, left, top, wide, high, packed,
+        tf.where(own > 0, at + 10, np.int64(13)),
         tf.where(own > 0, own, colors),
-        clear, data, end, fault,
+        clear, at + 10 + 3 * own, end,
     )  # fmt: skip
 
 
-def decode_frame(encoded: tf.Tensor, background: tf.Tensor) -> tf.Tensor:
+def decode_frame(
+    encoded: tf.Tensor, frame: Frame, background: tf.Tensor
+) -> tf.Tensor:
     """Decodes the first frame of a GIF that `read_frame` finds no fault in.
 
     Args:
         encoded: scalar string tensor.
+        frame: where its parts lie.
         background: uint8 (3,), the colour that shows where it is transparent.
 
     Returns:
         uint8 tensor (height, width, 3).
     """
-    frame = read_frame(encoded)
     picture = tf.io.decode_image(
         _alone(encoded, frame, background), channels=3, expand_animations=False
     )
@@ -118,32 +119,30 @@ def decode_frame(encoded: tf.Tensor, background: tf.Tensor) -> tf.Tensor:
 
 def _colors(flags: tf.Tensor) -> tf.Tensor:
     """How many colours a palette has whose flags these are."""
-    return tf.where(flags >= 128, 2 ** (flags % 8 + 1), 0)
+    return tf.where(flags >= 128, 2 ** (flags % 8 + 1), np.int64(0))
 
 
 def _find_frame(encoded: tf.Tensor, start: tf.Tensor) -> list[tf.Tensor]:
-    """Position of the first frame, and its transparent colour or -1."""
+    """Position of the first frame, its end, its transparent colour or -1."""
 
-    def step(steps, position, clear):
-        label, size, flags, number = numbers(
-            encoded,
-            position,
-            (1, 1, "big"),
-            (2, 1, "big"),
-            (3, 1, "big"),
-            (6, 1, "big"),
+    def step(steps, _, after, clear, __):
+        mark, label, size, flags, number, packed = numbers(
+            encoded, after, *((at, 1, "big") for at in (0, 1, 2, 3, 6, 9))
         )
-        control = (label == 0xF9) & (size == 4)
-        see_through = tf.where(flags % 2 == 1, number, -1)
+        extends = mark == EXTENSION
+        control = extends & (label == 0xF9) & (size == 4)
+        see_through = tf.where(flags % 2 == 1, number, np.int64(-1))
         clear = tf.where(control, see_through, clear)
-        return steps + 1, _after_blocks(encoded, position + 2), clear
+        chain = tf.where(extends, np.int64(2), 11 + 3 * _colors(packed))
+        end = _after_blocks(encoded, after + chain)
+        return steps + 1, after, end, clear, extends
 
-    def extension(steps, position, _):
-        (mark,) = numbers(encoded, position, (0, 1, "big"))
-        return (mark == EXTENSION) & (steps < STEPS)
-
-    start = (0, start, tf.constant(-1, tf.int64))
-    return tf.while_loop(extension, step, start, parallel_iterations=1)[1:]
+    return tf.while_loop(
+        lambda steps, at, after, clear, extends: extends & (steps < STEPS),
+        step,
+        (0, start, start, np.int64(-1), True),
+        parallel_iterations=1,
+    )[1:4]
 
 
 def _after_blocks(encoded: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
@@ -158,7 +157,7 @@ def _after_blocks(encoded: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
         size = tf.cast(raw[0], tf.int32)
         same = tf.cast(raw[:: size + 1] == raw[0], tf.int64)
         count = tf.reduce_sum(tf.math.cumprod(same))
-        count = tf.where(size == 0, tf.constant(1, tf.int64), count)
+        count = tf.where(size == 0, np.int64(1), count)
         position += count * tf.cast(size + 1, tf.int64)
         return steps + 1, position, size > 0
 
@@ -173,7 +172,7 @@ def _after_blocks(encoded: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
 
 def _alone(encoded: tf.Tensor, frame: Frame, background) -> tf.Tensor:
     """A GIF of the first frame only, its transparent colour replaced."""
-    at = tf.range(256, dtype=tf.int64)[:, None]
+    at = np.arange(256)[:, None]
     palette = tf.where(at == frame.clear, background, _palette(encoded, frame))
     letters = tf.gather(BYTES, tf.cast(tf.reshape(palette, [-1]), tf.int32))
     size = tf.strings.substr(encoded, frame.at + 5, 4)
@@ -189,9 +188,9 @@ def _alone(encoded: tf.Tensor, frame: Frame, background) -> tf.Tensor:
 
 def _palette(encoded: tf.Tensor, frame: Frame) -> tf.Tensor:
     """The colours: uint8 (256, 3); grey levels where the file has none."""
-    at = tf.range(256, dtype=tf.int64)[:, None]
+    at = np.arange(256)[:, None]
     colors = tf.reshape(raw_bytes(encoded, frame.palette, 768), (256, 3))
-    colors = tf.where(at < frame.colors, colors, tf.constant(0, tf.uint8))
+    colors = tf.where(at < frame.colors, colors, np.uint8(0))
     return tf.where(frame.colors > 0, colors, tf.cast(at, tf.uint8))
 
 

@@ -11,31 +11,30 @@ get wrong, or that would fill the memory, is told here, by a few bytes.
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from tl_keras.pixels import bmp, gif
+from tl_keras.pixels import bmp, faults, gif
 from tl_keras.pixels.exif import orientation
-from tl_keras.pixels.reading import code, length, numbers, words
+from tl_keras.pixels.reading import code, length, numbers
 
 FORMATS = ("unknown", "JPEG", "PNG", "GIF", "BMP", "WebP")
+UNKNOWN, JPEG, PNG, GIF, BMP, WEBP = range(6)
 MAX_PIXELS = 100_000_000
-ANIMATED_WEBP = "animated WebP"
-JPEG_HEADER = "damaged JPEG header"
+EXIF_NAMES = np.int64([code(n) for n in (b"Exif", b"eXIf", b"EXIF")])
 STEPS = 4096  # Segments or chunks walked at most.
-# What a JPEG marker's second byte means for the walk, and its step.
+# What a JPEG marker's second byte means for the walk.
 SEGMENT, FILL, ALONE, FRAME, STOP = range(5)
-_MEANING = [SEGMENT] * 256
-for _byte in (0x01, *range(0xD0, 0xD8)):
-    _MEANING[_byte] = ALONE
-for _byte in sorted(set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}):
-    _MEANING[_byte] = FRAME
-for _byte in (0x00, 0xC8, 0xD8, 0xD9, 0xDA):
-    _MEANING[_byte] = STOP
+_MEANING = np.full(256, SEGMENT, np.int64)
+_MEANING[[0x01, *range(0xD0, 0xD8)]] = ALONE
+_MEANING[0xC0:0xD0] = FRAME
+_MEANING[[0xC4, 0xCC]] = SEGMENT
+_MEANING[[0x00, 0xC8, 0xD8, 0xD9, 0xDA]] = STOP
 _MEANING[0xFF] = FILL
 
 
 class Header(NamedTuple):
-    """What is known of a picture before it is decoded; scalar tensors.
+    """What is known of a picture before it is decoded; tensors.
 
     Attributes:
         format: int32, index in `FORMATS`.
@@ -43,8 +42,9 @@ class Header(NamedTuple):
         height: int64.
         orientation: int32, 1 to 8 as EXIF counts.
         alpha: bool, some pixels may be transparent.
-        depth: int32, bits a channel (PNG) or a pixel (BMP); else 8.
+        depth: int64, bits a channel (PNG) or a pixel (BMP); else 8.
         fault: string, why it is not decoded whatever its size; "" if none.
+        layout: int64 (n,), where the parts of a GIF or BMP lie.
     """
 
     format: tf.Tensor
@@ -54,6 +54,7 @@ class Header(NamedTuple):
     alpha: tf.Tensor
     depth: tf.Tensor
     fault: tf.Tensor
+    layout: tf.Tensor
 
 
 @tf.autograph.experimental.do_not_convert
@@ -64,15 +65,60 @@ def read_header(encoded: tf.Tensor) -> Header:
         encoded: scalar string tensor, the bytes of a picture file.
 
     Returns:
-        Header of scalar tensors; never raises.
+        Header of tensors; never raises.
     """
     encoded = tf.convert_to_tensor(encoded, tf.string)
-    format_ = _format(encoded)
-    readers = (_unknown, _jpeg, _png, _gif, _bmp, _webp)
-    fields = tf.switch_case(
-        format_, [lambda read=read: read(encoded) for read in readers]
+    first = _first_bytes(encoded)
+    format_ = _format(first)
+    webp = _webp(first)
+    place, exif, clear, kind = _walk(encoded, format_, webp.has_exif)
+    layout = tf.switch_case(
+        tf.gather([0, 0, 0, 1, 2, 0], format_),
+        [
+            lambda: tf.zeros(gif.LAYOUT, tf.int64),
+            lambda: tf.stack(gif.read_frame(encoded)),
+            lambda: tf.pad(
+                tf.stack(bmp.read_bitmap(encoded)),
+                [(0, gif.LAYOUT - bmp.LAYOUT)],
+            ),
+        ],
     )
-    return Header(format_, *fields)
+    high, wide = numbers(encoded, place, (5, 2, "big"), (7, 2, "big"))
+    empty = tf.where(length(encoded) == 0, faults.EMPTY, faults.UNKNOWN)
+    jpeg = tf.where(kind == FRAME, faults.NONE, faults.JPEG_HEADER)
+    sure = first["name"] == code(b"IHDR")
+    png = tf.where(sure, faults.NONE, faults.PNG_HEADER)
+    alpha = (first["png color"] >= 4) | (clear >= 0)
+    drawn = tf.unstack(layout[:4])
+    # A row for each format: width, height, alpha, fault, depth. One is taken.
+    rows = [
+        [0, 0, 0, empty, 8],
+        [wide, high, 0, jpeg, 8],
+        [
+            first["png width"],
+            first["png height"],
+            alpha,
+            png,
+            first["png depth"],
+        ],
+        [*drawn, 8],
+        [*drawn, layout[4]],
+        [*webp.fields, 8],
+    ]
+    rows = tf.stack([[tf.cast(x, tf.int64) for x in row] for row in rows])
+    *size, alpha, fault, depth = tf.unstack(tf.gather(rows, format_))
+    # Sides read out of a damaged header are none.
+    fine = tf.cast((fault == 0) | (format_ >= GIF), tf.int64)
+    return Header(
+        format_,
+        size[0] * fine,
+        size[1] * fine,
+        orientation(encoded, exif),
+        alpha > 0,
+        depth,
+        tf.gather(faults.FAULTS, fault),
+        layout,
+    )
 
 
 @tf.autograph.experimental.do_not_convert
@@ -94,223 +140,148 @@ def status(
 def verdict(header: Header, max_pixels: int | tf.Tensor) -> tf.Tensor:
     """`status` of a header that is already read."""
     width, height = header.width, header.height
-    limit = tf.cast(max_pixels, tf.int64)
-
     # Each is below 2**32: their product could overflow, this cannot.
-    large = width > limit // tf.maximum(height, 1)
+    limit = tf.cast(max_pixels, tf.int64) // tf.maximum(height, 1)
     empty = (width < 1) | (height < 1)
-    size = words(width, " x ", height, " pixels")
-    return tf.where(
-        large,
-        tf.strings.join(["too large: ", size]),
-        tf.where(
-            header.fault != "",
-            header.fault,
-            tf.where(empty, tf.strings.join(["no pixels: ", size]), ""),
-        ),
+    what = tf.where(
+        width > limit,
+        "too large: ",
+        tf.where((header.fault == "") & empty, "no pixels: ", header.fault),
     )
+    size = tf.strings.as_string(tf.stack([width, height]))
+    size = tf.strings.reduce_join(size, separator=" x ")
+    sized = (width > limit) | ((header.fault == "") & empty)
+    return tf.where(sized, tf.strings.join([what, size, " pixels"]), what)
 
 
-def _format(encoded: tf.Tensor) -> tf.Tensor:
-    """Index in `FORMATS`, by the first bytes."""
-    three, two, png, riff, webp = numbers(
-        encoded,
-        0,
-        (0, 3, "big"),
-        (0, 2, "big"),
-        (0, 7, "big"),
-        (0, 4, "big"),
-        (8, 4, "big"),
-    )
-    found = tf.stack(
-        [
-            three == 0xFFD8FF,
-            png == code(b"\x89PNG\r\n\x1a"),
-            three == code(b"GIF"),
-            two == code(b"BM"),
-            (riff == code(b"RIFF")) & (webp == code(b"WEBP")),
-        ]
-    )
-    return tf.reduce_sum(tf.cast(found, tf.int32) * [1, 2, 3, 4, 5])
+def _first_bytes(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
+    """All numbers that lie at fixed places, in any format, at one go."""
+    fields = {
+        "two": (0, 2, "big"),
+        "three": (0, 3, "big"),
+        "four": (0, 4, "big"),
+        "seven": (0, 7, "big"),
+        "webp": (8, 4, "big"),
+        "name": (12, 4, "big"),
+        "png width": (16, 4, "big"),
+        "png height": (20, 4, "big"),
+        "png depth": (24, 1, "big"),
+        "png color": (25, 1, "big"),
+        "webp flags": (20, 1, "big"),
+        "lossless bits": (21, 4, "little"),
+        "lossy width": (26, 2, "little"),
+        "lossy height": (28, 2, "little"),
+        "extended width": (24, 3, "little"),
+        "extended height": (27, 3, "little"),
+    }
+    values = numbers(encoded, 0, *fields.values())
+    return dict(zip(fields, values, strict=True))
 
 
-def _fields(width, height, turn=1, alpha=False, depth=8, fault=""):
-    """The fields after the format, with one type each in every branch."""
-    return (
-        tf.cast(width, tf.int64),
-        tf.cast(height, tf.int64),
-        tf.cast(turn, tf.int32),
-        tf.cast(alpha, tf.bool),
-        tf.cast(depth, tf.int32),
-        tf.convert_to_tensor(fault, tf.string),
-    )
+def _format(first: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Index in `FORMATS`, by the first bytes: int32."""
+    found = [
+        first["three"] == 0xFFD8FF,
+        first["seven"] == code(b"\x89PNG\r\n\x1a"),
+        first["three"] == code(b"GIF"),
+        first["two"] == code(b"BM"),
+        (first["four"] == code(b"RIFF")) & (first["webp"] == code(b"WEBP")),
+    ]
+    return tf.reduce_sum(tf.where(found, [1, 2, 3, 4, 5], 0))
 
 
-def _unknown(encoded: tf.Tensor):
-    fault = tf.where(length(encoded) == 0, "empty file", "unknown format")
-    return _fields(0, 0, fault=fault)
+def _walk(
+    encoded: tf.Tensor, format_: tf.Tensor, webp_has_exif: tf.Tensor
+) -> list[tf.Tensor]:
+    """Walks a JPEG's segments to its frame; all chunks of a PNG or WebP.
 
+    A JPEG is a list of (marker, length, data), PNG of (length, name, data,
+    checksum), WebP of (name, length, data, even). JPEG's walk is stricter
+    than libjpeg's, which skips garbage between segments: so the size that is
+    judged is the size that is decoded.
 
-def _jpeg(encoded: tf.Tensor):
-    """Walks the segments to the frame header, as libjpeg does.
-
-    Stricter than libjpeg, which skips garbage between segments: so the size
-    that is judged here is the size that it decodes.
+    Returns:
+        int64: where it stopped; where EXIF begins; where tRNS begins; what
+        kind of segment it stopped at. -1 for what was not found.
     """
-    meaning = tf.constant(_MEANING, tf.int64)
-    none = tf.constant(-1, tf.int64)
+    end = length(encoded)
+    is_jpeg, is_png = format_ == JPEG, format_ == PNG
+    row = tf.where(is_jpeg, 0, tf.where(is_png, 1, 2))
+    exif_name = tf.gather(EXIF_NAMES, row)
+    to_data = tf.gather(np.int64([4, 8, 8]), row)
 
-    def step(steps, position, exif, _):
-        first, second, size, name = numbers(
+    def step(steps, place, exif, clear, _):
+        one, two, size, name, four, little = numbers(
             encoded,
-            position,
+            place,
             (0, 1, "big"),
             (1, 1, "big"),
             (2, 2, "big"),
             (4, 4, "big"),
+            (0, 4, "big"),
+            (4, 4, "little"),
         )
-        kind = tf.gather(meaning, second)
-        broken = (first != 0xFF) | ((kind == SEGMENT) & (size < 2))
-        kind = tf.where(broken, tf.constant(STOP, tf.int64), kind)
-        here = (second == 0xE1) & (name == code(b"Exif")) & (exif < 0)
-        exif = tf.where(here, position + 10, exif)
-        jump = tf.gather(tf.stack([size + 2, 1, 2, 0, 0]), kind)
-        return steps + 1, position + jump, exif, kind
+        kind = tf.gather(_MEANING, two)
+        broken = (one != 0xFF) | ((kind == SEGMENT) & (size < 2))
+        ends = tf.where(is_jpeg, broken, name == code(b"IEND"))
+        kind = tf.where(is_jpeg, kind, np.int64(SEGMENT))
+        kind = tf.where(ends, np.int64(STOP), kind)
+        app1 = tf.where(two == 0xE1, name, 0)
+        name = tf.gather([app1, name, four], row)
+        at = place + to_data
+        exif = tf.where((name == exif_name) & (exif < 0), at, exif)
+        clear = tf.where(name == code(b"tRNS"), at, clear)
+        segment = tf.gather([size + 2, 1, 2, 0, 0], kind)
+        jump = tf.gather([segment, four + 12, little + 8 + little % 2], row)
+        return steps + 1, place + jump, exif, clear, kind
 
-    start = (0, tf.constant(2, tf.int64), none, tf.constant(0, tf.int64))
-    _, position, exif, kind = tf.while_loop(
-        lambda steps, position, exif, kind: (kind < FRAME) & (steps < STEPS),
+    walks = is_jpeg | is_png | webp_has_exif
+    none = np.int64(-1)
+    start = tf.gather(np.int64([2, 33, 30]), row)
+    return tf.while_loop(
+        lambda steps, place, exif, clear, kind: (
+            (kind < FRAME) & (steps < STEPS) & (place < end)
+        ),
         step,
-        start,
+        (
+            0,
+            start,
+            none,
+            none,
+            tf.where(walks, np.int64(SEGMENT), np.int64(STOP)),
+        ),
         parallel_iterations=1,
-    )
-    height, width = numbers(encoded, position, (5, 2, "big"), (7, 2, "big"))
-    fault = tf.where(kind == FRAME, "", JPEG_HEADER)
-    side = tf.cast(kind == FRAME, tf.int64)
-    width, height = side * width, side * height
-    return _fields(width, height, orientation(encoded, exif), fault=fault)
+    )[1:]
 
 
-def _png(encoded: tf.Tensor):
-    name, width, height, depth, color = numbers(
-        encoded,
-        8,
-        (4, 4, "big"),
-        (8, 4, "big"),
-        (12, 4, "big"),
-        (16, 1, "big"),
-        (17, 1, "big"),
-    )
-    fault = tf.where(name == code(b"IHDR"), "", "damaged PNG header")
-    side = tf.cast(name == code(b"IHDR"), tf.int64)
-    width, height = side * width, side * height
-    exif, transparent = _chunks(
-        encoded, 33, "big", (b"eXIf", b"tRNS"), last=b"IEND"
-    )
-    alpha = (color >= 4) | (transparent >= 0)
-    turn = orientation(encoded, exif)
-    return _fields(width, height, turn, alpha, depth, fault)
+class _WebP(NamedTuple):
+    """Width, height, alpha and fault; and whether an EXIF chunk is said."""
+
+    fields: list[tf.Tensor]
+    has_exif: tf.Tensor
 
 
-def _chunks(
-    encoded: tf.Tensor,
-    start: int,
-    order: str,
-    names: tuple[bytes, bytes],
-    last: bytes = b"",
-) -> list[tf.Tensor]:
-    """Where the data of two kinds of chunks begin: int64, -1 where absent.
-
-    PNG has length, name, data, checksum; WebP name, length, data, even.
-    """
-    is_png = order == "big"
-    wanted = tf.constant([code(name) for name in names], tf.int64)
-    fields = (
-        ((4, 4, "big"), (0, 4, "big"))
-        if is_png
-        else ((0, 4, "big"), (4, 4, "little"))
-    )
-    end = length(encoded)
-
-    def step(steps, position, found):
-        name, size = numbers(encoded, position, *fields)
-        new = (wanted == name) & (found < 0)
-        found = tf.where(new, position + 8, found)
-        jump = size + 12 if is_png else size + 8 + size % 2
-        position = tf.where(name == code(last), end, position + jump)
-        return steps + 1, position, found
-
-    _, _, found = tf.while_loop(
-        lambda steps, position, found: (position < end) & (steps < STEPS),
-        step,
-        (0, tf.constant(start, tf.int64), tf.constant([-1, -1], tf.int64)),
-        parallel_iterations=1,
-    )
-    return tf.unstack(found)
-
-
-def _gif(encoded: tf.Tensor):
-    frame = gif.read_frame(encoded)
-    return _fields(
-        frame.width, frame.height, alpha=frame.clear >= 0, fault=frame.fault
-    )
-
-
-def _bmp(encoded: tf.Tensor):
-    bitmap = bmp.read_bitmap(encoded)
-    return _fields(
-        bitmap.width,
-        bitmap.height,
-        alpha=bitmap.alpha,
-        depth=bitmap.bits,
-        fault=bitmap.fault,
-    )
-
-
-def _webp(encoded: tf.Tensor):
+def _webp(first: dict[str, tf.Tensor]) -> _WebP:
     """Lossy, lossless or extended: three headers behind one another."""
-    kind, flags, wide, high, bits, w24, h24 = numbers(
-        encoded,
-        12,
-        (0, 4, "big"),
-        (8, 1, "big"),
-        (14, 2, "little"),
-        (16, 2, "little"),
-        (9, 4, "little"),
-        (12, 3, "little"),
-        (15, 3, "little"),
-    )
-    lossy = kind == code(b"VP8 ")
-    lossless = kind == code(b"VP8L")
-    extended = kind == code(b"VP8X")
-    sizes = tf.stack(
+    names = np.int64([code(n) for n in (b"VP8 ", b"VP8L", b"VP8X")])
+    kinds = first["name"] == names
+    bits, flags = first["lossless bits"], first["webp flags"]
+    # Width, height, alpha of each kind.
+    sides = [
+        [first["lossy width"] % 2**14, first["lossy height"] % 2**14, 0],
+        [bits % 2**14 + 1, bits // 2**14 % 2**14 + 1, bits // 2**28 % 2],
         [
-            tf.stack([wide % 16384, high % 16384]),
-            tf.stack([bits % 16384, bits // 16384 % 16384]) + 1,
-            tf.stack([w24, h24]) + 1,
-        ]
-    )
-    picked = tf.cast(tf.stack([lossy, lossless, extended]), tf.int64)
-    width, height = tf.unstack(tf.reduce_sum(sizes * picked[:, None], axis=0))
-    alpha = (extended & (flags // 16 % 2 == 1)) | (
-        lossless & (bits // 2**28 % 2 == 1)
-    )
-    turn = tf.cond(
-        extended & (flags // 8 % 2 == 1),
-        lambda: _webp_orientation(encoded),
-        lambda: tf.constant(1, tf.int32),
-    )
+            first["extended width"] + 1,
+            first["extended height"] + 1,
+            flags // 16 % 2,
+        ],
+    ]
+    picked = tf.cast(kinds, tf.int64)[:, None]
+    size = tf.unstack(tf.reduce_sum(tf.stack(sides) * picked, axis=0))
+    extended = kinds[2] & (first["webp"] == code(b"WEBP"))
     fault = tf.where(
         extended & (flags // 2 % 2 == 1),
-        ANIMATED_WEBP,
-        tf.where(lossy | lossless | extended, "", "damaged WebP header"),
+        faults.ANIMATED_WEBP,
+        tf.where(tf.reduce_any(kinds), faults.NONE, faults.WEBP_HEADER),
     )
-    return _fields(width, height, turn, alpha, fault=fault)
-
-
-def _webp_orientation(encoded: tf.Tensor) -> tf.Tensor:
-    position, _ = _chunks(encoded, 30, "little", (b"EXIF", b"EXIF"))
-    # Some writers put JPEG's "Exif\0\0" before the block, some do not.
-    (name,) = numbers(encoded, position, (0, 4, "big"))
-    prefixed = (position >= 0) & (name == code(b"Exif"))
-    return orientation(encoded, tf.where(prefixed, position + 6, position))
+    return _WebP([*size, fault], extended & (flags // 8 % 2 == 1))

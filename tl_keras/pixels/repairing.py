@@ -14,20 +14,15 @@ import warnings
 import tensorflow as tf
 from PIL import Image, ImageFile, ImageOps
 
-from tl_keras.pixels import bmp
-from tl_keras.pixels.header import (
-    ANIMATED_WEBP,
-    JPEG_HEADER,
-    MAX_PIXELS,
-    status,
-)
+from tl_keras.pixels import faults
+from tl_keras.pixels.header import MAX_PIXELS, status
 
-# Words a refusal begins with -> the formats it may be. What ends early is not
-# here: a repair would hide that part of the picture is missing.
+# What is refused -> the format it may be. What ends early is not here: a
+# repair would hide that part of the picture is missing.
 REPAIRED = {
-    ANIMATED_WEBP: ("WEBP",),
-    bmp.KIND: ("BMP",),
-    JPEG_HEADER: ("JPEG",),
+    faults.FAULTS[faults.ANIMATED_WEBP]: "WEBP",
+    faults.FAULTS[faults.BMP_KIND]: "BMP",
+    faults.FAULTS[faults.JPEG_HEADER]: "JPEG",
 }
 # Pillow's limits are settings of the module, the same for all threads.
 _LOCK = threading.Lock()
@@ -48,15 +43,12 @@ def repair(encoded: bytes, max_pixels: int = MAX_PIXELS) -> bytes | None:
         `encoded` as it is, and where Pillow cannot read all of it.
     """
     reason = status(tf.constant(encoded), max_pixels).numpy().decode()
-    for words, formats in REPAIRED.items():
-        if reason.startswith(words):
-            return _as_png(encoded, formats, max_pixels)
-    return None
+    if reason not in REPAIRED:
+        return None
+    return _as_png(encoded, REPAIRED[reason], max_pixels)
 
 
-def _as_png(
-    encoded: bytes, formats: tuple[str, ...], max_pixels: int
-) -> bytes | None:
+def _as_png(encoded: bytes, kind: str, max_pixels: int) -> bytes | None:
     with _LOCK, warnings.catch_warnings():
         # At the limit Pillow warns, at twice the limit it raises.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -64,7 +56,7 @@ def _as_png(
         Image.MAX_IMAGE_PIXELS = max_pixels
         ImageFile.LOAD_TRUNCATED_IMAGES = False
         try:
-            return _written(encoded, formats)
+            return _written(encoded, kind)
         # Pillow's readers raise many kinds of errors on damaged files.
         except Exception:
             return None
@@ -72,8 +64,8 @@ def _as_png(
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = kept
 
 
-def _written(encoded: bytes, formats: tuple[str, ...]) -> bytes:
-    with Image.open(io.BytesIO(encoded), formats=formats) as image:
+def _written(encoded: bytes, kind: str) -> bytes:
+    with Image.open(io.BytesIO(encoded), formats=[kind]) as image:
         image.load()
         see_through = image.has_transparency_data
         image = ImageOps.exif_transpose(image)
