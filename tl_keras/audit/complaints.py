@@ -27,11 +27,19 @@ STARTS = (
 
 @contextlib.contextmanager
 def heard() -> Iterator[list[str]]:
-    """Collects libjpeg's lines, complete on leaving; others go to stderr."""
+    """Collects libjpeg's lines, complete on leaving; others go to stderr.
+
+    Where there is no stderr or no room for a temporary file, nothing is heard.
+    """
     lines: list[str] = []
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as file:
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.TemporaryFile())
+            sys.stderr.flush()
+            kept = os.dup(2)
+        except (OSError, AttributeError):
+            yield lines
+            return
         os.dup2(file.fileno(), 2)
         try:
             yield lines
