@@ -1,10 +1,12 @@
-"""The settings of a run: `TransferConfig`. No TensorFlow.
+"""The settings of a run and of the data check. No TensorFlow.
 
 config = TransferConfig(dataset="flowers", backbone="MobileNetV2")
 config.validate()              # ConfigError lists all faults at once
 config = TransferConfig.from_strings({"dataset": "flowers"})
 """
 
+from tl_keras.config.check import CheckConfig
+from tl_keras.config.data import DataConfig
 from tl_keras.config.transfer import TransferConfig
 
-__all__ = ["TransferConfig"]
+__all__ = ["CheckConfig", "DataConfig", "TransferConfig"]

@@ -1,7 +1,7 @@
 """What is wrong with settings taken together. No TensorFlow.
 
-In: a `TransferConfig`. Out: its faults, one line each: received, expected,
-remedy.
+In: a `DataConfig` or `TransferConfig`. Out: its faults, one line each:
+received, expected, remedy.
 
 A setting that differs from its default counts as given; one that does nothing
 in the combination at hand is a fault. A phase of 0 epochs silences its own
@@ -19,18 +19,39 @@ from tl_keras.errors import ConfigError
 from tl_keras.settings import Fault
 
 if TYPE_CHECKING:
-    from tl_keras.config import TransferConfig
+    from tl_keras.config import DataConfig, TransferConfig
 
 
 def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
     """All faults of these values together."""
+    yield from data_faults(config)
     yield from _path_faults(config)
-    yield from _data_faults(config)
     yield from _backbone_faults(config)
     yield from _idle_faults(config)
 
 
+def data_faults(config: "DataConfig") -> Iterator[Fault]:
+    """Faults of the settings about data, which several commands share."""
+    yield from _dataset_faults(config)
+    yield from _split_faults(config)
+    yield from _check_faults(config)
+
+
 def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
+    if config.weights not in ("auto", "imagenet", "none"):
+        if not os.path.isfile(config.weights):
+            yield _no_such(
+                "weights", config.weights, "auto, imagenet, none or a file"
+            )
+    if config.name and not re.fullmatch(r"[\w][\w.-]*", config.name):
+        yield Fault(
+            ("name",),
+            f"--name={config.name}: expected letters, digits, '_', '-' or "
+            "'.' - the place of the run's folder is --output_dir",
+        )
+
+
+def _dataset_faults(config: "DataConfig") -> Iterator[Fault]:
     if not config.dataset:
         yield Fault(
             ("dataset",),
@@ -47,17 +68,8 @@ def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
         path = getattr(config, name)
         if path and not os.path.isdir(path):
             yield _no_such(name, path, "a folder")
-    if config.weights not in ("auto", "imagenet", "none"):
-        if not os.path.isfile(config.weights):
-            yield _no_such(
-                "weights", config.weights, "auto, imagenet, none or a file"
-            )
-    if config.name and not re.fullmatch(r"[\w][\w.-]*", config.name):
-        yield Fault(
-            ("name",),
-            f"--name={config.name}: expected letters, digits, '_', '-' or "
-            "'.' - the place of the run's folder is --output_dir",
-        )
+    if config.data_manifest and not os.path.isfile(config.data_manifest):
+        yield _no_such("data_manifest", config.data_manifest, "a file")
 
 
 def _no_such(name: str, path: str, expected: str) -> Fault:
@@ -79,11 +91,18 @@ def _siblings(path: str) -> list[str]:
         return []
 
 
-def _data_faults(config: "TransferConfig") -> Iterator[Fault]:
+def _split_faults(config: "DataConfig") -> Iterator[Fault]:
     is_folder = config.dataset != "digits" and os.path.isdir(config.dataset)
-    for name in ("val_dataset", "test_dataset"):
+    is_csv = config.dataset.endswith(".csv")
+    for name in ("val_dataset", "test_dataset", "label_from"):
         if config.given(name) and not is_folder:
             yield _idle(name, f"--dataset={config.dataset} is no folder")
+    if config.allow_empty_class and not is_folder:
+        yield _idle(
+            "allow_empty_class", f"--dataset={config.dataset} is no folder"
+        )
+    if config.follow_links and not (is_folder or is_csv):
+        yield _idle("follow_links", "only a folder or a .csv has links")
     if config.data_dir and (is_folder or config.dataset == "digits"):
         yield _idle("data_dir", "only a .csv or tfds: dataset has one")
     if config.train_examples_per_class and config.given("test_fraction"):
@@ -101,6 +120,21 @@ def _data_faults(config: "TransferConfig") -> Iterator[Fault]:
             f"{config.test_fraction}: expected a sum below 1 - nothing is "
             "left to train on",
         )
+
+
+def _check_faults(config: "DataConfig") -> Iterator[Fault]:
+    """Settings of the check that its mode, or the dataset, does not read."""
+    if config.bad_input == "fail" and config.given("max_bad_fraction"):
+        yield _idle("max_bad_fraction", "--bad_input=fail allows none")
+    in_files = os.path.exists(config.dataset) and config.dataset != "digits"
+    if config.data_manifest and not in_files:
+        yield _idle("data_manifest", f"--dataset={config.dataset} has no files")
+    if config.check == "off":
+        for name in ("data_manifest", "min_side", "max_aspect"):
+            if config.given(name):
+                yield _idle(name, "--check=off reads no picture")
+    if config.check != "full" and not config.near_duplicates:
+        yield _idle("near_duplicates", "only --check=full looks for them")
 
 
 def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:

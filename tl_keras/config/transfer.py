@@ -18,77 +18,22 @@ import re
 from collections.abc import Iterator
 
 from tl_keras.config import rules
-from tl_keras.settings import Fault, Settings, setting
+from tl_keras.config.data import DataConfig
+from tl_keras.settings import Fault, setting
 
-DATA, PICTURE = "Data", "Pictures"
+PICTURE = "Pictures"
 BACKBONE, HEAD = "Backbone", "Head"
 TRAINING, RUN = "Training", "Run"
 DEFAULT_VIEWS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class TransferConfig(Settings):
+class TransferConfig(DataConfig):
     """Settings of `tl_keras.run` and of `python -m tl_keras.train`.
 
     Every field has its help, unit and limits in its declaration;
     `python -m tl_keras.train --help` prints them.
     """
-
-    dataset: str = setting(
-        "",
-        "a folder of class folders (or of train/ val/ test/ with class "
-        "folders), a .csv (path,label[,split]), tfds:NAME[/config][:version], "
-        "or digits",
-        group=DATA,
-        path=True,
-        words=("digits",),
-    )
-    val_dataset: str = setting(
-        "", "folder of class folders to validate on", group=DATA, path=True
-    )
-    test_dataset: str = setting(
-        "", "folder of class folders to test on", group=DATA, path=True
-    )
-    data_dir: str = setting(
-        "",
-        "the folder that a .csv's paths start from (its own folder when not "
-        "given), or the folder of prepared TFDS sets",
-        group=DATA,
-        path=True,
-    )
-    val_fraction: float = setting(
-        0.15,
-        "share of each class cut off to validate on, when the dataset has no "
-        "such split; 0 for no validation",
-        group=DATA,
-        low=0,
-        high=0.9,
-    )
-    test_fraction: float = setting(
-        0.15,
-        "share of each class cut off to test on, when the dataset has no "
-        "such split",
-        group=DATA,
-        low=0.01,
-        high=0.9,
-    )
-    train_examples_per_class: int | None = setting(
-        None,
-        "train on this many of each class (few-shot); where the test split "
-        "is cut, all the rest becomes test",
-        group=DATA,
-        unit="pictures",
-        low=1,
-        high=10**9,
-    )
-    val_examples_per_class: int | None = setting(
-        None,
-        "cut this many of each class to validate on, instead of a share",
-        group=DATA,
-        unit="pictures",
-        low=1,
-        high=10**9,
-    )
 
     image_size: int | None = setting(
         None,

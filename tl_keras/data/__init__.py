@@ -9,6 +9,7 @@ In: a folder, a .csv, `tfds:NAME` or `digits`. Out: an `ImageSplits`. Listing
 """
 
 import dataclasses
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from tl_keras.data.batches import (
@@ -18,8 +19,9 @@ from tl_keras.data.batches import (
     Views,
 )
 from tl_keras.data.catalogues import list_digits, list_tfds
-from tl_keras.data.examples import Examples, Listing
+from tl_keras.data.examples import Examples, Listing, Skip, joined
 from tl_keras.data.folders import list_folder
+from tl_keras.data.limits import faults_of_skips, names_of_skips
 from tl_keras.data.pipeline import Images
 from tl_keras.data.splits import Cut, books, cut_splits, write_split
 from tl_keras.data.tables import list_csv
@@ -33,9 +35,15 @@ __all__ = [
     "Images",
     "Listing",
     "PixelMemory",
+    "Skip",
     "TrainingBatches",
     "Views",
+    "faults_of_skips",
+    "joined",
+    "list_dataset",
     "load_images",
+    "names_of_skips",
+    "split_images",
     "write_split",
 ]
 
@@ -48,7 +56,7 @@ class ImageSplits:
         train, val, test: `val` may be empty.
         class_names: in the order of the labels.
         own_splits: those that the data brought; the others were cut.
-        books: what was found = used + ignored, with the reasons.
+        books: what was found = used + skipped + ignored, with the reasons.
         fingerprint: SHA-256 of the listing (ids, labels, class names).
     """
 
@@ -82,6 +90,11 @@ def load_images(
     train_examples_per_class: int | None = None,
     val_examples_per_class: int | None = None,
     seed: int = 0,
+    label_from: str = "first",
+    follow_links: bool = False,
+    allow_empty_class: bool = False,
+    allow_leakage: bool = False,
+    max_bad_fraction: float = 0.01,
 ) -> ImageSplits:
     """Lists a dataset and gives it three splits; no picture is read yet.
 
@@ -96,6 +109,10 @@ def load_images(
         val_fraction, test_fraction, train_examples_per_class,
             val_examples_per_class, seed: how missing splits are cut
             (`tl_keras.data.Cut`).
+        label_from, follow_links, allow_empty_class, allow_leakage: how folders
+            are read (`list_dataset`).
+        max_bad_fraction: the share of pictures that may be unusable, seen
+            from their names and kinds; `tl_keras.audit` looks inside.
 
     Returns:
         `ImageSplits`.
@@ -104,15 +121,37 @@ def load_images(
         DataError: the dataset cannot be used as it is (exit code 3).
         MachineError: a TFDS set must be downloaded and there is no network.
     """
-    listing = list_dataset(dataset, val_dataset, test_dataset, data_dir)
-    check_class_names(listing.class_names)
-    cut = Cut(
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        train_per_class=train_examples_per_class,
-        val_per_class=val_examples_per_class,
-        seed=seed,
+    listing = list_dataset(
+        dataset,
+        val_dataset,
+        test_dataset,
+        data_dir,
+        label_from=label_from,
+        follow_links=follow_links,
+        allow_empty_class=allow_empty_class,
+        allow_leakage=allow_leakage,
     )
+    faults = faults_of_skips(listing, max_bad_fraction)
+    if faults:
+        raise DataError([*names_of_skips(listing), *faults])
+    return split_images(
+        listing,
+        Cut(
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            train_per_class=train_examples_per_class,
+            val_per_class=val_examples_per_class,
+            seed=seed,
+        ),
+        image_size=image_size,
+        resize=resize,
+    )
+
+
+def split_images(
+    listing: Listing, cut: Cut, *, image_size: int, resize: str = "crop"
+) -> ImageSplits:
+    """Gives a listing its three splits; see `load_images`."""
     splits, left_out = cut_splits(listing, cut)
     return ImageSplits(
         **{s: Images(splits[s], image_size, resize) for s in splits},
@@ -124,13 +163,24 @@ def load_images(
 
 
 def check_class_names(class_names: Sequence[str]) -> None:
-    """Raises DataError for a name that labels.txt or a server cannot hold."""
+    """Raises DataError for names that labels.txt or a server cannot hold, or
+    that a person, or another file system, could not tell apart."""
+    faults, seen = [], {}
     for name in class_names:
         if not name.isprintable():  # Bytes that are no UTF-8 are not, either.
-            raise DataError(
+            faults.append(
                 f"class {name!a}: expected a name in UTF-8 without control "
                 "characters - rename it"
             )
+        plain = unicodedata.normalize("NFC", name).casefold()
+        other = seen.setdefault(plain, name)
+        if other != name:
+            faults.append(
+                f"class {name!a}: differs from {other!a} in case or in how "
+                "accents are encoded alone - merge or rename them"
+            )
+    if faults:
+        raise DataError(faults)
 
 
 def list_dataset(
@@ -138,12 +188,41 @@ def list_dataset(
     val_dataset: str = "",
     test_dataset: str = "",
     data_dir: str = "",
+    *,
+    label_from: str = "first",
+    follow_links: bool = False,
+    allow_empty_class: bool = False,
+    allow_leakage: bool = False,
 ) -> Listing:
-    """Chooses the reader for a dataset's name; see `load_images`."""
+    """Chooses the reader for a dataset's name; reads no picture.
+
+    Args:
+        dataset, val_dataset, test_dataset, data_dir: see `load_images`.
+        label_from: in a folder, the class is the "first" folder below the
+            root, the last one ("leaf"), or all of them ("path").
+        follow_links: take folders that are links, and a .csv's paths that
+            lead through one.
+        allow_empty_class: leave out a class folder without pictures.
+        allow_leakage: let two splits hold the same file.
+
+    Raises:
+        DataError: the dataset cannot be used as it is.
+    """
     if dataset == "digits":
-        return list_digits()
-    if dataset.startswith("tfds:"):
-        return list_tfds(dataset, data_dir)
-    if dataset.endswith(".csv"):
-        return list_csv(dataset, data_dir)
-    return list_folder(dataset, val_dataset, test_dataset)
+        listing = list_digits()
+    elif dataset.startswith("tfds:"):
+        listing = list_tfds(dataset, data_dir)
+    elif dataset.endswith(".csv"):
+        listing = list_csv(dataset, data_dir, follow_links=follow_links)
+    else:
+        listing = list_folder(
+            dataset,
+            val_dataset,
+            test_dataset,
+            label_from=label_from,
+            follow_links=follow_links,
+            allow_empty_class=allow_empty_class,
+            allow_leakage=allow_leakage,
+        )
+    check_class_names(listing.class_names)
+    return listing

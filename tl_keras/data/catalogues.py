@@ -5,8 +5,10 @@ and its id is `NAME/split/index`. Everything after this room sees encoded
 pictures, whatever they came from.
 """
 
+import difflib
 import io
 import os
+import re
 import socket
 
 import numpy as np
@@ -53,17 +55,23 @@ def list_tfds(spec: str, data_dir: str = "") -> Listing:
         DataError: no such set, or it has no image and label.
         MachineError: it must be downloaded and there is no network.
     """
+    name = spec.removeprefix("tfds:")
+    # A namespace (huggingface:, kaggle:) would run or fetch others' code.
+    if not re.fullmatch(r"\w+(/[\w.+-]+)?(:[\d.*]+)?", name):
+        raise DataError(
+            f"--dataset={spec}: expected tfds:NAME[/config][:version] - see "
+            "the TFDS catalogue for names"
+        )
     import tensorflow_datasets as tfds
 
-    name = spec.removeprefix("tfds:")
     try:
         builder = tfds.builder(name, data_dir=data_dir or None)
-    except (ValueError, tfds.core.registered.DatasetNotFoundError) as error:
-        reason = str(error).strip().splitlines()[0][:160]
-        raise DataError(
-            f"--dataset={spec}: no such TensorFlow data set ({reason}) - see "
-            "the TFDS catalogue for names, configs and versions"
-        ) from None
+    except (
+        ValueError,
+        AssertionError,
+        tfds.core.registered.DatasetNotFoundError,
+    ) as error:
+        raise DataError(_unknown(spec, name, error)) from None
     features = builder.info.features
     if not {"image", "label"} <= set(features or ()):
         raise DataError(
@@ -84,6 +92,23 @@ def list_tfds(spec: str, data_dir: str = "") -> Listing:
     return Listing(splits, tuple(features["label"].names), ignored)
 
 
+def _unknown(spec: str, name: str, error: Exception) -> str:
+    """The line for a set that is not there: nearest names, or the reason."""
+    import tensorflow_datasets as tfds
+
+    wanted, known = re.split("[/:]", name)[0], tfds.list_builders()
+    if wanted not in known:
+        near = difflib.get_close_matches(wanted, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else ""
+        hint = hint or "see the TFDS catalogue for names"
+        return f"--dataset={spec}: no such TensorFlow data set - {hint}"
+    reason = str(error).strip().splitlines()[0][:160]
+    return (
+        f"--dataset={spec}: no such config or version ({reason}) - see the "
+        "TFDS catalogue"
+    )
+
+
 def _prepare(builder, spec: str) -> None:
     """Downloads a set that is not there, and says so first."""
     if builder.info.splits:
@@ -94,7 +119,16 @@ def _prepare(builder, spec: str) -> None:
             socket.getaddrinfo(TFDS_HOST, 443)
         print(f"{spec}: downloading to {builder.data_dir}", flush=True)
         builder.download_and_prepare()
-    except (OSError, AssertionError) as error:
+    except Exception as error:
+        # A checksum that differs is TFDS's own type, without a base to name.
+        if "Checksum" in type(error).__name__:
+            raise DataError(
+                f"--dataset={spec}: what was downloaded is not what TFDS "
+                "expects (its checksum differs) - empty "
+                f"{builder.data_dir} and its downloads, and try again"
+            ) from None
+        if not isinstance(error, (OSError, AssertionError)):
+            raise
         raise MachineError(
             f"--dataset={spec}: it is not prepared in {builder.data_dir} and "
             f"cannot be downloaded ({type(error).__name__}) - prepare it on a "

@@ -7,7 +7,7 @@ list of names and an array of labels.
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -69,7 +69,47 @@ class Examples:
         ]
 
 
+def joined(parts: Iterable[Examples]) -> Examples:
+    """All examples of several lists of one source, one after another."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return EMPTY
+    in_files = parts[0].files is not None
+    return Examples(
+        tuple(id_ for part in parts for id_ in part.ids),
+        np.concatenate([part.labels for part in parts]),
+        tuple(f for part in parts for f in part.files) if in_files else None,
+        None if in_files else tuple(e for p in parts for e in p.encoded),
+    )
+
+
 EMPTY = Examples((), np.zeros(0, np.int32))
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """A picture that is listed and cannot be used.
+
+    Attributes:
+        id: as in `Examples.ids`.
+        reason: what it is and the remedy, in one line.
+        split: the split it would be in.
+        class_name: the class it would be of.
+        file: its path, or "" when its bytes are in memory.
+        where: the row that names it, as `file.csv:LINE`.
+    """
+
+    id: str
+    reason: str
+    split: str
+    class_name: str
+    file: str = ""
+    where: str = ""
+
+    def line(self) -> str:
+        """The line that names it: received, expected, remedy."""
+        row = f"{self.where}: " if self.where else ""
+        return f"{row}{self.id}: {self.reason}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,11 +120,32 @@ class Listing:
         splits: "train", and "val", "test" where the source has its own.
         class_names: in the order of the labels.
         ignored: how many things were found and not taken, by reason.
+        skipped: pictures that cannot be used, each with its reason.
+        notes: what is worth telling and hinders nothing, counted.
     """
 
     splits: Mapping[str, Examples]
     class_names: tuple[str, ...]
     ignored: Mapping[str, int]
+    skipped: tuple[Skip, ...] = ()
+    notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def found(self) -> int:
+        """Everything: listed + skipped + ignored."""
+        listed = sum(len(examples) for examples in self.splits.values())
+        return listed + len(self.skipped) + total(self.ignored)
+
+    def without(self, skips: Sequence[Skip]) -> "Listing":
+        """The listing with these pictures skipped, by their ids."""
+        gone = {(skip.split, skip.id) for skip in skips}
+        splits = {}
+        for split, examples in self.splits.items():
+            ids = enumerate(examples.ids)
+            kept = [i for i, id_ in ids if (split, id_) not in gone]
+            splits[split] = examples.take(kept)
+        return dataclasses.replace(
+            self, splits=splits, skipped=(*self.skipped, *skips)
+        )
 
     def fingerprint(self) -> str:
         """SHA-256 over the ids, labels and class names of all splits.

@@ -6,22 +6,19 @@
 
 A root is read as splits when it has a folder `train` and every folder in it is
 named as a split (train, val, valid, validation, test, in any case). Sub-folders
-of a class folder belong to the class.
+of a class folder belong to the class, unless `label_from` says otherwise.
 """
 
 import collections
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import numpy as np
 
-from tl_keras.data.examples import Examples, Listing
+from tl_keras.data.examples import Examples, Listing, Skip
+from tl_keras.data.walking import Walk, entries_of, is_folder
 from tl_keras.errors import DataError
 
-# What TensorFlow decodes; anything else in a class folder is ignored, counted.
-EXTENSIONS = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp",
-)  # fmt: skip
 SPLIT_NAMES = {
     "train": "train",
     "val": "val",
@@ -35,66 +32,113 @@ LAYOUT = (
 )
 
 
-def list_folder(root: str, val_root: str = "", test_root: str = "") -> Listing:
+def list_folder(
+    root: str,
+    val_root: str = "",
+    test_root: str = "",
+    *,
+    label_from: str = "first",
+    follow_links: bool = False,
+    allow_empty_class: bool = False,
+    allow_leakage: bool = False,
+) -> Listing:
     """Lists a dataset that is folders.
 
     Args:
         root: class folders, or splits with class folders.
         val_root, test_root: class folders that live elsewhere; they replace
             the split of that name in `root`.
+        label_from: one of `walking.LABELS_FROM`.
+        follow_links: whether folders that are links are taken.
+        allow_empty_class: leave out a class without any picture, and let val
+            and test lack classes, instead of refusing.
+        allow_leakage: let two splits hold the same file.
 
     Returns:
         A listing with "train" and the other splits that there are.
 
     Raises:
-        DataError: no pictures, one class only, an empty class, or splits
-            whose classes differ.
+        DataError: no pictures, one class only, an empty class, splits whose
+            classes differ or that share a file, a link to a folder.
     """
     ignored: collections.Counter = collections.Counter()
-    roots = {"train": root, **_split_folders(root, ignored)}
+    roots = {"train": root, **_split_folders(root, ignored, follow_links)}
+    walks = {}
+
+    def walk(folder: str) -> Walk:
+        return Walk(folder, follow_links, label_from).run()
+
     for split, elsewhere in (("val", val_root), ("test", test_root)):
         if elsewhere and split in roots:
-            replaced = _class_files(roots[split], ignored).values()
-            ignored[f"in {split}/, replaced"] += sum(map(len, replaced))
+            replaced = walk(roots[split])
+            count = sum(map(len, replaced.pictures.values()))
+            ignored[f"in {split}/, replaced"] += count
         if elsewhere:
             roots[split] = elsewhere
-    found = {
-        split: _class_files(folder, ignored) for split, folder in roots.items()
-    }
-    class_names = _agreed_classes(roots, found)
-    _refuse_shared_files(found)
-    splits = {
-        split: _examples(roots[split], root, classes, class_names)
-        for split, classes in found.items()
-    }
-    return Listing(splits, class_names, dict(ignored))
+    for split, folder in roots.items():
+        walks[split] = walk(folder)
+        if walks[split].faults:
+            raise DataError(walks[split].faults)
+        _refuse_no_pictures(walks[split])
+    class_names = _agreed_classes(walks, allow_empty_class)
+    _take_each_file_once(walks, allow_leakage)
+    return _listing(root, walks, class_names, ignored)
 
 
-def _entries(
-    folder: str, ignored: collections.Counter
-) -> Iterator[os.DirEntry]:
-    """What stands in a folder, by name, without what tools leave behind."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: the folder cannot be read ({error.strerror}) - check "
-            "the path and the right to read it"
-        ) from None
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            ignored["hidden, or left by a tool"] += 1
-        else:
-            yield entry
+def _listing(
+    root: str,
+    walks: Mapping[str, Walk],
+    class_names: tuple[str, ...],
+    ignored: collections.Counter,
+) -> Listing:
+    splits, skipped, notes = {}, [], collections.Counter()
+    for split, walk in walks.items():
+        start = len(_prefix(walk.root, root))
+        files = [f for name in class_names for f in walk.pictures.get(name, ())]
+        labels = [
+            label
+            for label, name in enumerate(class_names)
+            for _ in walk.pictures.get(name, ())
+        ]
+        splits[split] = Examples(
+            tuple(file[start:] for file in files),
+            np.array(labels, np.int32),
+            files=tuple(files),
+        )
+        skipped += [
+            Skip(path[start:], reason, split, name, path)
+            for name in class_names
+            for path, reason in walk.unusable.get(name, ())
+        ]
+        ignored += walk.ignored
+        ignored["a file beside the class folders"] += walk.strays
+        notes += walk.notes
+    ignored = +ignored  # without the zeros
+    return Listing(
+        splits, class_names, dict(ignored), tuple(skipped), dict(notes)
+    )
 
 
-def _split_folders(root: str, ignored: collections.Counter) -> dict[str, str]:
+def _prefix(folder: str, root: str) -> str:
+    """What ids leave out: ids are relative to the dataset, or to a split that
+    lives elsewhere."""
+    inside = os.path.abspath(folder).startswith(os.path.abspath(root) + os.sep)
+    if inside or folder == root:
+        return os.path.join(root, "")
+    parent = os.path.dirname(folder.rstrip(os.sep))
+    return os.path.join(parent, "") if parent else ""
+
+
+def _split_folders(
+    root: str, ignored: collections.Counter, follow_links: bool
+) -> dict[str, str]:
     """{"train": path, ...} when the root is laid out as splits, or {}."""
-    names = [
-        entry.name
-        for entry in _entries(root, collections.Counter())
-        if entry.is_dir()
+    folders = [
+        entry
+        for entry in entries_of(root, collections.Counter())
+        if is_folder(entry)
     ]
+    names = [entry.name for entry in folders]
     known = [name for name in names if name.lower() in SPLIT_NAMES]
     if "train" not in [SPLIT_NAMES[name.lower()] for name in known]:
         return {}
@@ -108,110 +152,110 @@ def _split_folders(root: str, ignored: collections.Counter) -> dict[str, str]:
             "it away, or rename the splits if they are classes"
         )
     splits: dict[str, str] = {}
-    for name in known:
-        split = SPLIT_NAMES[name.lower()]
+    for entry in folders:
+        split = SPLIT_NAMES[entry.name.lower()]
+        if entry.is_symlink() and not follow_links:
+            raise DataError(
+                f"{entry.path}: a link to a folder - give --follow_links to "
+                "take it, or put the folder here"
+            )
         if split in splits:
             raise DataError(
-                f"{root}: both {os.path.basename(splits[split])} and {name} - "
-                f"keep one folder for {split}"
+                f"{root}: both {os.path.basename(splits[split])} and "
+                f"{entry.name} - keep one folder for {split}"
             )
-        splits[split] = os.path.join(root, name)
-    for entry in _entries(root, ignored):
-        if not entry.is_dir():
+        splits[split] = entry.path
+    for entry in entries_of(root, ignored):
+        if not is_folder(entry):
             ignored["a file beside the split folders"] += 1
     return splits
 
 
-def _class_files(
-    root: str, ignored: collections.Counter
-) -> dict[str, list[str]]:
-    """Class name -> picture files below its folder, in the order of names."""
-    classes = {}
-    stray = 0
-    for entry in _entries(root, ignored):
-        if entry.is_dir():
-            classes[entry.name] = list(_pictures(entry.path, ignored))
-        else:
-            stray += 1
-    if not any(classes.values()):
-        raise DataError(
-            f"{root}: no pictures found; {LAYOUT}, found "
-            f"{len(classes)} folders and {stray} files beside them"
+def _refuse_no_pictures(walk: Walk) -> None:
+    if any(walk.pictures.values()):
+        return
+    unusable = [row for rows in walk.unusable.values() for row in rows]
+    found = (
+        f"found {len(walk.pictures)} folders and {walk.strays} files beside "
+        "them"
+    )
+    if unusable:
+        path, reason = unusable[0]
+        found += (
+            f", and {len(unusable)} pictures that cannot be used, such as "
+            f"{path}: {reason}"
         )
-    if stray:
-        ignored["a file beside the class folders"] += stray
-    return classes
-
-
-def _pictures(folder: str, ignored: collections.Counter) -> Iterator[str]:
-    for entry in _entries(folder, ignored):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _pictures(entry.path, ignored)
-        elif entry.is_dir():
-            ignored["a link to a folder"] += 1
-        elif not entry.name.strip().lower().endswith(EXTENSIONS):
-            ignored["not a picture by its extension"] += 1
-        elif not entry.is_file():
-            ignored["not a regular file"] += 1
-        else:
-            yield entry.path
+    raise DataError(f"{walk.root}: no pictures found; {LAYOUT}, {found}")
 
 
 def _agreed_classes(
-    roots: dict[str, str], found: dict[str, dict[str, list[str]]]
+    walks: Mapping[str, Walk], allow_empty_class: bool
 ) -> tuple[str, ...]:
     """The class names, the same in every split and none of them empty."""
-    names = tuple(sorted(found["train"]))
-    for split, classes in found.items():
-        extra = sorted(set(classes) - set(names))
-        missing = sorted(set(names) - set(classes))
-        if extra or missing:
-            raise DataError(
-                f"{roots[split]}: its class folders differ from those of "
-                f"{roots['train']}: only here {extra or 'none'}, missing here "
-                f"{missing or 'none'} - give every split the same folders"
+    held = {
+        split: {
+            name
+            for name in {*walk.pictures, *walk.unusable}
+            if not allow_empty_class
+            or walk.pictures.get(name)
+            or walk.unusable.get(name)
+        }
+        for split, walk in walks.items()
+    }
+    names, faults = sorted(held["train"]), []
+    for split, walk in walks.items():
+        extra = sorted(held[split] - set(names))
+        missing = sorted(set(names) - held[split])
+        if extra or (missing and not allow_empty_class):
+            faults.append(
+                f"{walk.root}: its class folders differ from those of "
+                f"{walks['train'].root}: only here {extra or 'none'}, missing "
+                f"here {missing or 'none'} - give every split the same folders"
             )
-        empty = sorted(name for name, files in classes.items() if not files)
-        if empty:
-            raise DataError(
-                f"{os.path.join(roots[split], empty[0])}: a class folder "
-                "without pictures - fill it or take it away"
-            )
-    if len(names) < 2:
-        raise DataError(
-            f"{roots['train']}: one class only, {names[0]!r}; expected 2 or "
-            f"more - {LAYOUT}"
-        )
-    return names
+        for name in sorted(held[split]):
+            if not walk.pictures.get(name) and not walk.unusable.get(name):
+                faults.append(
+                    f"{os.path.join(walk.root, name)}: a class folder without "
+                    "pictures - fill it, take it away, or give "
+                    "--allow_empty_class to leave it out"
+                )
+    if len(names) < 2 and not faults:
+        faults = [
+            f"{walks['train'].root}: one class only, {names[0]!r}; expected 2 "
+            f"or more - {LAYOUT}"
+        ]
+    if faults:
+        raise DataError(faults)
+    return tuple(names)
 
 
-def _refuse_shared_files(found: dict[str, dict[str, list[str]]]) -> None:
-    """A file that two splits hold would make the test worthless."""
-    owner: dict[str, str] = {}
-    for split, classes in found.items():
-        for files in classes.values():
+def _take_each_file_once(
+    walks: Mapping[str, Walk], allow_leakage: bool
+) -> None:
+    """Drops links to a file that its class has; refuses one in two splits.
+
+    The same file under two classes stays: the data check names such pairs.
+    """
+    owner: dict[tuple[int, int], str] = {}
+    faults = []
+    for split, walk in walks.items():
+        for name, files in walk.pictures.items():
+            taken: dict[tuple[int, int], str] = {}
             for file in files:
-                other = owner.setdefault(os.path.realpath(file), split)
-                if other != split:
-                    raise DataError(
+                place = walk.inodes[file]
+                taken.setdefault(place, file)
+                other = owner.setdefault(place, split)
+                if other != split and not allow_leakage:
+                    faults.append(
                         f"{file}: in {other} and in {split}; expected no file "
-                        "in two splits - give them folders of their own"
+                        "in two splits - give them folders of their own, or "
+                        "give --allow_leakage"
                     )
-
-
-def _examples(
-    folder: str,
-    root: str,
-    classes: dict[str, list[str]],
-    names: tuple[str, ...],
-) -> Examples:
-    """Ids are relative to the dataset, or to a split that lives elsewhere."""
-    inside = os.path.abspath(folder).startswith(os.path.abspath(root) + os.sep)
-    base = root if inside or folder == root else os.path.dirname(folder) or "."
-    files = [file for name in names for file in classes[name]]
-    labels = [i for i, name in enumerate(names) for _ in classes[name]]
-    return Examples(
-        tuple(os.path.relpath(file, base) for file in files),
-        np.array(labels, np.int32),
-        files=tuple(files),
-    )
+            again = len(files) - len(taken)
+            walk.ignored["a link to a file that is taken already"] += again
+            walk.pictures[name] = list(taken.values())
+    if faults:
+        more = [f"and {len(faults) - 20:,} more like these"] * (
+            len(faults) > 20
+        )
+        raise DataError(faults[:20] + more)

@@ -122,15 +122,21 @@ def write_split(
 def books(
     listing: Listing, splits: dict[str, Examples], left_out: dict[str, int]
 ) -> dict:
-    """The balanced account: found = used + ignored.
+    """The balanced account: found = used + skipped + ignored.
 
     Raises:
         RuntimeError: they do not balance, a fault of ours.
     """
     used = {split: len(examples) for split, examples in splits.items()}
     ignored = {**listing.ignored, **left_out}
-    listed = sum(len(examples) for examples in listing.splits.values())
-    found = listed + total(listing.ignored)
-    if found != total(used) + total(ignored):
-        raise RuntimeError(f"{found} found, {used} used, {ignored} ignored")
-    return {"found": found, "used": used, "ignored": ignored}
+    found, skipped = listing.found(), len(listing.skipped)
+    if found != total(used) + skipped + total(ignored):
+        raise RuntimeError(
+            f"{found} found, {used} used, {skipped} skipped, {ignored} ignored"
+        )
+    return {
+        "found": found,
+        "used": used,
+        "skipped": skipped,
+        "ignored": ignored,
+    }

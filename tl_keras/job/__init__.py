@@ -20,9 +20,11 @@ from collections.abc import Iterator
 import keras
 
 from tl_keras import atomic, run_card
+from tl_keras.audit import write_reports
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, MachineError, NotPublishedError
 from tl_keras.evaluation import Evaluation
+from tl_keras.job.checking import check_writable
 from tl_keras.job.preparation import Prepared, prepare
 from tl_keras.job.record import (
     collect,
@@ -74,7 +76,7 @@ def run(config: TransferConfig) -> RunResult:
     """
     config.validate()
     config = config.resolved()
-    check_writable(config)
+    check_writable(config.run_folder())
     with alone_in(config.run_folder()):
         return _run(config)
 
@@ -87,7 +89,8 @@ def _run(config: TransferConfig) -> RunResult:
     folder = open_run_folder(config)
     images, model = prepared.images, prepared.model
     store = feature_store(config)
-    print(describe_data(images), flush=True)
+    write_reports(prepared.report, folder)
+    print(describe_data(prepared.report, images), flush=True)
     with clock("train"), readable(images):
         fit = train(prepared, folder, store)
     with clock("evaluate"), readable(images):
@@ -147,24 +150,6 @@ class Clock:
     def total(self) -> float:
         """Seconds since the clock was made."""
         return round(time.perf_counter() - self.began, 3)
-
-
-def check_writable(config: TransferConfig) -> None:
-    """Finds out that nothing can be written before any work is done.
-
-    Raises:
-        MachineError: naming the folder and the reason.
-    """
-    folder = config.run_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic.building_folder(folder):
-            pass
-    except OSError as error:
-        raise MachineError(
-            f"--output_dir={folder}: cannot be written ({error.strerror}) - "
-            "give another folder or yourself the right"
-        ) from None
 
 
 @contextlib.contextmanager

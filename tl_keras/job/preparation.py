@@ -1,6 +1,6 @@
 """Settings -> everything a run needs before its first step.
 
-In: a `TransferConfig`. Out: a `Prepared`: device chosen, data listed and cut,
+In: a `TransferConfig`. Out: a `Prepared`: device chosen, data checked and cut,
 model built, phases planned. `--dry_run` stops after this.
 """
 
@@ -9,6 +9,7 @@ import dataclasses
 import keras
 
 from tl_keras import backbones
+from tl_keras.audit import Report
 from tl_keras.classifier import (
     LOGITS,
     build_classifier,
@@ -19,9 +20,10 @@ from tl_keras.classifier import (
     usual_unfreeze,
 )
 from tl_keras.config import TransferConfig
-from tl_keras.data import ImageSplits, load_images
+from tl_keras.data import ImageSplits
 from tl_keras.devices import check_precision, choose_device
 from tl_keras.errors import ConfigError, DataError
+from tl_keras.job.checking import check_data
 from tl_keras.phases import Objective, Phase, probe_bytes
 from tl_keras.precision import choose_precision
 
@@ -40,13 +42,14 @@ class Prepared:
 
     config: TransferConfig
     device: str
+    report: Report
     images: ImageSplits
     model: keras.Model
     phases: list[Phase]
 
 
 def prepare(config: TransferConfig) -> Prepared:
-    """Chooses the device, lists the data, builds the model and the phases."""
+    """Chooses the device, checks the data, builds the model and the phases."""
     device = choose_device(config.device)
     keras.utils.set_random_seed(config.seed)
     network = load_backbone(
@@ -55,19 +58,7 @@ def prepare(config: TransferConfig) -> Prepared:
         weights=config.weights,
         arguments=backbones.parse_arguments(config.backbone_args),
     )
-    images = load_images(
-        config.dataset,
-        image_size=network.input_shape[1],
-        resize=config.resize,
-        val_dataset=config.val_dataset,
-        test_dataset=config.test_dataset,
-        data_dir=config.data_dir,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        train_examples_per_class=config.train_examples_per_class,
-        val_examples_per_class=config.val_examples_per_class,
-        seed=config.seed,
-    )
+    report, images = check_data(config, network.input_shape[1], config.resize)
     refuse_idle(config, network, images)
     config = dataclasses.replace(
         config, precision=decided_precision(config, network, device)
@@ -79,7 +70,7 @@ def prepare(config: TransferConfig) -> Prepared:
     phases = plan_phases(config)
     for phase in phases:  # An unknown layer is told before the first epoch.
         set_trainable(model, phase.unfreeze_from)
-    return Prepared(config, device, images, model, phases)
+    return Prepared(config, device, report, images, model, phases)
 
 
 def decided_precision(

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 
 from tl_keras import atomic, run_card
+from tl_keras.audit import Report, named
 from tl_keras.classifier import (
     count_trainable,
     cut_for,
@@ -108,18 +109,24 @@ def write_record(
         temporary.write_text(labels_text(names), encoding="utf-8")
 
 
-def describe_data(images: ImageSplits) -> str:
-    """One line: how many pictures of how many classes, and the books."""
+def describe_data(report: Report, images: ImageSplits) -> str:
+    """What the check says, how many pictures of how many classes, the books."""
     used = ", ".join(
         f"{n:,} {split}" for split, n in images.books["used"].items()
     )
     ignored = images.books["ignored"]
     line = (
         f"data: {images.books['found']:,} found = {used} used + "
+        f"{images.books['skipped']:,} skipped + "
         f"{sum(ignored.values()):,} ignored; {len(images.class_names)} classes"
     )
+    lines = [*named(report), line]
+    lines += [f"  ignored {n:,}: {why}" for why, n in ignored.items()]
     return "\n".join(
-        [line, *(f"  ignored {n:,}: {why}" for why, n in ignored.items())]
+        [
+            *lines,
+            *(f"  of the used {n:,}: {w}" for w, n in report.notes.items()),
+        ]
     )
 
 
@@ -132,7 +139,12 @@ def describe_plan(prepared: Prepared) -> str:
     there = next(p for p in (folder, *folder.parents) if p.exists())
     lines = ["settings:"]
     lines += [f"  {line}" for line in config.to_flags().splitlines()]
-    lines += ["", describe_data(prepared.images), "", "phases:"]
+    lines += [
+        "",
+        describe_data(prepared.report, prepared.images),
+        "",
+        "phases:",
+    ]
     done = 0
     for phase in prepared.phases:
         lines.append(

@@ -1,0 +1,142 @@
+"""A listing -> what of it can be used, what cannot, and why: the data check.
+
+    report = check_listing(list_dataset("flowers"), "flowers", Rules())
+    report.listing          # without what is skipped
+    report.faults           # why it cannot be trained on; () when it can
+
+In: a `Listing` and `Rules`. Out: a `Report`, which `reports.py` writes as
+lines, JSON and a page. Every picture is read with the decoder that training
+uses; no picture is changed and none is removed from the disk.
+"""
+
+import collections
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+
+from tl_keras.audit import duplicates
+from tl_keras.audit.cache import FactCache
+from tl_keras.audit.duplicates import Row
+from tl_keras.audit.facts import Facts
+from tl_keras.audit.findings import (
+    bytes_in_two_places,
+    cut_apart,
+    warnings_of,
+    without_copies,
+)
+from tl_keras.audit.judging import (
+    BAD_INPUTS,
+    CHECKS,
+    REPAIRED,
+    Rules,
+    notes_on,
+    reason_to_skip,
+    repaired_file,
+)
+from tl_keras.audit.manifest import read_manifest
+from tl_keras.audit.reading import Reader
+from tl_keras.audit.reports import Report, describe, named, write_reports
+from tl_keras.data import (
+    Listing,
+    Skip,
+    faults_of_skips,
+    joined,
+)
+
+__all__ = [
+    "BAD_INPUTS",
+    "CHECKS",
+    "Report",
+    "Rules",
+    "check_listing",
+    "cut_apart",
+    "describe",
+    "named",
+    "write_reports",
+]
+
+
+def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
+    """Reads every picture of a listing and judges it.
+
+    Args:
+        listing: from `tl_keras.data.list_dataset`.
+        dataset: its name, for the report and the cache of facts.
+        rules: what is asked of pictures.
+
+    Returns:
+        A `Report`; its `listing` has what can be used, and pictures that had
+        to be repaired point to their repaired copies under the same id.
+
+    Raises:
+        DataError: `data_manifest` cannot be read.
+    """
+    began = time.perf_counter()
+    sums = read_manifest(rules.data_manifest) if rules.data_manifest else {}
+    if rules.check == "off":
+        faults = faults_of_skips(
+            listing, rules.max_bad_fraction, rules.bad_input
+        )
+        return Report(dataset, rules, listing, faults=tuple(faults))
+    cache = FactCache.of(dataset)
+    reader = Reader(
+        decode=rules.check == "full",
+        look=rules.check == "full" and rules.near_duplicates,
+        max_pixels=rules.max_pixels,
+        cache=cache,
+    )
+    facts = reader.read(joined(listing.splits.values()))
+    cache.save()
+    listing, rows, notes = _judged(listing, facts, rules, sums)
+    listing, rows, groups = without_copies(listing, rows, rules)
+    faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
+    faults += bytes_in_two_places(groups, listing.class_names, rules)
+    pairs = duplicates.near_pairs(rows) if reader.look else []
+    return Report(
+        dataset,
+        rules,
+        listing,
+        faults=tuple(faults),
+        warnings=tuple(warnings_of(listing, rows, pairs, sums)),
+        notes=notes,
+        rows=tuple(rows),
+        groups=tuple(tuple(group) for group in groups),
+        pairs=tuple(pairs),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _judged(
+    listing: Listing,
+    facts: Sequence[Facts],
+    rules: Rules,
+    sums: Mapping[str, str],
+) -> tuple[Listing, list[Row], dict[str, int]]:
+    """The listing without what is skipped, its rows, and what is counted."""
+    rows, skips, notes, splits = [], [], collections.Counter(), {}
+    notes.update(listing.notes)
+    remaining = iter(facts)
+    for split, examples in listing.splits.items():
+        files = list(examples.files) if examples.files is not None else None
+        for index, id_ in enumerate(examples.ids):
+            fact, label = next(remaining), int(examples.labels[index])
+            reason = reason_to_skip(fact, id_, rules, sums)
+            file = files[index] if files else ""
+            if reason and fact.decoded not in ("", "yes") and files:
+                repaired = repaired_file(
+                    examples, index, fact, rules.max_pixels
+                )
+                if repaired:
+                    reason, files[index] = "", repaired
+                    notes[REPAIRED] += 1
+            if reason:
+                name = listing.class_names[label]
+                skips.append(Skip(id_, reason, split, name, file))
+                continue
+            notes.update(notes_on(fact, id_))
+            rows.append(Row(split, id_, label, fact, file))
+        if files:
+            examples = dataclasses.replace(examples, files=tuple(files))
+        splits[split] = examples
+    listing = dataclasses.replace(listing, splits=splits).without(skips)
+    return listing, rows, dict(notes)

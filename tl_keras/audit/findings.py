@@ -1,0 +1,164 @@
+"""Facts of all pictures together -> what stands in the way, what to look at.
+
+In: a listing, its rows with facts, the pairs that look alike. Out: copies left
+out, faults (they fail the check) and warnings (they do not), one line each.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tl_keras.audit import duplicates
+from tl_keras.audit.duplicates import Pair, Row
+from tl_keras.audit.headers import DAMAGED
+from tl_keras.audit.judging import Rules
+from tl_keras.data import Examples, Listing
+
+COPIES = "the same bytes as another picture of its class"
+MOST_RATIO = 50  # pictures of the largest class for one of the smallest
+MOST_NAMED = 20  # pairs named one by one
+
+
+def without_copies(listing: Listing, rows: list[Row], rules: Rules):
+    """Drops copies that a cut could put on both sides of it.
+
+    Where the data brings its splits, copies within one of them do no harm.
+    """
+    groups = duplicates.same_bytes(rows)
+    cut = "val" not in listing.splits or "test" not in listing.splits
+    if not cut or rules.allow_leakage:
+        return listing, rows, groups
+    copies = set()
+    for group in groups:
+        kept = set()
+        for row in group:
+            if row.split == "train" and row.label in kept:
+                copies.add(row.id)
+            kept |= {row.label} if row.split == "train" else set()
+    if not copies:
+        return listing, rows, groups
+    train = listing.splits["train"]
+    stay = [i for i, id_ in enumerate(train.ids) if id_ not in copies]
+    listing = dataclasses.replace(
+        listing,
+        splits={**listing.splits, "train": train.take(stay)},
+        ignored={**listing.ignored, COPIES: len(copies)},
+    )
+    rows = [r for r in rows if r.split != "train" or r.id not in copies]
+    return listing, rows, groups
+
+
+def bytes_in_two_places(groups, names, rules: Rules) -> list[str]:
+    """Faults: the same bytes under two labels, or in two splits."""
+    faults = []
+    for group in groups:
+        first = group[0]
+        for other in group[1:]:
+            if other.label != first.label:
+                faults.append(
+                    f"{first.id} and {other.id}: the same bytes under "
+                    f"{names[first.label]!r} and {names[other.label]!r} - keep "
+                    "the right one"
+                )
+            elif other.split != first.split and not rules.allow_leakage:
+                faults.append(
+                    f"{first.id} and {other.id}: the same bytes in "
+                    f"{first.split} and {other.split} - take one away, or give "
+                    "--allow_leakage"
+                )
+    if len(faults) > MOST_NAMED:
+        more = f"and {len(faults) - MOST_NAMED:,} more pairs of equal bytes"
+        faults = [*faults[:MOST_NAMED], more]
+    return faults
+
+
+def warnings_of(listing: Listing, rows, pairs, sums) -> list[str]:
+    """What a person should know, and which hinders no training."""
+    warnings = []
+    for split, examples in listing.splits.items():
+        counts = np.bincount(
+            examples.labels, minlength=len(listing.class_names)
+        )
+        for label, count in enumerate(counts):
+            if count == 1:
+                warnings.append(
+                    f"class {listing.class_names[label]!r} has one picture in "
+                    f"{split} - its score there says nothing"
+                )
+        if min(counts) and max(counts) / min(counts) > MOST_RATIO:
+            warnings.append(
+                f"{split} has {max(counts):,} pictures of "
+                f"{listing.class_names[int(np.argmax(counts))]!r} and "
+                f"{min(counts):,} of "
+                f"{listing.class_names[int(np.argmin(counts))]!r} - look at "
+                "macro-F1, not at accuracy; --class_weights=balanced helps"
+            )
+    hurt = [row.id for row in rows if DAMAGED in row.facts.notes]
+    if hurt:
+        count = "1 JPEG is" if len(hurt) == 1 else f"{len(hurt):,} JPEGs are"
+        warnings.append(
+            f"{count} damaged inside, with wrong pixels and no error - look at "
+            f"{', '.join(hurt[:5])}{', ...' if len(hurt) > 5 else ''}"
+        )
+    warnings += _looking_alike(pairs)
+    if sums:
+        unlisted = [row.id for row in rows if row.id not in sums]
+        absent = set(sums) - {row.id for row in rows}
+        absent -= {skip.id for skip in listing.skipped}
+        for some, words in (
+            (unlisted, "are not in --data_manifest, so nobody vouches for "
+             "their bytes"),
+            (sorted(absent), "of --data_manifest are not among the pictures"),
+        ):  # fmt: skip
+            if some:
+                warnings.append(f"{len(some):,} files {words}: {some[0]}")
+    return warnings
+
+
+def cut_apart(
+    pairs: Sequence[Pair], splits: Mapping[str, Examples]
+) -> list[str]:
+    """A warning of pairs that look alike and were cut into two splits.
+
+    Args:
+        pairs: those of the listing that look alike.
+        splits: what became of it, "train", "val" and "test".
+    """
+    place = {id_: split for split, e in splits.items() for id_ in e.ids}
+    apart = [
+        (pair.first.id, pair.second.id)
+        for pair in pairs
+        if pair.first.split == pair.second.split == "train"
+        and len({place.get(r.id) for r in (pair.first, pair.second)} - {None})
+        > 1
+    ]
+    if not apart:
+        return []
+    return [
+        f"{len(apart):,} of the pairs that look alike were cut apart, as "
+        f"{apart[0][0]} ({place[apart[0][0]]}) and {apart[0][1]} "
+        f"({place[apart[0][1]]}) - the test score may be too good; take one of "
+        "each away"
+    ]
+
+
+def _looking_alike(pairs) -> list[str]:
+    """How many pairs look alike, by what that puts at risk."""
+    risks = {
+        "splits": "in two splits - the test score may be too good",
+        "labels": "under two labels - one of the two may be wrong",
+        "": "in one class of one split - copies teach little",
+    }
+    warnings = []
+    for risk, words in risks.items():
+        some = [pair for pair in pairs if pair.crosses() == risk]
+        if some:
+            first = some[0]
+            example = f"{first.first.id} and {first.second.id}"
+            count = "1 pair of pictures looks alike"
+            if len(some) > 1:
+                count = f"{len(some):,} pairs of pictures look alike"
+                example = f"for example {example}"
+            warnings.append(f"{count} {words}: {example}")
+    return warnings

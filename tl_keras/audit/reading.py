@@ -1,0 +1,183 @@
+"""Examples -> facts about each picture: what it is, whether it decodes.
+
+    facts = Reader(decode=True, look=True, max_pixels=10**8).read(examples)
+    facts[0].problem, facts[0].sha256
+
+In: examples, in files or in memory. Out: one `Facts` each, in their order.
+Files are opened without blocking and only when they are regular; the size in
+the header is judged before anything is decoded; decoding is done by the
+decoder that training uses. Facts of unchanged files come from a `FactCache`.
+"""
+
+import dataclasses
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from concurrent import futures
+
+import numpy as np
+
+from tl_keras.audit.cache import FactCache
+from tl_keras.audit.complaints import heard
+from tl_keras.audit.decoding import (
+    damaged,
+    decoded_batches,
+    decoding_fault,
+    looks_of,
+)
+from tl_keras.audit.facts import Facts
+from tl_keras.audit.headers import DAMAGED, read_header
+from tl_keras.data import Examples
+
+LEAST_LOOK = 24  # pixels; smaller or plainer pictures look all alike
+# Raising threads beyond this only queues: hashing shares the cores.
+THREADS = min(8, os.cpu_count() or 1)
+BYTES_A_PIXEL, MOST_OTHER_BYTES = 8, 64 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """How pictures are read.
+
+    Attributes:
+        decode: decode each with the training decoder; else headers alone.
+        look: hash what it looks like, to find near-duplicates.
+        max_pixels: more are never decoded.
+        cache: facts from earlier, or None.
+    """
+
+    decode: bool
+    look: bool
+    max_pixels: int
+    cache: FactCache | None = None
+
+    def read(self, examples: Examples) -> list[Facts]:
+        """The facts about each example, in their order."""
+        count = len(examples)
+        stamps: list = [None] * count
+        facts: list[Facts | None] = [None] * count
+        if examples.files is not None and self.cache is not None:
+            for index, file in enumerate(examples.files):
+                stamps[index] = stamp_of(file)
+                facts[index] = self.cache.get(file, stamps[index])
+        missing = [i for i in range(count) if facts[i] is None]
+        with futures.ThreadPoolExecutor(THREADS) as pool:
+            read = pool.map(
+                lambda i: self._first_look(examples, i), missing, chunksize=64
+            )
+            for index, fact in zip(missing, read, strict=True):
+                facts[index] = fact
+        undecoded = [i for i in range(count) if self._to_decode(facts[i])]
+        self._decode(examples, undecoded, facts)
+        if examples.files is not None and self.cache is not None:
+            changed = sorted({*missing, *undecoded})
+            self.cache.put(
+                (examples.files[i], stamps[i], facts[i]) for i in changed
+            )
+        return facts
+
+    def _first_look(self, examples: Examples, index: int) -> Facts:
+        """Hash and header of one example."""
+        if examples.files is None:
+            content = examples.encoded[index]
+        else:
+            limit = BYTES_A_PIXEL * self.max_pixels + MOST_OTHER_BYTES
+            content, problem = read_regular(examples.files[index], limit)
+            if problem:
+                return Facts(problem=problem)
+        return facts_of(content)
+
+    def _to_decode(self, facts: Facts) -> bool:
+        if facts.problem or facts.pixels > self.max_pixels:
+            return False
+        if facts.repairable and not facts.decoded:
+            return True
+        return self.decode and (
+            not facts.decoded
+            or (self.look and facts.decoded == "yes" and not facts.look)
+        )
+
+    def _decode(
+        self, examples: Examples, indices: Sequence[int], facts: list[Facts]
+    ) -> None:
+        """Decodes what is not decoded yet; puts what came of it in `facts`."""
+        good = set()
+        with heard() as complaints:
+            for batch, small in decoded_batches(
+                examples, indices, self.look, self.max_pixels
+            ):
+                for index, picture in zip(batch, small, strict=True):
+                    good.add(int(index))
+                    facts[index] = self._decoded(facts[index], picture)
+            for index in indices:
+                if index not in good:
+                    facts[index] = dataclasses.replace(
+                        facts[index],
+                        decoded=decoding_fault(
+                            examples, index, self.max_pixels
+                        ),
+                    )
+        if complaints:
+            jpegs = [i for i in sorted(good) if facts[i].format == "JPEG"]
+            for index in damaged(examples, jpegs, self.max_pixels):
+                notes = (*facts[index].notes, DAMAGED)
+                facts[index] = dataclasses.replace(facts[index], notes=notes)
+
+    def _decoded(self, facts: Facts, small: np.ndarray) -> Facts:
+        """The facts of a picture that decodes, with its hashes if wanted."""
+        look, mirrored = facts.look, facts.mirrored
+        if self.look:
+            look, mirrored = "none", "none"
+            if facts.side >= LEAST_LOOK:
+                look, mirrored = looks_of(small)
+        return dataclasses.replace(
+            facts, decoded="yes", look=look, mirrored=mirrored
+        )
+
+
+def stamp_of(file: str) -> tuple[int, int, int] | None:
+    """(size, modification time, inode): changes when a file does."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def read_regular(file: str, most_bytes: int) -> tuple[bytes, str]:
+    """A regular file's bytes, and why it cannot be read, or "".
+
+    A pipe without a writer would hold up a plain `open` for ever.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return b"", f"cannot be read ({error.strerror}) - check its rights"
+    with open(descriptor, "rb", buffering=0) as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return b"", "not a regular file - take it away"
+        if status.st_size > most_bytes:
+            return b"", (
+                f"{status.st_size / 1e6:,.0f} MB in one file - store it smaller"
+            )
+        try:
+            return stream.read(), ""
+        except OSError as error:
+            return b"", f"cannot be read ({error.strerror}) - check the disk"
+
+
+def facts_of(content: bytes) -> Facts:
+    """What the bytes alone say."""
+    header = read_header(content)
+    return Facts(
+        sha256=hashlib.sha256(content).hexdigest(),
+        format=header.format,
+        width=header.width,
+        height=header.height,
+        pixels=header.pixels(),
+        notes=tuple(header.notes),
+        problem=header.problem,
+        repairable=header.repairable,
+    )

@@ -1,0 +1,189 @@
+"""A report -> lines for a terminal, data_report.json and data_report.html.
+
+In: what the check found. Out: text, or files written complete or not at all.
+Every name is shown with control characters escaped; paths are relative to the
+dataset, so that a report can be passed on.
+"""
+
+import collections
+import dataclasses
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from tl_keras import atomic, pages
+from tl_keras.audit import showing
+from tl_keras.audit.duplicates import Pair, Row
+from tl_keras.audit.judging import Rules
+from tl_keras.data import Listing, names_of_skips
+
+MOST_SHOWN = 60  # skipped pictures, and pairs, on the page
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What the check of a listing found.
+
+    Attributes:
+        dataset: its name.
+        rules: what was asked of pictures.
+        listing: what can be used, and the skips.
+        faults: why it cannot be trained on as it is, one line each.
+        warnings: what hinders no training, one line each.
+        notes: counts of what was accepted or repaired.
+        rows: the usable pictures with their facts; none when nothing was read.
+        groups: pictures with equal bytes.
+        pairs: pictures that look alike.
+        seconds: what the check took.
+    """
+
+    dataset: str
+    rules: Rules
+    listing: Listing
+    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: dict[str, int] = dataclasses.field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
+    groups: tuple[tuple[Row, ...], ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    seconds: float = 0.0
+
+    def books(self) -> dict[str, int]:
+        """found = used + skipped + ignored."""
+        used = sum(len(examples) for examples in self.listing.splits.values())
+        return {
+            "found": self.listing.found(),
+            "used": used,
+            "skipped": len(self.listing.skipped),
+            "ignored": sum(self.listing.ignored.values()),
+        }
+
+    def split_names(self) -> list[str]:
+        """The splits of the listing, as they are used."""
+        order = ("train", "val", "test")
+        return [split for split in order if split in self.listing.splits]
+
+    def class_counts(self) -> dict[str, dict[str, int]]:
+        """Class name -> split -> how many pictures can be used."""
+        names = self.listing.class_names
+        splits = self.listing.splits
+        counted = {
+            split: np.bincount(splits[split].labels, minlength=len(names))
+            for split in self.split_names()
+        }
+        return {
+            name: {split: int(counts[label]) for split, counts in
+                   counted.items()}
+            for label, name in enumerate(names)
+        }  # fmt: skip
+
+
+def named(report: Report) -> list[str]:
+    """One line for each unusable picture (the first 50) and each warning."""
+    lines = [f"skip: {line}" for line in names_of_skips(report.listing)]
+    lines += [f"warning: {line}" for line in report.warnings]
+    return [pages.escape_controls(line) for line in lines]
+
+
+def describe(report: Report) -> str:
+    """The lines a person reads on the terminal."""
+    lines = [*named(report), *_table(report)]
+    lines.append(
+        "{found:,} found = {used:,} used + {skipped:,} skipped + "
+        "{ignored:,} ignored".format(**report.books())
+    )
+    for title, counts in (
+        ("ignored", report.listing.ignored), ("of the used", report.notes)
+    ):  # fmt: skip
+        lines += [f"  {title} {n:,}: {why}" for why, n in counts.items()]
+    return "\n".join(lines)
+
+
+def _table(report: Report) -> list[str]:
+    """Classes by splits, the largest 20 classes and the rest summed."""
+    counts = sorted(
+        report.class_counts().items(), key=lambda item: -sum(item[1].values())
+    )
+    splits = report.split_names()
+    rows = [(name, [c[s] for s in splits]) for name, c in counts[:20]]
+    if len(counts) > 20:
+        rest = [sum(c[s] for _, c in counts[20:]) for s in splits]
+        rows.append((f"{len(counts) - 20} more classes", rest))
+    rows.append(("all", [sum(c[s] for _, c in counts) for s in splits]))
+    shown = [
+        (pages.escape_controls(name)[:28], numbers) for name, numbers in rows
+    ]
+    width = max(len(name) for name, _ in [("class", []), *shown])
+    lines = [f"{'class':<{width}}" + "".join(f"{s:>10}" for s in splits)]
+    return lines + [
+        f"{name:<{width}}" + "".join(f"{n:>10,}" for n in numbers)
+        for name, numbers in shown
+    ]
+
+
+def as_json(report: Report) -> dict:
+    """The report as data_report.json holds it."""
+    return {
+        "dataset": showing.shown_name(report.dataset),
+        "rules": {
+            **dataclasses.asdict(report.rules),
+            "data_manifest": os.path.basename(report.rules.data_manifest),
+        },
+        "trainable": not report.faults,
+        "books": report.books(),
+        "ignored": dict(report.listing.ignored),
+        "notes": report.notes,
+        "classes": report.class_counts(),
+        "faults": list(report.faults),
+        "warnings": list(report.warnings),
+        "skipped": [
+            {
+                "id": skip.id,
+                "reason": skip.reason,
+                "split": skip.split,
+                "class": skip.class_name,
+            }
+            for skip in report.listing.skipped
+        ],
+        "same_bytes": [
+            [{"id": row.id, "split": row.split} for row in group]
+            for group in report.groups
+        ],
+        "look_alike": [
+            {
+                "ids": [pair.first.id, pair.second.id],
+                "splits": [pair.first.split, pair.second.split],
+                "kind": pair.kind,
+                "bits": pair.bits,
+            }
+            for pair in report.pairs
+        ],
+        "formats": dict(
+            collections.Counter(row.facts.format for row in report.rows)
+        ),
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def write_reports(report: Report, folder: str | os.PathLike) -> None:
+    """Writes data_report.json and data_report.html into a folder."""
+    folder = pathlib.Path(folder)
+    with atomic.replacing(folder / "data_report.json") as temporary:
+        # ASCII alone, so that names which are not UTF-8 can be written too.
+        text = json.dumps(as_json(report), indent=2)
+        temporary.write_text(text + "\n", encoding="ascii")
+    with atomic.replacing(folder / "data_report.html") as temporary:
+        page = pages.render(
+            "data_report.html",
+            name=showing.shown_name(report.dataset),
+            report=report,
+            books=report.books(),
+            classes=showing.classes(report),
+            sizes=showing.sizes(report.rows),
+            skipped=showing.skipped(report, MOST_SHOWN),
+            same=showing.same_bytes(report, MOST_SHOWN),
+            alike=showing.look_alike(report, MOST_SHOWN),
+        )
+        temporary.write_text(page, encoding="utf-8")

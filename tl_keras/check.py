@@ -1,0 +1,33 @@
+"""`python -m tl_keras.check`: what of a dataset can be used, and what not."""
+
+import sys
+from collections.abc import Sequence
+
+from tl_keras.command_line import Command, run_command
+from tl_keras.config import CheckConfig
+
+
+def body(config: CheckConfig, switches: set[str]) -> None:
+    """Checks the data, prints what it found, fails when it cannot be used."""
+    from tl_keras.job.checking import report_on
+
+    report_on(config)
+
+
+COMMAND = Command(
+    module="tl_keras.check",
+    purpose="Reads every picture of a dataset with the decoder that training "
+    "uses, names what cannot be used and why, and finds duplicates and "
+    "leakage. Exit code 0: it can be trained on as it is; 3: it cannot.",
+    settings=CheckConfig,
+    body=body,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; `argv` without the program's name."""
+    return run_command(COMMAND, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

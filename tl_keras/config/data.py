@@ -1,0 +1,158 @@
+"""The settings about data, shared by training and the data check.
+
+    class CheckConfig(DataConfig): ...
+
+In: nothing. Out: `DataConfig`, a base that commands build on, so that
+`--max_pixels` means the same wherever it is given. No TensorFlow.
+"""
+
+import dataclasses
+
+from tl_keras.settings import Settings, setting
+
+DATA, CHECK = "Data", "Data check"
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig(Settings):
+    """Where pictures come from, how they are split, what is asked of them."""
+
+    dataset: str = setting(
+        "",
+        "a folder of class folders (or of train/ val/ test/ with class "
+        "folders), a .csv (path,label[,split]), tfds:NAME[/config][:version], "
+        "or digits",
+        group=DATA,
+        path=True,
+        words=("digits",),
+    )
+    val_dataset: str = setting(
+        "", "folder of class folders to validate on", group=DATA, path=True
+    )
+    test_dataset: str = setting(
+        "", "folder of class folders to test on", group=DATA, path=True
+    )
+    data_dir: str = setting(
+        "",
+        "the folder that a .csv's paths start from (its own folder when not "
+        "given), or the folder of prepared TFDS sets",
+        group=DATA,
+        path=True,
+    )
+    label_from: str = setting(
+        "first",
+        "in a folder, the class of a picture: the first folder below the "
+        "root, the last one (leaf), or the path of all of them",
+        group=DATA,
+        choices=("first", "leaf", "path"),
+    )
+    follow_links: bool = setting(
+        False,
+        "take folders that are links, and paths of a .csv that lead through "
+        "one out of its folder; each real file is taken once",
+        group=DATA,
+    )
+    val_fraction: float = setting(
+        0.15,
+        "share of each class cut off to validate on, when the dataset has no "
+        "such split; 0 for no validation",
+        group=DATA,
+        low=0,
+        high=0.9,
+    )
+    test_fraction: float = setting(
+        0.15,
+        "share of each class cut off to test on, when the dataset has no "
+        "such split",
+        group=DATA,
+        low=0.01,
+        high=0.9,
+    )
+    train_examples_per_class: int | None = setting(
+        None,
+        "train on this many of each class (few-shot); where the test split "
+        "is cut, all the rest becomes test",
+        group=DATA,
+        unit="pictures",
+        low=1,
+        high=10**9,
+    )
+    val_examples_per_class: int | None = setting(
+        None,
+        "cut this many of each class to validate on, instead of a share",
+        group=DATA,
+        unit="pictures",
+        low=1,
+        high=10**9,
+    )
+
+    check: str = setting(
+        "full",
+        "what is read of each picture before training: all of it with the "
+        "decoder of training, its header and bytes (fast), or nothing (off); "
+        "unchanged files are not read twice",
+        group=CHECK,
+        choices=("full", "fast", "off"),
+    )
+    bad_input: str = setting(
+        "skip",
+        "a picture that cannot be used is left out and counted, or fails the "
+        "run",
+        group=CHECK,
+        choices=("skip", "fail"),
+    )
+    max_bad_fraction: float = setting(
+        0.01,
+        "share of pictures that may be left out; more fail the run",
+        group=CHECK,
+        low=0,
+        high=1,
+    )
+    max_pixels: int = setting(
+        100_000_000,
+        "width times height (of all frames) above which a picture is left "
+        "out, seen from its header",
+        group=CHECK,
+        unit="pixels",
+        low=1,
+        high=10**9,
+    )
+    min_side: int = setting(
+        8,
+        "shorter side below which a picture is left out",
+        group=CHECK,
+        unit="pixels",
+        low=1,
+        high=10**5,
+    )
+    max_aspect: float = setting(
+        20.0,
+        "longer side over shorter side above which a picture is left out",
+        group=CHECK,
+        low=1,
+        high=10**6,
+    )
+    near_duplicates: bool = setting(
+        True,
+        "look for pictures that are there re-encoded, resized or mirrored, "
+        "and warn of them",
+        group=CHECK,
+    )
+    allow_leakage: bool = setting(
+        False,
+        "let the same file or the same bytes be in two splits",
+        group=CHECK,
+    )
+    allow_empty_class: bool = setting(
+        False,
+        "leave out a class folder without pictures, and let validation and "
+        "test lack classes",
+        group=CHECK,
+    )
+    data_manifest: str = setting(
+        "",
+        "a list as sha256sum writes it, its paths relative to the dataset; a "
+        "picture whose bytes differ is left out",
+        group=CHECK,
+        path=True,
+    )

@@ -1,0 +1,138 @@
+"""Settings about data -> the data, checked and cut.
+
+In: a `DataConfig`, of training or of the check alone. Out: the check's report
+and the splits. A training run and `python -m tl_keras.check` both come here,
+so they cannot judge the same picture differently.
+"""
+
+import dataclasses
+import os
+
+from tl_keras import atomic
+from tl_keras.audit import (
+    Report,
+    Rules,
+    check_listing,
+    cut_apart,
+    describe,
+    write_reports,
+)
+from tl_keras.config import CheckConfig, DataConfig, TransferConfig
+from tl_keras.data import (
+    Cut,
+    ImageSplits,
+    Listing,
+    list_dataset,
+    names_of_skips,
+    split_images,
+)
+from tl_keras.errors import DataError, MachineError
+
+
+def check_data(
+    config: TransferConfig, image_size: int, resize: str
+) -> tuple[Report, ImageSplits]:
+    """Lists, checks and cuts the data of a run.
+
+    Raises:
+        DataError: it cannot be trained on as it is; all faults at once.
+    """
+    report = judge(config, listing_of(config))
+    if report.faults:
+        # Nothing else names them: what a check prints, a run does not.
+        names = names_of_skips(report.listing)
+        raise DataError([*names, *report.faults])
+    images = split_images(
+        report.listing, cut_of(config), image_size=image_size, resize=resize
+    )
+    return with_warnings_of_the_cut(report, images), images
+
+
+def with_warnings_of_the_cut(report: Report, images: ImageSplits) -> Report:
+    """The report, with what only the cut of its splits can show."""
+    more = cut_apart(report.pairs, images.examples())
+    return dataclasses.replace(report, warnings=(*report.warnings, *more))
+
+
+def listing_of(config: DataConfig) -> Listing:
+    """What the dataset holds, before any picture is opened."""
+    return list_dataset(
+        config.dataset,
+        config.val_dataset,
+        config.test_dataset,
+        config.data_dir,
+        label_from=config.label_from,
+        follow_links=config.follow_links,
+        allow_empty_class=config.allow_empty_class,
+        allow_leakage=config.allow_leakage,
+    )
+
+
+def judge(config: DataConfig, listing: Listing) -> Report:
+    """The check of a listing by the rules of the settings."""
+    rules = Rules(
+        check=config.check,
+        max_bad_fraction=config.max_bad_fraction,
+        bad_input=config.bad_input,
+        max_pixels=config.max_pixels,
+        min_side=config.min_side,
+        max_aspect=config.max_aspect,
+        allow_leakage=config.allow_leakage,
+        near_duplicates=config.near_duplicates,
+        data_manifest=config.data_manifest,
+    )
+    return check_listing(listing, config.dataset, rules)
+
+
+def cut_of(config: CheckConfig | TransferConfig) -> Cut:
+    """How missing splits are cut."""
+    return Cut(
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        train_per_class=config.train_examples_per_class,
+        val_per_class=config.val_examples_per_class,
+        seed=config.seed,
+    )
+
+
+def report_on(config: CheckConfig) -> Report:
+    """Checks the data of `python -m tl_keras.check`: prints, writes, raises.
+
+    Raises:
+        DataError: it cannot be trained on as it is. The report is printed,
+            and written where `output_dir` says, before.
+        MachineError: `output_dir` cannot be written.
+    """
+    if config.output_dir:
+        check_writable(config.output_dir)
+    report = judge(config, listing_of(config))
+    try:
+        images = split_images(report.listing, cut_of(config), image_size=1)
+        report = with_warnings_of_the_cut(report, images)
+    except DataError as error:
+        faults = (*report.faults, *error.faults)
+        report = dataclasses.replace(report, faults=faults)
+    print(describe(report), flush=True)
+    if config.output_dir:
+        write_reports(report, config.output_dir)
+        print(f"report: {os.path.join(config.output_dir, 'data_report.html')}")
+    if report.faults:
+        raise DataError(report.faults)
+    print("can be trained on as it is", flush=True)
+    return report
+
+
+def check_writable(folder: str | os.PathLike) -> None:
+    """Finds out that nothing can be written before any work is done.
+
+    Raises:
+        MachineError: naming the folder and the reason.
+    """
+    try:
+        with atomic.building_folder(folder):
+            pass
+    except OSError as error:
+        raise MachineError(
+            f"--output_dir={folder}: cannot be written ({error.strerror}) - "
+            "give another folder or yourself the right"
+        ) from None

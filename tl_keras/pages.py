@@ -1,0 +1,93 @@
+"""Values -> HTML pages that are safe to open and to pass on.
+
+    html = render("data_report.html", report=report)
+    uri = thumbnail(picture)            # data:image/jpeg;base64,...
+
+In: a template of `templates/` and values. Out: one file that opens offline.
+Every value is escaped; the content policy allows no script and nothing from
+elsewhere; thumbnails are encoded anew, so that no EXIF (a place, a camera)
+goes along.
+"""
+
+import base64
+import functools
+import io
+import pathlib
+import re
+
+import jinja2
+import markupsafe
+import numpy as np
+from PIL import Image
+
+THUMBNAIL_SIDE = 128  # pixels of the longer side
+TEMPLATES = pathlib.Path(__file__).parent / "templates"
+# What turns the direction of text, and hides what a name ends with.
+BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F}
+
+
+def escape_controls(text: str) -> str:
+    """A text in which nothing moves a cursor, or hides a part of it.
+
+    Control characters, bytes that are no UTF-8, and marks that turn the
+    direction of text become \\xNN or \\uNNNN.
+    """
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if character.isprintable() and code not in BIDI:
+        return character
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def render(template: str, **values) -> str:
+    """Fills a template of `templates/`; a value it lacks is an error.
+
+    Returns:
+        A whole HTML page.
+    """
+    return _environment().get_template(template).render(**values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Whatever is put into a page passes here first.
+        finalize=lambda value: (
+            escape_controls(value) if type(value) is str else value
+        ),
+    )
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters["with_flags"] = _with_flags
+    return environment
+
+
+def _with_flags(text: str) -> markupsafe.Markup:
+    """Escapes a line, and keeps a --flag in it from being broken in two."""
+    safe = str(markupsafe.escape(escape_controls(text)))
+    return markupsafe.Markup(
+        re.sub(r"--\w[\w=.]*", r'<span class="flag">\g<0></span>', safe)
+    )
+
+
+def thumbnail(picture: np.ndarray) -> str:
+    """A small JPEG of a picture as a data: address.
+
+    Args:
+        picture: uint8 (height, width, 3).
+    """
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=82)
+    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f"data:image/jpeg;base64,{encoded}"

@@ -1,0 +1,287 @@
+"""What a picture file says of itself, read in TensorFlow ops before decoding.
+
+    header = read_header(encoded)
+    header.width, header.height, header.orientation, header.fault
+    status(encoded)              # "" or "too large: 50000 x 50000 pixels"
+
+In: encoded bytes, hostile ones too: every walk is bounded, nothing is read out
+of range, nothing is decoded. Out: a `Header`. A picture that a decoder would
+get wrong, or that would fill the memory, is told here, by a few bytes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.pixels import bmp, faults, gif
+from tl_keras.pixels.exif import orientation
+from tl_keras.pixels.reading import code, length, numbers
+
+FORMATS = ("unknown", "JPEG", "PNG", "GIF", "BMP", "WebP")
+UNKNOWN, JPEG, PNG, GIF, BMP, WEBP = range(6)
+MAX_PIXELS = 100_000_000
+EXIF_NAMES = np.int64([code(n) for n in (b"Exif", b"eXIf", b"EXIF")])
+STEPS = 4096  # Segments or chunks walked at most.
+# What a JPEG marker's second byte means for the walk.
+SEGMENT, FILL, ALONE, FRAME, STOP = range(5)
+_MEANING = np.full(256, SEGMENT, np.int64)
+_MEANING[[0x01, *range(0xD0, 0xD8)]] = ALONE
+_MEANING[0xC0:0xD0] = FRAME
+_MEANING[[0xC4, 0xCC]] = SEGMENT
+_MEANING[[0x00, 0xC8, 0xD8, 0xD9, 0xDA]] = STOP
+_MEANING[0xFF] = FILL
+
+
+class Header(NamedTuple):
+    """What is known of a picture before it is decoded; tensors.
+
+    Attributes:
+        format: int32, index in `FORMATS`.
+        width: int64, in pixels, as stored (before EXIF turns it).
+        height: int64.
+        orientation: int32, 1 to 8 as EXIF counts.
+        alpha: bool, some pixels may be transparent.
+        depth: int64, bits a channel (PNG) or a pixel (BMP); else 8.
+        fault: string, why it is not decoded whatever its size; "" if none.
+        layout: int64 (n,), where the parts of a GIF or BMP lie.
+    """
+
+    format: tf.Tensor
+    width: tf.Tensor
+    height: tf.Tensor
+    orientation: tf.Tensor
+    alpha: tf.Tensor
+    depth: tf.Tensor
+    fault: tf.Tensor
+    layout: tf.Tensor
+
+
+@tf.autograph.experimental.do_not_convert
+def read_header(encoded: tf.Tensor) -> Header:
+    """Reads the header of one picture, whatever its bytes are.
+
+    Args:
+        encoded: scalar string tensor, the bytes of a picture file.
+
+    Returns:
+        Header of tensors; never raises.
+    """
+    encoded = tf.convert_to_tensor(encoded, tf.string)
+    first = _first_bytes(encoded)
+    format_ = _format(first)
+    webp = _webp(first)
+    place, exif, clear, kind = _walk(encoded, format_, webp.has_exif)
+    layout = tf.switch_case(
+        tf.gather([0, 0, 0, 1, 2, 0], format_),
+        [
+            lambda: tf.zeros(gif.LAYOUT, tf.int64),
+            lambda: tf.stack(gif.read_frame(encoded)),
+            lambda: tf.pad(
+                tf.stack(bmp.read_bitmap(encoded)),
+                [(0, gif.LAYOUT - bmp.LAYOUT)],
+            ),
+        ],
+    )
+    high, wide = numbers(encoded, place, (5, 2, "big"), (7, 2, "big"))
+    empty = tf.where(length(encoded) == 0, faults.EMPTY, faults.UNKNOWN)
+    jpeg = tf.where(kind == FRAME, faults.NONE, faults.JPEG_HEADER)
+    sure = first["name"] == code(b"IHDR")
+    png = tf.where(sure, faults.NONE, faults.PNG_HEADER)
+    alpha = (first["png color"] >= 4) | (clear >= 0)
+    drawn = tf.unstack(layout[:4])
+    # A row for each format: width, height, alpha, fault, depth. One is taken.
+    rows = [
+        [0, 0, 0, empty, 8],
+        [wide, high, 0, jpeg, 8],
+        [
+            first["png width"],
+            first["png height"],
+            alpha,
+            png,
+            first["png depth"],
+        ],
+        [*drawn, 8],
+        [*drawn, layout[4]],
+        [*webp.fields, 8],
+    ]
+    rows = tf.stack([[tf.cast(x, tf.int64) for x in row] for row in rows])
+    *size, alpha, fault, depth = tf.unstack(tf.gather(rows, format_))
+    # Sides read out of a damaged header are none.
+    fine = tf.cast((fault == 0) | (format_ >= GIF), tf.int64)
+    return Header(
+        format_,
+        size[0] * fine,
+        size[1] * fine,
+        orientation(encoded, exif),
+        alpha > 0,
+        depth,
+        tf.gather(faults.FAULTS, fault),
+        layout,
+    )
+
+
+@tf.autograph.experimental.do_not_convert
+def status(
+    encoded: tf.Tensor, max_pixels: int | tf.Tensor = MAX_PIXELS
+) -> tf.Tensor:
+    """Why a picture will not be decoded, from its header alone.
+
+    Args:
+        encoded: scalar string tensor, the bytes of a picture file.
+        max_pixels: width x height above which nothing is decoded.
+
+    Returns:
+        Scalar string tensor: "" where it may be decoded, else a short reason.
+    """
+    return verdict(read_header(encoded), max_pixels)
+
+
+def verdict(header: Header, max_pixels: int | tf.Tensor) -> tf.Tensor:
+    """`status` of a header that is already read."""
+    width, height = header.width, header.height
+    # Each is below 2**32: their product could overflow, this cannot.
+    limit = tf.cast(max_pixels, tf.int64) // tf.maximum(height, 1)
+    empty = (width < 1) | (height < 1)
+    what = tf.where(
+        width > limit,
+        "too large: ",
+        tf.where((header.fault == "") & empty, "no pixels: ", header.fault),
+    )
+    size = tf.strings.as_string(tf.stack([width, height]))
+    size = tf.strings.reduce_join(size, separator=" x ")
+    sized = (width > limit) | ((header.fault == "") & empty)
+    return tf.where(sized, tf.strings.join([what, size, " pixels"]), what)
+
+
+def _first_bytes(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
+    """All numbers that lie at fixed places, in any format, at one go."""
+    fields = {
+        "two": (0, 2, "big"),
+        "three": (0, 3, "big"),
+        "four": (0, 4, "big"),
+        "seven": (0, 7, "big"),
+        "webp": (8, 4, "big"),
+        "name": (12, 4, "big"),
+        "png width": (16, 4, "big"),
+        "png height": (20, 4, "big"),
+        "png depth": (24, 1, "big"),
+        "png color": (25, 1, "big"),
+        "webp flags": (20, 1, "big"),
+        "lossless bits": (21, 4, "little"),
+        "lossy width": (26, 2, "little"),
+        "lossy height": (28, 2, "little"),
+        "extended width": (24, 3, "little"),
+        "extended height": (27, 3, "little"),
+    }
+    values = numbers(encoded, 0, *fields.values())
+    return dict(zip(fields, values, strict=True))
+
+
+def _format(first: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Index in `FORMATS`, by the first bytes: int32."""
+    found = [
+        first["three"] == 0xFFD8FF,
+        first["seven"] == code(b"\x89PNG\r\n\x1a"),
+        first["three"] == code(b"GIF"),
+        first["two"] == code(b"BM"),
+        (first["four"] == code(b"RIFF")) & (first["webp"] == code(b"WEBP")),
+    ]
+    return tf.reduce_sum(tf.where(found, [1, 2, 3, 4, 5], 0))
+
+
+def _walk(
+    encoded: tf.Tensor, format_: tf.Tensor, webp_has_exif: tf.Tensor
+) -> list[tf.Tensor]:
+    """Walks a JPEG's segments to its frame; all chunks of a PNG or WebP.
+
+    A JPEG is a list of (marker, length, data), PNG of (length, name, data,
+    checksum), WebP of (name, length, data, even). JPEG's walk is stricter
+    than libjpeg's, which skips garbage between segments: so the size that is
+    judged is the size that is decoded.
+
+    Returns:
+        int64: where it stopped; where EXIF begins; where tRNS begins; what
+        kind of segment it stopped at. -1 for what was not found.
+    """
+    end = length(encoded)
+    is_jpeg, is_png = format_ == JPEG, format_ == PNG
+    row = tf.where(is_jpeg, 0, tf.where(is_png, 1, 2))
+    exif_name = tf.gather(EXIF_NAMES, row)
+    to_data = tf.gather(np.int64([4, 8, 8]), row)
+
+    def step(steps, place, exif, clear, _):
+        one, two, size, name, four, little = numbers(
+            encoded,
+            place,
+            (0, 1, "big"),
+            (1, 1, "big"),
+            (2, 2, "big"),
+            (4, 4, "big"),
+            (0, 4, "big"),
+            (4, 4, "little"),
+        )
+        kind = tf.gather(_MEANING, two)
+        broken = (one != 0xFF) | ((kind == SEGMENT) & (size < 2))
+        ends = tf.where(is_jpeg, broken, name == code(b"IEND"))
+        kind = tf.where(is_jpeg, kind, np.int64(SEGMENT))
+        kind = tf.where(ends, np.int64(STOP), kind)
+        app1 = tf.where(two == 0xE1, name, 0)
+        name = tf.gather([app1, name, four], row)
+        at = place + to_data
+        exif = tf.where((name == exif_name) & (exif < 0), at, exif)
+        clear = tf.where(name == code(b"tRNS"), at, clear)
+        segment = tf.gather([size + 2, 1, 2, 0, 0], kind)
+        jump = tf.gather([segment, four + 12, little + 8 + little % 2], row)
+        return steps + 1, place + jump, exif, clear, kind
+
+    walks = is_jpeg | is_png | webp_has_exif
+    none = np.int64(-1)
+    start = tf.gather(np.int64([2, 33, 30]), row)
+    return tf.while_loop(
+        lambda steps, place, exif, clear, kind: (
+            (kind < FRAME) & (steps < STEPS) & (place < end)
+        ),
+        step,
+        (
+            0,
+            start,
+            none,
+            none,
+            tf.where(walks, np.int64(SEGMENT), np.int64(STOP)),
+        ),
+        parallel_iterations=1,
+    )[1:]
+
+
+class _WebP(NamedTuple):
+    """Width, height, alpha and fault; and whether an EXIF chunk is said."""
+
+    fields: list[tf.Tensor]
+    has_exif: tf.Tensor
+
+
+def _webp(first: dict[str, tf.Tensor]) -> _WebP:
+    """Lossy, lossless or extended: three headers behind one another."""
+    names = np.int64([code(n) for n in (b"VP8 ", b"VP8L", b"VP8X")])
+    kinds = first["name"] == names
+    bits, flags = first["lossless bits"], first["webp flags"]
+    # Width, height, alpha of each kind.
+    sides = [
+        [first["lossy width"] % 2**14, first["lossy height"] % 2**14, 0],
+        [bits % 2**14 + 1, bits // 2**14 % 2**14 + 1, bits // 2**28 % 2],
+        [
+            first["extended width"] + 1,
+            first["extended height"] + 1,
+            flags // 16 % 2,
+        ],
+    ]
+    picked = tf.cast(kinds, tf.int64)[:, None]
+    size = tf.unstack(tf.reduce_sum(tf.stack(sides) * picked, axis=0))
+    extended = kinds[2] & (first["webp"] == code(b"WEBP"))
+    fault = tf.where(
+        extended & (flags // 2 % 2 == 1),
+        faults.ANIMATED_WEBP,
+        tf.where(tf.reduce_any(kinds), faults.NONE, faults.WEBP_HEADER),
+    )
+    return _WebP([*size, fault], extended & (flags // 8 % 2 == 1))
