@@ -18,6 +18,7 @@ from tl_keras.audit import Rules, check_listing
 from tl_keras.audit.reading import read_regular
 from tl_keras.data import list_dataset, load_images
 from tl_keras.errors import DataError
+from tl_keras.pixels import Decoding
 
 
 @pytest.fixture
@@ -358,7 +359,7 @@ def test_b43_no_bytes_are_in_two_splits_of_a_cut(pets, seed):
     from tl_keras.data import Cut, split_images
 
     report = check_listing(list_dataset(str(pets)), str(pets), Rules())
-    images = split_images(report.listing, Cut(seed=seed), image_size=8)
+    images = split_images(report.listing, Cut(seed=seed), Decoding(8))
     hashes = [set(split.content_ids()) for split in
               (images.train, images.val, images.test)]  # fmt: skip
     assert len(set.union(*hashes)) == sum(map(len, hashes)) == 12
@@ -427,7 +428,7 @@ def test_b47_ids_files_and_labels_stay_together(pets):
 
     rules = Rules(max_bad_fraction=0.2)
     report = check_listing(list_dataset(str(pets)), str(pets), rules)
-    images = split_images(report.listing, Cut(seed=3), image_size=8)
+    images = split_images(report.listing, Cut(seed=3), Decoding(8))
     total = 0
     for split in (images.train, images.val, images.test):
         examples = split.examples

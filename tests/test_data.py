@@ -23,6 +23,7 @@ from tl_keras.data import (
 )
 from tl_keras.data.splits import cut_splits, write_split
 from tl_keras.errors import DataError
+from tl_keras.pixels import Decoding
 
 
 def balanced(images) -> None:
@@ -344,9 +345,8 @@ def numbered() -> Images:
         png(random.integers(0, 255, (16, 16, 3), np.uint8)) for _ in range(10)
     )
     ids = tuple(str(i) for i in range(10))
-    return Images(
-        Examples(ids, np.arange(10, dtype=np.int32), encoded=encoded), 16
-    )
+    examples = Examples(ids, np.arange(10, dtype=np.int32), encoded=encoded)
+    return Images(examples, Decoding(16))
 
 
 def test_batches_keep_the_order_and_the_partial_last(numbered):

@@ -14,8 +14,9 @@ import pytest
 import tensorflow as tf
 from conftest import CHECKOUT
 
-from tl_keras import TransferConfig, run
+from tl_keras import TransferConfig, job, run
 from tl_keras.errors import ConfigError, DataError, MachineError
+from tl_keras.pixels import Decoding
 from tl_keras.train import main
 
 
@@ -349,3 +350,37 @@ def test_cats_and_dogs_over_three_seeds(shared, tmp_path):
         scores.append(run(config).metrics["test"]["accuracy"])
     print(f"\ncats_vs_dogs: {scores}, mean {np.mean(scores):.4f}")
     assert np.mean(scores) >= 0.94
+
+
+def test_every_rule_for_pixels_reaches_training_and_export(
+    config, monkeypatch, tmp_path
+):
+    from PIL import Image
+
+    config = dataclasses.replace(
+        config, alpha_background=(255, 0, 0), bit_depth_scale="none",
+        max_pixels=10_000, resize="squash",
+    )  # fmt: skip
+    clear = Image.new("RGBA", (40, 56), (0, 255, 0, 0))
+    clear.save(next(pathlib.Path(config.dataset).rglob("*.png")))
+    asked = []
+    real = job.training.export_saved_model
+    monkeypatch.setattr(
+        job.training,
+        "export_saved_model",
+        lambda *args, **known: (
+            asked.append(known["decoding"]) or real(*args, **known)
+        ),
+    )
+    job.run(config)
+    assert asked == [Decoding(16, "squash", (255, 0, 0), "none", 10_000)]
+    images = job.prepare(config).images
+    assert images.train.decoding == asked[0]
+    red = [
+        pixels
+        for split in (images.train, images.val, images.test)
+        for batch, _ in split.batches(64)
+        for pixels in batch.numpy()
+        if (pixels == (255, 0, 0)).all()
+    ]
+    assert len(red) == 1

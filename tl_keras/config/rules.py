@@ -26,6 +26,7 @@ def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
     """All faults of these values together."""
     yield from data_faults(config)
     yield from _path_faults(config)
+    yield from _picture_faults(config)
     yield from _backbone_faults(config)
     yield from _idle_faults(config)
 
@@ -182,6 +183,15 @@ def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
             "--weights=imagenet: expected auto, none or a file, since "
             f"{config.backbone} is no Keras application - auto takes the "
             "weights that are in the file",
+        )
+
+
+def _picture_faults(config: "TransferConfig") -> Iterator[Fault]:
+    if len(config.alpha_background) != 3:
+        yield Fault(
+            ("alpha_background",),
+            f"--alpha_background={','.join(map(str, config.alpha_background))}"
+            ": expected three numbers, red, green and blue - as in 255,255,255",
         )
 
 

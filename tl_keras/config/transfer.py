@@ -51,6 +51,20 @@ class TransferConfig(DataConfig):
         group=PICTURE,
         choices=("crop", "squash", "pad"),
     )
+    alpha_background: tuple[int, ...] = setting(
+        (255, 255, 255),
+        "red, green and blue under what is transparent",
+        group=PICTURE,
+        low=0,
+        high=255,
+    )
+    bit_depth_scale: str = setting(
+        "auto",
+        "how 16-bit PNG becomes 8 bits: by the bits that its greatest value "
+        "needs, or by the high byte (none)",
+        group=PICTURE,
+        choices=("auto", "none"),
+    )
     augment: str = setting(
         "none",
         "random changes to training pictures; never where a flip changes "

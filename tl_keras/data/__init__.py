@@ -26,6 +26,7 @@ from tl_keras.data.pipeline import Images
 from tl_keras.data.splits import Cut, books, cut_splits, write_split
 from tl_keras.data.tables import list_csv
 from tl_keras.errors import DataError
+from tl_keras.pixels import MAX_PIXELS, WHITE, Decoding
 
 __all__ = [
     "Cut",
@@ -82,6 +83,9 @@ def load_images(
     *,
     image_size: int,
     resize: str = "crop",
+    alpha_background: tuple[int, int, int] = WHITE,
+    bit_depth_scale: str = "auto",
+    max_pixels: int = MAX_PIXELS,
     val_dataset: str = "",
     test_dataset: str = "",
     data_dir: str = "",
@@ -103,7 +107,11 @@ def load_images(
             folders; a .csv (path,label[,split]);
             `tfds:NAME[/config][:version]`; or `digits`.
         image_size: side of the square pictures, in pixels.
-        resize: "crop", "squash" or "pad" (`tl_keras.pixels`).
+        resize: "crop", "squash" or "pad".
+        alpha_background: RGB, 0 to 255, under what is transparent.
+        bit_depth_scale: "auto" or "none", for 16-bit PNG.
+        max_pixels: width x height above which a picture is refused; these
+            four as in `tl_keras.pixels.Decoding`.
         val_dataset, test_dataset: folders that replace those splits.
         data_dir: where a .csv's paths start; the folder of prepared TFDS sets.
         val_fraction, test_fraction, train_examples_per_class,
@@ -143,18 +151,17 @@ def load_images(
             val_per_class=val_examples_per_class,
             seed=seed,
         ),
-        image_size=image_size,
-        resize=resize,
+        Decoding(
+            image_size, resize, alpha_background, bit_depth_scale, max_pixels
+        ),
     )
 
 
-def split_images(
-    listing: Listing, cut: Cut, *, image_size: int, resize: str = "crop"
-) -> ImageSplits:
+def split_images(listing: Listing, cut: Cut, decoding: Decoding) -> ImageSplits:
     """Gives a listing its three splits; see `load_images`."""
     splits, left_out = cut_splits(listing, cut)
     return ImageSplits(
-        **{s: Images(splits[s], image_size, resize) for s in splits},
+        **{s: Images(splits[s], decoding) for s in splits},
         class_names=listing.class_names,
         own_splits=tuple(s for s in listing.splits if s != "train"),
         books=books(listing, splits, left_out),

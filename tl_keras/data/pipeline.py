@@ -1,6 +1,6 @@
 """Examples -> batches of pixels and labels, in (seed, epoch) order.
 
-    images = Images(examples, image_size=224)
+    images = Images(examples, Decoding(image_size=224))
     for pixels, labels in images.batches(32): ...
     model.fit(images.shuffled(32, seed=0), epochs=10)
 
@@ -55,15 +55,13 @@ class Images:
 
     Attributes:
         examples: what to read.
-        image_size: side of the squares, in pixels.
-        resize: how a picture becomes a square (`tl_keras.pixels.RESIZES`).
+        decoding: how a file's bytes become a square (`tl_keras.pixels`).
         decoded: their pixels, uint8 (n, image_size, image_size, 3), where
             they are held in memory (`PixelMemory`); else None.
     """
 
     examples: Examples
-    image_size: int
-    resize: str = "crop"
+    decoding: pixels.Decoding
     decoded: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -77,6 +75,11 @@ class Images:
             decoded=None if self.decoded is None else self.decoded[indices],
         )
 
+    @property
+    def image_size(self) -> int:
+        """Side of the squares, in pixels."""
+        return self.decoding.image_size
+
     def decoded_bytes(self) -> int:
         """What the pixels of all pictures take in memory."""
         return len(self) * self.image_size**2 * 3
@@ -88,10 +91,7 @@ class Images:
 
     def made_by(self) -> str:
         """What decides the pixels, besides the bytes of the pictures."""
-        return (
-            f"decoder {pixels.DECODER_VERSION}, {self.resize} to "
-            f"{self.image_size}"
-        )
+        return self.decoding.describe()
 
     def content_ids(self) -> list[str]:
         """SHA-256 of each picture's bytes, in hexadecimal."""
@@ -220,7 +220,7 @@ class Images:
         def picture_at(index):
             source = sources[index]
             encoded = tf.io.read_file(source) if in_files else source
-            return pixels.load(encoded, self.image_size, self.resize)
+            return self.decoding.load(encoded)
 
         return picture_at
 
@@ -232,7 +232,7 @@ class Images:
         bad = []
         for index, id_ in enumerate(self.examples.ids):
             try:
-                pixels.decode(self.examples.read(index))
+                self.decoding.load(tf.constant(self.examples.read(index)))
             except (tf.errors.OpError, OSError) as error:
                 reason = str(error).split("} ")[-1].split(" [Op")[0]
                 bad.append(

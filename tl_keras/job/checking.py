@@ -27,10 +27,11 @@ from tl_keras.data import (
     split_images,
 )
 from tl_keras.errors import DataError, MachineError
+from tl_keras.pixels import Decoding
 
 
 def check_data(
-    config: TransferConfig, image_size: int, resize: str
+    config: TransferConfig, image_size: int
 ) -> tuple[Report, ImageSplits]:
     """Lists, checks and cuts the data of a run.
 
@@ -42,9 +43,14 @@ def check_data(
         # Nothing else names them: what a check prints, a run does not.
         names = names_of_skips(report.listing)
         raise DataError([*names, *report.faults])
-    images = split_images(
-        report.listing, cut_of(config), image_size=image_size, resize=resize
+    decoding = Decoding(
+        image_size,
+        config.resize,
+        config.alpha_background,
+        config.bit_depth_scale,
+        config.max_pixels,
     )
+    images = split_images(report.listing, cut_of(config), decoding)
     return with_warnings_of_the_cut(report, images), images
 
 
@@ -107,7 +113,7 @@ def report_on(config: CheckConfig) -> Report:
         check_writable(config.output_dir)
     report = judge(config, listing_of(config))
     try:
-        images = split_images(report.listing, cut_of(config), image_size=1)
+        images = split_images(report.listing, cut_of(config), Decoding(1))
         report = with_warnings_of_the_cut(report, images)
     except DataError as error:
         faults = (*report.faults, *error.faults)

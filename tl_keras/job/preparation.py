@@ -58,7 +58,7 @@ def prepare(config: TransferConfig) -> Prepared:
         weights=config.weights,
         arguments=backbones.parse_arguments(config.backbone_args),
     )
-    report, images = check_data(config, network.input_shape[1], config.resize)
+    report, images = check_data(config, network.input_shape[1])
     refuse_idle(config, network, images)
     config = dataclasses.replace(
         config, precision=decided_precision(config, network, device)

@@ -157,7 +157,7 @@ def export(prepared: Prepared) -> pathlib.Path:
         prepared.config.run_folder(),
         class_names=prepared.images.class_names,
         golden=[examples.read(i) for i in golden],
-        resize=prepared.config.resize,
+        decoding=prepared.images.test.decoding,
     )
 
 

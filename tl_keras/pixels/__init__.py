@@ -16,7 +16,13 @@ than `max_pixels`, or would be decoded wrongly is refused with a reason.
 """
 
 from tl_keras.pixels.decoders import BIT_DEPTH_SCALES
-from tl_keras.pixels.decoding import DECODER_VERSION, Decoding, decode, load
+from tl_keras.pixels.decoding import (
+    DECODER_VERSION,
+    WHITE,
+    Decoding,
+    decode,
+    load,
+)
 from tl_keras.pixels.geometry import RESIZES, make_square
 from tl_keras.pixels.header import (
     FORMATS,
@@ -33,6 +39,7 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "RESIZES",
+    "WHITE",
     "Decoding",
     "Header",
     "decode",

@@ -27,8 +27,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import atomic, pixels
+from tl_keras import atomic
 from tl_keras.classifier import probabilities_model
+from tl_keras.pixels import Decoding
 from tl_keras.servable.gate import check_export
 
 TOP_K = 5
@@ -41,7 +42,7 @@ def export_saved_model(
     *,
     class_names: Sequence[str],
     golden: Sequence[bytes],
-    resize: str = "crop",
+    decoding: Decoding | None = None,
 ) -> pathlib.Path:
     """Exports, verifies and publishes the next version.
 
@@ -51,7 +52,8 @@ def export_saved_model(
         directory: the model's base path; versions are its integer children.
         class_names: in the order of the logits.
         golden: encoded pictures that the export is checked with; real ones.
-        resize: how a picture becomes a square, as in training.
+        decoding: how a file's bytes become the model's square, as in
+            training; the centre square when None.
 
     Returns:
         The published folder, `directory/<largest version + 1>`.
@@ -69,11 +71,11 @@ def export_saved_model(
             f"{model.output_shape[-1]}, one a logit"
         )
     directory = pathlib.Path(directory)
+    decoding = decoding or Decoding(model.input_shape[1])
     answers = probabilities_model(model)
     with atomic.building_folder(directory) as temporary:
-        _write(answers, temporary, class_names, resize)
-        size = model.input_shape[1]
-        pictures = np.stack([pixels.load(g, size, resize) for g in golden])
+        _write(answers, temporary, class_names, decoding)
+        pictures = np.stack([decoding.load(tf.constant(g)) for g in golden])
         expected = answers.predict(pictures, verbose=0)
         check_export(temporary, golden, pictures, expected)
         final = directory / str(atomic.next_version(directory))
@@ -85,7 +87,7 @@ def _write(
     answers: keras.Model,
     folder: pathlib.Path,
     class_names: Sequence[str],
-    resize: str,
+    decoding: Decoding,
 ) -> None:
     """Writes the SavedModel and the files for people."""
     size = answers.input_shape[1]
@@ -103,7 +105,7 @@ def _write(
 
     def serving_default(image_bytes):
         pictures = tf.map_fn(
-            lambda encoded: pixels.load(encoded, size, resize),
+            lambda encoded: decoding.load(encoded),
             image_bytes,
             fn_output_signature=tf.TensorSpec((size, size, 3), tf.uint8),
         )
