@@ -40,36 +40,7 @@ def decode_known(
         uint8 tensor (height, width, 3).
     """
     ground = tf.constant(background, tf.uint8)
-
-    def jpeg(ratio):
-        # The accurate transform costs nothing measurable and is Pillow's.
-        return tf.io.decode_jpeg(
-            encoded, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
-        )
-
-    def gif_frame():
-        frame = gif.Frame(*tf.unstack(header.layout))
-        return gif.decode_frame(encoded, frame, ground)
-
-    def bitmap():
-        layout = bmp.Bitmap(*tf.unstack(header.layout[: bmp.LAYOUT]))
-        return bmp.decode_bitmap(encoded, layout)
-
-    # One switch over all ways, for each switch makes a graph heavier.
-    ways = [
-        *(lambda ratio=ratio: jpeg(ratio) for ratio in (1, 2, 4, 8)),
-        lambda: tf.io.decode_png(encoded, channels=3),
-        lambda: tf.io.decode_png(encoded, channels=4),
-        lambda: _deep_png(encoded, bit_depth_scale),
-        gif_frame,
-        bitmap,
-        # Only without asking for channels does it take both kinds, with alpha
-        # and without; on animated ones, refused before, that would spoil the
-        # heap.
-        lambda: tf.io.decode_image(
-            encoded, channels=0, expand_animations=False
-        ),
-    ]
+    ways = _ways(encoded, header, ground, bit_depth_scale)
     png = tf.where(header.depth == 16, 2, tf.cast(header.alpha, tf.int32))
     more = tf.where(header.format == PNG, png, halvings)
     picture = tf.switch_case(tf.gather(FIRST_WAY, header.format) + more, ways)
@@ -79,6 +50,42 @@ def decode_known(
         lambda: tf.identity(picture),
     )
     return tf.ensure_shape(picture, (None, None, 3))
+
+
+def _ways(encoded, header, ground, bit_depth_scale):
+    """All ways of decoding: functions that give uint8 (h, w, 3 or 4).
+
+    They stand in one list, for each switch more makes a graph heavier.
+    """
+
+    def jpeg(ratio):
+        # The accurate transform costs nothing measurable and is Pillow's.
+        return tf.io.decode_jpeg(
+            encoded, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
+        )
+
+    def first_frame():
+        frame = gif.Frame(*tf.unstack(header.layout))
+        return gif.decode_frame(encoded, frame, ground)
+
+    def bitmap():
+        layout = bmp.Bitmap(*tf.unstack(header.layout[: bmp.LAYOUT]))
+        return bmp.decode_bitmap(encoded, layout)
+
+    def webp():
+        # Only without asking for channels does it take both kinds, with alpha
+        # and without; on animated ones, refused before, it spoils the heap.
+        return tf.io.decode_image(encoded, channels=0, expand_animations=False)
+
+    return [
+        *(lambda ratio=ratio: jpeg(ratio) for ratio in (1, 2, 4, 8)),
+        lambda: tf.io.decode_png(encoded, channels=3),
+        lambda: tf.io.decode_png(encoded, channels=4),
+        lambda: _deep_png(encoded, bit_depth_scale),
+        first_frame,
+        bitmap,
+        webp,
+    ]
 
 
 def flatten(picture: tf.Tensor, ground: tf.Tensor) -> tf.Tensor:

@@ -70,6 +70,11 @@ def mirrors(turn: tf.Tensor) -> tf.Tensor:
 
 def upright(picture: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
     """Turns a picture (height, width, 3) whose EXIF orientation is `turn`."""
-    dims = tf.concat([mirrors(turn), [False]], axis=0)
-    mirrored = tf.raw_ops.Reverse(tensor=picture, dims=dims)
-    return tf.transpose(mirrored, tf.where(turn >= 5, [1, 0, 2], [0, 1, 2]))
+
+    def turned():
+        dims = tf.concat([mirrors(turn), [False]], axis=0)
+        mirrored = tf.raw_ops.Reverse(tensor=picture, dims=dims)
+        axes = tf.where(turn >= 5, [1, 0, 2], [0, 1, 2])
+        return tf.transpose(mirrored, axes)
+
+    return tf.cond(turn > 1, turned, lambda: tf.identity(picture))

@@ -86,27 +86,32 @@ def fit(
     """
     full = tf.cast(full, tf.float32)
     ratio = tf.cast(tf.bitwise.left_shift(1, halvings), tf.float32)
-    start, extent, size = tf.zeros(2), full, [image_size] * 2
+    start, extent = np.zeros(2, np.float32), full
+    size = whole = [image_size] * 2
     if resize == "crop":
-        side = tf.reduce_min(full)
-        start, extent = (full - side) / 2, tf.stack([side, side])
-        # Of a whole picture whole pixels: those that are first when upright.
-        late = tf.cast(mirrors(turn), tf.float32) / 2
-        start = tf.where(halvings > 0, start, tf.floor(start + late))
+        start, extent = _middle(full, halvings, turn)
     if resize == "pad":
         # As tf.image.resize_with_pad counts it.
-        inner = full / (tf.reduce_max(full / image_size))
+        inner = full / tf.reduce_max(full / image_size)
         size = tf.cast(inner, tf.int32)
     square = _sample(picture, start / ratio, extent / ratio, size)
     square = upright(square, turn)
     if resize == "pad":
         bars = tf.cast((image_size - inner) / 2, tf.int32)
         top, left = tf.unstack(tf.where(turn >= 5, bars[::-1], bars))
-        square = tf.image.pad_to_bounding_box(
-            square, top, left, image_size, image_size
-        )
+        square = tf.image.pad_to_bounding_box(square, top, left, *whole)
     square.set_shape((image_size, image_size, 3))
     return square
+
+
+def _middle(full, halvings, turn) -> tuple[tf.Tensor, tf.Tensor]:
+    """Start and extent of the largest centred square: float32 (2,) each."""
+    side = tf.reduce_min(full)
+    start = (full - side) / 2
+    # Of a whole picture whole pixels: those that are first when upright.
+    late = tf.cast(mirrors(turn), tf.float32) / 2
+    start = tf.where(halvings > 0, start, tf.floor(start + late))
+    return start, tf.stack([side, side])
 
 
 def check_resize(resize: str) -> None:

@@ -17,20 +17,11 @@ import tensorflow as tf
 from tl_keras.pixels import bmp, faults, gif
 from tl_keras.pixels.exif import orientation
 from tl_keras.pixels.reading import code, length, numbers
+from tl_keras.pixels.segments import FRAME, walk
 
 FORMATS = ("unknown", "JPEG", "PNG", "GIF", "BMP", "WebP")
 UNKNOWN, JPEG, PNG, GIF, BMP, WEBP = range(6)
 MAX_PIXELS = 100_000_000
-EXIF_NAMES = np.int64([code(n) for n in (b"Exif", b"eXIf", b"EXIF")])
-STEPS = 4096  # Segments or chunks walked at most.
-# What a JPEG marker's second byte means for the walk.
-SEGMENT, FILL, ALONE, FRAME, STOP = range(5)
-_MEANING = np.full(256, SEGMENT, np.int64)
-_MEANING[[0x01, *range(0xD0, 0xD8)]] = ALONE
-_MEANING[0xC0:0xD0] = FRAME
-_MEANING[[0xC4, 0xCC]] = SEGMENT
-_MEANING[[0x00, 0xC8, 0xD8, 0xD9, 0xDA]] = STOP
-_MEANING[0xFF] = FILL
 
 
 class Header(NamedTuple):
@@ -71,54 +62,31 @@ def read_header(encoded: tf.Tensor) -> Header:
     first = _first_bytes(encoded)
     format_ = _format(first)
     webp = _webp(first)
-    place, exif, clear, kind = _walk(encoded, format_, webp.has_exif)
-    layout = tf.switch_case(
-        tf.gather([0, 0, 0, 1, 2, 0], format_),
-        [
-            lambda: tf.zeros(gif.LAYOUT, tf.int64),
-            lambda: tf.stack(gif.read_frame(encoded)),
-            lambda: tf.pad(
-                tf.stack(bmp.read_bitmap(encoded)),
-                [(0, gif.LAYOUT - bmp.LAYOUT)],
-            ),
-        ],
+    place, exif, clear, kind = walk(
+        encoded, format_ == JPEG, format_ == PNG, webp.has_exif
     )
-    high, wide = numbers(encoded, place, (5, 2, "big"), (7, 2, "big"))
+    layout = _layout(encoded, format_)
+    sides = numbers(encoded, place, (7, 2, "big"), (5, 2, "big"))
     empty = tf.where(length(encoded) == 0, faults.EMPTY, faults.UNKNOWN)
     jpeg = tf.where(kind == FRAME, faults.NONE, faults.JPEG_HEADER)
-    sure = first["name"] == code(b"IHDR")
-    png = tf.where(sure, faults.NONE, faults.PNG_HEADER)
-    alpha = (first["png color"] >= 4) | (clear >= 0)
-    drawn = tf.unstack(layout[:4])
+    drawn = tf.unstack(layout[:5])
     # A row for each format: width, height, alpha, fault, depth. One is taken.
     rows = [
         [0, 0, 0, empty, 8],
-        [wide, high, 0, jpeg, 8],
-        [
-            first["png width"],
-            first["png height"],
-            alpha,
-            png,
-            first["png depth"],
-        ],
-        [*drawn, 8],
-        [*drawn, layout[4]],
+        [*sides, 0, jpeg, 8],
+        _png(first, clear),
+        [*drawn[:4], 8],
+        drawn,
         [*webp.fields, 8],
     ]
     rows = tf.stack([[tf.cast(x, tf.int64) for x in row] for row in rows])
     *size, alpha, fault, depth = tf.unstack(tf.gather(rows, format_))
     # Sides read out of a damaged header are none.
     fine = tf.cast((fault == 0) | (format_ >= GIF), tf.int64)
-    return Header(
-        format_,
-        size[0] * fine,
-        size[1] * fine,
-        orientation(encoded, exif),
-        alpha > 0,
-        depth,
-        tf.gather(faults.FAULTS, fault),
-        layout,
-    )
+    width, height = size[0] * fine, size[1] * fine
+    turn = orientation(encoded, exif)
+    words = tf.gather(faults.FAULTS, fault)
+    return Header(format_, width, height, turn, alpha > 0, depth, words, layout)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -141,17 +109,20 @@ def verdict(header: Header, max_pixels: int | tf.Tensor) -> tf.Tensor:
     """`status` of a header that is already read."""
     width, height = header.width, header.height
     # Each is below 2**32: their product could overflow, this cannot.
-    limit = tf.cast(max_pixels, tf.int64) // tf.maximum(height, 1)
+    large = width > tf.cast(max_pixels, tf.int64) // tf.maximum(height, 1)
     empty = (width < 1) | (height < 1)
-    what = tf.where(
-        width > limit,
-        "too large: ",
-        tf.where((header.fault == "") & empty, "no pixels: ", header.fault),
-    )
-    size = tf.strings.as_string(tf.stack([width, height]))
-    size = tf.strings.reduce_join(size, separator=" x ")
-    sized = (width > limit) | ((header.fault == "") & empty)
-    return tf.where(sized, tf.strings.join([what, size, " pixels"]), what)
+
+    def words():
+        what = tf.where(large, "too large: ", header.fault)
+        what = tf.where(what == "", "no pixels: ", what)
+        sides = tf.strings.as_string(tf.stack([width, height]))
+        sides = tf.strings.reduce_join(sides, separator=" x ")
+        size = tf.strings.join([sides, " pixels"])
+        told = large | (header.fault == "")
+        return tf.strings.join([what, tf.where(told, size, "")])
+
+    bad = large | empty | (header.fault != "")
+    return tf.cond(bad, words, lambda: tf.constant(""))
 
 
 def _first_bytes(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -190,68 +161,28 @@ def _format(first: dict[str, tf.Tensor]) -> tf.Tensor:
     return tf.reduce_sum(tf.where(found, [1, 2, 3, 4, 5], 0))
 
 
-def _walk(
-    encoded: tf.Tensor, format_: tf.Tensor, webp_has_exif: tf.Tensor
-) -> list[tf.Tensor]:
-    """Walks a JPEG's segments to its frame; all chunks of a PNG or WebP.
+def _layout(encoded: tf.Tensor, format_: tf.Tensor) -> tf.Tensor:
+    """Where the parts of a GIF or BMP lie, zeros for other formats: int64."""
+    return tf.switch_case(
+        tf.gather([0, 0, 0, 1, 2, 0], format_),
+        [
+            lambda: tf.zeros(gif.LAYOUT, tf.int64),
+            lambda: tf.stack(gif.read_frame(encoded)),
+            lambda: tf.pad(
+                tf.stack(bmp.read_bitmap(encoded)),
+                [(0, gif.LAYOUT - bmp.LAYOUT)],
+            ),
+        ],
+    )
 
-    A JPEG is a list of (marker, length, data), PNG of (length, name, data,
-    checksum), WebP of (name, length, data, even). JPEG's walk is stricter
-    than libjpeg's, which skips garbage between segments: so the size that is
-    judged is the size that is decoded.
 
-    Returns:
-        int64: where it stopped; where EXIF begins; where tRNS begins; what
-        kind of segment it stopped at. -1 for what was not found.
-    """
-    end = length(encoded)
-    is_jpeg, is_png = format_ == JPEG, format_ == PNG
-    row = tf.where(is_jpeg, 0, tf.where(is_png, 1, 2))
-    exif_name = tf.gather(EXIF_NAMES, row)
-    to_data = tf.gather(np.int64([4, 8, 8]), row)
-
-    def step(steps, place, exif, clear, _):
-        one, two, size, name, four, little = numbers(
-            encoded,
-            place,
-            (0, 1, "big"),
-            (1, 1, "big"),
-            (2, 2, "big"),
-            (4, 4, "big"),
-            (0, 4, "big"),
-            (4, 4, "little"),
-        )
-        kind = tf.gather(_MEANING, two)
-        broken = (one != 0xFF) | ((kind == SEGMENT) & (size < 2))
-        ends = tf.where(is_jpeg, broken, name == code(b"IEND"))
-        kind = tf.where(is_jpeg, kind, np.int64(SEGMENT))
-        kind = tf.where(ends, np.int64(STOP), kind)
-        app1 = tf.where(two == 0xE1, name, 0)
-        name = tf.gather([app1, name, four], row)
-        at = place + to_data
-        exif = tf.where((name == exif_name) & (exif < 0), at, exif)
-        clear = tf.where(name == code(b"tRNS"), at, clear)
-        segment = tf.gather([size + 2, 1, 2, 0, 0], kind)
-        jump = tf.gather([segment, four + 12, little + 8 + little % 2], row)
-        return steps + 1, place + jump, exif, clear, kind
-
-    walks = is_jpeg | is_png | webp_has_exif
-    none = np.int64(-1)
-    start = tf.gather(np.int64([2, 33, 30]), row)
-    return tf.while_loop(
-        lambda steps, place, exif, clear, kind: (
-            (kind < FRAME) & (steps < STEPS) & (place < end)
-        ),
-        step,
-        (
-            0,
-            start,
-            none,
-            none,
-            tf.where(walks, np.int64(SEGMENT), np.int64(STOP)),
-        ),
-        parallel_iterations=1,
-    )[1:]
+def _png(first: dict[str, tf.Tensor], clear: tf.Tensor) -> list[tf.Tensor]:
+    """Width, height, alpha, fault and depth; `clear` is tRNS's place."""
+    sure = first["name"] == code(b"IHDR")
+    fault = tf.where(sure, faults.NONE, faults.PNG_HEADER)
+    alpha = (first["png color"] >= 4) | (clear >= 0)
+    size = [first["png width"], first["png height"]]
+    return [*size, alpha, fault, first["png depth"]]
 
 
 class _WebP(NamedTuple):
