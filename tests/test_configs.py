@@ -59,11 +59,15 @@ def test_the_classic_recipe_is_word_for_word():
 @pytest.fixture
 def two_folders(tmp_path):
     """The recipe's layout: train_dataset/ and test_dataset/ side by side."""
-    for folder, count in (("train_dataset", 8), ("test_dataset", 3)):
+    for folder, first, count in (
+        ("train_dataset", 0, 8), ("test_dataset", 50, 3)
+    ):  # fmt: skip
         for color, name in enumerate(("ant", "bee")):
             for number in range(count):
                 write_picture(
-                    tmp_path / folder / name / f"{number}.png", number, color
+                    tmp_path / folder / name / f"{number}.png",
+                    first + number,
+                    color,
                 )
     return tmp_path
 
