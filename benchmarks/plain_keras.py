@@ -6,7 +6,8 @@ rate, `fit`. Validation on `val`; the test accuracy is that of the last epoch.
 
 As a script, for whole processes:
 
-    python -m benchmarks.plain_keras DATA WEIGHTS HEAD_EPOCHS FINE_TUNE_EPOCHS
+    python -m benchmarks.plain_keras DATA WEIGHTS HEAD_EPOCHS FINE_TUNE_EPOCHS \
+        EXPORT
 """
 
 import dataclasses
@@ -110,7 +111,9 @@ def train(work: Work) -> tuple[keras.Model, dict[str, tf.data.Dataset]]:
     return model, data
 
 
-def main(folder: str, weights: str, head: str, fine_tune: str) -> None:
+def main(
+    folder: str, weights: str, head: str, fine_tune: str, export: str
+) -> None:
     """MobileNetV2 at alpha=0.35, the whole job as a bare script does it."""
     work = Work(
         pathlib.Path(folder), "MobileNetV2", (("alpha", 0.35),), weights,
@@ -119,7 +122,7 @@ def main(folder: str, weights: str, head: str, fine_tune: str) -> None:
     )  # fmt: skip
     model, data = train(work)
     print("test accuracy:", model.evaluate(data["test"], verbose=0)[1])
-    model.export("plain_keras_export", verbose=False)
+    model.export(export, verbose=False)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Two ways to do the same work, in turn, several rounds; their ratio.
+"""Ways to do the same work, in turn, several rounds; their ratios.
 
-    compare("head phase", peer=plain, ours=stored, rounds=5)
+    compare("head phase", plain, {"stored": (stored, 7)}, rounds=5)
 
-In: two functions that return notes such as {"accuracy": 0.93} and, if they
+In: functions that return notes such as {"accuracy": 0.93} and, if they
 time a part of themselves, {"seconds": 1.2}. Out: a printed table.
 """
 
@@ -20,43 +20,39 @@ Side = Callable[[], dict]
 
 
 def compare(
-    title: str, peer: Side, ours: Side, *, rounds: int, reach: float = 0.0
-) -> list[float]:
-    """Runs both sides in turn and prints how many times faster ours is.
+    title: str, peer: Side, ours: dict[str, tuple[Side, float]], *, rounds: int
+) -> None:
+    """Runs the sides in turn and prints how many times faster ours are.
 
     Args:
         title: what is done.
-        peer, ours: do the work once; a note "seconds" replaces the time that
-            the call took.
-        rounds: how often each side runs; the sides begin in turn.
-        reach: the ratio that was aimed at, for the print.
-
-    Returns:
-        The ratio of each round.
+        peer: does the work once, as all sides do; a note "seconds" replaces
+            the time that the call took.
+        ours: by name, a side and the ratio that was aimed at (0 for none).
+        rounds: how often each side runs; peer and ours begin in turn.
     """
-    seconds: dict[str, list[float]] = {"peer": [], "ours": []}
-    notes: dict[str, dict[str, list[float]]] = {"peer": {}, "ours": {}}
+    sides = {"peer": peer, **{name: side for name, (side, _) in ours.items()}}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    notes: dict[str, dict[str, list[float]]] = {name: {} for name in sides}
     for number in range(rounds):
-        sides = [("peer", peer), ("ours", ours)]
-        for name, side in sides if number % 2 == 0 else reversed(sides):
+        names = list(sides) if number % 2 == 0 else list(sides)[::-1]
+        for name in names:
             began = time.perf_counter()
-            found = side()
+            found = sides[name]()
             spent = time.perf_counter() - began
             seconds[name].append(found.pop("seconds", spent))
             for key, value in found.items():
                 notes[name].setdefault(key, []).append(value)
-    ratios = [
-        p / o for p, o in zip(seconds["peer"], seconds["ours"], strict=True)
-    ]
-    print(f"\n{title} ({rounds} rounds)")
-    for name in ("peer", "ours"):
-        print(f"  {name}: {spread(seconds[name])} s", end="")
+    print(f"\n{title} ({rounds} rounds, least / median / most)")
+    for name, spent in seconds.items():
+        line = f"  {name}: {spread(spent)} s"
         for key, values in notes[name].items():
-            print(f"; {key} {statistics.mean(values):.3f}", end="")
-        print()
-    aim = f" (reach {reach:g})" if reach else ""
-    print(f"  ours is faster by {spread(ratios)}{aim}", flush=True)
-    return ratios
+            line += f"; {key} {statistics.mean(values):.3f}"
+        if name != "peer":
+            pairs = zip(seconds["peer"], spent, strict=True)
+            line += f"; faster by {spread([p / o for p, o in pairs])}"
+            line += f" (reach {ours[name][1]:g})" if ours[name][1] else ""
+        print(line, flush=True)
 
 
 def spread(values: list[float]) -> str:

@@ -8,7 +8,7 @@ stored views of an augmented training set.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -40,7 +40,7 @@ class PixelMemory:
             side = images.image_size
             decoded = np.empty((len(images), side, side, 3), np.uint8)
             done = 0
-            for batch, _ in images.batches(32):
+            for batch in images.once(32):
                 decoded[done : done + len(batch)] = batch
                 done += len(batch)
             self._left -= decoded.nbytes
@@ -159,3 +159,7 @@ class Views:
             for picture, number in zip(pictures, numbers, strict=True)
         ]
         return self.images.views(pictures, keys, self.augment, batch_size)
+
+    def once(self, batch_size: int) -> Iterator[tf.Tensor]:
+        """The pixels of `batches`."""
+        return (pixels for pixels, _ in self.batches(batch_size))

@@ -11,7 +11,8 @@ any epoch can be given again without those before it.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -47,6 +48,32 @@ def epoch_indices(count: int, seed: int, epoch) -> tf.data.Dataset:
 
     indices = tf.data.Dataset.range(1).flat_map(order)
     return indices.apply(tf.data.experimental.assert_cardinality(count))
+
+
+@functools.lru_cache(maxsize=16)
+def _traced(decoding: pixels.Decoding):
+    """Its `load` as one function for all pipelines: tracing it takes long."""
+    signature = [tf.TensorSpec([], tf.string)]
+    return tf.function(decoding.load, input_signature=signature)
+
+
+@functools.lru_cache(maxsize=16)
+def _traced_batch(decoding: pixels.Decoding, in_files: bool):
+    """Files or encoded pictures (b,) -> their pixels, side by side."""
+    load = _traced(decoding)
+    side = decoding.image_size
+
+    def one(source):
+        return load(tf.io.read_file(source) if in_files else source)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def many(sources):
+        spec = tf.TensorSpec((side, side, 3), tf.uint8)
+        return tf.map_fn(
+            one, sources, fn_output_signature=spec, parallel_iterations=8
+        )
+
+    return many
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,20 +236,34 @@ class Images:
             with tf.device("CPU:0"):  # A GPU's memory is for training.
                 decoded = tf.constant(self.decoded)
             return lambda index: tf.gather(decoded, index)
-        examples = self.examples
-        in_files = examples.files is not None
-        sources = tf.constant(
-            [file.encode("utf-8", "surrogateescape") for file in examples.files]
-            if in_files
-            else list(examples.encoded)
-        )
+        load = _traced(self.decoding)
+        in_files = self.examples.files is not None
+        sources = tf.constant(self._sources())
 
         def picture_at(index):
             source = sources[index]
             encoded = tf.io.read_file(source) if in_files else source
-            return self.decoding.load(encoded)
+            return load(encoded)
 
         return picture_at
+
+    def _sources(self) -> list[bytes]:
+        """Names of files, or encoded pictures."""
+        files = self.examples.files
+        if files is None:
+            return list(self.examples.encoded)
+        return [file.encode("utf-8", "surrogateescape") for file in files]
+
+    def once(self, batch_size: int) -> Iterator[tf.Tensor]:
+        """The pixels of `batches`, for a single pass.
+
+        A pass of tf.data sets up the decoder anew, which takes longer than
+        decoding a hundred pictures; here it is set up once in a process.
+        """
+        sources = self._sources()
+        load = _traced_batch(self.decoding, self.examples.files is not None)
+        for start in range(0, len(sources), batch_size):
+            yield load(tf.constant(sources[start : start + batch_size]))
 
     def raise_unreadable(self) -> None:
         """Raises DataError naming the pictures that cannot be decoded.

@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import json
 import secrets
+import weakref
 
 import keras
 import numpy as np
@@ -16,6 +17,8 @@ import tensorflow as tf
 
 from tl_keras.classifier import ordered_nodes
 
+# A model's graph does not change once it is built; its weights do.
+_described: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 # Of a layer's configuration, what does not change what it computes.
 _IDLE = ("name", "trainable", "dtype", "build_config", "seed")
 
@@ -35,7 +38,9 @@ def trunk_key(trunk: keras.Model, made_by: str) -> str:
     digest.update(
         json.dumps([made_by, tf.__version__, keras.__version__]).encode()
     )
-    digest.update(json.dumps(_graph(trunk), default=repr).encode())
+    if trunk not in _described:
+        _described[trunk] = json.dumps(_graph(trunk), default=repr)
+    digest.update(_described[trunk].encode())
     for variable in trunk.variables:
         values = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
         digest.update(repr((values.shape, str(values.dtype))).encode())

@@ -54,6 +54,10 @@ class Activations:
         """All rows once, in their order: (rows (b, ...), labels (b,))."""
         return self._load(tf.data.Dataset.range(len(self.labels)), batch_size)
 
+    def once(self, batch_size: int) -> Iterator[tf.Tensor]:
+        """The rows of `batches`."""
+        return (rows for rows, _ in self.batches(batch_size))
+
     def shuffled_epoch(
         self, batch_size: int, *, seed: int, epoch
     ) -> tf.data.Dataset:
@@ -247,7 +251,7 @@ class FeatureStore:
         run = self._traced[traced]
         waiting: collections.deque = collections.deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for batch, _ in source.batches(batch_size):
+            for batch in source.once(batch_size):
                 if via is None:
                     self.pictures_computed += len(batch)
                 waiting.append(pool.submit(run, batch))
