@@ -112,3 +112,20 @@ def test_what_the_exact_head_cannot_do_is_refused():
     with pytest.raises(ConfigError, match="--dropout: given, but"):
         config.validate()
     dataclasses.replace(config, head_epochs=0).validate()
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_out_of_fold_each_picture_is_judged_by_others(views):
+    rows, labels = features(40, 12, 2)
+    rows[:, :2] += 50 * np.eye(2)[labels]
+    rows, labels = np.repeat(rows, views, 0), np.repeat(labels, views)
+    wrong = 7
+    labels[wrong * views : (wrong + 1) * views] ^= 1
+    probe = solve_probe(rows, labels, views=views)
+    judged = probe.out_of_fold
+    assert judged.shape == (40, 2)
+    np.testing.assert_allclose(judged.sum(-1), 1, atol=1e-5)
+    # The picture under the wrong label is believed in least.
+    own = judged[np.arange(40), labels[::views]]
+    assert own.argmin() == wrong
+    assert solve_probe(rows[:2], np.array([0, 1])).out_of_fold is None

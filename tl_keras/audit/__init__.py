@@ -36,6 +36,7 @@ from tl_keras.audit.judging import (
 from tl_keras.audit.manifest import read_manifest
 from tl_keras.audit.reading import Reader
 from tl_keras.audit.reports import Report, describe, named, write_reports
+from tl_keras.audit.suspects import Suspect, find_suspects
 from tl_keras.data import (
     Listing,
     Skip,
@@ -48,9 +49,11 @@ __all__ = [
     "CHECKS",
     "Report",
     "Rules",
+    "Suspect",
     "check_listing",
     "cut_apart",
     "describe",
+    "find_suspects",
     "named",
     "write_reports",
 ]

@@ -17,6 +17,7 @@ from tl_keras import atomic, pages
 from tl_keras.audit import showing
 from tl_keras.audit.duplicates import Pair, Row
 from tl_keras.audit.judging import Rules
+from tl_keras.audit.suspects import Suspect
 from tl_keras.data import Listing, names_of_skips
 
 MOST_SHOWN = 60  # skipped pictures, and pairs, on the page
@@ -36,6 +37,8 @@ class Report:
         rows: the usable pictures with their facts; none when nothing was read.
         groups: pictures with equal bytes.
         pairs: pictures that look alike.
+        suspects: training pictures whose label is doubted, found in
+            training.
         seconds: what the check took.
     """
 
@@ -48,6 +51,7 @@ class Report:
     rows: tuple[Row, ...] = ()
     groups: tuple[tuple[Row, ...], ...] = ()
     pairs: tuple[Pair, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
     seconds: float = 0.0
 
     def books(self) -> dict[str, int]:
@@ -160,6 +164,16 @@ def as_json(report: Report) -> dict:
             }
             for pair in report.pairs
         ],
+        "label_suspects": [
+            {
+                "id": suspect.id,
+                "label": suspect.label,
+                "guess": suspect.guess,
+                "probability_of_label": round(suspect.own, 4),
+                "probability_of_guess": round(suspect.other, 4),
+            }
+            for suspect in report.suspects
+        ],
         "formats": dict(
             collections.Counter(row.facts.format for row in report.rows)
         ),
@@ -185,5 +199,6 @@ def write_reports(report: Report, folder: str | os.PathLike) -> None:
             skipped=showing.skipped(report, MOST_SHOWN),
             same=showing.same_bytes(report, MOST_SHOWN),
             alike=showing.look_alike(report, MOST_SHOWN),
+            suspects=showing.doubted(report),
         )
         temporary.write_text(page, encoding="utf-8")

@@ -167,6 +167,22 @@ def look_alike(report, most: int) -> list[dict]:
     ]
 
 
+def doubted(report) -> list[dict]:
+    """Pictures whose label is doubted, the worst first."""
+    contents = Contents(report)
+    return [
+        {
+            "name": suspect.id,
+            "label": suspect.label,
+            "guess": suspect.guess,
+            "own": f"{suspect.own:.0%}",
+            "other": f"{suspect.other:.0%}",
+            "picture": contents.thumbnail("train", suspect.id, suspect.file),
+        }
+        for suspect in report.suspects
+    ]
+
+
 def shown_name(dataset: str) -> str:
     """A dataset's name without the folders it lies in."""
     return os.path.basename(dataset.rstrip("/")) or dataset

@@ -30,6 +30,7 @@ from tl_keras.job.record import (
     collect,
     describe_data,
     describe_plan,
+    note_suspects,
     summary,
     write_record,
 )
@@ -93,6 +94,7 @@ def _run(config: TransferConfig) -> RunResult:
     print(describe_data(prepared.report, images), flush=True)
     with clock("train"), readable(images):
         fit = train(prepared, folder, store)
+    note_suspects(prepared, fit, folder)
     with clock("evaluate"), readable(images):
         evaluations = evaluate_phases(prepared, fit, store)
     write_record(prepared, folder, evaluations[fit.kept], fit)

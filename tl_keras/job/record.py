@@ -4,11 +4,12 @@ In: what was prepared and what came of it. Out: `run/` filled, and the few
 lines a person reads at the end.
 """
 
+import dataclasses
 import pathlib
 import shutil
 
 from tl_keras import atomic, run_card
-from tl_keras.audit import Report, named
+from tl_keras.audit import Report, find_suspects, named, write_reports
 from tl_keras.classifier import (
     count_trainable,
     cut_for,
@@ -170,6 +171,27 @@ def describe_plan(prepared: Prepared) -> str:
         f"{folder}, {free:,.0f} MB free",
     ]
     return "\n".join(lines)
+
+
+def note_suspects(
+    prepared: Prepared, fit: FitResult, folder: pathlib.Path
+) -> None:
+    """Adds the labels that the solved head doubts to the data report."""
+    judged = [p.out_of_fold for p in fit.phases if p.out_of_fold is not None]
+    if not judged:
+        return
+    images = prepared.images
+    suspects = find_suspects(
+        images.train.examples, judged[0], images.class_names
+    )
+    if suspects:
+        report = dataclasses.replace(prepared.report, suspects=suspects)
+        write_reports(report, folder)
+        print(
+            f"labels to look at: {len(suspects)} training pictures are taken "
+            f"for another class, in {folder / 'data_report.html'}",
+            flush=True,
+        )
 
 
 def done_once(prepared: Prepared, phase: Phase) -> dict | None:

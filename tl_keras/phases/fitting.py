@@ -285,6 +285,7 @@ class _Trainer:
                 k: v for k, v in row.items() if k not in ("phase", "epoch")
             },
             best_variables=get_variables(self.model),
+            out_of_fold=probe.out_of_fold,
         )
 
     def _left_to_fit(self, phase: Phase):

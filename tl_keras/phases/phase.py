@@ -169,6 +169,7 @@ class PhaseResult:
         best_variables: those weights, in the order of `model.variables`.
         trainable_parameters: how many numbers trained.
         seconds: wall time of the fit, validation included.
+        out_of_fold: of a head that was solved, see `LinearProbe`.
     """
 
     phase: Phase
@@ -179,6 +180,7 @@ class PhaseResult:
     best_variables: list[np.ndarray]
     trainable_parameters: int = 0
     seconds: float = 0.0
+    out_of_fold: np.ndarray | None = None
 
 
 @dataclasses.dataclass

@@ -48,11 +48,15 @@ class LinearProbe:
         kernel: float32 (features, num_classes).
         bias: float32 (num_classes,).
         strength: the C that cross-validation chose.
+        out_of_fold: float32 (pictures, num_classes), what each picture is
+            taken for by a solution that it had no part in, the mean over its
+            views; None where there was nothing to cross-validate on.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
     strength: float
+    out_of_fold: np.ndarray | None = None
 
 
 def solve_probe(
@@ -83,7 +87,7 @@ def solve_probe(
         left, singular, rotation = np.linalg.svd(scaled, full_matrices=False)
         scaled = left * singular
     weights = None if class_weights is None else dict(enumerate(class_weights))
-    strength = _best_strength(scaled, labels, weights, views)
+    strength, judged = _cross_validate(scaled, labels, weights, views)
     solver = LogisticRegression(C=strength, class_weight=weights, **EXACT)
     solver.fit(scaled, labels)
     coefficients, intercept = solver.coef_, solver.intercept_
@@ -96,12 +100,17 @@ def solve_probe(
     kernel = (coefficients / scaler.scale_).T
     bias = intercept - scaler.mean_ @ kernel
     return LinearProbe(
-        kernel.astype(np.float32), bias.astype(np.float32), float(solver.C)
+        kernel.astype(np.float32),
+        bias.astype(np.float32),
+        strength,
+        judged,
     )
 
 
-def _best_strength(scaled, labels, weights, views: int) -> float:
-    """The strength with the least cross-validated log-loss.
+def _cross_validate(
+    scaled, labels, weights, views: int
+) -> tuple[float, np.ndarray | None]:
+    """(strength of least log-loss, out-of-fold probabilities under it).
 
     From the strongest penalty on, each solution starts from the one before,
     so that the weak penalties, whose solutions take longest, are tried only
@@ -109,7 +118,7 @@ def _best_strength(scaled, labels, weights, views: int) -> float:
     """
     folds = min(FOLDS, int(np.bincount(labels).min()) // views)
     if folds < 2:
-        return STRENGTH_WITHOUT_FOLDS
+        return STRENGTH_WITHOUT_FOLDS, None
     rough = scaled.astype(np.float32)
     parts = [
         (rows, judged, LogisticRegression(
@@ -117,35 +126,33 @@ def _best_strength(scaled, labels, weights, views: int) -> float:
         ))
         for rows, judged in _folds(labels, views, folds)
     ]  # fmt: skip
-    best, least, worse = STRENGTHS[0], np.inf, 0
+    each = None
+    if weights is not None:
+        each = np.array([weights[label] for label in labels])
+    best, least, worse, kept = STRENGTHS[0], np.inf, 0, None
     for strength in STRENGTHS:
-        losses = []
-        for rows, judged, solver in parts:
-            solver.set_params(C=strength)
-            with warnings.catch_warnings():
-                # Rough on purpose: an unfinished solution is judged as it is.
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                solver.fit(rough[rows], labels[rows])
-            truth = labels[judged]
-            each = None
-            if weights is not None:
-                each = np.array([weights[label] for label in truth])
-            likely = solver.predict_proba(rough[judged]).astype(np.float64)
-            losses.append(
-                log_loss(
-                    truth,
-                    likely / likely.sum(axis=-1, keepdims=True),
-                    labels=solver.classes_,
-                    sample_weight=each,
-                )
-            )
-        loss = float(np.mean(losses))
+        likely = _judge(rough, labels, parts, strength)
+        loss = log_loss(labels, likely, sample_weight=each)
         worse = 0 if loss < least else worse + 1
         if loss < least:
-            best, least = strength, loss
+            best, least, kept = strength, loss, likely
         if worse == WORSE_IN_A_ROW:
             break
-    return best
+    of_pictures = kept.reshape(-1, views, kept.shape[-1]).mean(axis=1)
+    return best, of_pictures.astype(np.float32)
+
+
+def _judge(rough, labels, parts, strength: float) -> np.ndarray:
+    """What each row is taken for by the fold that does not hold it."""
+    likely = np.zeros((len(labels), labels.max() + 1))
+    for rows, judged, solver in parts:
+        solver.set_params(C=strength)
+        with warnings.catch_warnings():
+            # Rough on purpose: an unfinished solution is judged as it is.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            solver.fit(rough[rows], labels[rows])
+        likely[judged] = solver.predict_proba(rough[judged])
+    return likely / likely.sum(axis=-1, keepdims=True)
 
 
 def _folds(labels, views: int, folds: int) -> list[tuple]:
