@@ -31,14 +31,14 @@ WRONG = {
     "unknown flag": (["--epcohs=3", "--dataset=digits"], "no such flag"),
     "near flag": (["--batchsize=3", "--dataset=digits"], "--batch_size?"),
     "stray word": (["digits"], "a stray word"),
-    "after two dashes": (["--dataset=digits", "--", "x"], "a stray word"),
-    "missing value": (["--dataset"], "Missing value"),
+    "after two dashes": (["--dataset=digits", "--", "x"], "read after it"),
+    "missing value": (["--dataset"], "received no value"),
     "bad boolean": (
         ["--dataset=digits", "--compare_scratch=maybe"],
         "true or false",
     ),
     "bad switch": (["--dataset=digits", "--dry_run=maybe"], "--dry_run=maybe"),
-    "no with a value": (["--nocompare_scratch=1"], "does not take"),
+    "no with a value": (["--nocompare_scratch=1"], "expected no value"),
     "missing flag file": (["--flagfile=none.flags"], "--flagfile: "),
 }
 
@@ -176,3 +176,30 @@ def test_a_closed_pipe_ends_quietly():
 
 def test_help_text_wraps_long_purposes():
     assert "verified SavedModel" in help_text(COMMAND)
+
+
+def test_ill_formed_flags_hide_no_other_fault(capsys):
+    arguments = ["--dataset=digits", "--batch_size", "--seed=-1",
+                 "--nodry_run=3", "--dropout"]  # fmt: skip
+    assert main(arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    for words in (
+        "--batch_size: received no value; expected --batch_size=VALUE",
+        "--seed=-1: expected a whole number",
+        "--nodry_run=3: expected no value - write --nodry_run",
+        "--dropout: received no value",
+    ):
+        assert any(words in line for line in lines), words
+
+
+def test_what_stands_after_two_dashes_is_told(capsys):
+    assert main(["--dataset=digits", "--", "--batch_size=3"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --: nothing is read after it")
+
+
+def test_a_value_may_stand_on_its_own(tmp_path):
+    texts, _, faults = read_arguments(COMMAND, ["--dataset", "digits"])
+    assert texts["dataset"] == "digits"
+    assert faults == []

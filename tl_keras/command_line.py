@@ -126,6 +126,7 @@ def read_arguments(
         _define(values, name, name != "verbosity")
     try:
         expanded = values.read_flags_from_files(arguments, force_gnu=True)
+        expanded, faults = _without_ill_formed(expanded, values)
         rest = values(["", *expanded], known_only=True)[1:]
     except flags.CantOpenFlagFileError as error:
         reason = str(error).removeprefix("ERROR:: ")
@@ -139,7 +140,7 @@ def read_arguments(
     except (flags.Error, ValueError) as error:
         raise ConfigError(f"flags: {error}") from None
     known = sorted(names | set(switches))
-    faults = [fault for word in rest if (fault := _stray(word, known))]
+    faults += [_stray(word, known) for word in rest]
     texts = {name: values[name].value for name in names if values[name].present}
     for name in switches:
         value = str(values[name].value).lower() if values[name].present else ""
@@ -156,6 +157,42 @@ def read_arguments(
     return texts, on, faults
 
 
+def _without_ill_formed(
+    words: Sequence[str], values: flags.FlagValues
+) -> tuple[list[str], list[str]]:
+    """The words without those that absl would stop at, and their faults.
+
+    absl tells the first of them alone, and takes a flag that follows one
+    without its value for that value.
+    """
+    kept, faults = [], []
+    for place, word in enumerate(words):
+        name, equals, _ = word.removeprefix("--").partition("=")
+        following = words[place + 1] if place + 1 < len(words) else "--"
+        if word == "--":
+            faults.append(
+                "--: nothing is read after it - leave it and what follows out"
+            )
+            break
+        valued = name in values and not values[name].boolean
+        if word.startswith("--") and valued and not equals:
+            if following.startswith("--"):
+                faults.append(
+                    f"--{name}: received no value; expected --{name}=VALUE"
+                )
+                continue
+        plain = name.removeprefix("no")
+        if equals and name not in values and plain in values:
+            if values[plain].boolean:
+                faults.append(
+                    f"{word}: expected no value - write --no{plain}, or "
+                    f"--{plain}=false"
+                )
+                continue
+        kept.append(word)
+    return kept, faults
+
+
 def _define(values: flags.FlagValues, name: str, boolean: bool) -> None:
     """Defines a flag that takes any text: typed values are parsed by us."""
     parser = flags.ArgumentParser()
@@ -164,9 +201,7 @@ def _define(values: flags.FlagValues, name: str, boolean: bool) -> None:
 
 
 def _stray(word: str, known: Sequence[str]) -> str:
-    """The fault of a word that is no flag of ours, or ""."""
-    if word == "--":
-        return ""
+    """The fault of a word that is no flag of ours."""
     if not word.startswith("-"):
         return (
             f"{word}: a stray word; expected flags alone, each --name=value "
