@@ -11,7 +11,7 @@ from PIL import Image
 from spoiling import check, encode, good_folder, jpeg, picture
 
 from tl_keras import TransferConfig, pages, pixels
-from tl_keras.audit import Rules, check_listing, reading
+from tl_keras.audit import Rules, Suspect, check_listing, reading
 from tl_keras.audit.cache import FactCache
 from tl_keras.audit.duplicates import MIRRORED, SAME
 from tl_keras.audit.facts import Facts
@@ -209,11 +209,16 @@ def checked_report(name: str, facts: Facts) -> dict:
 
     listing = Listing({"train": Examples((), np.zeros(0, np.int32))},
                       (name, "b"), {name: 1})  # fmt: skip
-    report = Report(name, Rules(), listing, faults=(name,), warnings=(name,))
+    doubted = Suspect(name, "", name, "b", 0.1, 0.9)
+    report = Report(
+        name, Rules(), listing, faults=(name,), warnings=(name,),
+        suspects=(doubted,),
+    )  # fmt: skip
     return {
         "name": name, "report": report, "books": report.books(),
         "classes": showing.classes(report), "sizes": showing.sizes(()),
         "skipped": showing.skipped(report, 9), "same": [], "alike": [],
+        "suspects": showing.doubted(report),
     }  # fmt: skip
 
 
@@ -293,7 +298,7 @@ def test_a_run_leaves_out_what_the_check_skips(pets, capsys):
     config = TransferConfig(
         dataset=str(pets), max_bad_fraction=0.1, val_fraction=0.2
     )
-    report, images = check_data(config, 16, "crop")
+    report, images = check_data(config, 16)
     assert images.books["skipped"] == 1
     assert images.books["found"] == 13
     ids = [i for e in images.examples().values() for i in e.ids]
