@@ -306,4 +306,4 @@ def test_a_run_leaves_out_what_the_check_skips(pets, capsys):
     assert len(ids) == 12
     assert report.listing.skipped[0].id == "cat/bad.jpg"
     off = dataclasses.replace(config, check="off")
-    assert check_data(off, 16, "crop")[1].books["used"] != images.books["used"]
+    assert check_data(off, 16)[1].books["used"] != images.books["used"]
