@@ -10,11 +10,15 @@ import types
 import pytest
 from spoiling import good_folder
 
-from tl_keras import check, train
+from tl_keras import check, report, train
 from tl_keras.command_line import run_command
 from tl_keras.settings import allowed_types
 
-COMMANDS = {"train": train.COMMAND, "check": check.COMMAND}
+COMMANDS = {
+    "train": train.COMMAND,
+    "check": check.COMMAND,
+    "report": report.COMMAND,
+}
 HUGE = "1" + "0" * 400
 
 

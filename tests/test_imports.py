@@ -36,8 +36,9 @@ ALLOWED = {
     "callbacks": set(),
     "phases": {"classifier", "callbacks", "features", "data"},
     "evaluation": set(),
+    "explanations": set(),
     "servable": {"classifier"},
-    "run_card": {"evaluation"},
+    "run_card": {"evaluation", "explanations"},
     "job": {
         "config", "devices", "data", "classifier", "phases", "evaluation",
         "servable", "run_card", "backbones", "features", "precision", "cache",
@@ -45,6 +46,7 @@ ALLOWED = {
     },
     "command_line": {"config"},
     "check": {"command_line", "config", "job"},
+    "report": {"command_line", "config", "job"},
     "train": {"command_line", "config", "backbones", "job"},
     "__init__": {"callbacks"},
 }  # fmt: skip

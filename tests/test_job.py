@@ -47,6 +47,7 @@ def test_a_run_leaves_what_it_promises(config, capsys):
         "run.flags", "metrics.json", "history.csv", "split.csv", "logs",
         "predictions.csv", "model.keras", "labels.txt", "curves.png",
         "confusion.png", "data_report.json", "data_report.html",
+        "report.html", "report.md",
     }  # fmt: skip
     stored = json.loads((result.run_folder / "metrics.json").read_text())
     assert stored == result.metrics

@@ -1,4 +1,4 @@
-"""run_card.py: the files after a run."""
+"""run_card: the files after a run, its statistics and its words."""
 
 import csv
 import json
@@ -8,6 +8,9 @@ import pytest
 from PIL import Image
 
 from tl_keras import evaluation, run_card
+from tl_keras.errors import DataError
+from tl_keras.run_card import plots, statistics, words
+from tl_keras.run_card.files import read_run
 
 
 def count(probabilities, labels, class_names):
@@ -101,3 +104,177 @@ def test_versions_are_those_installed():
     import keras
 
     assert run_card.versions()["keras"] == keras.__version__
+
+
+def test_a_plot_has_neither_mathematics_nor_controls_of_names():
+    names = ["$\\frac{", "a\x1b[31m", "\u732b" * 40]
+    light, dark = plots.in_both_themes(
+        plots.confusion_figure, np.eye(3, dtype=int), names
+    )
+    assert light != dark
+    assert light.startswith("data:image/svg+xml;base64,")
+    assert plots.short_name(names[1]) == "a\\x1b[31m"
+    assert len(plots.short_name(names[2])) == plots.NAME_LENGTH
+
+
+def test_curves_of_what_is_not_finite_leave_gaps():
+    rows = [{**row} for row in HISTORY[:3]]
+    rows[1] |= {"cross_entropy": float("nan"), "accuracy": float("inf")}
+    rows[2]["learning_rate"] = 0.0
+    figure = plots.curves_figure(rows)
+    drawn = figure.axes[0].lines[0].get_ydata()
+    np.testing.assert_array_equal(np.isnan(drawn), [False, True, False])
+    assert np.isnan(figure.axes[2].lines[0].get_ydata()[2])
+
+
+def test_pairs_are_counted_on_the_same_pictures():
+    labels = np.array([0, 0, 1, 1, 1])
+    first, second = np.array([0, 1, 1, 0, 0]), np.array([0, 0, 0, 1, 0])
+    assert statistics.paired_counts(labels, first, second) == {
+        "both_right": 1, "first_only": 1, "second_only": 2, "both_wrong": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "p_value", "verdict"),
+    [
+        # Two-sided, by hand: 2 * P(X <= lost) for a fair coin.
+        (0, 5, 2 / 2**5, "cannot tell"),
+        (0, 6, 2 / 2**6, "better"),
+        (6, 0, 2 / 2**6, "worse"),
+        (1, 7, 2 * (1 + 8) / 2**8, "cannot tell"),
+        (1, 8, 2 * (1 + 9) / 2**9, "better"),
+        (3, 3, 1.0, "cannot tell"),
+        (0, 0, 1.0, "cannot tell"),
+    ],
+)
+def test_mcnemar_is_exact(lost, won, p_value, verdict):
+    found = statistics.paired_comparison(
+        {"both_right": 50, "first_only": lost, "second_only": won,
+         "both_wrong": 9}
+    )  # fmt: skip
+    assert found["p_value"] == pytest.approx(p_value)
+    assert found["verdict"] == verdict
+    low, high = found["interval"]
+    assert low <= found["difference"] <= high
+    assert found["difference"] == pytest.approx(
+        (won - lost) / (59 + lost + won)
+    )
+
+
+def test_the_interval_of_a_difference_is_as_wide_as_theory_says():
+    counts = {"both_right": 800, "first_only": 50, "second_only": 90,
+              "both_wrong": 60}  # fmt: skip
+    found = statistics.paired_comparison(counts)
+    spread = np.sqrt(140 / 1000 - 0.04**2) / np.sqrt(1000)
+    np.testing.assert_allclose(
+        found["interval"], [0.04 - 1.96 * spread, 0.04 + 1.96 * spread],
+        atol=1.5e-3,
+    )  # fmt: skip
+    assert found == statistics.paired_comparison(counts)
+
+
+def test_calibration_is_weighed_by_the_bins_counts():
+    # Ten answers at 0.95, nine right; two at 0.55, none right.
+    scores = np.array([0.95] * 10 + [0.55] * 2)
+    predicted = np.zeros(12, int)
+    labels = np.array([0] * 9 + [1] + [1, 1])
+    bins, error = statistics.calibration(scores, predicted, labels)
+    assert len(bins) == statistics.ECE_BINS == 15
+    assert error == pytest.approx((10 * 0.05 + 2 * 0.55) / 12)
+    assert [b["count"] for b in bins if b["count"]] == [2, 10]
+    assert [b["accuracy"] for b in bins if b["count"]] == [0, 0.9]
+    assert bins[0]["accuracy"] is None
+
+
+def test_a_bin_holds_its_upper_edge_and_all_are_held():
+    scores = np.array([0.0, 1 / 15, 1.0])
+    bins, _ = statistics.calibration(scores, np.zeros(3), np.zeros(3))
+    assert bins[0]["count"] == 2
+    assert bins[-1]["count"] == 1
+
+
+def test_thresholds_trade_coverage_for_accuracy():
+    scores = np.array([0.55, 0.65, 0.92, 0.97])
+    rows = statistics.thresholds(
+        scores, np.array([0, 0, 0, 0]), np.array([1, 1, 0, 0])
+    )
+    of = {row["threshold"]: row for row in rows}
+    assert (of[0.5]["coverage"], of[0.5]["accuracy"]) == (1, 0.5)
+    assert (of[0.9]["coverage"], of[0.9]["accuracy"]) == (0.5, 1)
+    assert of[0.99]["answered"] == 0
+    assert of[0.99]["accuracy"] is None
+
+
+def test_confused_pairs_come_by_number_then_by_share():
+    labels = np.array([0] * 10 + [1] * 4 + [2] * 5)
+    predicted = np.array(
+        [1] * 2 + [0] * 8 + [0] * 2 + [1] * 2 + [1] * 3 + [2] * 2
+    )
+    cells = statistics.confusion_cells(labels, predicted)
+    assert sum(count for *_, count in cells) == 19
+    pairs = statistics.confused_pairs(cells, {0: 10, 1: 4, 2: 5})
+    assert [(p["true"], p["predicted"], p["count"]) for p in pairs] == [
+        (2, 1, 3), (1, 0, 2), (0, 1, 2),
+    ]  # fmt: skip
+    assert pairs[0]["of"] == 5
+
+
+def metrics_of(phases, **values):
+    return {
+        "kept_phase": phases[-1][0],
+        "phases": [
+            {"name": name, "at_best_epoch": logs} for name, logs in phases
+        ],
+        "card": {"comparisons": []},
+    } | values  # fmt: skip
+
+
+def test_the_verdict_says_why_weights_are_kept():
+    two = [
+        ("head", {"val_cross_entropy": 0.3, "val_accuracy": 0.9}),
+        ("fine_tune", {"val_cross_entropy": 0.2, "val_accuracy": 0.95}),
+    ]
+    (line,) = words.reasons(metrics_of(two))
+    assert (
+        "the lowest loss on validation (0.200; frozen backbone 0.300)" in line
+    )
+    (line,) = words.reasons(metrics_of(two, monitor="val_accuracy"))
+    assert "the highest accuracy on validation (95.0 %; " in line
+    (line,) = words.reasons(metrics_of([two[0], ("fine_tune", two[0][1])]))
+    assert "the earlier of equals" in line
+    (line,) = words.reasons(metrics_of([("head", {}), ("fine_tune", {})]))
+    assert "nothing to validate on" in line
+    (line,) = words.reasons(metrics_of(two[:1]))
+    assert "There was one phase" in line
+
+
+@pytest.mark.parametrize(
+    ("right", "phrase"),
+    [(90, "against 50.0 %"), (52, "cannot tell from 50.0 %"),
+     (20, "worse than 50.0 %")],
+)  # fmt: skip
+def test_the_headline_compares_with_the_most_frequent_class(right, phrase):
+    test = {
+        "accuracy": right / 100, "examples": 100,
+        "accuracy_interval": evaluation.wilson_interval(right, 100),
+    }  # fmt: skip
+    card = {"majority": {"accuracy": 0.5, "class": "cat"}}
+    line = words.headline({"test": test, "card": card})
+    assert f"Right on {right}.0 % of 100 test pictures" in line
+    assert phrase in line
+
+
+def test_small_differences_have_no_sign_and_tiny_chances_no_digits():
+    assert words.points(-0.0001) == "0.0"
+    assert words.points(0.012) == "+1.2"
+    assert words.p_value(0.00001) == "p < 0.001"
+    assert words.p_value(0.0421) == "p = 0.042"
+
+
+def test_a_folder_that_holds_no_run_is_said_to_hold_none(tmp_path):
+    with pytest.raises(DataError, match=r"no metrics.json in it"):
+        read_run(tmp_path)
+    (tmp_path / "metrics.json").write_text("{")
+    with pytest.raises(DataError, match="do not fit together"):
+        read_run(tmp_path)

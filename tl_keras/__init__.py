@@ -25,6 +25,7 @@ _ROOMS = {
     "fit_phases": "phases",
     "FeatureStore": "features",
     "evaluate_classifier": "evaluation",
+    "grad_cam": "explanations",
     "export_saved_model": "servable",
 }
 __all__ = [*_ROOMS, "callbacks"]

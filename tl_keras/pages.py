@@ -67,8 +67,18 @@ def _environment() -> jinja2.Environment:
         ),
     )
     environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters["percent"] = lambda share: together(
+        f"{100 * share:.1f} %"
+    )
+    environment.filters["together"] = together
     environment.filters["with_flags"] = _with_flags
     return environment
+
+
+def together(text: str) -> markupsafe.Markup:
+    """Escapes a text, and keeps numbers and their % on one line."""
+    safe = str(markupsafe.escape(escape_controls(text)))
+    return markupsafe.Markup(re.sub(r"(?<=\d) %", "&nbsp;%", safe))
 
 
 def _with_flags(text: str) -> markupsafe.Markup:

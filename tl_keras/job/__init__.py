@@ -21,19 +21,23 @@ import keras
 
 from tl_keras import atomic, run_card
 from tl_keras.audit import write_reports
+from tl_keras.classifier import probabilities_model
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, MachineError, NotPublishedError
 from tl_keras.evaluation import Evaluation
 from tl_keras.job.checking import check_writable
+from tl_keras.job.measuring import measured
 from tl_keras.job.preparation import Prepared, prepare
 from tl_keras.job.record import (
     collect,
     describe_data,
     describe_plan,
     note_suspects,
+    stopped,
     summary,
     write_record,
 )
+from tl_keras.job.reporting import publish_card
 from tl_keras.job.training import (
     enough_memory,
     evaluate_phases,
@@ -92,12 +96,21 @@ def _run(config: TransferConfig) -> RunResult:
     store = feature_store(config)
     write_reports(prepared.report, folder)
     print(describe_data(prepared.report, images), flush=True)
-    with clock("train"), readable(images):
-        fit = train(prepared, folder, store)
+    try:
+        with clock("train"), readable(images):
+            fit = train(prepared, folder, store)
+    except DivergedError as error:
+        # It left no model, but the page shows how far it came.
+        metrics = stopped(prepared, str(error), clock.all_seconds())
+        run_card.write_metrics(folder / "metrics.json", metrics)
+        publish_card(folder, config, prepared.report.listing, None)
+        raise
     note_suspects(prepared, fit, folder)
     with clock("evaluate"), readable(images):
         evaluations = evaluate_phases(prepared, fit, store)
     write_record(prepared, folder, evaluations[fit.kept], fit)
+    with clock("measure"), readable(images):
+        cost = measured(prepared, fit, store, folder)
     version, scratch = None, None
     try:
         with clock("export"), enough_memory():
@@ -109,11 +122,20 @@ def _run(config: TransferConfig) -> RunResult:
     except NotPublishedError as error:
         raise NotPublishedError(f"{error} - the model is in {folder}") from None
     finally:
-        # Last, so that a folder with metrics.json is a whole one; whatever
-        # becomes of the export, what was trained is not lost.
-        seconds = {**clock.seconds, "total": clock.total()}
-        metrics = collect(prepared, fit, evaluations, scratch, version, seconds)
+        # Last, so that a folder with metrics.json is a whole one but for its
+        # page, which can be made again; whatever becomes of the export, what
+        # was trained is not lost.
+        seconds = clock.all_seconds()
+        metrics = collect(
+            prepared, fit, evaluations, scratch, version, seconds, cost
+        )
         run_card.write_metrics(folder / "metrics.json", metrics)
+        metrics = publish_card(
+            folder,
+            config,
+            prepared.report.listing,
+            probabilities_model(model),
+        )
     print(summary(metrics, version, folder), flush=True)
     return RunResult(
         metrics, version, folder, model, images.class_names, fit.history
@@ -149,9 +171,10 @@ class Clock:
         yield
         self.seconds[stage] = round(time.perf_counter() - began, 3)
 
-    def total(self) -> float:
-        """Seconds since the clock was made."""
-        return round(time.perf_counter() - self.began, 3)
+    def all_seconds(self) -> dict[str, float]:
+        """Seconds by stage, and their "total" since the clock was made."""
+        total = round(time.perf_counter() - self.began, 3)
+        return {**self.seconds, "total": total}
 
 
 @contextlib.contextmanager

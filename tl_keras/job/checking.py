@@ -43,15 +43,21 @@ def check_data(
         # Nothing else names them: what a check prints, a run does not.
         names = names_of_skips(report.listing)
         raise DataError([*names, *report.faults])
-    decoding = Decoding(
+    images = split_images(
+        report.listing, cut_of(config), decoding_of(config, image_size)
+    )
+    return with_warnings_of_the_cut(report, images), images
+
+
+def decoding_of(config: TransferConfig, image_size: int) -> Decoding:
+    """How a file's bytes become the network's square."""
+    return Decoding(
         image_size,
         config.resize,
         config.alpha_background,
         config.bit_depth_scale,
         config.max_pixels,
     )
-    images = split_images(report.listing, cut_of(config), decoding)
-    return with_warnings_of_the_cut(report, images), images
 
 
 def with_warnings_of_the_cut(report: Report, images: ImageSplits) -> Report:

@@ -5,6 +5,7 @@ lines a person reads at the end.
 """
 
 import dataclasses
+import os
 import pathlib
 import shutil
 
@@ -18,6 +19,7 @@ from tl_keras.classifier import (
 )
 from tl_keras.data import ImageSplits, write_split
 from tl_keras.evaluation import Evaluation
+from tl_keras.job.measuring import file_bytes, peak_memory, signatures
 from tl_keras.job.preparation import Prepared
 from tl_keras.phases import FitResult, Phase, PhaseResult
 from tl_keras.servable import LABELS_FILE, labels_text
@@ -34,43 +36,95 @@ def collect(
     scratch: Evaluation | None,
     version: pathlib.Path | None,
     seconds: dict[str, float],
+    cost: dict,
 ) -> dict:
     """All numbers of a run, as metrics.json holds them.
 
-    `version` is None where the export was not published.
+    `version` is None where the export was not published; `cost` is
+    `measuring.measured`.
     """
     images = prepared.images
-    parameters = prepared.model.count_params()
+    if version is not None:
+        cost = {**cost, "export_bytes": file_bytes(version)}
     metrics = {
         "test": evaluations[fit.kept].metrics,
         "kept_phase": fit.phases[fit.kept].phase.name,
         "phases": [
-            phase_numbers(result, evaluation)
+            phase_numbers(result, evaluation, len(images.train))
             | {"done_once": done_once(prepared, result.phase)}
             for result, evaluation in zip(fit.phases, evaluations, strict=True)
         ],
     }
     if scratch is not None:
         metrics["scratch"] = {"test": scratch.metrics}
-    return metrics | {
+    return (
+        metrics
+        | {
+            "comparisons": compared(fit, evaluations, scratch),
+            "export": version
+            and {
+                "version": int(version.name),
+                "signatures": signatures(version),
+            },
+        }
+        | describe_run(prepared, seconds, cost)
+    )
+
+
+def stopped(prepared: Prepared, why: str, seconds: dict[str, float]) -> dict:
+    """What metrics.json holds of a run that diverged: no test, but why."""
+    return {"stopped": why} | describe_run(prepared, seconds, {})
+
+
+def describe_run(
+    prepared: Prepared, seconds: dict[str, float], cost: dict
+) -> dict:
+    """Numbers of a run that do not depend on what it learnt."""
+    images, config = prepared.images, prepared.config
+    return {
+        "monitor": config.monitor,
         "data": {**images.books, "fingerprint": images.fingerprint},
         "class_names": list(images.class_names),
         "model": {
-            "backbone": prepared.config.backbone,
-            "parameters": parameters,
+            # A file's folders tell names, and are in run.flags.
+            "backbone": os.path.basename(config.backbone),
+            "parameters": prepared.model.count_params(),
             "image_size": images.train.image_size,
-            "precision": prepared.config.precision,
+            "precision": config.precision,
         },
-        "export": version and {"version": int(version.name)},
         "device": prepared.device,
-        "seed": prepared.config.seed,
+        "seed": config.seed,
         "seconds": seconds,
+        "cost": {"peak_memory_bytes": peak_memory(), **cost},
         "versions": run_card.versions(),
     }
 
 
-def phase_numbers(result: PhaseResult, evaluation: Evaluation) -> dict:
-    """One phase as metrics.json holds it."""
+def compared(
+    fit: FitResult, evaluations: list[Evaluation], scratch: Evaluation | None
+) -> list[dict]:
+    """Which of two had the same test pictures right, as four counts each."""
+    names = [result.phase.name for result in fit.phases]
+    pairs = [
+        (names[0], evaluations[0], names[i], evaluations[i])
+        for i in range(1, len(names))
+    ]
+    if scratch is not None:
+        pairs.append(
+            ("scratch", scratch, names[fit.kept], evaluations[fit.kept])
+        )
+    return [
+        {"first": first, "second": second}
+        | run_card.paired_counts(one.labels, one.predicted, two.predicted)
+        for first, one, second, two in pairs
+    ]
+
+
+def phase_numbers(
+    result: PhaseResult, evaluation: Evaluation, pictures: int
+) -> dict:
+    """One phase as metrics.json holds it; it trained on so many pictures."""
+    epochs = result.last_epoch - result.first_epoch + 1
     return {
         "name": result.phase.name,
         "solver": result.phase.solver,
@@ -81,6 +135,7 @@ def phase_numbers(result: PhaseResult, evaluation: Evaluation) -> dict:
         "best_epoch": result.best_epoch,
         "at_best_epoch": result.best_logs,
         "seconds": round(result.seconds, 3),
+        "pictures_per_second": round(epochs * pictures / result.seconds, 3),
         "test": evaluation.metrics,
     }
 
@@ -234,6 +289,7 @@ def summary(metrics: dict, version: pathlib.Path, folder: pathlib.Path) -> str:
         f"pictures, loss {test['loss']:.4f}",
         f"export: {version} (loaded and checked in a fresh process)",
         f"record: {folder}",
+        f"page: {folder / 'report.html'}",
         f"seconds: {metrics['seconds']['total']:.1f}",
     ]
     return "\n".join(lines)

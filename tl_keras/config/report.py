@@ -1,0 +1,35 @@
+"""The settings of `python -m tl_keras.report`. No TensorFlow.
+
+    ReportConfig(run="saved_models/flowers/run").validate()
+
+In: values, or the strings of a flag file. Out: a frozen `ReportConfig`.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+
+from tl_keras.settings import Fault, Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportConfig(Settings):
+    """Which run's page is made again."""
+
+    run: str = setting(
+        "",
+        "the run/ folder that a training run left, such as "
+        "saved_models/flowers/run",
+        group="Run",
+        path=True,
+    )
+
+    def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
+        """What is wrong with these values together."""
+        if not os.path.isfile(os.path.join(self.run, "metrics.json")):
+            yield Fault(
+                ("run",),
+                f"--run={self.run}: expected the run/ folder that a training "
+                "run leaves, with metrics.json in it, such as "
+                "saved_models/flowers/run",
+            )

@@ -1,0 +1,33 @@
+"""`python -m tl_keras.report`: the page of a run that was made before."""
+
+import sys
+from collections.abc import Sequence
+
+from tl_keras.command_line import Command, run_command
+from tl_keras.config import ReportConfig
+
+
+def body(config: ReportConfig, switches: set[str]) -> None:
+    """Writes report.html and report.md into the run's folder."""
+    from tl_keras.job.reporting import report_on
+
+    report_on(config)
+
+
+COMMAND = Command(
+    module="tl_keras.report",
+    purpose="Makes report.html and report.md of a training run again, from "
+    "the files in its run/ folder. Pictures are shown where the dataset is "
+    "still where it was.",
+    settings=ReportConfig,
+    body=body,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; `argv` without the program's name."""
+    return run_command(COMMAND, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

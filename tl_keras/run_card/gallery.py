@@ -1,0 +1,146 @@
+"""Chosen test pictures -> cards with thumbnails and Grad-CAM.
+
+In: the `gallery` of a run's card, an `Album` that finds pictures, the model.
+Out: what the template shows. Where a picture or the model is no longer there,
+the words are shown without it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import keras
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from tl_keras import pages
+from tl_keras.explanations import grad_cam
+
+# Of all data: addresses of pictures; the page shall stay below 5 MB.
+MOST_BYTES = 3_600_000
+HEAT = matplotlib.colormaps["inferno"]
+MOST_HEAT = 0.75  # so that the picture is seen through it
+
+
+class Album(Protocol):
+    """Finds the pictures of a dataset again, by split and id."""
+
+    def square(self, split: str, id_: str) -> np.ndarray | None:
+        """uint8 (size, size, 3) as the network sees it; None if it is gone."""
+
+    def label(self, split: str, id_: str) -> str:
+        """The class it lies in; "" when unknown."""
+
+
+class Gallery:
+    """Makes cards of examples; counts what the pictures weigh.
+
+    Args:
+        class_names: in the order of the labels.
+        album: where pictures are, or None.
+        model: pixels -> probabilities, or None for no Grad-CAM.
+
+    Attributes:
+        lost: how many pictures were asked for and are no longer there.
+        left_out: how many were left out for the page's size.
+    """
+
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        album: Album | None,
+        model: keras.Model | None,
+    ):
+        self.class_names = class_names
+        self.album = album
+        self.model = model
+        self.lost = self.left_out = self._bytes = 0
+        self._squares: dict[tuple[str, str], np.ndarray | None] = {}
+        self._heat: dict[str, np.ndarray] = {}
+
+    def look(self, examples: Sequence[Mapping]) -> None:
+        """Computes the Grad-CAM of test examples, each picture once."""
+        seen = {
+            e["id"]: e["predicted"]
+            for e in examples
+            if self._square("test", e["id"]) is not None
+        }
+        if self.model is None or not seen:
+            return
+        pictures = np.stack([self._square("test", id_) for id_ in seen])
+        try:
+            maps = grad_cam(self.model, pictures, classes=list(seen.values()))
+        except ValueError:  # A network that has no map of features.
+            return
+        self._heat = dict(zip(seen, maps, strict=True))
+
+    def card(self, example: Mapping) -> dict:
+        """One test example: pictures, names, probability."""
+        picture = heat = ""
+        square = self._square("test", example["id"])
+        if square is not None:
+            shown = enlarged(square)
+            picture = self._weighed(pages.thumbnail(shown))
+            if picture and example["id"] in self._heat:
+                under = heated(shown, self._heat[example["id"]])
+                heat = self._weighed(pages.thumbnail(under))
+        return {
+            "id": example["id"],
+            "true": self.class_names[example["true"]],
+            "predicted": self.class_names[example["predicted"]],
+            "right": example["true"] == example["predicted"],
+            "score": example["score"],
+            "picture": picture,
+            "heat": heat,
+        }
+
+    def plain(self, split: str, id_: str) -> dict:
+        """A picture of any split, with the class it lies in."""
+        square = self._square(split, id_)
+        picture = ""
+        if square is not None:
+            picture = self._weighed(pages.thumbnail(enlarged(square)))
+        label = self.album.label(split, id_) if self.album else ""
+        return {"id": id_, "split": split, "label": label, "picture": picture}
+
+    def _square(self, split: str, id_: str) -> np.ndarray | None:
+        if self.album is None:
+            return None
+        if (split, id_) not in self._squares:
+            square = self.album.square(split, id_)
+            self._squares[split, id_] = square
+            self.lost += square is None
+        return self._squares[split, id_]
+
+    def _weighed(self, address: str) -> str:
+        """The picture, or "" where the page would become too large."""
+        if self._bytes + len(address) > MOST_BYTES:
+            self.left_out += 1
+            return ""
+        self._bytes += len(address)
+        return address
+
+
+def enlarged(square: np.ndarray) -> np.ndarray:
+    """A square at least as large as a thumbnail, so that a map lies finely."""
+    side = pages.THUMBNAIL_SIDE
+    if len(square) >= side:
+        return square
+    image = Image.fromarray(square).resize((side, side), Image.Resampling.BOX)
+    return np.asarray(image)
+
+
+def heated(square: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A picture under its map: grey where nothing speaks for the class.
+
+    Args:
+        square: uint8 (size, size, 3).
+        heat: float (any, any), 0 to 1.
+    """
+    size = square.shape[1::-1]
+    map_ = Image.fromarray(np.uint8(255 * heat))
+    map_ = np.asarray(map_.resize(size, Image.Resampling.BILINEAR)) / 255
+    grey = square.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
+    strength = MOST_HEAT * map_[..., None]
+    mixed = (1 - strength) * grey + strength * 255 * HEAT(map_)[..., :3]
+    return np.uint8(mixed.round())

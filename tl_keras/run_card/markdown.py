@@ -1,0 +1,123 @@
+"""Metrics with their card -> report.md, for a pull request.
+
+In: the numbers. Out: Markdown without HTML. Names are data: they stand in code
+spans, where nothing of them is markup.
+"""
+
+import re
+from collections.abc import Mapping
+
+from tl_keras import pages
+from tl_keras.run_card import words
+
+MOST_CLASSES = 10
+
+
+def as_markdown(metrics: Mapping) -> str:
+    """A run in a page of Markdown."""
+    card = metrics["card"]
+    lines = [f"# {code(card['name'])}: run card", "", words.headline(metrics)]
+    lines += ["", *(f"- {plain(line)}" for line in words.reasons(metrics)), ""]
+    if "test" in metrics:
+        lines += _scores(metrics) + _mistakes(metrics)
+    lines += _cost(metrics)
+    lines += [
+        "## Repeat it",
+        "",
+        "    python -m tl_keras.train --flagfile=run.flags --output_dir=NEW",
+        "",
+        f"Seed {metrics['seed']}, data fingerprint "
+        f"`{metrics['data']['fingerprint'][:16]}`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def code(name: str) -> str:
+    """A name as a code span that nothing in it can end."""
+    # A table's cell ends at a pipe even inside a code span.
+    shown = pages.escape_controls(name).replace("|", "\\|") or " "
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if longest else ""
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
+def plain(text: str) -> str:
+    """A line of ours that may quote others' words: no markup in it."""
+    return re.sub(r"([\\`*_{}\[\]<>|#!~@])", r"\\\1", text)
+
+
+def _scores(metrics: Mapping) -> list[str]:
+    rows = [
+        "| test split | accuracy | 95 % interval | macro-F1 |",
+        "|---|---|---|---|",
+    ]
+    tests = [
+        (p["name"], p["test"], p["name"] == metrics["kept_phase"])
+        for p in metrics["phases"]
+    ]
+    if "scratch" in metrics:
+        tests.append(("scratch", metrics["scratch"]["test"], False))
+    for name, test, kept in tests:
+        mark = " (kept)" if kept else ""
+        rows.append(
+            f"| {plain(words.phase_name(name))}{mark} | "
+            f"{words.percent(test['accuracy'])} | "
+            f"{words.interval(test['accuracy_interval'])} | "
+            f"{test['macro_f1']:.3f} |"
+        )
+    majority = metrics["card"]["majority"]
+    rows.append(
+        f"| always {code(majority['class'])} | "
+        f"{words.percent(majority['accuracy'])} | | |"
+    )
+    return [*rows, ""]
+
+
+def _mistakes(metrics: Mapping) -> list[str]:
+    card, names = metrics["card"], metrics["class_names"]
+    lines = [
+        f"Expected calibration error: {card['calibration']['ece']:.3f}.",
+        "",
+    ]
+    if card["confused_pairs"]:
+        lines += ["## Most confused", ""]
+        lines += [
+            f"- {code(names[p['true']])} taken for "
+            f"{code(names[p['predicted']])}: {p['count']:,} of {p['of']:,}"
+            for p in card["confused_pairs"]
+        ]
+        lines += [""]
+    lines += [
+        "## Classes with the lowest F1",
+        "",
+        "| class | F1 | precision | recall | pictures |",
+        "|---|---|---|---|---|",
+    ]
+    for number in card["worst_classes"][:MOST_CLASSES]:
+        row = metrics["test"]["per_class"][names[number]]
+        lines.append(
+            f"| {code(names[number])} | {row['f1']:.3f} | "
+            f"{row['precision']:.3f} | {row['recall']:.3f} | "
+            f"{row['support']:,} |"
+        )
+    return [*lines, ""]
+
+
+def _cost(metrics: Mapping) -> list[str]:
+    cost = metrics.get("cost", {})
+    lines = [
+        "## Cost",
+        "",
+        f"- {metrics['seconds']['total']:.1f} seconds in all on "
+        f"{metrics['device']}",
+    ]
+    if "peak_memory_bytes" in cost:
+        most = cost["peak_memory_bytes"] / 1e6
+        lines.append(f"- {most:,.0f} MB of memory at most")
+    if "latency_seconds" in cost:
+        lines += [
+            f"- {1000 * cost['latency_seconds']:.1f} ms for one picture",
+            f"- {cost['model_bytes'] / 1e6:,.1f} MB: model.keras",
+        ]
+    return [*lines, ""]

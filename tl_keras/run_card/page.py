@@ -1,0 +1,215 @@
+"""A run's folder -> report.html, report.md, and the card in metrics.json.
+
+    metrics = write_card("saved_models/flowers/run", album, model)
+
+In: the files of a run; an album and the model for the pictures, where there
+are any. Out: the page. It comes from those files alone, so it can be made
+again, and shows no path, user or host.
+"""
+
+import os
+import pathlib
+import shlex
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from tl_keras import atomic, pages
+from tl_keras.run_card import plots, words
+from tl_keras.run_card.files import RunRecord, read_run, write_metrics
+from tl_keras.run_card.gallery import Album, Gallery
+from tl_keras.run_card.markdown import as_markdown
+from tl_keras.run_card.numbers import MOST_DUPLICATES, card_numbers
+
+WIDE_FROM = 20  # classes above which the confusion matrix needs all the width
+MOST_ROWS = 100  # of the table of classes
+GALLERY = (
+    ("mistakes", "Wrong, and sure of it"),
+    ("uncertain", "Least certain"),
+    ("right", "Right, a few of each class"),
+)
+
+
+def write_card(
+    folder: str | os.PathLike,
+    album: Album | None = None,
+    model: keras.Model | None = None,
+    no_pictures: str = "",
+) -> dict:
+    """Writes report.html and report.md, and the card into metrics.json.
+
+    Args:
+        folder: `run/`, with metrics.json in it.
+        album: finds the pictures again; None shows none.
+        model: pixels (batch, size, size, 3), 0 to 255 -> probabilities, for
+            Grad-CAM; None shows none.
+        no_pictures: why there is no album, in words for the page.
+
+    Returns:
+        The metrics, with `card`.
+
+    Raises:
+        DataError: the folder holds no run, or its files do not fit together.
+    """
+    folder = pathlib.Path(folder)
+    record = read_run(folder)
+    metrics = {**record.metrics, "card": card_numbers(record)}
+    gallery = Gallery(metrics.get("class_names", ()), album, model)
+    page = pages.render(
+        "report.html", **_view(record, metrics, gallery, no_pictures)
+    )
+    with atomic.replacing(folder / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    with atomic.replacing(folder / "report.md") as temporary:
+        temporary.write_text(as_markdown(metrics), encoding="utf-8")
+    write_metrics(folder / "metrics.json", metrics)
+    return metrics
+
+
+def _view(
+    record: RunRecord, metrics: Mapping, gallery: Gallery, no_pictures: str
+) -> dict:
+    """What the template is filled with."""
+    card = metrics["card"]
+    names = metrics.get("class_names", [])
+    examples = card.get("gallery", {})
+    gallery.look([e for kind in examples.values() for e in kind])
+    view = {
+        "name": record.name,
+        "metrics": metrics,
+        "card": card,
+        "names": names,
+        "headline": words.headline(metrics),
+        "reasons": words.reasons(metrics),
+        "words": words,
+        "rows": scoreboard(metrics),
+        "curves": _curves(record, metrics),
+        "confusion": "",
+        "reliability": "",
+        "wide": len(names) > WIDE_FROM,
+        "galleries": [
+            (title, [gallery.card(e) for e in examples[kind]])
+            for kind, title in GALLERY
+            if examples.get(kind)
+        ],
+        "pairs": [
+            (pair, gallery.card(example))
+            for pair, example in zip(
+                card.get("confused_pairs", ()),
+                examples.get("pairs", ()),
+                strict=True,
+            )
+        ],
+        "duplicates": _duplicates(card, gallery),
+        "suspects": [
+            (suspect, gallery.plain("train", suspect["id"]))
+            for suspect in card["data"].get("label_suspects", ())
+        ],
+        "curl": _curl(record.name),
+    }
+    if "confusion" in card:
+        matrix = np.zeros((len(names), len(names)), int)
+        for true, predicted, count in card["confusion"]:
+            matrix[true, predicted] = count
+        view["confusion"] = plots.in_both_themes(
+            plots.confusion_figure, matrix, names
+        )
+        view["reliability"] = plots.in_both_themes(
+            plots.reliability_figure, card["calibration"]["bins"]
+        )
+    return view | {"no_pictures": _why_no_pictures(gallery, no_pictures)}
+
+
+def _curves(record: RunRecord, metrics: Mapping) -> tuple[str, str] | str:
+    if not record.history:
+        return ""
+    kept = [
+        p["best_epoch"]
+        for p in metrics.get("phases", ())
+        if p["name"] == metrics["kept_phase"]
+    ]
+    rows = [
+        {**row, "phase": words.phase_name(row["phase"])}
+        for row in record.history
+    ]
+    return plots.in_both_themes(
+        plots.curves_figure, rows, kept[0] if kept else None
+    )
+
+
+def scoreboard(metrics: Mapping) -> list[dict]:
+    """One row a classifier: the phases, the scratch network, the majority."""
+    rows = [
+        {
+            "name": words.phase_name(phase["name"]),
+            "kept": phase["name"] == metrics["kept_phase"],
+            "accuracy": phase["test"]["accuracy"],
+            "interval": phase["test"]["accuracy_interval"],
+            "macro_f1": phase["test"]["macro_f1"],
+        }
+        for phase in metrics.get("phases", ())
+    ]
+    if "scratch" in metrics:
+        test = metrics["scratch"]["test"]
+        rows.append(
+            {
+                "name": words.phase_name("scratch"),
+                "kept": False,
+                "accuracy": test["accuracy"],
+                "interval": test["accuracy_interval"],
+                "macro_f1": test["macro_f1"],
+            }
+        )
+    if "majority" in metrics["card"]:
+        rows.append(
+            {
+                "name": "always the most frequent class",
+                "kept": False,
+                "accuracy": metrics["card"]["majority"]["accuracy"],
+                "interval": None,
+                "macro_f1": None,
+            }
+        )
+    return rows
+
+
+def _duplicates(card: Mapping, gallery: Gallery) -> list[dict]:
+    """Groups of pictures that are the same or alike, the suspects first."""
+    groups = []
+    for group in card["data"].get("duplicates", ())[:MOST_DUPLICATES]:
+        cards = [
+            gallery.plain(picture["split"], picture["id"])
+            for picture in group["pictures"][:2]
+        ]
+        labels = {c["label"] for c in cards if c["label"]}
+        groups.append(
+            {
+                "kind": group["kind"],
+                "cards": cards,
+                "danger": "two labels" if len(labels) > 1 else "",
+            }
+        )
+    return sorted(groups, key=lambda group: not group["danger"])
+
+
+def _why_no_pictures(gallery: Gallery, reason: str) -> str:
+    if gallery.album is None:
+        return reason
+    parts = []
+    if gallery.lost:
+        parts.append("some pictures are no longer where they were")
+    if gallery.left_out:
+        parts.append("some are left out to keep this page small")
+    if gallery.model is None:
+        parts.append("model.keras is not there, so there is no Grad-CAM")
+    return "; ".join(parts)
+
+
+def _curl(name: str) -> str:
+    """The line that asks TensorFlow Serving, for a shell."""
+    address = shlex.quote(f"http://127.0.0.1:8501/v1/models/{name}:predict")
+    return (
+        'curl -d "{\\"instances\\": [{\\"b64\\": '
+        f'\\"$(base64 -w0 picture.jpg)\\"}}]}}" {address}'
+    )

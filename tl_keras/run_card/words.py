@@ -1,0 +1,143 @@
+"""Numbers -> the words of a verdict, the same on the page and in report.md.
+
+In: metrics with their `card`. Out: a sentence and the lines under it. Shares
+are percent with one digit, differences are points of percent.
+"""
+
+from collections.abc import Mapping, Sequence
+
+PHASES = {
+    "head": "frozen backbone",
+    "fine_tune": "fine-tuned",
+    "scratch": "from random weights",
+}
+
+
+def phase_name(name: str) -> str:
+    """What a phase is called where people read it."""
+    return PHASES.get(name, name)
+
+
+def percent(share: float) -> str:
+    """0.9648 -> "96.5 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def interval(pair: Sequence[float]) -> str:
+    """(0.955, 0.973) -> "95.5 to 97.3 %"."""
+    return f"{100 * pair[0]:.1f} to {100 * pair[1]:.1f} %"
+
+
+def points(difference: float) -> str:
+    """-0.012 -> "-1.2"; a difference of shares in points, with its sign."""
+    text = f"{100 * difference:+.1f}"
+    return "0.0" if text in ("-0.0", "+0.0") else text
+
+
+def p_value(value: float) -> str:
+    """0.0421 -> "p = 0.042"; tiny ones say no more than that they are."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def short_loss(value: float) -> str:
+    """A cross-entropy as it is compared: three digits behind the point."""
+    return f"{value:.3f}"
+
+
+def headline(metrics: Mapping) -> str:
+    """The verdict in one sentence."""
+    if "stopped" in metrics:
+        return "This run stopped before it had a model: training diverged."
+    test, card = metrics["test"], metrics["card"]
+    words = (
+        f"Right on {percent(test['accuracy'])} of {test['examples']:,} test "
+        f"pictures (95 % interval {interval(test['accuracy_interval'])})"
+    )
+    majority = card.get("majority")
+    if majority is None:
+        return words + "."
+    low, high = test["accuracy_interval"]
+    beats = "which this test cannot tell from"
+    if low > majority["accuracy"]:
+        beats = "against"
+    elif high < majority["accuracy"]:
+        beats = "which is worse than"
+    words += (
+        f", {beats} {percent(majority['accuracy'])} for always answering "
+        "with the most frequent class"
+    )
+    if "scratch" in metrics:
+        scratch = metrics["scratch"]["test"]["accuracy"]
+        words += (
+            f" and {percent(scratch)} for the same network trained from "
+            "random weights"
+        )
+    return words + "."
+
+
+def reasons(metrics: Mapping) -> list[str]:
+    """The lines under the headline: what each step was worth, what is kept."""
+    if "stopped" in metrics:
+        return [metrics["stopped"]]
+    lines = [_compared(c) for c in metrics["card"]["comparisons"]]
+    return [*lines, _kept(metrics)]
+
+
+def _compared(row: Mapping) -> str:
+    """One paired comparison in words."""
+    first, second = row["first"], row["second"]
+    change = (
+        f"{points(row['difference'])} points, 95 % interval "
+        f"{points(row['interval'][0])} to {points(row['interval'][1])}; "
+        f"{row['second_only']:,} pictures won, {row['first_only']:,} lost, "
+        f"{p_value(row['p_value'])} by McNemar's exact test"
+    )
+    if first == "scratch":
+        subject = "Transfer"
+        what = {
+            "better": "is better than random weights",
+            "worse": "is worse than random weights",
+        }.get(row["verdict"], "or random weights: cannot tell at this size")
+    else:
+        subject = {"fine_tune": "Fine-tuning"}.get(second, phase_name(second))
+        against = {"head": "frozen head"}.get(first, phase_name(first))
+        what = {
+            "better": f"made the {against} better",
+            "worse": f"made the {against} worse",
+        }.get(
+            row["verdict"], f"against the {against}: cannot tell at this size"
+        )
+    return f"{subject} {what} ({change})."
+
+
+def _kept(metrics: Mapping) -> str:
+    """Which phase's weights are kept, and why."""
+    kept, phases = metrics["kept_phase"], metrics["phases"]
+    name = phase_name(kept)
+    if len(phases) == 1:
+        return f"There was one phase, {name}, and its best weights are kept."
+    monitor = metrics.get("monitor", "val_loss")
+    key, words, order = (
+        ("val_accuracy", "the highest accuracy on validation", "{:.1%}")
+        if monitor == "val_accuracy"
+        else ("val_cross_entropy", "the lowest loss on validation", "{:.3f}")
+    )
+    values = {p["name"]: p["at_best_epoch"].get(key) for p in phases}
+    if None in values.values():
+        return (
+            f"Kept are the weights of the last phase, {name}: there was "
+            "nothing to validate on."
+        )
+
+    def shown(value: float) -> str:
+        return order.format(value).replace("%", " %")
+
+    others = ", ".join(
+        f"{phase_name(n)} {shown(v)}" for n, v in values.items() if n != kept
+    )
+    tie = all(v == values[kept] for v in values.values())
+    why = "the earlier of equals on validation" if tie else words
+    return (
+        f"Kept are the weights of the phase {name}: {why} "
+        f"({shown(values[kept])}; {others}). The test pictures had no say."
+    )
