@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -108,9 +109,11 @@ def test_versions_are_those_installed():
 
 def test_a_plot_has_neither_mathematics_nor_controls_of_names():
     names = ["$\\frac{", "a\x1b[31m", "\u732b" * 40]
-    light, dark = plots.in_both_themes(
-        plots.confusion_figure, np.eye(3, dtype=int), names
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Of no room beside the names, too.
+        light, dark = plots.in_both_themes(
+            plots.confusion_figure, np.eye(3, dtype=int), names
+        )
     assert light != dark
     assert light.startswith("data:image/svg+xml;base64,")
     assert plots.short_name(names[1]) == "a\\x1b[31m"

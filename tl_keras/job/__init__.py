@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 import keras
 
-from tl_keras import atomic, run_card
+from tl_keras import atomic
 from tl_keras.audit import write_reports
 from tl_keras.classifier import probabilities_model
 from tl_keras.config import TransferConfig
@@ -37,7 +37,7 @@ from tl_keras.job.record import (
     summary,
     write_record,
 )
-from tl_keras.job.reporting import publish_card
+from tl_keras.job.reporting import record_with_card
 from tl_keras.job.training import (
     enough_memory,
     evaluate_phases,
@@ -96,15 +96,9 @@ def _run(config: TransferConfig) -> RunResult:
     store = feature_store(config)
     write_reports(prepared.report, folder)
     print(describe_data(prepared.report, images), flush=True)
-    try:
-        with clock("train"), readable(images):
-            fit = train(prepared, folder, store)
-    except DivergedError as error:
-        # It left no model, but the page shows how far it came.
-        metrics = stopped(prepared, str(error), clock.all_seconds())
-        run_card.write_metrics(folder / "metrics.json", metrics)
-        publish_card(folder, config, prepared.report.listing, None)
-        raise
+    told = told_if_diverged(prepared, folder, clock)
+    with told, clock("train"), readable(images):
+        fit = train(prepared, folder, store)
     note_suspects(prepared, fit, folder)
     with clock("evaluate"), readable(images):
         evaluations = evaluate_phases(prepared, fit, store)
@@ -129,12 +123,8 @@ def _run(config: TransferConfig) -> RunResult:
         metrics = collect(
             prepared, fit, evaluations, scratch, version, seconds, cost
         )
-        run_card.write_metrics(folder / "metrics.json", metrics)
-        metrics = publish_card(
-            folder,
-            config,
-            prepared.report.listing,
-            probabilities_model(model),
+        metrics = record_with_card(
+            prepared, folder, metrics, probabilities_model(model)
         )
     print(summary(metrics, version, folder), flush=True)
     return RunResult(
@@ -175,6 +165,19 @@ class Clock:
         """Seconds by stage, and their "total" since the clock was made."""
         total = round(time.perf_counter() - self.began, 3)
         return {**self.seconds, "total": total}
+
+
+@contextlib.contextmanager
+def told_if_diverged(
+    prepared: Prepared, folder: pathlib.Path, clock: Clock
+) -> Iterator[None]:
+    """A run that diverges leaves no model, but a page: how far it came."""
+    try:
+        yield
+    except DivergedError as error:
+        metrics = stopped(prepared, str(error), clock.all_seconds())
+        record_with_card(prepared, folder, metrics, None)
+        raise
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from tl_keras.config import ReportConfig, TransferConfig
 from tl_keras.data import Listing
 from tl_keras.errors import TlKerasError
 from tl_keras.job.checking import decoding_of, listing_of
+from tl_keras.job.preparation import Prepared
 
 GONE = (
     "The dataset that run.flags names is no longer there as it was, so no "
@@ -81,6 +82,23 @@ class Album:
 def _written(id_: str) -> str:
     """An id as the files of a run hold it: in UTF-8 whatever it was."""
     return id_.encode("utf-8", "backslashreplace").decode()
+
+
+def record_with_card(
+    prepared: Prepared,
+    folder: pathlib.Path,
+    metrics: dict,
+    model: keras.Model | None,
+) -> dict:
+    """Writes metrics.json, then the page of the same numbers.
+
+    In this order, so that no fault of the page costs the numbers.
+
+    Returns:
+        The metrics with their `card`, as metrics.json holds them now.
+    """
+    run_card.write_metrics(folder / "metrics.json", metrics)
+    return publish_card(folder, prepared.config, prepared.report.listing, model)
 
 
 def publish_card(

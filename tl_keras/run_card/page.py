@@ -10,7 +10,7 @@ again, and shows no path, user or host.
 import os
 import pathlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -71,28 +71,30 @@ def _view(
     record: RunRecord, metrics: Mapping, gallery: Gallery, no_pictures: str
 ) -> dict:
     """What the template is filled with."""
-    card = metrics["card"]
     names = metrics.get("class_names", [])
-    examples = card.get("gallery", {})
-    gallery.look([e for kind in examples.values() for e in kind])
     view = {
         "name": record.name,
         "metrics": metrics,
-        "card": card,
+        "card": metrics["card"],
         "names": names,
         "headline": words.headline(metrics),
         "reasons": words.reasons(metrics),
         "words": words,
         "rows": scoreboard(metrics),
         "curves": _curves(record, metrics),
-        "confusion": "",
-        "reliability": "",
         "wide": len(names) > WIDE_FROM,
-        "galleries": [
-            (title, [gallery.card(e) for e in examples[kind]])
-            for kind, title in GALLERY
-            if examples.get(kind)
-        ],
+        "curl": _curl(record.name),
+    }
+    view |= _plots(metrics["card"], names) | _pictures(metrics["card"], gallery)
+    return view | {"no_pictures": _why_no_pictures(gallery, no_pictures)}
+
+
+def _pictures(card: Mapping, gallery: Gallery) -> dict:
+    """The cards of test pictures and of suspects."""
+    examples = card.get("gallery", {})
+    gallery.look([e for kind in examples.values() for e in kind])
+    # The many right ones last, should the page become too large.
+    return {
         "pairs": [
             (pair, gallery.card(example))
             for pair, example in zip(
@@ -106,19 +108,29 @@ def _view(
             (suspect, gallery.plain("train", suspect["id"]))
             for suspect in card["data"].get("label_suspects", ())
         ],
-        "curl": _curl(record.name),
+        "galleries": [
+            (title, [gallery.card(e) for e in examples[kind]])
+            for kind, title in GALLERY
+            if examples.get(kind)
+        ],
     }
-    if "confusion" in card:
-        matrix = np.zeros((len(names), len(names)), int)
-        for true, predicted, count in card["confusion"]:
-            matrix[true, predicted] = count
-        view["confusion"] = plots.in_both_themes(
+
+
+def _plots(card: Mapping, names: Sequence[str]) -> dict:
+    """Confusion matrix and reliability diagram; "" without predictions."""
+    if "confusion" not in card:
+        return {"confusion": "", "reliability": ""}
+    matrix = np.zeros((len(names), len(names)), int)
+    for true, predicted, count in card["confusion"]:
+        matrix[true, predicted] = count
+    return {
+        "confusion": plots.in_both_themes(
             plots.confusion_figure, matrix, names
-        )
-        view["reliability"] = plots.in_both_themes(
+        ),
+        "reliability": plots.in_both_themes(
             plots.reliability_figure, card["calibration"]["bins"]
-        )
-    return view | {"no_pictures": _why_no_pictures(gallery, no_pictures)}
+        ),
+    }
 
 
 def _curves(record: RunRecord, metrics: Mapping) -> tuple[str, str] | str:

@@ -228,7 +228,10 @@ def confusion_figure(
     """
     count = len(class_names)
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    side = float(np.clip(0.36 * count + 1.6, 3.6, 13))
+    names = [short_name(name) for name in class_names]
+    longest = max(map(len, names))
+    # Names take room on two sides; the cells keep theirs.
+    side = float(np.clip(0.36 * count + 1.4 + 0.11 * longest, 3.6, 14))
     figure = Figure(figsize=(side, side), layout="constrained")
     axis = figure.subplots()
     shades = LinearSegmentedColormap.from_list(
@@ -248,9 +251,8 @@ def confusion_figure(
     axis.tick_params(colors=theme.quiet, labelcolor=theme.ink)
     if count <= MOST_NAMES:
         size = float(np.clip(120 / count, 6.5, 10))
-        names = [short_name(name) for name in class_names]
         turn = {"rotation": 90}
-        if count <= 4:
+        if count <= 4 and longest <= 10:
             turn = {"rotation": 0}
         elif count <= 12:
             turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
