@@ -31,6 +31,7 @@ ALLOWED = {
     "precision": {"classifier", "cache"},
     "data": set(),
     "audit": {"data", "cache"},
+    "calibration": set(),
     "classifier": {"backbones", "pretrained"},
     "features": {"data", "classifier"},
     "callbacks": set(),
@@ -42,7 +43,7 @@ ALLOWED = {
     "job": {
         "config", "devices", "data", "classifier", "phases", "evaluation",
         "servable", "run_card", "backbones", "features", "precision", "cache",
-        "audit",
+        "audit", "calibration",
     },
     "command_line": {"config"},
     "check": {"command_line", "config", "job"},

@@ -47,7 +47,7 @@ def test_a_run_leaves_what_it_promises(config, capsys):
         "run.flags", "metrics.json", "history.csv", "split.csv", "logs",
         "predictions.csv", "model.keras", "labels.txt", "curves.png",
         "confusion.png", "data_report.json", "data_report.html",
-        "report.html", "report.md",
+        "report.html", "report.md", "serving",
     }  # fmt: skip
     stored = json.loads((result.run_folder / "metrics.json").read_text())
     assert stored == result.metrics
@@ -98,6 +98,42 @@ def test_predictions_export_and_model_file_agree(config):
     assert np.mean(right) == result.metrics["test"]["accuracy"]
 
 
+def test_a_temperature_is_in_everything_the_run_leaves(config, monkeypatch):
+    """The head of the model is the plain run's, divided; classes stay."""
+    config = changed(config, fine_tune_epochs=0)
+    plain = run(changed(config, calibrate=False))
+    # Six validation pictures would move nothing.
+    monkeypatch.setattr(job.training, "fit_temperature", lambda *_: 2.5)
+    warm = run(changed(config, output_dir=config.output_dir + "2"))
+    assert plain.metrics["temperature"] is None
+    assert "ece_before" not in plain.metrics["test"]
+    temperature = 2.5
+    assert warm.metrics["temperature"] == {"value": 2.5, "examples": 6}
+    for one, two in zip(
+        plain.model.get_layer("head_logits").get_weights(),
+        warm.model.get_layer("head_logits").get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, two * temperature, rtol=1e-5)
+    assert warm.metrics["test"]["ece_before"] == pytest.approx(
+        plain.metrics["test"]["ece"], abs=1e-4
+    )
+    rows = [read(r.run_folder / "predictions.csv") for r in (plain, warm)]
+    for one, two in zip(*rows, strict=True):
+        assert one["predicted"] == two["predicted"]
+        assert one["score"] != two["score"]
+
+
+def test_without_validation_there_is_no_temperature(config, capsys):
+    config = changed(
+        config, val_fraction=0.0, head_epochs=1, fine_tune_epochs=0
+    )
+    assert run(config).metrics["temperature"] is None
+    assert "calibration: none" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"--calibrate: given, but .* nothing"):
+        run(changed(config, calibrate=True))
+
+
 def test_the_flags_of_a_run_repeat_it(config, tmp_path):
     first = run(config)
     out = tmp_path / "again"
@@ -138,7 +174,7 @@ def test_what_was_trained_outlives_a_failed_export(config, monkeypatch):
     from tl_keras import job
     from tl_keras.errors import NotPublishedError
 
-    def fail(_):
+    def fail(*_):
         raise NotPublishedError("export not published: it differs")
 
     monkeypatch.setattr(job, "export", fail)

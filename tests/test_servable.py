@@ -1,6 +1,9 @@
 """servable: signatures, sizes, the gate, and publishing."""
 
 import os
+import pathlib
+import re
+import shutil
 
 import keras
 import numpy as np
@@ -11,7 +14,15 @@ from tl_keras import pixels
 from tl_keras.classifier import build_classifier, probabilities_model
 from tl_keras.data.catalogues import png
 from tl_keras.errors import NotPublishedError
-from tl_keras.servable import export_saved_model, gate
+from tl_keras.pixels import Decoding
+from tl_keras.servable import (
+    Evaluated,
+    children,
+    export_saved_model,
+    gate,
+    publish,
+)
+from tl_keras.servable.graph import check_operations, read_graph
 
 NAMES = ["apple", "Birne", "čerešňa"]
 RANDOM = np.random.default_rng(0)
@@ -66,14 +77,112 @@ def test_pixels_give_the_same(model, version):
     )
 
 
+OUTPUTS = {
+    "serving_default": {"probabilities", "classes", "scores", "status"},
+    "serving_float": {"probabilities", "classes", "scores"},
+    "features": {"features", "status"},
+    "classify": {"classes", "scores"},
+}
+
+
 def test_signatures_are_what_the_server_needs(version):
-    signatures = tf.saved_model.load(version).signatures
-    assert set(signatures) == {"serving_default", "serving_float"}
-    for signature in signatures.values():
-        outputs = signature.structured_outputs
-        assert set(outputs) == {"probabilities", "classes", "scores"}
-        assert all(output.shape[0] is None for output in outputs.values())
-        assert outputs["probabilities"].dtype == tf.float32
+    signatures = read_graph(version).signature_def
+    assert set(signatures) == {*OUTPUTS, "__saved_model_init_op"}
+    for name, outputs in OUTPUTS.items():
+        found = signatures[name].outputs
+        assert set(found) == outputs
+        for output in found.values():
+            sides = [side.size for side in output.tensor_shape.dim]
+            assert sides[0] == -1  # the batch
+            assert output.dtype in (tf.float32, tf.string)
+        method = "classify" if name == "classify" else "predict"
+        assert signatures[name].method_name == f"tensorflow/serving/{method}"
+    assert set(signatures["classify"].inputs) == {"inputs"}
+
+
+def test_features_are_the_pooled_backbone_output(model, version):
+    serve = tf.saved_model.load(version).signatures["features"]
+    pooled = keras.Model(model.inputs, model.get_layer("head_pooling").output)
+    pictures = np.stack([pixels.load(g, 16) for g in GOLDEN])
+    answer = serve(image_bytes=tf.constant(GOLDEN))
+    assert set(answer) == {"features", "status"}
+    np.testing.assert_allclose(
+        answer["features"], pooled.predict(pictures, verbose=0), atol=1e-5
+    )
+
+
+def test_classify_takes_examples(model, version):
+    serve = tf.saved_model.load(version).signatures["classify"]
+    examples = [gate._example(encoded) for encoded in GOLDEN]
+    empty = tf.train.Example().SerializeToString()
+    answer = serve(inputs=tf.constant([*examples, empty]))
+    want = expected(model)
+    np.testing.assert_allclose(answer["scores"][:3], -np.sort(-want), atol=1e-5)
+    first = [row[0].decode() for row in answer["classes"].numpy()]
+    assert first == [*(NAMES[i] for i in want.argmax(-1)), ""]
+    assert (answer["scores"][3].numpy() == 0).all()
+
+
+def jpeg(seed: int, side: int = 64) -> bytes:
+    noise = np.random.default_rng(seed).integers(0, 255, (side, side, 3))
+    return tf.io.encode_jpeg(noise.astype(np.uint8)).numpy()
+
+
+BAD = {
+    "empty file": b"",
+    "unknown format": b"<!doctype html>",
+    "damaged JPEG header": jpeg(0)[:20],
+    "does not decode": jpeg(1)[:-900],
+    "too large: 50000 x 50000 pixels": GOLDEN[0][:16]
+    + (50000).to_bytes(4, "big") * 2
+    + GOLDEN[0][24:],
+}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("reason", BAD)
+def test_a_bad_picture_costs_its_row_alone(reason, alone, model, version):
+    serve = tf.saved_model.load(version).signatures["serving_default"]
+    batch = [BAD[reason]] if alone else [GOLDEN[0], BAD[reason], GOLDEN[1]]
+    answer = {
+        name: value.numpy()
+        for name, value in serve(image_bytes=tf.constant(batch)).items()
+    }
+    bad = batch.index(BAD[reason])
+    told = [text.decode() for text in answer["status"]]
+    assert told == [reason if i == bad else "" for i in range(len(batch))]
+    assert not answer["probabilities"][bad].any()
+    assert not answer["scores"][bad].any()
+    assert set(answer["classes"][bad]) == {b""}
+    if not alone:
+        np.testing.assert_allclose(
+            answer["probabilities"][[0, 2]], expected(model)[:2], atol=1e-5
+        )
+
+
+def test_a_batch_of_nothing_but_bad_pictures(version):
+    serve = tf.saved_model.load(version).signatures["serving_default"]
+    answer = serve(image_bytes=tf.constant(list(BAD.values())))
+    assert [text.decode() for text in answer["status"].numpy()] == list(BAD)
+    assert not answer["probabilities"].numpy().any()
+
+
+def test_a_bomb_is_not_decoded(version):
+    """12,000 x 12,000 pixels in a file of about 2 kB: 432 MB if decoded."""
+    import resource
+
+    small = jpeg(0, 8)
+    at = small.index(b"\xff\xc0") + 5
+    bomb = small[:at] + (12000).to_bytes(2, "big") * 2 + small[at + 4 :]
+    serve = tf.saved_model.load(version).signatures["serving_default"]
+    serve(image_bytes=tf.constant(GOLDEN))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = serve(image_bytes=tf.constant([bomb, GOLDEN[0]]))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert answer["status"].numpy().tolist() == [
+        b"too large: 12000 x 12000 pixels", b"",
+    ]  # fmt: skip
+    assert grown < 50_000  # kB
 
 
 def test_variables_are_stored_once(tmp_path):
@@ -101,9 +210,10 @@ def test_versions_count_up_and_nothing_else_is_left(model, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["7", "8"]
 
 
-def test_a_difference_is_not_published(model, tmp_path, monkeypatch):
+@pytest.fixture
+def changed_after_writing(model, monkeypatch):
     """The weights change between the export and the question."""
-    write = export_saved_model.__globals__["_write"]
+    write = publish.__globals__["_write"]
     bias = model.get_layer("head_logits").bias
     kept = np.array(bias)
 
@@ -111,25 +221,178 @@ def test_a_difference_is_not_published(model, tmp_path, monkeypatch):
         write(*arguments)
         bias.assign_add([1e-3, 0, 0])
 
-    monkeypatch.setitem(
-        export_saved_model.__globals__, "_write", write_then_change
+    monkeypatch.setitem(publish.__globals__, "_write", write_then_change)
+    yield
+    bias.assign(kept)
+
+
+def test_a_difference_is_not_published(model, tmp_path, changed_after_writing):
+    with pytest.raises(NotPublishedError) as told:
+        publish(
+            model,
+            tmp_path,
+            class_names=NAMES,
+            golden=dict(zip(("a.png", "b.png", "c.png"), GOLDEN, strict=True)),
+        )
+    assert re.search(
+        r"differs from the model by 0\.\d+ for golden picture [abc]\.png",
+        str(told.value),
     )
-    with pytest.raises(NotPublishedError, match="differs from the model by"):
+    assert os.listdir(tmp_path) == []
+
+
+def evaluated(probabilities) -> Evaluated:
+    return Evaluated(
+        ["x.png", "y.png", "z.png"], GOLDEN.__getitem__, probabilities
+    )
+
+
+def test_every_example_of_the_evaluation_is_asked(model, tmp_path):
+    folder, passed = publish(
+        model, tmp_path, class_names=NAMES, golden={"g": GOLDEN[0]},
+        evaluated=evaluated(expected(model)),
+    )  # fmt: skip
+    assert folder.name == "1"
+    np.testing.assert_allclose(passed.probabilities, expected(model), atol=1e-5)
+    assert passed.difference <= 1e-5
+
+
+def test_an_example_that_differs_is_named(model, tmp_path):
+    want = expected(model)
+    want[-1] = want[-1][::-1]
+    with pytest.raises(NotPublishedError, match=r"by 0\.\d+ for z\.png \("):
+        publish(
+            model, tmp_path, class_names=NAMES, golden={"g": GOLDEN[0]},
+            evaluated=evaluated(want),
+        )  # fmt: skip
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_nan_or_a_missing_example_is_a_difference():
+    want = np.full((3, 3), 1 / 3)
+    found = want.copy()
+    comparison = gate._Comparison(None, None)
+    comparison.compare_split(evaluated(want), found, NAMES)
+    comparison.refuse()
+    found[1, 0] = np.nan
+    comparison.compare_split(evaluated(want), found, NAMES)
+    with pytest.raises(NotPublishedError, match=r"by inf for y\.png"):
+        comparison.refuse()
+    with pytest.raises(NotPublishedError, match=r"of shape \(2, 3\)"):
+        comparison.compare_split(evaluated(want), found[:2], NAMES)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_weight_that_is_no_number_is_not_published(value, model, tmp_path):
+    bias = model.get_layer("head_logits").bias
+    kept = np.array(bias)
+    bias.assign([0, value, 0])
+    with pytest.raises(NotPublishedError, match="head_logits/bias holds NaN"):
         export_saved_model(model, tmp_path, class_names=NAMES, golden=GOLDEN)
     bias.assign(kept)
     assert os.listdir(tmp_path) == []
 
 
-def test_an_export_that_cannot_run_is_not_published(tmp_path):
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "saved_model.pb").write_bytes(b"junk")
-    with pytest.raises(NotPublishedError, match="cannot load and run"):
+def test_a_folder_that_is_no_export_is_refused(model, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"junk")
+    with pytest.raises(NotPublishedError, match="cannot be read"):
         gate.check_export(
-            tmp_path / "broken",
-            GOLDEN,
-            np.zeros((3, 16, 16, 3)),
-            np.ones((3, 2)),
+            tmp_path, model, NAMES, Decoding(16), {"g": GOLDEN[0]}
         )
+
+
+@pytest.mark.parametrize("script", ["ask_c.py", "ask_session.py"])
+def test_an_export_that_does_not_load_is_not_published(
+    script, model, tmp_path, monkeypatch
+):
+    """One of the two processes ends badly: its last line is told."""
+    broken = tmp_path / "scripts"
+    shutil.copytree(children.HERE, broken)
+    (broken / script).write_text("raise SystemExit('no such op: Fancy')")
+    monkeypatch.setattr(children, "HERE", broken)
+    with pytest.raises(NotPublishedError, match="no such op: Fancy"):
+        publish(
+            model, tmp_path / "out", class_names=NAMES,
+            golden={"g": GOLDEN[0]}, evaluated=evaluated(expected(model)),
+        )  # fmt: skip
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_no_variables_no_version(model, tmp_path, monkeypatch):
+    """Both real loaders refuse a folder whose variables are gone."""
+    write = publish.__globals__["_write"]
+
+    def write_half(model, folder, *rest):
+        write(model, folder, *rest)
+        shutil.rmtree(folder / "variables")
+
+    monkeypatch.setitem(publish.__globals__, "_write", write_half)
+    with pytest.raises(NotPublishedError, match="C\\+\\+ loader cannot load"):
+        export_saved_model(model, tmp_path, class_names=NAMES, golden=GOLDEN)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_operation_that_is_not_on_the_list_is_refused(version, tmp_path):
+    class Writer(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+        def serve(self, image_bytes):
+            tf.io.write_file(str(tmp_path / "made"), image_bytes[0])
+            return {"status": image_bytes}
+
+    tf.saved_model.save(Writer(), str(tmp_path / "1"))
+    with pytest.raises(NotPublishedError, match=r"WriteFile \(at __inference"):
+        check_operations(read_graph(tmp_path / "1"))
+    check_operations(read_graph(version))
+
+
+def test_restoring_is_for_the_loader_alone(version):
+    """The same operations anywhere else could read any file."""
+    graph = read_graph(version)
+    node = graph.graph_def.node.add()
+    node.name, node.op = "more", "RestoreV2"
+    with pytest.raises(NotPublishedError, match=r"RestoreV2 \(at more\)"):
+        check_operations(graph)
+    graph = read_graph(version)
+    call = graph.graph_def.node.add()
+    call.name, call.op = "call", "StatefulPartitionedCall"
+    restore = next(
+        f.signature.name
+        for f in graph.graph_def.library.function
+        if any(n.op == "RestoreV2" for n in f.node_def)
+    )
+    call.attr["f"].func.name = restore
+    with pytest.raises(NotPublishedError, match="RestoreV2"):
+        check_operations(graph)
+
+
+def test_half_precision_gives_float32_and_the_same_numbers(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = build_classifier(
+        "MobileNetV2", 3, weights="none", image_size=32,
+        precision="mixed_bfloat16", backbone_arguments={"alpha": 0.35},
+    )  # fmt: skip
+    probabilities = probabilities_model(model)
+    pictures = np.stack([pixels.load(g, 32) for g in GOLDEN])
+    folder, passed = publish(
+        model, tmp_path, class_names=NAMES, golden={"g": GOLDEN[0]},
+        evaluated=evaluated(probabilities.predict(pictures, verbose=0)),
+    )  # fmt: skip
+    assert passed.difference <= 1e-5
+    graph = read_graph(folder)
+    kinds = {
+        output.dtype
+        for signature in graph.signature_def.values()
+        for output in signature.outputs.values()
+    }
+    assert kinds <= {tf.float32.as_datatype_enum, tf.string.as_datatype_enum, 0}
+    halves = [
+        node
+        for function in graph.graph_def.library.function
+        for node in function.node_def
+        if node.op == "Conv2D"
+        and node.attr["T"].type == tf.bfloat16.as_datatype_enum
+    ]
+    assert halves  # It computes in the run's precision.
 
 
 def test_packages_named_by_a_variable_reach_the_probe(
@@ -137,26 +400,20 @@ def test_packages_named_by_a_variable_reach_the_probe(
 ):
     """python -I does not read PYTHONPATH; what we run with must do."""
     seen = {}
-    real = gate.subprocess.run
+    real = children.subprocess.Popen
 
-    def run(command, **options):
-        seen["places"] = command[-1]
+    def start(command, **options):
+        seen[pathlib.Path(command[2]).name] = command[5]
         return real(command, **options)
 
     monkeypatch.syspath_prepend(str(tmp_path / "packages"))
-    monkeypatch.setattr(gate.subprocess, "run", run)
+    monkeypatch.setattr(children.subprocess, "Popen", start)
     export_saved_model(
         model, tmp_path / "out", class_names=NAMES, golden=GOLDEN[:1]
     )
-    assert str(tmp_path / "packages") in seen["places"]
-
-
-def test_nan_does_not_pass_the_gate(monkeypatch):
-    monkeypatch.setattr(
-        gate, "_ask", lambda *_: {"serving_float": np.full((3, 2), np.nan)}
-    )
-    with pytest.raises(NotPublishedError):
-        gate.check_export("x", GOLDEN, None, np.ones((3, 2)))
+    assert set(seen) == {"ask_c.py", "ask_session.py"}
+    for places in seen.values():
+        assert str(tmp_path / "packages") in places
 
 
 def test_bad_arguments_are_told(model, tmp_path):

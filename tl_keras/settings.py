@@ -10,8 +10,8 @@ In: a field's type, default, help, unit, limits and choices. Out: parsing from
 strings, a check that tells all faults at once, the flag file that repeats the
 values, the text of `--help` and the README's table. No TensorFlow.
 
-Types a field may have: str, int, float, bool, `int | None`, `float | None` and
-`tuple[int, ...]` (written `4096,4096`).
+Types a field may have: str, int, float, bool, `int | None`, `float | None`,
+`bool | None` and `tuple[int, ...]` (written `4096,4096`).
 """
 
 import dataclasses

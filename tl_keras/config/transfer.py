@@ -241,6 +241,13 @@ class TransferConfig(DataConfig):
         low=0,
         high=10**6,
     )
+    calibrate: bool | None = setting(
+        None,
+        "fit a temperature on validation and fold it into the head, so that "
+        "probabilities can be taken at their word; the predicted classes stay; "
+        "true where there is validation, when not given",
+        group=TRAINING,
+    )
     compare_scratch: bool = setting(
         False,
         "also train the same network from random weights, all layers, as "

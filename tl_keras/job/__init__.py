@@ -35,10 +35,13 @@ from tl_keras.job.record import (
     note_suspects,
     stopped,
     summary,
+    write_evaluation,
     write_record,
 )
 from tl_keras.job.reporting import record_with_card
 from tl_keras.job.training import (
+    calibrate,
+    calibration_numbers,
     enough_memory,
     evaluate_phases,
     export,
@@ -47,6 +50,7 @@ from tl_keras.job.training import (
     train,
     train_from_scratch,
 )
+from tl_keras.servable import ServerPlan, write_server_files
 
 LOCK = ".lock"
 
@@ -101,14 +105,23 @@ def _run(config: TransferConfig) -> RunResult:
         fit = train(prepared, folder, store)
     note_suspects(prepared, fit, folder)
     with clock("evaluate"), readable(images):
+        calibration = calibrate(prepared, fit, store)
         evaluations = evaluate_phases(prepared, fit, store)
     write_record(prepared, folder, evaluations[fit.kept], fit)
     with clock("measure"), readable(images):
         cost = measured(prepared, fit, store, folder)
-    version, scratch = None, None
+    version, passed, scratch = None, None, None
     try:
         with clock("export"), enough_memory():
-            version = export(prepared)
+            version, evaluations[fit.kept], passed = export(
+                prepared, evaluations[fit.kept]
+            )
+            write_server_files(
+                folder / "serving",
+                ServerPlan(config.name, model, images.test.decoding),
+            )
+        # From here on the numbers are those of the exported graph.
+        write_evaluation(prepared, folder, evaluations[fit.kept])
         if config.compare_scratch:
             # After all that must not be lost, as it may fail on its own.
             with clock("compare_scratch"), readable(images):
@@ -119,10 +132,19 @@ def _run(config: TransferConfig) -> RunResult:
         # Last, so that a folder with metrics.json is a whole one but for its
         # page, which can be made again; whatever becomes of the export, what
         # was trained is not lost.
-        seconds = clock.all_seconds()
+        kept = evaluations[fit.kept]
+        kept.metrics.update(calibration_numbers(kept, calibration))
         metrics = collect(
-            prepared, fit, evaluations, scratch, version, seconds, cost
+            prepared,
+            fit,
+            evaluations,
+            scratch,
+            version,
+            passed,
+            clock.all_seconds(),
+            cost,
         )
+        metrics["temperature"] = calibration and calibration._asdict()
         metrics = record_with_card(
             prepared, folder, metrics, probabilities_model(model)
         )

@@ -121,6 +121,11 @@ def refuse_idle(
                 f"--{name}={getattr(config, name)}: {config.dataset} has "
                 "nothing to validate on - set --val_fraction"
             )
+    if not len(images.val) and config.calibrate:
+        raise DataError(
+            f"--calibrate: given, but {config.dataset} has nothing to "
+            "validate on - set --val_fraction, or leave it out"
+        )
     for name, split in (
         ("val_fraction", "val"),
         ("val_examples_per_class", "val"),

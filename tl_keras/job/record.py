@@ -22,7 +22,7 @@ from tl_keras.evaluation import Evaluation
 from tl_keras.job.measuring import file_bytes, peak_memory, signatures
 from tl_keras.job.preparation import Prepared
 from tl_keras.phases import FitResult, Phase, PhaseResult
-from tl_keras.servable import LABELS_FILE, labels_text
+from tl_keras.servable import LABELS_FILE, Passed, labels_text
 
 # Bytes on disk for one float32 parameter: one in the SavedModel, one in
 # model.keras.
@@ -35,13 +35,14 @@ def collect(
     evaluations: list[Evaluation],
     scratch: Evaluation | None,
     version: pathlib.Path | None,
+    passed: Passed | None,
     seconds: dict[str, float],
     cost: dict,
 ) -> dict:
     """All numbers of a run, as metrics.json holds them.
 
-    `version` is None where the export was not published; `cost` is
-    `measuring.measured`.
+    `version` and `passed` are None where the export was not published; `cost`
+    is `measuring.measured`.
     """
     images = prepared.images
     if version is not None:
@@ -65,6 +66,8 @@ def collect(
             and {
                 "version": int(version.name),
                 "signatures": signatures(version),
+                "largest_difference": passed.difference,
+                "warm_up_requests": passed.warm_ups,
             },
         }
         | describe_run(prepared, seconds, cost)
@@ -150,19 +153,28 @@ def write_record(
     images = prepared.images
     names = images.class_names
     write_split(folder / "split.csv", images.examples(), names)
-    run_card.write_predictions(
-        folder / "predictions.csv", evaluation, images.test.examples.ids, names
-    )
+    write_evaluation(prepared, folder, evaluation)
     run_card.plot_curves(
         folder / "curves.png", fit.history, fit.phases[fit.kept].best_epoch
-    )
-    run_card.plot_confusion(
-        folder / "confusion.png", evaluation.confusion, names
     )
     with atomic.replacing(folder / "model.keras") as temporary:
         probabilities_model(prepared.model).save(temporary)
     with atomic.replacing(folder / LABELS_FILE) as temporary:
         temporary.write_text(labels_text(names), encoding="utf-8")
+
+
+def write_evaluation(
+    prepared: Prepared, folder: pathlib.Path, evaluation: Evaluation
+) -> None:
+    """The kept weights' test predictions: each, and counted."""
+    images = prepared.images
+    names = images.class_names
+    run_card.write_predictions(
+        folder / "predictions.csv", evaluation, images.test.examples.ids, names
+    )
+    run_card.plot_confusion(
+        folder / "confusion.png", evaluation.confusion, names
+    )
 
 
 def describe_data(report: Report, images: ImageSplits) -> str:

@@ -8,13 +8,21 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tl_keras import backbones
 from tl_keras.cache import user_cache
-from tl_keras.classifier import load_backbone
+from tl_keras.calibration import (
+    at_temperature,
+    expected_calibration_error,
+    fit_temperature,
+    fold_temperature,
+)
+from tl_keras.classifier import LOGITS, inference, load_backbone
 from tl_keras.config import TransferConfig
 from tl_keras.data import (
     FixedBatches,
@@ -23,18 +31,33 @@ from tl_keras.data import (
     TrainingBatches,
 )
 from tl_keras.errors import MachineError
-from tl_keras.evaluation import Evaluation, evaluate_classifier
+from tl_keras.evaluation import Evaluation, count, evaluate_classifier
 from tl_keras.features import FeatureStore
 from tl_keras.job.preparation import Prepared, classifier_on, objective_of
 from tl_keras.phases import (
     FitResult,
     FrozenWork,
     fit_phases,
+    get_variables,
     set_variables,
 )
-from tl_keras.servable import export_saved_model
+from tl_keras.servable import BATCH, Evaluated, Passed, publish
 
 GOLDEN_PICTURES = 5  # an odd number, asked one by one and all at once
+
+
+class Export(NamedTuple):
+    """A published version, and how it did on the test split.
+
+    Attributes:
+        version: its folder.
+        evaluation: of the exported graph's own answers.
+        passed: what the gate found.
+    """
+
+    version: pathlib.Path
+    evaluation: Evaluation
+    passed: Passed
 
 
 def train(
@@ -88,6 +111,58 @@ def feature_store(config: TransferConfig) -> FeatureStore | None:
         limit_gb=config.feature_cache_gb,
         memory_gb=config.feature_memory_gb,
     )
+
+
+class Calibration(NamedTuple):
+    """The temperature of a run, and the validation pictures it is from."""
+
+    value: float
+    examples: int
+
+
+def calibrate(
+    prepared: Prepared, fit: FitResult, store: FeatureStore | None
+) -> Calibration | None:
+    """Folds a temperature into the kept weights; None where that is off."""
+    images = prepared.images
+    if prepared.config.calibrate is False:
+        return None
+    if not len(images.val):
+        print("calibration: none, with nothing to validate on", flush=True)
+        return None
+    model = prepared.model
+    data = FixedBatches(images.val, prepared.config.batch_size)
+    kept = fit.phases[fit.kept]
+    left, batches = model, data()
+    if store:
+        frozen = FrozenWork(model, prepared.phases, store)
+        left, batches = frozen.for_evaluation(kept.phase, data)
+    run = inference(left)
+    answers = [(run(pictures), y.numpy()) for pictures, y in batches]
+    logits, labels = zip(*answers, strict=True)
+    temperature = fit_temperature(
+        np.concatenate(logits), np.concatenate(labels)
+    )
+    fold_temperature(model.get_layer(LOGITS), temperature)
+    kept.best_variables = get_variables(model)
+    print(
+        f"calibration: temperature {temperature:.3f}, from {len(images.val):,} "
+        "validation pictures",
+        flush=True,
+    )
+    return Calibration(temperature, len(images.val))
+
+
+def calibration_numbers(
+    evaluation: Evaluation, calibration: Calibration | None
+) -> dict[str, float]:
+    """ECE of the test split, and what it was before the temperature."""
+    probabilities, labels = evaluation.probabilities, evaluation.labels
+    numbers = {"ece": expected_calibration_error(probabilities, labels)}
+    if calibration is not None:
+        before = at_temperature(probabilities, 1 / calibration.value)
+        numbers["ece_before"] = expected_calibration_error(before, labels)
+    return numbers
 
 
 def evaluate_phases(
@@ -147,18 +222,41 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
     )
 
 
-def export(prepared: Prepared) -> pathlib.Path:
-    """Publishes the next version, checked on pictures of the test split."""
-    examples = prepared.images.test.examples
+def export(prepared: Prepared, evaluation: Evaluation) -> Export:
+    """Publishes the next version, asked every picture of the test split.
+
+    Args:
+        prepared: what was trained; its model holds the kept weights.
+        evaluation: of the test split with those weights.
+    """
+    images = prepared.images
+    examples = images.test.examples
+    if prepared.config.precision != "float32":
+        # Stored activations are rounded at other places than the whole
+        # network's, which is what is exported.
+        evaluation = evaluate_classifier(
+            prepared.model,
+            images.test.batches(BATCH),
+            class_names=images.class_names,
+        )
     step = max(1, len(examples) // GOLDEN_PICTURES)
     golden = range(0, len(examples), step)[:GOLDEN_PICTURES]
-    return export_saved_model(
+    folder, passed = publish(
         prepared.model,
         prepared.config.run_folder(),
-        class_names=prepared.images.class_names,
-        golden=[examples.read(i) for i in golden],
-        decoding=prepared.images.test.decoding,
+        class_names=images.class_names,
+        golden={examples.ids[i]: examples.read(i) for i in golden},
+        decoding=images.test.decoding,
+        evaluated=Evaluated(
+            examples.ids, examples.read, evaluation.probabilities
+        ),
     )
+    # float64, so that rows sum to 1 to the last digit that is printed.
+    answers = passed.probabilities.astype(np.float64)
+    answers /= answers.sum(axis=-1, keepdims=True)
+    logs = np.log(np.maximum(answers, np.finfo(np.float64).tiny))
+    answered = count(logs, evaluation.labels, images.class_names)
+    return Export(folder, answered, passed)
 
 
 @contextlib.contextmanager

@@ -5,35 +5,72 @@
 
 In: a classifier and a few encoded pictures to check it with. Out:
 `saved_models/flowers/<n>/`, complete or absent. Before it gets its number, the
-export is loaded in a fresh process without Keras and asked the golden
-pictures; its answers must be the model's.
+export is loaded in fresh processes without Keras, through TensorFlow's C++
+loader and its session loader, and asked the golden pictures; its answers must
+be the model's.
 
 Signatures, every output with the batch as its first axis:
 
-| signature         | input                                   |
-|-------------------|-----------------------------------------|
-| `serving_default` | `image_bytes`: string (batch,), a picture file's bytes |
-| `serving_float`   | `pixels`: float32 (batch, size, size, 3), 0 to 255 |
+| signature         | input         | gives                |
+|-------------------|---------------|----------------------|
+| `serving_default` | `image_bytes` | answers, `status`    |
+| `serving_float`   | `pixels`      | answers              |
+| `features`        | `image_bytes` | `features`, `status` |
+| `classify`        | `inputs`      | `classes`, `scores`  |
 
-Both give `probabilities` float32 (batch, num_classes) in the order of
+`image_bytes` string (batch,): picture files' bytes. `pixels` float32 (batch,
+size, size, 3), 0 to 255. `inputs` string (batch,): tf.Examples with the bytes
+under `image/encoded`, as the server's Classify makes them.
+
+Answers are `probabilities` float32 (batch, num_classes) in the order of
 labels.txt, and the best k = min(5, num_classes): `classes` string (batch, k)
-and `scores` float32 (batch, k), best first.
+and `scores` float32 (batch, k), best first. `features` is the pooled backbone
+output, float32 (batch, width), for search and clustering. `status` string
+(batch,) is "" for a picture that was read; else it says why it was not, and the
+row's numbers are 0 and its classes "". It is what `pixels.status` says of the
+header ("too large: 50000 x 50000 pixels", "unknown format", "empty file",
+"animated WebP", ...) or "does not decode" where the data behind a good header
+is damaged. What training mended through Pillow (`pixels.repair`) is told so
+too: the graph has no Pillow.
 """
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tl_keras import atomic
-from tl_keras.classifier import probabilities_model
+from tl_keras.errors import NotPublishedError
 from tl_keras.pixels import Decoding
-from tl_keras.servable.gate import check_export
+from tl_keras.servable.children import BATCH
+from tl_keras.servable.extras import LABELS_FILE, labels_text, write_extras
+from tl_keras.servable.gate import Evaluated, Passed, check_export
+from tl_keras.servable.server_files import ServerPlan, write_server_files
+from tl_keras.servable.signatures import TOP_K, write_signatures
 
-TOP_K = 5
-LABELS_FILE = "labels.txt"
+__all__ = [
+    "BATCH",
+    "LABELS_FILE",
+    "TOP_K",
+    "Evaluated",
+    "Passed",
+    "Published",
+    "ServerPlan",
+    "export_saved_model",
+    "labels_text",
+    "publish",
+    "publish_next",
+    "write_server_files",
+]
+
+
+class Published(NamedTuple):
+    """A version, and what the gate found of it."""
+
+    folder: pathlib.Path
+    passed: Passed
 
 
 def export_saved_model(
@@ -63,6 +100,32 @@ def export_saved_model(
             was published.
         ValueError: no golden pictures, or names that do not match the logits.
     """
+    named = {str(number): encoded for number, encoded in enumerate(golden)}
+    return publish(
+        model,
+        directory,
+        class_names=class_names,
+        golden=named,
+        decoding=decoding,
+    ).folder
+
+
+def publish(
+    model: keras.Model,
+    directory: str | pathlib.Path,
+    *,
+    class_names: Sequence[str],
+    golden: Mapping[str, bytes],
+    decoding: Decoding | None = None,
+    evaluated: Evaluated | None = None,
+) -> Published:
+    """`export_saved_model` that names its pictures and asks a whole split.
+
+    Args:
+        model, directory, class_names, decoding: as there.
+        golden: name -> encoded picture.
+        evaluated: examples that the export must answer as the evaluation did.
+    """
     if not golden:
         raise ValueError("golden: expected at least one encoded picture")
     if len(class_names) != model.output_shape[-1]:
@@ -70,68 +133,49 @@ def export_saved_model(
             f"class_names: received {len(class_names)}, expected "
             f"{model.output_shape[-1]}, one a logit"
         )
+    _refuse_non_finite(model)
     directory = pathlib.Path(directory)
     decoding = decoding or Decoding(model.input_shape[1])
-    answers = probabilities_model(model)
     with atomic.building_folder(directory) as temporary:
-        _write(answers, temporary, class_names, decoding)
-        pictures = np.stack([decoding.load(tf.constant(g)) for g in golden])
-        expected = answers.predict(pictures, verbose=0)
-        check_export(temporary, golden, pictures, expected)
+        _write(model, temporary, class_names, decoding)
+        passed = check_export(
+            temporary, model, class_names, decoding, golden, evaluated
+        )
+        return Published(publish_next(temporary, directory), passed)
+
+
+def publish_next(
+    temporary: pathlib.Path, directory: pathlib.Path
+) -> pathlib.Path:
+    """fsync, then rename to the largest version + 1.
+
+    Where another process took that number meanwhile, the next one is taken.
+    """
+    while True:
         final = directory / str(atomic.next_version(directory))
-        atomic.publish_folder(temporary, final)
-    return final
+        try:
+            atomic.publish_folder(temporary, final)
+        except OSError:
+            if not final.exists():
+                raise
+            continue
+        return final
 
 
 def _write(
-    answers: keras.Model,
+    model: keras.Model,
     folder: pathlib.Path,
     class_names: Sequence[str],
     decoding: Decoding,
 ) -> None:
-    """Writes the SavedModel and the files for people."""
-    size = answers.input_shape[1]
-    names = tf.constant([name.encode() for name in class_names])
-    top = min(TOP_K, len(class_names))
-
-    def answer(pictures):
-        probabilities = answers(pictures, training=False)
-        best = tf.math.top_k(probabilities, top)
-        return {
-            "probabilities": probabilities,
-            "classes": tf.gather(names, best.indices),
-            "scores": best.values,
-        }
-
-    def serving_default(image_bytes):
-        pictures = tf.map_fn(
-            lambda encoded: decoding.load(encoded),
-            image_bytes,
-            fn_output_signature=tf.TensorSpec((size, size, 3), tf.uint8),
-        )
-        return answer(tf.cast(pictures, tf.float32))
-
-    # No archive.track(model): it would store every variable twice (keras
-    # issue 23553); the endpoints' functions hold the variables already.
-    archive = keras.export.ExportArchive()
-    archive.add_endpoint(
-        "serving_default",
-        serving_default,
-        [tf.TensorSpec((None,), tf.string, name="image_bytes")],
-    )
-    archive.add_endpoint(
-        "serving_float",
-        answer,
-        [tf.TensorSpec((None, size, size, 3), tf.float32, name="pixels")],
-    )
-    archive.write_out(str(folder), verbose=False)
-    extra = folder / "assets.extra"  # The loader ignores this folder.
-    extra.mkdir()
-    extra.joinpath(LABELS_FILE).write_text(
-        labels_text(class_names), encoding="utf-8"
-    )
+    """Writes the SavedModel, the warm-up and the files for people."""
+    write_signatures(model, folder, class_names, decoding)
+    write_extras(folder, class_names, decoding.image_size)
 
 
-def labels_text(class_names: Sequence[str]) -> str:
-    """One class name a line, in the order of the probabilities."""
-    return "".join(f"{name}\n" for name in class_names)
+def _refuse_non_finite(model: keras.Model) -> None:
+    for variable in model.variables:
+        if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+            raise NotPublishedError(
+                f"export not published: {variable.path} holds NaN or infinity"
+            )

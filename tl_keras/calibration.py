@@ -1,0 +1,110 @@
+"""Logits and labels -> how far confidence can be trusted, and the mending.
+
+    temperature = fit_temperature(val_logits, val_labels)
+    fold_temperature(model.get_layer("head_logits"), temperature)
+    expected_calibration_error(probabilities, labels)
+
+In: arrays of a validation split. Out: one number that all logits are divided
+by, so that of the pictures given 0.9 about nine in ten are right. It changes no
+predicted class. Folded into the last layer, every user of the model has it.
+
+Reference: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural
+Networks", 2017.
+"""
+
+import keras
+import numpy as np
+import scipy.optimize
+import scipy.special
+import scipy.stats
+
+BINS = 15
+LEAST, MOST = 0.05, 20.0
+# A few dozen pictures, all of them right, would ask for a temperature of 0 and
+# boundless confidence. A prior holds against it: without evidence the
+# temperature is 1, and a factor of two is one standard deviation away. There it
+# costs half a nat in all, which the loss of hundreds of pictures outweighs.
+PRIOR_DEVIATION = np.log(2)
+# Validation also chose the weights, and a temperature out of noise makes things
+# worse: on few pictures it stays 1 unless a likelihood-ratio test says more.
+CONFIDENCE = 0.95
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature with the least cross-entropy, prior included.
+
+    Args:
+        logits: (n, num_classes), of examples that nothing was trained on.
+        labels: int (n,).
+
+    Returns:
+        What to divide logits by, 0.05 to 20; above 1 the model was too sure.
+        1 where the examples do not show, at 95 %, that another is better.
+
+    Raises:
+        ValueError: no examples, shapes that do not match, or no numbers.
+    """
+    logits = np.asarray(logits, np.float64)
+    labels = np.asarray(labels)
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
+        raise ValueError(
+            f"logits: expected (n, num_classes) and labels (n,), received "
+            f"{logits.shape} and {labels.shape}"
+        )
+    if not np.isfinite(logits).all():
+        raise ValueError("logits: expected finite numbers")
+
+    def cost(log_temperature: float) -> float:
+        loss = cross_entropy(logits / np.exp(log_temperature), labels)
+        prior = (log_temperature / PRIOR_DEVIATION) ** 2 / 2
+        return loss * len(labels) + prior
+
+    found = scipy.optimize.minimize_scalar(
+        cost, bounds=(np.log(LEAST), np.log(MOST)), method="bounded"
+    )
+    temperature = float(np.exp(found.x))
+    gain = cross_entropy(logits, labels) - cross_entropy(
+        logits / temperature, labels
+    )
+    needed = scipy.stats.chi2.ppf(CONFIDENCE, 1) / 2
+    return temperature if gain * len(labels) > needed else 1.0
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean loss in nats."""
+    logs = scipy.special.log_softmax(logits, axis=-1)
+    return float(-logs[np.arange(len(labels)), labels].mean())
+
+
+def fold_temperature(layer: keras.layers.Layer, temperature: float) -> None:
+    """Divides a Dense layer's kernel and bias, and so its logits."""
+    for variable in (layer.kernel, layer.bias):
+        variable.assign(variable / temperature)
+
+
+def expected_calibration_error(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS
+) -> float:
+    """The mean gap between confidence and accuracy, over bins of confidence.
+
+    Args:
+        probabilities: (n, num_classes), n of 1 or more.
+        labels: int (n,).
+        bins: of equal width, over 0 to 1.
+
+    Returns:
+        0 (of pictures given p, a share p is right) to 1.
+    """
+    confidence = probabilities.max(axis=-1)
+    right = probabilities.argmax(axis=-1) == labels
+    # 1.0 belongs to the last bin.
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(bin_of, right - confidence, bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities as they are after dividing the logits by a temperature."""
+    tiny = np.finfo(np.float64).tiny
+    logs = np.log(np.maximum(probabilities, tiny))
+    return scipy.special.softmax(logs / temperature, axis=-1)

@@ -1,0 +1,99 @@
+"""A process of its own: asks an export through TensorFlow's session loader.
+
+    python -I ask_session.py FOLDER ANSWERS.npz PLACES-AS-JSON BATCH
+
+It imports TensorFlow with Keras blocked, as a server has none: the graph alone
+answers, nothing of Python that built it. It replays the warm-up requests, then
+answers the folder's questions, then reads pictures from standard input, each
+with its length before it (8 bytes, big end first), and gives `probabilities` of
+`serving_default` for all, asked BATCH at a time.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+sys.modules["keras"] = None
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+sys.path += [p for p in json.loads(sys.argv[3]) if p not in sys.path]
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from asking import Asked, save_answers  # noqa: E402
+
+WARM_UP = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
+
+
+def main(folder, answers, _, batch) -> None:
+    """Answers everything; any fault ends the process."""
+    asked = Asked(folder)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.loader.load(
+            session, ["serve"], asked.export
+        )
+        replayed = replay(session, graph, pathlib.Path(asked.export, WARM_UP))
+        given = [
+            session.run(fetches, feeds)
+            for feeds, fetches in asked.questions[: asked.of_session]
+        ]
+        default = graph.signature_def["serving_default"]
+        feed = default.inputs["image_bytes"].name
+        # All outputs, as in the questions: other fetches are another graph,
+        # which would be optimised anew.
+        fetches = {k: output.name for k, output in default.outputs.items()}
+        streamed = [
+            session.run(fetches, {feed: pictures})["probabilities"]
+            for pictures in batches(sys.stdin.buffer, int(batch))
+        ]
+    rows = np.concatenate(streamed) if streamed else np.zeros((0, 0))
+    save_answers(answers, given, streamed=rows, replayed=np.array(replayed))
+
+
+def batches(stream, size: int):
+    """Lists of up to `size` byte strings, until the stream ends."""
+    batch = []
+    while header := stream.read(8):
+        batch.append(stream.read(int.from_bytes(header, "big")))
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def replay(session, graph, file: pathlib.Path) -> int:
+    """Runs an export's warm-up requests; how many there were.
+
+    A request that fails keeps a server from loading the version, so it may
+    fail here.
+    """
+    if not file.exists():
+        return 0
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    count = 0
+    for record in tf.compat.v1.io.tf_record_iterator(str(file)):
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+        if log.HasField("predict_log"):
+            request = log.predict_log.request
+            given = {
+                name: tf.make_ndarray(value)
+                for name, value in request.inputs.items()
+            }
+        else:
+            request = log.classify_log.request
+            examples = request.input.example_list.examples
+            given = {"inputs": [e.SerializeToString() for e in examples]}
+        asked = graph.signature_def[request.model_spec.signature_name]
+        session.run(
+            [output.name for output in asked.outputs.values()],
+            {asked.inputs[name].name: v for name, v in given.items()},
+        )
+        count += 1
+    return count
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,125 @@
+"""The questions to an export and its answers, as files between processes.
+
+    asked = Asked(folder)            # in the process that asks
+    save_answers(path, answers)
+
+In: `questions.json`, `questions.npz`. Out: an .npz of answers. Both loaders'
+processes import this file by its place, without tl_keras, Keras or TensorFlow.
+
+questions.json: {"export": folder, "questions": [{"feeds": {tensor: [kind,
+rows]}, "fetches": {output: tensor}}, ...]}; kind is "bytes", "pixels" or
+"examples", rows are numbers of golden pictures. The session loader is asked the
+first "session" of them.
+"""
+
+import itertools
+import json
+import pathlib
+
+import numpy as np
+
+QUESTIONS, ARRAYS = "questions.json", "questions.npz"
+
+
+def write_questions(
+    folder: pathlib.Path,
+    export: pathlib.Path,
+    questions: list[dict],
+    of_session: int,
+    strings: dict[str, list[bytes]],
+    pixels: np.ndarray,
+) -> None:
+    """Writes what `Asked` reads.
+
+    Args:
+        folder: where to.
+        export: the SavedModel.
+        questions: as in the module's text.
+        of_session: how many of them the session loader is asked too.
+        strings: kind -> the golden pictures in that kind of string.
+        pixels: the same as float32 squares.
+    """
+    stored = {"export": str(export), "questions": questions}
+    text = json.dumps(stored | {"session": of_session})
+    (folder / QUESTIONS).write_text(text, encoding="utf-8")
+    arrays = {"pixels": pixels.astype(np.float32)}
+    for kind, values in strings.items():
+        # Joined, since NumPy's strings lose NULs at their end.
+        arrays[kind] = np.frombuffer(b"".join(values), np.uint8)
+        arrays[f"{kind} sizes"] = np.array([len(v) for v in values])
+    np.savez(folder / ARRAYS, **arrays)
+
+
+class Asked:
+    """The questions of a folder.
+
+    Attributes:
+        export: the SavedModel's folder.
+        of_session: how many of the questions the session loader is asked.
+        questions: [(feeds, fetches)]: feeds is tensor name -> list of bytes
+            or float32 array, fetches is output -> tensor name.
+    """
+
+    def __init__(self, folder: str):
+        text = pathlib.Path(folder, QUESTIONS).read_text(encoding="utf-8")
+        stored = json.loads(text)
+        self.export = stored["export"]
+        self.of_session = stored["session"]
+        with np.load(pathlib.Path(folder, ARRAYS)) as arrays:
+            self._golden = {"pixels": arrays["pixels"]}
+            for kind in set(arrays.files) - {"pixels"}:
+                if f"{kind} sizes" in arrays.files:
+                    self._golden[kind] = _parted(
+                        arrays[kind].tobytes(), arrays[f"{kind} sizes"]
+                    )
+        self.questions = [
+            (
+                {name: self._rows(*f) for name, f in q["feeds"].items()},
+                q["fetches"],
+            )
+            for q in stored["questions"]
+        ]
+
+    def _rows(self, kind: str, rows: list[int]):
+        golden = self._golden[kind]
+        return golden[rows] if kind == "pixels" else [golden[i] for i in rows]
+
+
+def _parted(data: bytes, sizes) -> list[bytes]:
+    bounds = np.cumsum([0, *sizes])
+    return [data[a:b] for a, b in itertools.pairwise(bounds)]
+
+
+def save_answers(path: str, answers: list[dict], **more: np.ndarray) -> None:
+    """Writes answers as `load_answers` reads them.
+
+    Args:
+        path: an .npz.
+        answers: one a question: output -> array of numbers or bytes.
+        **more: other arrays.
+    """
+    arrays = dict(more)
+    for number, outputs in enumerate(answers):
+        for name, value in outputs.items():
+            value = np.asarray(value)
+            # Bytes of one length: an array of objects would be a pickle.
+            if value.dtype == object:
+                value = value.astype(bytes)
+            arrays[f"{number} {name}"] = value
+    np.savez(path, **arrays)
+
+
+def load_answers(
+    path: pathlib.Path, count: int
+) -> tuple[list[dict], dict[str, np.ndarray]]:
+    """(the answers to `count` questions, the other arrays)."""
+    answers: list[dict] = [{} for _ in range(count)]
+    more = {}
+    with np.load(path) as arrays:
+        for key in arrays.files:
+            number, _, name = key.partition(" ")
+            if number.isdecimal():
+                answers[int(number)][name] = arrays[key]
+            else:
+                more[key] = arrays[key]
+    return answers, more

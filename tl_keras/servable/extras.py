@@ -1,0 +1,84 @@
+"""What lies in a version's `assets.extra/`, which the loader ignores.
+
+In: names and a size. Out: `labels.txt` for people, and
+`tf_serving_warmup_requests`, which a server replays before it takes a version
+into use, so that no client waits for the first, slow answers. Warm-up needs the
+extra `serving` (tensorflow-serving-api); without it there is none.
+"""
+
+import importlib.util
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.servable.signatures import EXAMPLE_KEY
+
+LABELS_FILE = "labels.txt"
+WARM_UP_FILE = "tf_serving_warmup_requests"
+# A single picture, and as many as the batching example allows at once.
+WARM_UP_BATCHES = (1, 8)
+
+
+def labels_text(class_names: Sequence[str]) -> str:
+    """One class name a line, in the order of the probabilities."""
+    return "".join(f"{name}\n" for name in class_names)
+
+
+def write_extras(
+    folder: pathlib.Path, class_names: Sequence[str], image_size: int
+) -> None:
+    """Fills `assets.extra/` of a SavedModel."""
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    extra.joinpath(LABELS_FILE).write_text(
+        labels_text(class_names), encoding="utf-8"
+    )
+    if can_warm_up():
+        _write_warm_up(extra / WARM_UP_FILE, image_size)
+
+
+def can_warm_up() -> bool:
+    """Whether the extra `serving` is installed."""
+    return importlib.util.find_spec("tensorflow_serving") is not None
+
+
+def sample_picture(image_size: int) -> bytes:
+    """A JPEG of noise, twice as large as the model's square.
+
+    Nobody's picture: it travels with the export.
+    """
+    side = 2 * image_size
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    return tf.io.encode_jpeg(noise, quality=75).numpy()
+
+
+def _write_warm_up(file: pathlib.Path, image_size: int) -> None:
+    """Requests to all signatures that take a file's bytes."""
+    from tensorflow_serving.apis import (
+        classification_pb2,
+        predict_pb2,
+        prediction_log_pb2,
+    )
+
+    picture = sample_picture(image_size)
+    logs = []
+    for signature in ("serving_default", "features"):
+        for count in WARM_UP_BATCHES:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.signature_name = signature
+            request.inputs["image_bytes"].CopyFrom(
+                tf.make_tensor_proto([picture] * count)
+            )
+            log = prediction_log_pb2.PredictLog(request=request)
+            logs.append(prediction_log_pb2.PredictionLog(predict_log=log))
+    request = classification_pb2.ClassificationRequest()
+    request.model_spec.signature_name = "classify"
+    example = request.input.example_list.examples.add()
+    example.features.feature[EXAMPLE_KEY].bytes_list.value.append(picture)
+    log = prediction_log_pb2.ClassifyLog(request=request)
+    logs.append(prediction_log_pb2.PredictionLog(classify_log=log))
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for log in logs:
+            writer.write(log.SerializeToString())
