@@ -117,7 +117,10 @@ def test_a_plot_has_neither_mathematics_nor_controls_of_names():
     assert light != dark
     assert light.startswith("data:image/svg+xml;base64,")
     assert plots.short_name(names[1]) == "a\\x1b[31m"
-    assert len(plots.short_name(names[2])) == plots.NAME_LENGTH
+    assert plots.short_name(names[2]) == "\u732b" * 9 + "\u2026"
+    assert plots.short_name("a" * 21) == "a" * 19 + "\u2026"
+    assert plots.short_name("a" * 20) == "a" * 20
+    assert plots.short_name("") == ""
 
 
 def test_curves_of_what_is_not_finite_leave_gaps():

@@ -44,16 +44,12 @@ def test_warm_up_requests_are_written_and_replayed(model, tmp_path):
         prediction_log_pb2.PredictionLog.FromString(record.numpy())
         for record in tf.data.TFRecordDataset(str(file))
     ]
-    assert passed.warm_ups == len(logs) == 5
-    asked = [
-        (log.predict_log if log.HasField("predict_log") else log.classify_log)
-        .request.model_spec.signature_name
-        for log in logs
+    assert passed.warm_ups == len(logs) == 2
+    requests = [log.predict_log.request for log in logs]
+    assert [r.model_spec.signature_name for r in requests] == [
+        "serving_default", "serving_default",
     ]  # fmt: skip
-    assert asked == [
-        "serving_default", "serving_default", "features", "features",
-        "classify",
-    ]  # fmt: skip
+    assert [len(r.inputs["image_bytes"].string_val) for r in requests] == [1, 8]
 
 
 def test_a_warm_up_that_fails_is_not_published(model, tmp_path, monkeypatch):

@@ -12,7 +12,9 @@ import base64
 import contextlib
 import dataclasses
 import io
+import itertools
 import os
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -28,7 +30,7 @@ from tl_keras import atomic, pages
 
 MOST_NAMES = 100  # labels of more classes than this would not be readable
 MOST_NUMBERS = 20  # nor would the counts in the cells
-NAME_LENGTH = 24  # characters of a name beside an axis
+NAME_LENGTH = 20  # columns of a name beside an axis; 猫 takes two
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +106,14 @@ def _no_talk_of_glyphs() -> Iterator[None]:
 def short_name(name: str) -> str:
     """A name as an axis can hold it."""
     shown = pages.escape_controls(name)
-    if len(shown) <= NAME_LENGTH:
+    ends = list(itertools.accumulate(map(_columns, shown)))
+    if not ends or ends[-1] <= NAME_LENGTH:
         return shown
-    return shown[: NAME_LENGTH - 1] + "…"
+    return shown[: sum(end < NAME_LENGTH for end in ends)] + "…"
+
+
+def _columns(letter: str) -> int:
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def plot_curves(
@@ -229,7 +236,7 @@ def confusion_figure(
     count = len(class_names)
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     names = [short_name(name) for name in class_names]
-    longest = max(map(len, names))
+    longest = max(sum(map(_columns, name)) for name in names)
     # Names take room on two sides; the cells keep theirs.
     side = float(np.clip(0.36 * count + 1.4 + 0.11 * longest, 3.6, 14))
     figure = Figure(figsize=(side, side), layout="constrained")

@@ -76,16 +76,11 @@ def replay(session, graph, file: pathlib.Path) -> int:
     count = 0
     for record in tf.compat.v1.io.tf_record_iterator(str(file)):
         log = prediction_log_pb2.PredictionLog.FromString(record)
-        if log.HasField("predict_log"):
-            request = log.predict_log.request
-            given = {
-                name: tf.make_ndarray(value)
-                for name, value in request.inputs.items()
-            }
-        else:
-            request = log.classify_log.request
-            examples = request.input.example_list.examples
-            given = {"inputs": [e.SerializeToString() for e in examples]}
+        request = log.predict_log.request
+        given = {
+            name: tf.make_ndarray(value)
+            for name, value in request.inputs.items()
+        }
         asked = graph.signature_def[request.model_spec.signature_name]
         session.run(
             [output.name for output in asked.outputs.values()],
