@@ -401,10 +401,10 @@ def test_every_rule_for_pixels_reaches_training_and_export(
     clear = Image.new("RGBA", (40, 56), (0, 255, 0, 0))
     clear.save(next(pathlib.Path(config.dataset).rglob("*.png")))
     asked = []
-    real = job.training.export_saved_model
+    real = job.training.publish
     monkeypatch.setattr(
         job.training,
-        "export_saved_model",
+        "publish",
         lambda *args, **known: (
             asked.append(known["decoding"]) or real(*args, **known)
         ),
