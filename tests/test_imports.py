@@ -16,12 +16,13 @@ import tl_keras
 PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
-BASE = {"errors", "atomic", "pixels", "pages", "settings"}
+BASE = {"errors", "atomic", "pixels", "pages", "settings", "stopping"}
 ALLOWED = {
     "errors": set(),
     "atomic": {"errors"},
     "pixels": {"errors"},
     "pages": {"errors"},
+    "stopping": {"errors"},
     "settings": {"errors"},
     "pretrained": set(),
     "backbones": set(),
@@ -34,8 +35,9 @@ ALLOWED = {
     "calibration": set(),
     "classifier": {"backbones", "pretrained"},
     "features": {"data", "classifier"},
-    "callbacks": set(),
-    "phases": {"classifier", "callbacks", "features", "data"},
+    "checkpoints": set(),
+    "callbacks": {"checkpoints"},
+    "phases": {"classifier", "callbacks", "checkpoints", "features", "data"},
     "evaluation": set(),
     "explanations": set(),
     "servable": {"classifier"},

@@ -10,6 +10,8 @@ fsynced before the rename, the parent folder after it.
 """
 
 import contextlib
+import hashlib
+import json
 import os
 import pathlib
 import secrets
@@ -18,6 +20,7 @@ import tempfile
 from collections.abc import Iterator
 
 TEMPORARY_PREFIX = ".tmp-"
+MANIFEST = "manifest.json"
 
 
 def sync_file(path: str | os.PathLike) -> None:
@@ -103,6 +106,60 @@ def publish_folder(
     sync_tree(temporary)
     os.rename(temporary, final)
     sync_file(final.parent)
+
+
+def remove_folder(folder: str | os.PathLike) -> None:
+    """Removes a folder so that it is never seen half gone."""
+    folder = pathlib.Path(folder)
+    token = secrets.token_hex(4)
+    doomed = folder.with_name(f"{TEMPORARY_PREFIX}{token}-{folder.name}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def remove_leftovers(parent: str | os.PathLike) -> None:
+    """Removes what a killed process was still making in a folder.
+
+    Only for a folder that no other process writes to at the moment.
+    """
+    for left in pathlib.Path(parent).glob(f"{TEMPORARY_PREFIX}*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def write_manifest(folder: str | os.PathLike) -> None:
+    """Writes the sizes and SHA-256 of a folder's files into it, last of all."""
+    folder = pathlib.Path(folder)
+    lines = {path.name: _size_and_hash(path) for path in folder.iterdir()}
+    (folder / MANIFEST).write_text(json.dumps(lines, indent=1))
+
+
+def what_is_wrong(folder: str | os.PathLike) -> str | None:
+    """Holds a folder against its manifest.
+
+    Returns:
+        None where every file is there as it was written, else what is not.
+    """
+    folder = pathlib.Path(folder)
+    try:
+        lines = json.loads((folder / MANIFEST).read_text())
+        for name, expected in lines.items():
+            if _size_and_hash(folder / name) != expected:
+                return f"{name} is not as it was written"
+    except OSError as error:
+        name = os.path.basename(error.filename or MANIFEST)
+        return f"{name} cannot be read ({error.strerror})"
+    except (ValueError, AttributeError):
+        return f"{MANIFEST} is not as it was written"
+    return None
+
+
+def _size_and_hash(path: pathlib.Path) -> list:
+    with open(path, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return [path.stat().st_size, digest]
 
 
 def next_version(parent: str | os.PathLike) -> int:

@@ -24,7 +24,13 @@ from typing import Any
 
 from absl import flags
 
-from tl_keras.errors import ConfigError, MachineError, TlKerasError
+from tl_keras import stopping
+from tl_keras.errors import (
+    ConfigError,
+    MachineError,
+    StoppedError,
+    TlKerasError,
+)
 from tl_keras.settings import (
     Settings,
     allowed_types,
@@ -56,6 +62,7 @@ class Command:
             TensorFlow is imported inside it, not before.
         switches: flags of the command itself that no run records.
         without_settings: the switches that need no valid settings.
+        resumable: whether the same command goes on where a signal stopped it.
     """
 
     module: str
@@ -64,6 +71,7 @@ class Command:
     body: Callable[[Any, set[str]], None]
     switches: Mapping[str, str] = dataclasses.field(default_factory=dict)
     without_settings: frozenset[str] = frozenset()
+    resumable: bool = False
 
 
 def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
@@ -82,8 +90,12 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
             command.body(None, switches)
             return 0
         config = _checked_settings(command, texts, faults)
-        _load_tensorflow(switches)
-        command.body(config, switches - {"verbosity"})
+        with stopping.watching(command.resumable):
+            _load_tensorflow(switches)
+            command.body(config, switches - {"verbosity"})
+    except StoppedError as error:
+        print(one_line(str(error)), file=sys.stderr)
+        return error.exit_code
     except TlKerasError as error:
         for line in error.faults:
             print(f"error: {one_line(line)}", file=sys.stderr)

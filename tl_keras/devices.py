@@ -55,6 +55,21 @@ def choose_device(wish: str = "auto") -> str:
     return "gpu" if gpus else "cpu"
 
 
+def compute_deterministically(wish: bool | None, device: str) -> None:
+    """The same bits for the same run, where that is wished.
+
+    It holds for the rest of the process.
+
+    Args:
+        wish: None for yes on a CPU and no on a GPU, where it is slower.
+        device: "cpu" or "gpu".
+    """
+    import tensorflow as tf
+
+    if wish or (wish is None and device == "cpu"):
+        tf.config.experimental.enable_op_determinism()
+
+
 def check_precision(precision: str, device: str) -> None:
     """Refuses what a device cannot do well.
 

@@ -14,7 +14,8 @@ the built-in exception that each of them also is.
 | 4         | the machine: disk, rights, memory, device, network  |
 | 5         | training diverged (a loss or weight is not finite)  |
 | 6         | the model was trained but not published             |
-| 130, 143  | stopped by SIGINT, SIGTERM                          |
+| 75        | stopped by a signal; the same command goes on       |
+| 130, 143  | stopped at once by a second SIGINT, SIGTERM         |
 """
 
 from collections.abc import Sequence
@@ -63,3 +64,9 @@ class NotPublishedError(TlKerasError, RuntimeError):
     """An export differs from the model in memory, so it got no version."""
 
     exit_code = 6
+
+
+class StoppedError(TlKerasError):
+    """Stopped on request, with all saved; the same command goes on."""
+
+    exit_code = 75

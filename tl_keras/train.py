@@ -19,7 +19,7 @@ def body(config: TransferConfig | None, switches: set[str]) -> None:
     if "dry_run" in switches:
         print(job.plan(config))
         return
-    job.run(config)
+    job.run(config, restart="restart" in switches)
 
 
 COMMAND = Command(
@@ -30,9 +30,12 @@ COMMAND = Command(
     body=body,
     switches={
         "dry_run": "print settings, phases, parameters and disk, and stop",
+        "restart": "begin anew though the run's folder holds a run, which is "
+        "kept as run.<k>/; versions stay",
         "list_backbones": "print the table of Keras applications, and stop",
     },
     without_settings=frozenset({"list_backbones"}),
+    resumable=True,
 )
 
 

@@ -41,6 +41,7 @@ from tl_keras.classifier.loading import (
     load_backbone,
     set_precision,
 )
+from tl_keras.classifier.warming import warm_start
 
 __all__ = [
     "FIRST_OF_HEAD",
@@ -65,4 +66,5 @@ __all__ = [
     "training_graph",
     "usual_scaling",
     "usual_unfreeze",
+    "warm_start",
 ]

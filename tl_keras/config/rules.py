@@ -44,6 +44,13 @@ def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
             yield _no_such(
                 "weights", config.weights, "auto, imagenet, none or a file"
             )
+    if config.warm_start and not (
+        config.warm_start.endswith(".keras")
+        and os.path.isfile(config.warm_start)
+    ):
+        yield _no_such(
+            "warm_start", config.warm_start, "the model.keras of a run"
+        )
     if config.name and not re.fullmatch(r"[\w][\w.-]*", config.name):
         yield Fault(
             ("name",),

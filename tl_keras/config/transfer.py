@@ -261,6 +261,20 @@ class TransferConfig(DataConfig):
         low=0,
         high=2**31 - 1,
     )
+    deterministic: bool | None = setting(
+        None,
+        "compute so that the same run gives the same bits, also when it was "
+        "stopped and gone on with; true on a CPU, when not given; slower on "
+        "a GPU",
+        group=TRAINING,
+    )
+    warm_start: str = setting(
+        "",
+        "begin with the weights of an earlier run: its model.keras; the head "
+        "too, where the classes are the same",
+        group=TRAINING,
+        path=True,
+    )
 
     name: str = setting(
         "", "of the run; from the dataset when not given", group=RUN
@@ -270,6 +284,12 @@ class TransferConfig(DataConfig):
         "the run's folder; saved_models/NAME when not given",
         group=RUN,
         path=True,
+    )
+    checkpoint_required: bool = setting(
+        False,
+        "stop where training cannot be saved; else it is told, and tried "
+        "again at the next save",
+        group=RUN,
     )
     feature_cache: str = setting(
         "auto",

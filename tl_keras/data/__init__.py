@@ -23,7 +23,13 @@ from tl_keras.data.examples import Examples, Listing, Skip, joined
 from tl_keras.data.folders import list_folder
 from tl_keras.data.limits import faults_of_skips, names_of_skips
 from tl_keras.data.pipeline import Images
-from tl_keras.data.splits import Cut, books, cut_splits, write_split
+from tl_keras.data.splits import (
+    Cut,
+    books,
+    cut_splits,
+    split_changes,
+    write_split,
+)
 from tl_keras.data.tables import list_csv
 from tl_keras.errors import DataError
 from tl_keras.pixels import MAX_PIXELS, WHITE, Decoding
@@ -44,6 +50,7 @@ __all__ = [
     "list_dataset",
     "load_images",
     "names_of_skips",
+    "split_changes",
     "split_images",
     "write_split",
 ]

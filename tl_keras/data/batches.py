@@ -70,11 +70,15 @@ class TrainingBatches:
     views: int = 0
     memory: PixelMemory | None = None
 
-    def __call__(self, epoch) -> tf.data.Dataset:
-        """One epoch's batches; `epoch` may be a tf.Variable."""
+    def __call__(self, epoch, skip=0) -> tf.data.Dataset:
+        """One epoch's batches but the first `skip`, or tf.Variables of both."""
         images = self.memory.held(self.images) if self.memory else self.images
         return images.shuffled_epoch(
-            self.batch_size, seed=self.seed, epoch=epoch, augment=self.augment
+            self.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            augment=self.augment,
+            skip=skip,
         )
 
     def once(self) -> tf.data.Dataset:

@@ -12,6 +12,7 @@ any epoch can be given again without those before it.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ from tl_keras.data.examples import Examples
 from tl_keras.errors import DataError
 
 
-def epoch_indices(count: int, seed: int, epoch) -> tf.data.Dataset:
+def epoch_indices(count: int, seed: int, epoch, skip=0) -> tf.data.Dataset:
     """The order of one epoch, drawn from (seed, epoch) alone.
 
     Args:
@@ -31,9 +32,10 @@ def epoch_indices(count: int, seed: int, epoch) -> tf.data.Dataset:
         seed: whole number, 0 or more.
         epoch: int, tf.Variable (read when a pass begins), or a function that
             gives either.
+        skip: so many examples are left out at its beginning; as `epoch`.
 
     Returns:
-        Dataset of (index, epoch's number), int64 scalars, `count` long.
+        Dataset of (index, epoch's number), int64 scalars.
     """
 
     def order(_):
@@ -41,13 +43,25 @@ def epoch_indices(count: int, seed: int, epoch) -> tf.data.Dataset:
         key = tf.stack([tf.constant(seed, tf.int64), number])
         # Sorting random numbers gives a permutation in TensorFlow alone.
         draw = tf.random.stateless_uniform([count], key, dtype=tf.float64)
-        indices = tf.argsort(draw, stable=True)
+        left_out = tf.cast(skip() if callable(skip) else skip, tf.int64)
+        indices = tf.argsort(draw, stable=True)[left_out:]
         return tf.data.Dataset.from_tensor_slices(
-            (tf.cast(indices, tf.int64), tf.fill([count], number))
+            (tf.cast(indices, tf.int64), tf.fill(tf.shape(indices), number))
         )
 
-    indices = tf.data.Dataset.range(1).flat_map(order)
-    return indices.apply(tf.data.experimental.assert_cardinality(count))
+    return tf.data.Dataset.range(1).flat_map(order)
+
+
+def with_length(
+    batches: tf.data.Dataset, count: int, batch_size: int
+) -> tf.data.Dataset:
+    """Tells Keras how many batches an epoch of `count` examples has.
+
+    It is the last step: where some batches are left out, whoever takes the
+    others knows not to ask for more.
+    """
+    length = math.ceil(count / batch_size)
+    return batches.apply(tf.data.experimental.assert_cardinality(length))
 
 
 @functools.lru_cache(maxsize=16)
@@ -150,7 +164,13 @@ class Images:
         )
 
     def shuffled_epoch(
-        self, batch_size: int, *, seed: int, epoch, augment: str = "none"
+        self,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch,
+        augment: str = "none",
+        skip=0,
     ) -> tf.data.Dataset:
         """The batches of one epoch, its order drawn from (seed, epoch).
 
@@ -160,15 +180,19 @@ class Images:
             epoch: int, tf.Variable (read when a pass begins), or a function
                 that gives either.
             augment: one of `AUGMENTS`.
+            skip: so many batches are left out at its beginning, without a
+                decode; int or tf.Variable.
         """
         if augment not in AUGMENTS:
             raise ValueError(
                 f"augment={augment!r}: expected one of {', '.join(AUGMENTS)}"
             )
         count = len(self)
-        indices = epoch_indices(count, seed, epoch)
+        indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
         if augment == "none":
-            return self._load(indices.map(lambda index, _: index), batch_size)
+            indices = indices.map(lambda index, _: index)
+            batches = self._load(indices, batch_size)
+            return with_length(batches, count, batch_size)
 
         def view(picture, index, number):
             # The count keeps the seeds of two epochs apart.
@@ -177,7 +201,8 @@ class Images:
             )
             return augment_picture(picture, key, augment)
 
-        return self._load(indices, batch_size, view)
+        batches = self._load(indices, batch_size, view)
+        return with_length(batches, count, batch_size)
 
     def views(
         self,

@@ -8,6 +8,7 @@ that `write_split` stores: a split is never cut twice.
 import csv
 import dataclasses
 import os
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -101,22 +102,55 @@ def write_split(
     splits: dict[str, Examples],
     class_names: tuple[str, ...],
 ) -> None:
-    """Writes `id,label,split`, one row an example."""
+    """Writes `id,label,split,sha256`, one row an example."""
     with (
         atomic.replacing(path) as temporary,
-        open(
-            temporary,
-            "w",
-            newline="",
-            encoding="utf-8",
-            errors="backslashreplace",
-        ) as stream,
+        open(temporary, "w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.writer(stream)
-        writer.writerow(["id", "label", "split"])
-        for split, examples in splits.items():
-            for id_, label in zip(examples.ids, examples.labels, strict=True):
-                writer.writerow([id_, class_names[label], split])
+        writer.writerow(SPLIT_COLUMNS)
+        writer.writerows(_split_rows(splits, class_names))
+
+
+def split_changes(
+    path: str | os.PathLike,
+    splits: dict[str, Examples],
+    class_names: tuple[str, ...],
+) -> str:
+    """What became of the examples since `write_split` wrote them, in words.
+
+    Returns:
+        "" where they are the same, else "3 added, 1 removed" and so on, with
+        an example of each.
+    """
+    with open(path, newline="", encoding="utf-8") as stream:
+        rows = list(csv.reader(stream))[1:]
+    before = {(row[0], row[2]): row for row in rows}
+    now = {(row[0], row[2]): row for row in _split_rows(splits, class_names)}
+    both = [key for key in now if key in before]
+    groups = {
+        "added": [key for key in now if key not in before],
+        "removed": [key for key in before if key not in now],
+        "with another label": [k for k in both if now[k][1] != before[k][1]],
+        "with other bytes": [k for k in both if now[k][3] != before[k][3]],
+    }
+    return ", ".join(
+        f"{len(keys):,} {what} ({keys[0][0]})"
+        for what, keys in groups.items()
+        if keys
+    )
+
+
+SPLIT_COLUMNS = ("id", "label", "split", "sha256")
+
+
+def _split_rows(splits, class_names) -> Iterator[list[str]]:
+    for split, examples in splits.items():
+        columns = examples.ids, examples.labels, examples.content_ids()
+        for id_, label, content in zip(*columns, strict=True):
+            # Names need not be UTF-8, and a file of text must be.
+            shown = id_.encode("utf-8", "backslashreplace").decode()
+            yield [shown, class_names[label], split, content]
 
 
 def books(

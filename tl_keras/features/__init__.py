@@ -11,6 +11,6 @@ learning rate finds them all, and a changed picture is computed alone.
 """
 
 from tl_keras.features.keys import trunk_key
-from tl_keras.features.store import Activations, FeatureStore
+from tl_keras.features.store import Activations, FeatureStore, StoredBatches
 
-__all__ = ["Activations", "FeatureStore", "trunk_key"]
+__all__ = ["Activations", "FeatureStore", "StoredBatches", "trunk_key"]

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from tl_keras.classifier import inference
 from tl_keras.data import Images, TrainingBatches, Views
-from tl_keras.data.pipeline import epoch_indices
+from tl_keras.data.pipeline import epoch_indices, with_length
 from tl_keras.errors import MachineError
 from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
@@ -59,7 +59,7 @@ class Activations:
         return (rows for rows, _ in self.batches(batch_size))
 
     def shuffled_epoch(
-        self, batch_size: int, *, seed: int, epoch
+        self, batch_size: int, *, seed: int, epoch, skip=0
     ) -> tf.data.Dataset:
         """One epoch, in the order that `Images.shuffled_epoch` gives it.
 
@@ -74,8 +74,9 @@ class Activations:
         def row(index, number):
             return index * views + (first[index] + number) % views
 
-        indices = epoch_indices(count, seed, epoch)
-        return self._load(indices.map(row), batch_size)
+        indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
+        batches = self._load(indices.map(row), batch_size)
+        return with_length(batches, count, batch_size)
 
     def _load(self, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         with tf.device("CPU:0"):  # A GPU's memory is for training.
@@ -108,10 +109,10 @@ class StoredBatches:
     batch_size: int
     seed: int
 
-    def __call__(self, epoch) -> tf.data.Dataset:
-        """One epoch's batches; `epoch` may be a tf.Variable."""
+    def __call__(self, epoch, skip=0) -> tf.data.Dataset:
+        """One epoch's batches but the first `skip`, or tf.Variables of both."""
         return self.activations.shuffled_epoch(
-            self.batch_size, seed=self.seed, epoch=epoch
+            self.batch_size, seed=self.seed, epoch=epoch, skip=skip
         )
 
     def once(self) -> tf.data.Dataset:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 import keras
 
-from tl_keras import atomic
+from tl_keras import run_card
 from tl_keras.audit import write_reports
 from tl_keras.classifier import probabilities_model
 from tl_keras.config import TransferConfig
@@ -39,6 +39,7 @@ from tl_keras.job.record import (
     write_record,
 )
 from tl_keras.job.reporting import record_with_card
+from tl_keras.job.resuming import Found, look
 from tl_keras.job.training import (
     calibrate,
     calibration_numbers,
@@ -50,6 +51,7 @@ from tl_keras.job.training import (
     train,
     train_from_scratch,
 )
+from tl_keras.phases import get_variables, set_variables
 from tl_keras.servable import ServerPlan, write_server_files
 
 LOCK = ".lock"
@@ -76,8 +78,16 @@ class RunResult:
     history: list[dict]
 
 
-def run(config: TransferConfig) -> RunResult:
-    """Does the whole job of a configuration.
+def run(config: TransferConfig, *, restart: bool = False) -> RunResult:
+    """Does the whole job of a configuration, or what is left of it.
+
+    Where an earlier process was killed, the same configuration goes on with
+    its run, and ends with what that would have given; where it was finished,
+    nothing is done.
+
+    Args:
+        config: what to do.
+        restart: begin anew; the run that is there is kept as `run.<k>/`.
 
     Raises:
         ConfigError, DataError, MachineError, DivergedError,
@@ -87,20 +97,23 @@ def run(config: TransferConfig) -> RunResult:
     config = config.resolved()
     check_writable(config.run_folder())
     with alone_in(config.run_folder()):
-        return _run(config)
+        return _run(config, restart)
 
 
-def _run(config: TransferConfig) -> RunResult:
+def _run(config: TransferConfig, restart: bool) -> RunResult:
     clock = Clock()
+    found = look(config, restart)
     with clock("prepare"), enough_memory():
-        prepared = prepare(config)
+        prepared = prepare(found.config)
     config = prepared.config
-    folder = open_run_folder(config)
+    folder = found.open(prepared)
+    if found.finished:
+        return as_it_was(found, prepared)
     images, model = prepared.images, prepared.model
     store = feature_store(config)
     write_reports(prepared.report, folder)
     print(describe_data(prepared.report, images), flush=True)
-    told = told_if_diverged(prepared, folder, clock)
+    told = told_if_diverged(prepared, found, clock)
     with told, clock("train"), readable(images):
         fit = train(prepared, folder, store)
     note_suspects(prepared, fit, folder)
@@ -114,7 +127,7 @@ def _run(config: TransferConfig) -> RunResult:
     try:
         with clock("export"), enough_memory():
             version, evaluations[fit.kept], passed = export(
-                prepared, evaluations[fit.kept]
+                prepared, evaluations[fit.kept], found.run_id
             )
             write_server_files(
                 folder / "serving",
@@ -148,6 +161,7 @@ def _run(config: TransferConfig) -> RunResult:
         metrics = record_with_card(
             prepared, folder, metrics, probabilities_model(model)
         )
+    found.finish(int(version.name))
     print(summary(metrics, version, folder), flush=True)
     return RunResult(
         metrics, version, folder, model, images.class_names, fit.history
@@ -191,14 +205,15 @@ class Clock:
 
 @contextlib.contextmanager
 def told_if_diverged(
-    prepared: Prepared, folder: pathlib.Path, clock: Clock
+    prepared: Prepared, found: Found, clock: Clock
 ) -> Iterator[None]:
     """A run that diverges leaves no model, but a page: how far it came."""
     try:
         yield
     except DivergedError as error:
         metrics = stopped(prepared, str(error), clock.all_seconds())
-        record_with_card(prepared, folder, metrics, None)
+        record_with_card(prepared, found.folder, metrics, None)
+        found.note(state="diverged", why=str(error))
         raise
 
 
@@ -225,15 +240,23 @@ def alone_in(folder: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def open_run_folder(config: TransferConfig) -> pathlib.Path:
-    """Makes `<output_dir>/run/`; an older one is kept as `run.<k>/`."""
-    folder = config.run_folder() / "run"
-    if folder.exists():
-        number = 1
-        while (kept := folder.with_name(f"run.{number}")).exists():
-            number += 1
-        folder.rename(kept)
-    folder.mkdir()
-    with atomic.replacing(folder / "run.flags") as temporary:
-        temporary.write_text(config.to_flags(), encoding="utf-8")
-    return folder
+def as_it_was(found: Found, prepared: Prepared) -> RunResult:
+    """The result of a finished run, from its folder."""
+    folder, model = found.folder, prepared.model
+    saved = keras.models.load_model(folder / "model.keras", compile=False)
+    set_variables(model, get_variables(saved))
+    record = run_card.read_run(folder)
+    version = folder.parent / str(found.state["version"])
+    print(
+        f"finished before, nothing is done: {version} - --restart does it "
+        "again",
+        flush=True,
+    )
+    return RunResult(
+        record.metrics,
+        version,
+        folder,
+        model,
+        prepared.images.class_names,
+        record.history,
+    )

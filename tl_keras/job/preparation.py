@@ -18,10 +18,15 @@ from tl_keras.classifier import (
     set_trainable,
     usual_scaling,
     usual_unfreeze,
+    warm_start,
 )
 from tl_keras.config import TransferConfig
 from tl_keras.data import ImageSplits
-from tl_keras.devices import check_precision, choose_device
+from tl_keras.devices import (
+    check_precision,
+    choose_device,
+    compute_deterministically,
+)
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.job.checking import check_data
 from tl_keras.phases import Objective, Phase, probe_bytes
@@ -51,6 +56,7 @@ class Prepared:
 def prepare(config: TransferConfig) -> Prepared:
     """Chooses the device, checks the data, builds the model and the phases."""
     device = choose_device(config.device)
+    compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
     network = load_backbone(
         config.backbone,
@@ -63,7 +69,12 @@ def prepare(config: TransferConfig) -> Prepared:
     config = dataclasses.replace(
         config, precision=decided_precision(config, network, device)
     )
+    # Anew, as the choice above may have drawn, and may be remembered.
+    keras.utils.set_random_seed(config.seed)
     model = classifier_on(network, config, len(images.class_names))
+    if config.warm_start:
+        names = images.class_names
+        print(warm_start(model, config.warm_start, names), flush=True)
     config = dataclasses.replace(
         config, head_solver=decided_solver(config, images, model)
     )

@@ -17,7 +17,7 @@ from tl_keras.classifier import (
     probabilities_model,
     set_trainable,
 )
-from tl_keras.data import ImageSplits, write_split
+from tl_keras.data import ImageSplits
 from tl_keras.evaluation import Evaluation
 from tl_keras.job.measuring import file_bytes, peak_memory, signatures
 from tl_keras.job.preparation import Prepared
@@ -149,10 +149,9 @@ def write_record(
     evaluation: Evaluation,
     fit: FitResult,
 ) -> None:
-    """Fills `run/` with all but the flags, the history and the metrics."""
+    """Fills `run/` with all but what it began with, history and metrics."""
     images = prepared.images
     names = images.class_names
-    write_split(folder / "split.csv", images.examples(), names)
     write_evaluation(prepared, folder, evaluation)
     run_card.plot_curves(
         folder / "curves.png", fit.history, fit.phases[fit.kept].best_epoch

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import backbones
+from tl_keras import backbones, stopping
 from tl_keras.cache import user_cache
 from tl_keras.calibration import (
     at_temperature,
@@ -34,9 +34,11 @@ from tl_keras.errors import MachineError
 from tl_keras.evaluation import Evaluation, count, evaluate_classifier
 from tl_keras.features import FeatureStore
 from tl_keras.job.preparation import Prepared, classifier_on, objective_of
+from tl_keras.job.resuming import SAVES
 from tl_keras.phases import (
     FitResult,
     FrozenWork,
+    Saves,
     fit_phases,
     get_variables,
     set_variables,
@@ -63,7 +65,9 @@ class Export(NamedTuple):
 def train(
     prepared: Prepared, folder: pathlib.Path, store: FeatureStore | None
 ) -> FitResult:
-    """Runs the phases; history.csv and TensorBoard logs go to `folder`."""
+    """Runs the phases, or goes on with them; history.csv, TensorBoard logs and
+    what is saved on the way go to `folder`.
+    """
     return fit_phases(
         prepared.model,
         prepared.phases,
@@ -74,6 +78,11 @@ def train(
         callbacks=[
             keras.callbacks.TensorBoard(folder / "logs", write_graph=False)
         ],
+        saves=Saves(
+            folder / SAVES,
+            required=prepared.config.checkpoint_required,
+            stop=stopping.requested,
+        ),
         verbose=progress(),
     )
 
@@ -192,6 +201,8 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
     phases have; BatchNorm trains, having learnt nothing yet.
     """
     config, images = prepared.config, prepared.images
+    # The same ones however much was drawn before, in this process or another.
+    keras.utils.set_random_seed(config.seed)
     network = load_backbone(
         config.backbone,
         image_size=config.image_size,
@@ -222,12 +233,14 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
     )
 
 
-def export(prepared: Prepared, evaluation: Evaluation) -> Export:
+def export(prepared: Prepared, evaluation: Evaluation, run_id: str) -> Export:
     """Publishes the next version, asked every picture of the test split.
 
     Args:
         prepared: what was trained; its model holds the kept weights.
         evaluation: of the test split with those weights.
+        run_id: of the run; a version that an earlier process of the run has
+            published is asked again and taken.
     """
     images = prepared.images
     examples = images.test.examples
@@ -250,6 +263,7 @@ def export(prepared: Prepared, evaluation: Evaluation) -> Export:
         evaluated=Evaluated(
             examples.ids, examples.read, evaluation.probabilities
         ),
+        run_id=run_id,
     )
     # float64, so that rows sum to 1 to the last digit that is printed.
     answers = passed.probabilities.astype(np.float64)

@@ -15,11 +15,7 @@ weights with the best value there win, the earlier ones on a tie. Without
 validation the last phase wins.
 """
 
-from tl_keras.phases.fitting import (
-    fit_phases,
-    get_variables,
-    set_variables,
-)
+from tl_keras.phases.fitting import fit_phases
 from tl_keras.phases.phase import (
     MONITORS,
     OPTIMIZERS,
@@ -29,6 +25,7 @@ from tl_keras.phases.phase import (
     PhaseResult,
 )
 from tl_keras.phases.probe import probe_bytes
+from tl_keras.phases.saves import Saves, get_variables, set_variables
 from tl_keras.phases.tails import FrozenWork
 
 __all__ = [
@@ -39,6 +36,7 @@ __all__ = [
     "Objective",
     "Phase",
     "PhaseResult",
+    "Saves",
     "fit_phases",
     "get_variables",
     "probe_bytes",

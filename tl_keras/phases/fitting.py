@@ -4,20 +4,22 @@ In: a classifier, phases, data. Out: the model with the best weights of all
 phases, and a `FitResult`.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from tl_keras import stopping
 from tl_keras.callbacks import (
     HistoryLogger,
     KeepBestWeights,
     StopOnNonFinite,
-    append_row,
     is_better,
+    read_rows,
+    write_rows,
 )
 from tl_keras.classifier import (
     LOGITS,
@@ -25,8 +27,9 @@ from tl_keras.classifier import (
     set_trainable,
     training_graph,
 )
+from tl_keras.data import TrainingBatches
 from tl_keras.errors import DivergedError
-from tl_keras.features import FeatureStore
+from tl_keras.features import FeatureStore, StoredBatches
 from tl_keras.phases.phase import (
     MONITORS,
     FitResult,
@@ -39,6 +42,7 @@ from tl_keras.phases.probe import (
     pooled_features,
     solve_probe,
 )
+from tl_keras.phases.saves import Saves, get_variables, set_variables
 from tl_keras.phases.tails import FrozenWork
 
 
@@ -52,6 +56,7 @@ def fit_phases(
     objective: Objective | None = None,
     history_file: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    saves: Saves | None = None,
     verbose: int | str = "auto",
 ) -> FitResult:
     """Trains a classifier phase by phase.
@@ -70,6 +75,9 @@ def fit_phases(
         objective: the loss, and what chooses the weights.
         history_file: a .csv to append each epoch to.
         callbacks: more Keras callbacks, for every phase.
+        saves: where all is kept that a killed process needs to go on; the
+            same call, in a new process, then ends with the same bits. Phases
+            that were finished are not run again.
         verbose: of Keras's progress bar.
 
     Returns:
@@ -78,6 +86,7 @@ def fit_phases(
     Raises:
         DivergedError: a loss or weight stopped being finite. The model holds
             the weights that the phase began with: the best of those before.
+        StoppedError: a signal asked for it; all is saved (`stopping`).
         ConfigError: a phase unfreezes from a layer that is not there.
     """
     trainer = _Trainer(
@@ -88,6 +97,7 @@ def fit_phases(
         objective or Objective(),
         history_file,
         tuple(callbacks),
+        saves and saves.of(model),
         verbose,
     )
     results: list[PhaseResult] = []
@@ -105,20 +115,6 @@ def fit_phases(
     if not results:
         raise ValueError("phases: expected one with epochs above 0")
     return FitResult(results, kept, trainer.history)
-
-
-def set_variables(model: keras.Model, values: Sequence[np.ndarray]) -> None:
-    """Assigns arrays to `model.variables`, in their order."""
-    for variable, value in zip(model.variables, values, strict=True):
-        variable.assign(value)
-
-
-def get_variables(model: keras.Model) -> list[np.ndarray]:
-    """Copies of `model.variables`, in their order."""
-    return [
-        np.array(keras.ops.convert_to_numpy(variable))
-        for variable in model.variables
-    ]
 
 
 def _all_of(train, epoch: int) -> tf.data.Dataset:
@@ -150,12 +146,19 @@ class _Trainer:
     objective: Objective
     history_file: str | None
     callbacks: tuple[keras.callbacks.Callback, ...]
+    saves: Saves | None
     verbose: int | str
     history: list[dict] = dataclasses.field(default_factory=list)
 
     def fit(self, phase: Phase, first: int) -> PhaseResult:
         """Trains one phase; its first epoch is number `first` + 1."""
-        started = time.perf_counter()
+        finished = self.saves and self.saves.finished(phase)
+        if finished:
+            result, rows = finished
+            self.history += rows
+            print(f"phase {phase.name}: finished before", flush=True)
+            return result
+        started, before = time.perf_counter(), len(self.history)
         trains = self._set_trainable(phase, first)
         if phase.solver == "lbfgs":
             result = self._solve(phase, first)
@@ -163,6 +166,8 @@ class _Trainer:
             result = self._fit(phase, first)
         result.trainable_parameters = trains
         result.seconds = time.perf_counter() - started
+        if self.saves:
+            self.saves.finish(result, self.history[before:])
         return result
 
     def _set_trainable(self, phase: Phase, first: int) -> int:
@@ -185,30 +190,45 @@ class _Trainer:
         before = get_variables(self.model)
         left, train, val = self._left_to_fit(phase)
         number = tf.Variable(first, dtype=tf.int64, trainable=False)
+        skip = None
+        if isinstance(train, (TrainingBatches, StoredBatches)):
+            skip = tf.Variable(0, dtype=tf.int64, trainable=False)
+            train = train(number, skip)
+        elif callable(train):
+            train = train(number)
         monitor, mode = MONITORS[self.objective.monitor]
-        log = HistoryLogger(self.history_file, phase=phase.name)
+        earlier = None if self.saves is None else tuple(self.history)
+        log = HistoryLogger(self.history_file, earlier, phase=phase.name)
         guard = StopOnNonFinite()
         keeper = KeepBestWeights(
             None if val is None else monitor, mode, left.variables
         )
-        self._compiled(left, phase).fit(
-            train(number) if callable(train) else train,
-            validation_data=val() if callable(val) else val,
-            initial_epoch=first,
-            epochs=first + phase.epochs,
-            class_weight=self._class_weight(),
-            callbacks=[
-                _EpochNumber(number),
-                phase.new_schedule(first),
-                guard,
-                log,
-                keeper,
-                *([] if val is None else self._stoppers()),
-                *self.callbacks,
-            ],
-            shuffle=False,
-            verbose=self.verbose,
-        )
+        noting = [
+            guard,
+            log,
+            keeper,
+            *([] if val is None else self._stoppers()),
+        ]
+        callbacks = [
+            _EpochNumber(number),
+            phase.new_schedule(first),
+            *noting,
+            *self.callbacks,
+        ]
+        if self.saves:
+            # The last one, so that it saves what the others noted.
+            callbacks.append(self.saves.callback(phase, noting, skip))
+        with stopping.at_a_step() if self.saves else contextlib.nullcontext():
+            self._compiled(left, phase).fit(
+                train,
+                validation_data=val() if callable(val) else val,
+                initial_epoch=first,
+                epochs=first + phase.epochs,
+                class_weight=self._class_weight(),
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=self.verbose,
+            )
         self.history += log.rows
         if guard.found or not keeper.best_epoch:
             set_variables(self.model, before)
@@ -274,7 +294,11 @@ class _Trainer:
             flush=True,
         )
         if self.history_file is not None:
-            append_row(self.history_file, row)
+            # A row that a killed run wrote is written again, not once more.
+            earlier = self.history
+            if self.saves is None:
+                earlier = read_rows(self.history_file)
+            write_rows(self.history_file, [*earlier, row])
         self.history.append(row)
         return PhaseResult(
             phase=phase,

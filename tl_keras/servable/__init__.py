@@ -50,6 +50,9 @@ from tl_keras.servable.gate import Evaluated, Passed, check_export
 from tl_keras.servable.server_files import ServerPlan, write_server_files
 from tl_keras.servable.signatures import TOP_K, write_signatures
 
+# In `assets.extra/`, which the loader ignores.
+RUN_ID_FILE = "run_id"
+
 __all__ = [
     "BATCH",
     "LABELS_FILE",
@@ -118,6 +121,7 @@ def publish(
     golden: Mapping[str, bytes],
     decoding: Decoding | None = None,
     evaluated: Evaluated | None = None,
+    run_id: str = "",
 ) -> Published:
     """`export_saved_model` that names its pictures and asks a whole split.
 
@@ -125,6 +129,9 @@ def publish(
         model, directory, class_names, decoding: as there.
         golden: name -> encoded picture.
         evaluated: examples that the export must answer as the evaluation did.
+        run_id: written into the version. One that carries it already is asked
+            again and given back, so that a process that was killed between
+            publishing and saying so publishes once.
     """
     if not golden:
         raise ValueError("golden: expected at least one encoded picture")
@@ -136,8 +143,16 @@ def publish(
     _refuse_non_finite(model)
     directory = pathlib.Path(directory)
     decoding = decoding or Decoding(model.input_shape[1])
+    there = run_id and _version_of(directory, run_id)
+    if there:
+        passed = check_export(
+            there, model, class_names, decoding, golden, evaluated
+        )
+        return Published(there, passed)
     with atomic.building_folder(directory) as temporary:
         _write(model, temporary, class_names, decoding)
+        if run_id:
+            (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
         passed = check_export(
             temporary, model, class_names, decoding, golden, evaluated
         )
@@ -160,6 +175,15 @@ def publish_next(
                 raise
             continue
         return final
+
+
+def _version_of(directory: pathlib.Path, run_id: str) -> pathlib.Path | None:
+    """The version that a run has published, if it has."""
+    for file in directory.glob(f"*/assets.extra/{RUN_ID_FILE}"):
+        version = file.parent.parent
+        if version.name.isdecimal() and file.read_text() == run_id:
+            return version
+    return None
 
 
 def _write(

@@ -1,0 +1,75 @@
+"""A row an epoch in a .csv, across fits and processes."""
+
+import csv
+import os
+from collections.abc import Sequence
+
+import keras
+
+from tl_keras import atomic
+
+
+class HistoryLogger(keras.callbacks.Callback):
+    """Appends a row for each epoch to a .csv, across fits and processes.
+
+    `keras.callbacks.CSVLogger` empties its file at each fit unless told not
+    to, and then writes a second header. Here a fit with other metrics widens
+    the table instead.
+
+    Args:
+        path: the .csv; appended to when it is there. None writes no file.
+        earlier: the rows that the file shall begin with; those that it holds
+            when the fit begins, if None.
+        **columns: fixed values for every row, such as phase="head".
+
+    Attributes:
+        rows: the rows of the last fit, as dictionaries.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike | None,
+        earlier: Sequence[dict] | None = None,
+        **columns,
+    ):
+        super().__init__()
+        self.path = path
+        self.earlier = earlier
+        self.columns = columns
+        self.rows: list[dict] = []
+
+    def on_train_begin(self, logs=None):
+        self.rows = []
+        self._before = self.earlier
+        if self.earlier is None and self.path is not None:
+            self._before = read_rows(self.path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        rate = getattr(self.model.optimizer, "learning_rate", None)
+        if rate is not None and "learning_rate" not in logs:
+            logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
+        row = {**self.columns, "epoch": epoch + 1, **logs}
+        self.rows.append(row)
+        if self.path is not None:
+            write_rows(self.path, [*self._before, *self.rows])
+
+
+def read_rows(path: str | os.PathLike) -> list[dict]:
+    """The rows of a .csv as texts; none where there is no file."""
+    if not os.path.exists(path):
+        return []
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def write_rows(path: str | os.PathLike, rows: Sequence[dict]) -> None:
+    """Writes a .csv, complete or not at all, as wide as its widest rows."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with (
+        atomic.replacing(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.DictWriter(stream, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
