@@ -16,6 +16,14 @@ from PIL import Image
 CHECKOUT = pathlib.Path(__file__).parent.parent
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--kills", type=int, default=20,
+        help="how often test_resume.py kills a run at random",
+    )  # fmt: skip
+    parser.addoption("--kill_seed", type=int, default=0, help="of the moments")
+
+
 @pytest.fixture
 def shared() -> pathlib.Path:
     """The folder of real photographs and ImageNet weights."""

@@ -1,0 +1,76 @@
+"""Starts training runs that may be killed, without importing TensorFlow anew.
+
+Reads a line of JSON a run: its arguments, its log, after how many seconds from
+its first line of output to kill it (null for never), and the signal. Answers a
+line of JSON: the exit code, or minus the signal that ended it.
+
+A process of its own, since a fork is only safe before TensorFlow's first
+operation.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import tensorflow  # noqa: F401
+
+from tl_keras import job  # noqa: F401
+from tl_keras.train import main
+
+
+def start(arguments: list[str], log: str) -> int:
+    """Forks a run; its number as a process."""
+    child = os.fork()
+    if child:
+        return child
+    os.setsid()  # The gate's processes die with it.
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    code = 1
+    try:
+        code = main(arguments)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def ended(child: int, wait: bool) -> int | None:
+    """The code that a run ended with; None while it runs."""
+    done, status = os.waitpid(child, 0 if wait else os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if done else None
+
+
+def serve(request: dict) -> int:
+    """Runs one request; gives its code."""
+    child = start(request["arguments"], request["log"])
+    if request["kill_after"] is None:
+        return ended(child, wait=True)
+    while not os.path.exists(request["log"]) or not os.path.getsize(
+        request["log"]
+    ):
+        if (code := ended(child, wait=False)) is not None:
+            return code
+        time.sleep(0.005)
+    deadline = time.monotonic() + request["kill_after"]
+    while time.monotonic() < deadline:
+        if (code := ended(child, wait=False)) is not None:
+            return code
+        time.sleep(0.005)
+    number = signal.Signals[request["signal"]]
+    if number == signal.SIGKILL:
+        os.killpg(child, number)
+    else:
+        os.kill(child, number)
+    return ended(child, wait=True)
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(json.dumps(serve(json.loads(line))), flush=True)

@@ -1,0 +1,102 @@
+"""Runs that are killed at random, held against a run that was not."""
+
+import contextlib
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+import time
+import zipfile
+
+import h5py
+import numpy as np
+from conftest import CHECKOUT
+
+# What says when and where, or is measured, and not what was learnt. The file
+# model.keras is a zip archive, which holds the time it was made at.
+NOT_LEARNT = {
+    "seconds", "cost", "pictures_per_second", "latency_seconds", "versions",
+    "largest_difference", "model.keras",
+}  # fmt: skip
+
+
+class Runs:
+    """Starts training commands in a process that has TensorFlow loaded."""
+
+    def __init__(self):
+        self.server = subprocess.Popen(
+            [sys.executable, str(CHECKOUT / "tests" / "fork_server.py")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, arguments, log, kill_after=None, by="SIGKILL") -> int:
+        """The exit code of a run, or minus the signal that ended it."""
+        request = {
+            "arguments": list(arguments), "log": str(log),
+            "kill_after": kill_after, "signal": by,
+        }  # fmt: skip
+        pathlib.Path(log).unlink(missing_ok=True)
+        self.server.stdin.write(json.dumps(request) + "\n")
+        self.server.stdin.flush()
+        return json.loads(self.server.stdout.readline())
+
+    def seconds(self, arguments, log) -> float:
+        """How long a run takes from its first line of output."""
+        began = time.monotonic()
+        assert self.run(arguments, log) == 0, pathlib.Path(log).read_text()
+        return time.monotonic() - began
+
+    def close(self):
+        self.server.stdin.close()
+        self.server.wait()
+
+
+@contextlib.contextmanager
+def running():
+    runs = Runs()
+    try:
+        yield runs
+    finally:
+        runs.close()
+
+
+def fingerprint(out: pathlib.Path) -> dict[str, str]:
+    """SHA-256 of all that a finished run says it learnt, by name."""
+    run = out / "run"
+    found = {
+        name: hashlib.sha256((run / name).read_bytes()).hexdigest()
+        for name in ("history.csv", "split.csv", "predictions.csv")
+    }
+    with zipfile.ZipFile(run / "model.keras") as archive:
+        with archive.open("model.weights.h5") as stream:
+            found["weights"] = _arrays(h5py.File(stream, "r"))
+    metrics = json.loads((run / "metrics.json").read_text())
+    text = json.dumps(_learnt(metrics), sort_keys=True)
+    found["metrics"] = hashlib.sha256(text.encode()).hexdigest()
+    versions = sorted(p.name for p in out.iterdir() if p.name.isdecimal())
+    found["versions"] = " ".join(versions)
+    return found
+
+
+def _arrays(file: h5py.File) -> str:
+    digest = hashlib.sha256()
+
+    def add(name, item):
+        if isinstance(item, h5py.Dataset):
+            digest.update(name.encode() + np.asarray(item).tobytes())
+
+    file.visititems(add)
+    return digest.hexdigest()
+
+
+def _learnt(value):
+    if isinstance(value, dict):
+        return {k: _learnt(v) for k, v in value.items() if k not in NOT_LEARNT}
+    return [_learnt(v) for v in value] if isinstance(value, list) else value
+
+
+def last_line(log: pathlib.Path) -> str:
+    """The last thing that a run said, of what it said itself."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1][:60] if lines else ""
