@@ -68,9 +68,11 @@ def fingerprint(out: pathlib.Path) -> dict[str, str]:
         name: hashlib.sha256((run / name).read_bytes()).hexdigest()
         for name in ("history.csv", "split.csv", "predictions.csv")
     }
-    with zipfile.ZipFile(run / "model.keras") as archive:
-        with archive.open("model.weights.h5") as stream:
-            found["weights"] = _arrays(h5py.File(stream, "r"))
+    with (
+        zipfile.ZipFile(run / "model.keras") as archive,
+        archive.open("model.weights.h5") as stream,
+    ):
+        found["weights"] = _arrays(h5py.File(stream, "r"))
     metrics = json.loads((run / "metrics.json").read_text())
     text = json.dumps(_learnt(metrics), sort_keys=True)
     found["metrics"] = hashlib.sha256(text.encode()).hexdigest()

@@ -10,6 +10,7 @@ the next number, renamed into place once all of it is on the disk; the last few
 are kept, and none is written over.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -71,8 +72,9 @@ class Checkpoints:
             (temporary / STATE).write_text(text, encoding="utf-8")
             atomic.write_manifest(temporary)
             atomic.publish_folder(temporary, final)
-        for number in self._numbers()[: -self.keep]:
-            atomic.remove_folder(self.folder / f"{number:08d}")
+        with contextlib.suppress(OSError):  # The next save tries again.
+            for number in self._numbers()[: -self.keep]:
+                atomic.remove_folder(self.folder / f"{number:08d}")
 
     def save_or_tell(
         self,

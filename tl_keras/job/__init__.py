@@ -247,6 +247,8 @@ def as_it_was(found: Found, prepared: Prepared) -> RunResult:
     set_variables(model, get_variables(saved))
     record = run_card.read_run(folder)
     version = folder.parent / str(found.state["version"])
+    # Once more, for a process that was killed just before its end.
+    found.finish(int(version.name))
     print(
         f"finished before, nothing is done: {version} - --restart does it "
         "again",
