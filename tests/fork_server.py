@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -35,6 +36,8 @@ def start(arguments: list[str], log: str) -> int:
     code = 1
     try:
         code = main(arguments)
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

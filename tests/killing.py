@@ -17,7 +17,7 @@ from conftest import CHECKOUT
 # model.keras is a zip archive, which holds the time it was made at.
 NOT_LEARNT = {
     "seconds", "cost", "pictures_per_second", "latency_seconds", "versions",
-    "largest_difference", "model.keras",
+    "largest_difference", "model.keras", "output_dir", "feature_cache",
 }  # fmt: skip
 
 

@@ -147,12 +147,13 @@ def test_f07_f09_a_disk_that_fails_at_any_step_costs_nothing(
         if found.state["n"] == 2:
             assert os.strerror(code) in told
         with failing(at, code):
+            raised = False
             try:
                 kept.save_or_tell(ARRAYS, {"n": 4}, required=True)
-            except MachineError as error:
-                assert "make room" in str(error)
-            else:  # It failed at what it removes, which costs nothing.
-                assert kept.newest().state["n"] == 4
+            except MachineError:
+                raised = True
+        # What fails at removing an older one costs nothing.
+        assert raised or kept.newest().state["n"] == 4
         kept.save(ARRAYS, {"n": 5})
         assert kept.newest().state["n"] == 5
         at += 1

@@ -5,11 +5,8 @@ What TensorFlow writes on its own is cut short by strace, where it is there.
 """
 
 import json
-import os
-import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 

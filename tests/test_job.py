@@ -47,7 +47,7 @@ def test_a_run_leaves_what_it_promises(config, capsys):
         "run.flags", "metrics.json", "history.csv", "split.csv", "logs",
         "predictions.csv", "model.keras", "labels.txt", "curves.png",
         "confusion.png", "data_report.json", "data_report.html",
-        "report.html", "report.md", "serving",
+        "report.html", "report.md", "serving", "state.json",
     }  # fmt: skip
     stored = json.loads((result.run_folder / "metrics.json").read_text())
     assert stored == result.metrics
@@ -145,9 +145,9 @@ def test_the_flags_of_a_run_repeat_it(config, tmp_path):
         ).read_bytes(), name
 
 
-def test_a_second_run_keeps_the_first(config):
+def test_a_restart_keeps_the_first_run_and_its_version(config):
     config = changed(config, head_epochs=1, fine_tune_epochs=0)
-    versions = [run(config).version.name for _ in range(2)]
+    versions = [run(config, restart=True).version.name for _ in range(2)]
     assert versions == ["1", "2"]
     names = set(os.listdir(config.output_dir))
     assert names == {"1", "2", "run", "run.1", ".lock"}
@@ -272,7 +272,7 @@ def test_a_run_that_cannot_begin_moves_no_older_one(config, tmp_path):
     older = tmp_path / "out" / "run"
     older.mkdir(parents=True)
     with pytest.raises(ConfigError):
-        run(changed(config, unfreeze_from="two_konv"))
+        run(changed(config, unfreeze_from="two_konv"), restart=True)
     assert sorted(os.listdir(tmp_path / "out")) == [".lock", "run"]
 
 

@@ -2,7 +2,9 @@
 
 import collections
 import json
+import os
 import random
+import shutil
 
 import pytest
 from conftest import write_picture
@@ -96,5 +98,45 @@ def test_killed_at_random_it_ends_with_the_same_bits(
         assert fingerprint(out) == expected, (name, chains)
         left = {path.name for path in out.iterdir()}
         assert left == {"1", "run", ".lock"}
+        shutil.rmtree(out.parent)
         print(f"{killed} kills, {chains} chains ended exact", flush=True)
     print(json.dumps(where.most_common(), indent=1))
+
+
+def test_f05_signals_save_and_the_run_ends_with_the_same_bits(
+    runs, arguments, straight, tmp_path
+):
+    """One of each kind, at moments of a run from its first step on."""
+    out, log = tmp_path / "straight" / "out", tmp_path / "log"
+    took = runs.seconds(arguments("fresh", out), log)
+    expected = fingerprint(out)
+    out = tmp_path / "stopped" / "out"
+    for number, share in (("SIGTERM", 0.1), ("SIGINT", 0.2), ("SIGHUP", 0.5)):
+        code = runs.run(arguments("fresh", out), log, share * took, by=number)
+        said = log.read_text()
+        assert code in (0, 75), said
+        assert "Traceback" not in said
+        if code == 75:
+            assert "the same command to go on" in said
+    assert runs.run(arguments("fresh", out), log) == 0
+    assert fingerprint(out) == expected
+
+
+def test_f27_an_unusual_place_and_surroundings(
+    runs, arguments, tmp_path, monkeypatch
+):
+    """C locale, no HOME, a mask of 077, spaces, Unicode, a long path."""
+    monkeypatch.setenv("LANG", "C")
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.delenv("HOME", raising=False)
+    out = tmp_path / "späce d" / ("x" * 150) / "out"
+    before = os.umask(0o077)
+    try:
+        with running() as started:
+            log = tmp_path / "log"
+            code = started.run(arguments("solved", out), log)
+    finally:
+        os.umask(before)
+    assert code == 0, log.read_text()
+    assert (out / "1" / "saved_model.pb").exists()
+    assert (out / "run" / "report.html").exists()

@@ -1,7 +1,8 @@
 """What a callback has noted of a fit, as plain values and arrays.
 
 In: any Keras callback. Out: those of its attributes that changed since the fit
-began and are numbers, texts, lists, dictionaries or arrays: the patience that
+began and are numbers, texts, lists, dictionaries, arrays or operations of Keras:
+the patience that
 `EarlyStopping` has used up, the best value, the rows of a history. Settings
 are not among them, since they do not change.
 """
@@ -78,6 +79,10 @@ def _plain(value, prefix: str, arrays: dict[str, np.ndarray]):
             k: _plain(v, f"{prefix}/{k}", arrays) for k, v in value.items()
         }
         return {"dict": items}
+    name = getattr(value, "__name__", "")
+    if name and getattr(keras.ops, name, None) is value:
+        # Keras's own choose `less` or `greater` when the first epoch ends.
+        return {"operation": name}
     raise NotPlainError(type(value).__name__)
 
 
@@ -89,6 +94,8 @@ def _from_plain(value, arrays: dict[str, np.ndarray]):
     ((kind, content),) = value.items()
     if kind == "array":
         return arrays[content]
+    if kind == "operation":
+        return getattr(keras.ops, content)
     if kind == "tuple":
         return tuple(_from_plain(v, arrays) for v in content)
     return {k: _from_plain(v, arrays) for k, v in content.items()}

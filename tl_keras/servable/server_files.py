@@ -111,8 +111,11 @@ class ServerPlan(NamedTuple):
 
 
 def write_server_files(folder: pathlib.Path, plan: ServerPlan) -> None:
-    """Writes the five files; `folder` lies two levels below the base path."""
-    folder.mkdir()
+    """Writes the five files; `folder` lies two levels below the base path.
+
+    It may be there already, from a process that was killed.
+    """
+    folder.mkdir(exist_ok=True)
     picture = sample_picture(plan.decoding.image_size)
     body = {"instances": [{"b64": base64.b64encode(picture).decode()}]}
     texts = {
