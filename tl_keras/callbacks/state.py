@@ -1,10 +1,9 @@
 """What a callback has noted of a fit, as plain values and arrays.
 
 In: any Keras callback. Out: those of its attributes that changed since the fit
-began and are numbers, texts, lists, dictionaries, arrays or operations of Keras:
-the patience that
-`EarlyStopping` has used up, the best value, the rows of a history. Settings
-are not among them, since they do not change.
+began and are numbers, texts, lists, dictionaries, arrays or Keras's operations:
+the patience that `EarlyStopping` has used up, the best value, the rows of a
+history. Settings are not among them, since they do not change.
 """
 
 import json
