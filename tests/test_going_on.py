@@ -259,11 +259,17 @@ def test_a_folder_that_is_no_run_is_refused(config, tmp_path):
 def test_f14_a_run_that_diverged_says_so_and_left_nothing_bad(
     config, monkeypatch
 ):
-    # Steps of this size overflow.
-    config = changed(
-        config, head_epochs=3, fine_tune_epochs=3,
-        fine_tune_learning_rate=1e30, optimizer="sgd",
-    )  # fmt: skip
+    real = job.preparation.plan_phases
+
+    def wild(config):
+        head, tune = real(config)
+        # Steps of this size overflow, and no flag takes it.
+        tune = dataclasses.replace(
+            tune, learning_rate=1e38, optimizer="sgd", warmup_epochs=0
+        )
+        return [head, tune]
+
+    monkeypatch.setattr(job.preparation, "plan_phases", wild)
     from tl_keras.callbacks import backup
 
     monkeypatch.setattr(backup, "SHARE", 1e9)  # A save after each batch.
