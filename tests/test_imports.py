@@ -41,11 +41,12 @@ ALLOWED = {
     "evaluation": set(),
     "explanations": set(),
     "servable": {"classifier"},
+    "runtimes": {"classifier", "servable"},
     "run_card": {"evaluation", "explanations"},
     "job": {
         "config", "devices", "data", "classifier", "phases", "evaluation",
         "servable", "run_card", "backbones", "features", "precision", "cache",
-        "audit", "calibration",
+        "audit", "calibration", "runtimes",
     },
     "command_line": {"config"},
     "check": {"command_line", "config", "job"},

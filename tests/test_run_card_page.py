@@ -261,6 +261,45 @@ def test_every_number_on_the_page_is_in_metrics(kind, tmp_path):
     assert "12,345.678" not in known  # The test can fail.
 
 
+def test_earlier_versions_and_other_runtimes_have_their_place(tmp_path):
+    folder = make_run(tmp_path)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    counts = {"both_right": 40, "first_only": 3, "second_only": 7,
+              "both_wrong": 10}  # fmt: skip
+    file = {
+        "file": "exports/model_int8.tflite", "bytes": 86_760,
+        "accuracy": 0.8123, "largest_difference": 0.0478,
+        "mean_difference": 0.0042, "changed": 11, "refused": None,
+    }  # fmt: skip
+    hostile = {**file, "refused": "worst is <script>alert(1)</script>|`x`"}
+    metrics |= {
+        "regression": {
+            "min_accuracy": 0.75, "version": "<b>pets</b>/21", "examples": 60,
+            "accuracy": 0.7167, "accuracy_of_new": 0.7833, "unread": 13,
+            "changed": 17, "p_value": 0.344, **counts,
+        },
+        "runtimes": {"tflite_int8": file, "onnx": hostile},
+    }  # fmt: skip
+    run_card.write_metrics(folder / "metrics.json", metrics)
+    page, text, metrics = page_of(folder)
+    assert_safe(page, text)
+    known = numbers_in(metrics, {"0", "100"})
+    shown = page.text.replace("\xa0", " ")
+    assert [n for n in NUMBER.findall(shown) if n not in known] == []
+    for words in (
+        "At least 75.0 % of the test pictures had to be right.",
+        "Version <b>pets</b>/21 has 71.7 % of the same 60 pictures right, of "
+        "which it read 13 not, this one 78.3 %: 7 won, 3 lost, p = 0.344 by",
+        "0.09 81.2 % 11 0.048",
+        "not written: worst is <script>alert(1)</script>",
+    ):
+        assert words in shown
+    markdown = (folder / "report.md").read_text()
+    assert "| `exports/model_int8.tflite` | 0.09 | 81.2 % | 0.048 |" in markdown
+    assert "not written: worst is \\<script\\>alert(1)" in markdown
+    assert "Version \\<b\\>pets" in markdown
+
+
 def test_the_markdown_has_no_other_numbers(tmp_path):
     folder = make_run(tmp_path, RUNS["ten classes"]["names"])
     _, _, metrics = page_of(folder)

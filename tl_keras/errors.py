@@ -61,7 +61,8 @@ class DivergedError(TlKerasError, ArithmeticError):
 
 
 class NotPublishedError(TlKerasError, RuntimeError):
-    """An export differs from the model in memory, so it got no version."""
+    """An export is not the model in memory, or not good enough, so it got no
+    version; or a file for another runtime is not, so it was not written."""
 
     exit_code = 6
 

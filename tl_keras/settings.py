@@ -11,7 +11,8 @@ strings, a check that tells all faults at once, the flag file that repeats the
 values, the text of `--help` and the README's table. No TensorFlow.
 
 Types a field may have: str, int, float, bool, `int | None`, `float | None`,
-`bool | None` and `tuple[int, ...]` (written `4096,4096`).
+`bool | None`, `tuple[int, ...]` (written `4096,4096`) and `tuple[str, ...]`,
+one or more of its choices (written `red,blue`).
 """
 
 import dataclasses
@@ -55,7 +56,7 @@ def setting(
         group: heading under which `--help` lists it.
         unit: "pixels", "epochs", ...
         low, high: least and largest value, inclusive.
-        choices: the words it may be.
+        choices: the words it may be, or a list of some of them.
         path: whether it names a file or folder, which a run's record gives
             as an absolute path.
         words: what is no path there, even where a file of that name exists.
@@ -160,6 +161,11 @@ def allowed_types(field: dataclasses.Field) -> tuple[type, ...]:
     return (typing.get_origin(field.type) or field.type,)
 
 
+def item_type(field: dataclasses.Field) -> type:
+    """`tuple[int, ...]` -> int."""
+    return typing.get_args(field.type)[0]
+
+
 def parse(field: dataclasses.Field, text: str) -> Any:
     """Reads a field's value from a string.
 
@@ -180,9 +186,9 @@ def parse(field: dataclasses.Field, text: str) -> Any:
                 return False
             raise ValueError
         if tuple in kinds:
-            return (
-                tuple(int(p) for p in stripped.split(",")) if stripped else ()
-            )
+            kind = item_type(field)
+            parts = stripped.split(",") if stripped else []
+            return tuple(kind(part.strip()) for part in parts)
         return int(stripped) if int in kinds else float(stripped)
     except ValueError:
         raise ValueError(
@@ -205,10 +211,12 @@ def value_fault(field: dataclasses.Field, value: Any) -> str:
         )
     parts = value if isinstance(value, tuple) else (value,)
     if fits and isinstance(value, tuple):
-        fits = all(isinstance(part, int) for part in parts)
+        fits = all(isinstance(part, item_type(field)) for part in parts)
     if fits and about["choices"]:
-        fits = value in about["choices"]
-    if fits and not isinstance(value, (str, bool, types.NoneType)):
+        # Of a list each once, and one at least.
+        once = 0 < len(set(parts)) == len(parts)
+        fits = once and set(parts) <= set(about["choices"])
+    elif fits and not isinstance(value, (str, bool, types.NoneType)):
         low = -math.inf if about["low"] is None else about["low"]
         high = math.inf if about["high"] is None else about["high"]
         fits = all(low <= part <= high for part in parts)
@@ -221,7 +229,8 @@ def expectation(field: dataclasses.Field) -> str:
     """What a field takes, in words: "a whole number, 1 to 65536 pixels"."""
     about, kinds = field.metadata, allowed_types(field)
     if about["choices"]:
-        return "one of " + ", ".join(about["choices"])
+        many = "or more, with commas between them, " if tuple in kinds else ""
+        return f"one {many}of " + ", ".join(about["choices"])
     if bool in kinds:
         return "true or false"
     words = "a text"

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 
 from tl_keras.config import rules
 from tl_keras.config.data import DataConfig
+from tl_keras.config.export import ExportConfig
 from tl_keras.settings import Fault, setting
 
 PICTURE = "Pictures"
@@ -28,7 +29,7 @@ DEFAULT_VIEWS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class TransferConfig(DataConfig):
+class TransferConfig(ExportConfig, DataConfig):
     """Settings of `tl_keras.run` and of `python -m tl_keras.train`.
 
     Every field has its help, unit and limits in its declaration;
@@ -397,3 +398,4 @@ class TransferConfig(DataConfig):
     def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
         """What is wrong with these values together."""
         yield from rules.combination_faults(self)
+        yield from self.export_faults()

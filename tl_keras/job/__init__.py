@@ -26,6 +26,12 @@ from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, MachineError, NotPublishedError
 from tl_keras.evaluation import Evaluation
 from tl_keras.job.checking import check_writable
+from tl_keras.job.exporting import (
+    RuntimeFiles,
+    asked_targets,
+    export_files,
+    refuse_unconvertible,
+)
 from tl_keras.job.measuring import measured
 from tl_keras.job.preparation import Prepared, prepare
 from tl_keras.job.record import (
@@ -38,6 +44,7 @@ from tl_keras.job.record import (
     write_evaluation,
     write_record,
 )
+from tl_keras.job.regression import Acceptance
 from tl_keras.job.reporting import record_with_card
 from tl_keras.job.resuming import Found, look
 from tl_keras.job.training import (
@@ -52,6 +59,7 @@ from tl_keras.job.training import (
     train_from_scratch,
 )
 from tl_keras.phases import get_variables, set_variables
+from tl_keras.runtimes import check_packages
 from tl_keras.servable import ServerPlan, write_server_files
 
 LOCK = ".lock"
@@ -104,7 +112,7 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
     clock = Clock()
     found = look(config, restart)
     with clock("prepare"), enough_memory():
-        prepared = prepare(found.config)
+        prepared, accept = prepare_all(found.config, found.run_id)
     config = prepared.config
     folder = found.open(prepared)
     if found.finished:
@@ -124,10 +132,11 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
     with clock("measure"), readable(images):
         cost = measured(prepared, fit, store, folder)
     version, passed, scratch = None, None, None
+    files = RuntimeFiles({}, ())
     try:
         with clock("export"), enough_memory():
             version, evaluations[fit.kept], passed = export(
-                prepared, evaluations[fit.kept], found.run_id
+                prepared, evaluations[fit.kept], found.run_id, accept
             )
             write_server_files(
                 folder / "serving",
@@ -135,12 +144,17 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
             )
         # From here on the numbers are those of the exported graph.
         write_evaluation(prepared, folder, evaluations[fit.kept])
+        if asked_targets(config):
+            with clock("other_runtimes"), enough_memory(), readable(images):
+                files = export_files(prepared, folder)
         if config.compare_scratch:
             # After all that must not be lost, as it may fail on its own.
             with clock("compare_scratch"), readable(images):
                 scratch = scratch_or_none(prepared)
     except NotPublishedError as error:
-        raise NotPublishedError(f"{error} - the model is in {folder}") from None
+        raise NotPublishedError(
+            [f"{fault} - the model is in {folder}" for fault in error.faults]
+        ) from None
     finally:
         # Last, so that a folder with metrics.json is a whole one but for its
         # page, which can be made again; whatever becomes of the export, what
@@ -158,11 +172,13 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
             cost,
         )
         metrics["temperature"] = calibration and calibration._asdict()
+        metrics |= accept.numbers | files.numbers
         metrics = record_with_card(
             prepared, folder, metrics, probabilities_model(model)
         )
-    found.finish(int(version.name))
     print(summary(metrics, version, folder), flush=True)
+    files.refuse()
+    found.finish(int(version.name))
     return RunResult(
         metrics, version, folder, model, images.class_names, fit.history
     )
@@ -181,7 +197,19 @@ def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""
     config.validate()
     with enough_memory():
-        return describe_plan(prepare(config.resolved()))
+        return describe_plan(prepare_all(config.resolved(), "")[0])
+
+
+def prepare_all(
+    config: TransferConfig, run_id: str
+) -> tuple[Prepared, Acceptance]:
+    """Everything that can be refused before the first step is refused here."""
+    accept = Acceptance(config, run_id)
+    check_packages(asked_targets(config))
+    prepared = prepare(config)
+    accept.check(prepared.images)
+    refuse_unconvertible(prepared)
+    return prepared, accept
 
 
 class Clock:

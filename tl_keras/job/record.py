@@ -278,6 +278,17 @@ def trainable_in(prepared: Prepared, phase: Phase) -> int:
     return count_trainable(prepared.model)[0]
 
 
+def in_words(file: dict) -> str:
+    """A file for another runtime, of metrics' `runtimes`, in a line."""
+    if file["refused"]:
+        return f"{file['file']} not written, {file['refused']}"
+    return (
+        f"{file['file']}, {file['bytes'] / 1e6:,.2f} MB, test accuracy "
+        f"{file['accuracy']:.4f}, largest difference "
+        f"{file['largest_difference']:.2g}"
+    )
+
+
 def summary(metrics: dict, version: pathlib.Path, folder: pathlib.Path) -> str:
     """The lines printed at the end: what transfer bought, and where it is."""
     names = {"head": "frozen backbone", "fine_tune": "fine-tuned"}
@@ -299,6 +310,10 @@ def summary(metrics: dict, version: pathlib.Path, folder: pathlib.Path) -> str:
         f"test accuracy: {test['accuracy']:.4f} on {test['examples']:,} "
         f"pictures, loss {test['loss']:.4f}",
         f"export: {version} (loaded and checked in a fresh process)",
+        *(
+            f"{name}: {in_words(file)}"
+            for name, file in metrics.get("runtimes", {}).items()
+        ),
         f"record: {folder}",
         f"page: {folder / 'report.html'}",
         f"seconds: {metrics['seconds']['total']:.1f}",

@@ -27,7 +27,12 @@ from tl_keras.phases import get_variables
 
 FLAGS, STATE, SPLIT, SAVES = "run.flags", "state.json", "split.csv", "saves"
 # What a run is made of; these may be given anew without changing it.
-FREE = ("feature_cache_gb", "feature_memory_gb", "checkpoint_required")
+FREE = (
+    "output_dir",
+    "feature_cache_gb",
+    "feature_memory_gb",
+    "checkpoint_required",
+)
 # Where the command leaves them to the run, the run's own choice holds.
 DECIDED = ("precision", "head_solver")
 ANEW = "--restart begins anew there, another --output_dir elsewhere"
@@ -54,8 +59,8 @@ class Found:
 
     @property
     def run_id(self) -> str:
-        """Drawn once for a run; its export carries it."""
-        return self.state["id"]
+        """Drawn once for a run, its export carries it; "" before that."""
+        return self.state.get("id", "")
 
     def open(self, prepared: Prepared) -> pathlib.Path:
         """Makes the folder of a new run, or proves that this is the same one.

@@ -34,6 +34,7 @@ from tl_keras.errors import MachineError
 from tl_keras.evaluation import Evaluation, count, evaluate_classifier
 from tl_keras.features import FeatureStore
 from tl_keras.job.preparation import Prepared, classifier_on, objective_of
+from tl_keras.job.regression import Acceptance
 from tl_keras.job.resuming import SAVES
 from tl_keras.phases import (
     FitResult,
@@ -233,7 +234,12 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
     )
 
 
-def export(prepared: Prepared, evaluation: Evaluation, run_id: str) -> Export:
+def export(
+    prepared: Prepared,
+    evaluation: Evaluation,
+    run_id: str,
+    accept: Acceptance,
+) -> Export:
     """Publishes the next version, asked every picture of the test split.
 
     Args:
@@ -241,6 +247,7 @@ def export(prepared: Prepared, evaluation: Evaluation, run_id: str) -> Export:
         evaluation: of the test split with those weights.
         run_id: of the run; a version that an earlier process of the run has
             published is asked again and taken.
+        accept: says whether it is good enough to be published.
     """
     images = prepared.images
     examples = images.test.examples
@@ -264,6 +271,7 @@ def export(prepared: Prepared, evaluation: Evaluation, run_id: str) -> Export:
             examples.ids, examples.read, evaluation.probabilities
         ),
         run_id=run_id,
+        accept=lambda passed: accept(images, passed.probabilities),
     )
     # float64, so that rows sum to 1 to the last digit that is printed.
     answers = passed.probabilities.astype(np.float64)

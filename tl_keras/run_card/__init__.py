@@ -18,10 +18,11 @@ from tl_keras.run_card.files import (
 )
 from tl_keras.run_card.page import write_card
 from tl_keras.run_card.plots import plot_confusion, plot_curves
-from tl_keras.run_card.statistics import paired_counts
+from tl_keras.run_card.statistics import paired_comparison, paired_counts
 
 __all__ = [
     "RunRecord",
+    "paired_comparison",
     "paired_counts",
     "plot_confusion",
     "plot_curves",

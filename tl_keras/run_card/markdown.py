@@ -20,7 +20,7 @@ def as_markdown(metrics: Mapping) -> str:
     lines += ["", *(f"- {plain(line)}" for line in words.reasons(metrics)), ""]
     if "test" in metrics:
         lines += _scores(metrics) + _mistakes(metrics)
-    lines += _cost(metrics)
+    lines += _publishing(metrics) + _cost(metrics)
     lines += [
         "## Repeat it",
         "",
@@ -102,6 +102,36 @@ def _mistakes(metrics: Mapping) -> list[str]:
             f"{row['support']:,} |"
         )
     return [*lines, ""]
+
+
+def _publishing(metrics: Mapping) -> list[str]:
+    """What an earlier version said, and the files for other runtimes."""
+    lines = []
+    if "regression" in metrics:
+        told = words.regression(metrics["regression"])
+        lines += ["## Against an earlier version", ""]
+        lines += [*(f"- {plain(line)}" for line in told), ""]
+    if "runtimes" in metrics:
+        lines += [
+            "## Other runtimes",
+            "",
+            "| file | MB | accuracy on test | largest difference |",
+            "|---|---|---|---|",
+        ]
+        lines += [_file(file) for file in metrics["runtimes"].values()]
+        lines += [""]
+    return lines
+
+
+def _file(file: Mapping) -> str:
+    name = code(file["file"])
+    if file["refused"]:
+        return f"| {name} | not written: {plain(file['refused'])} | | |"
+    accuracy = words.percent(file["accuracy"])
+    return (
+        f"| {name} | {file['bytes'] / 1e6:,.2f} | {accuracy} | "
+        f"{file['largest_difference']:.3f} |"
+    )
 
 
 def _cost(metrics: Mapping) -> list[str]:

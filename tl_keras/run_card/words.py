@@ -75,6 +75,28 @@ def headline(metrics: Mapping) -> str:
     return words + "."
 
 
+def regression(found: Mapping) -> list[str]:
+    """What was asked of a new version, and how it compares with an earlier."""
+    lines = []
+    if "min_accuracy" in found:
+        lines.append(
+            f"At least {percent(found['min_accuracy'])} of the test pictures "
+            "had to be right."
+        )
+    if "version" in found:
+        unread = f", of which it read {found['unread']:,} not"
+        lines.append(
+            f"Version {found['version']} has "
+            f"{percent(found['accuracy'])} of the same {found['examples']:,} "
+            f"pictures right{unread * bool(found['unread'])}, this one "
+            f"{percent(found['accuracy_of_new'])}: {found['second_only']:,} "
+            f"won, {found['first_only']:,} lost, {p_value(found['p_value'])} "
+            f"by McNemar's exact test. {found['changed']:,} are answered "
+            "otherwise; changed.csv has each."
+        )
+    return lines
+
+
 def reasons(metrics: Mapping) -> list[str]:
     """The lines under the headline: what each step was worth, what is kept."""
     if "stopped" in metrics:

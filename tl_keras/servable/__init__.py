@@ -35,7 +35,7 @@ too: the graph has no Pillow.
 """
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import keras
@@ -44,11 +44,12 @@ import numpy as np
 from tl_keras import atomic
 from tl_keras.errors import NotPublishedError
 from tl_keras.pixels import Decoding
-from tl_keras.servable.children import BATCH
+from tl_keras.servable.children import BATCH, PREFIX
 from tl_keras.servable.extras import LABELS_FILE, labels_text, write_extras
 from tl_keras.servable.gate import Evaluated, Passed, check_export
 from tl_keras.servable.server_files import ServerPlan, write_server_files
 from tl_keras.servable.signatures import TOP_K, write_signatures
+from tl_keras.servable.versions import Version, open_version
 
 # In `assets.extra/`, which the loader ignores.
 RUN_ID_FILE = "run_id"
@@ -56,15 +57,19 @@ RUN_ID_FILE = "run_id"
 __all__ = [
     "BATCH",
     "LABELS_FILE",
+    "PREFIX",
     "TOP_K",
     "Evaluated",
     "Passed",
     "Published",
     "ServerPlan",
+    "Version",
     "export_saved_model",
     "labels_text",
+    "open_version",
     "publish",
     "publish_next",
+    "run_of",
     "write_server_files",
 ]
 
@@ -122,6 +127,7 @@ def publish(
     decoding: Decoding | None = None,
     evaluated: Evaluated | None = None,
     run_id: str = "",
+    accept: Callable[[Passed], None] | None = None,
 ) -> Published:
     """`export_saved_model` that names its pictures and asks a whole split.
 
@@ -132,6 +138,8 @@ def publish(
         run_id: written into the version. One that carries it already is asked
             again and given back, so that a process that was killed between
             publishing and saying so publishes once.
+        accept: called with what the gate found before there is a version;
+            raises NotPublishedError if it shall not be one.
     """
     if not golden:
         raise ValueError("golden: expected at least one encoded picture")
@@ -148,6 +156,8 @@ def publish(
         passed = check_export(
             there, model, class_names, decoding, golden, evaluated
         )
+        if accept:
+            accept(passed)
         return Published(there, passed)
     with atomic.building_folder(directory) as temporary:
         _write(model, temporary, class_names, decoding)
@@ -156,6 +166,8 @@ def publish(
         passed = check_export(
             temporary, model, class_names, decoding, golden, evaluated
         )
+        if accept is not None:
+            accept(passed)
         return Published(publish_next(temporary, directory), passed)
 
 
@@ -179,11 +191,16 @@ def publish_next(
 
 def _version_of(directory: pathlib.Path, run_id: str) -> pathlib.Path | None:
     """The version that a run has published, if it has."""
-    for file in directory.glob(f"*/assets.extra/{RUN_ID_FILE}"):
-        version = file.parent.parent
-        if version.name.isdecimal() and file.read_text() == run_id:
+    for version in directory.iterdir():
+        if version.name.isdecimal() and run_of(version) == run_id:
             return version
     return None
+
+
+def run_of(version: pathlib.Path) -> str:
+    """The id of the run that has published a version; "" if it has none."""
+    file = version / "assets.extra" / RUN_ID_FILE
+    return file.read_text() if file.is_file() else ""
 
 
 def _write(

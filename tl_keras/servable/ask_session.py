@@ -3,10 +3,10 @@
     python -I ask_session.py FOLDER ANSWERS.npz PLACES-AS-JSON BATCH
 
 It imports TensorFlow with Keras blocked, as a server has none: the graph alone
-answers, nothing of Python that built it. It replays the warm-up requests, then
-answers the folder's questions, then reads pictures from standard input, each
-with its length before it (8 bytes, big end first), and gives `probabilities` of
-`serving_default` for all, asked BATCH at a time.
+answers, nothing of Python that built it. Where the folder has questions, it
+replays the warm-up requests and answers them; then it reads pictures from
+standard input, each with its length before it (8 bytes, big end first), and
+gives `probabilities` of `serving_default` for all, asked BATCH at a time.
 """
 
 import json
@@ -33,7 +33,10 @@ def main(folder, answers, _, batch) -> None:
         graph = tf.compat.v1.saved_model.loader.load(
             session, ["serve"], asked.export
         )
-        replayed = replay(session, graph, pathlib.Path(asked.export, WARM_UP))
+        # An earlier version, asked pictures alone, has been through it, and
+        # to read it may need a package that is not here.
+        warm_up = pathlib.Path(asked.export, WARM_UP)
+        replayed = replay(session, graph, warm_up) if asked.of_session else 0
         given = [
             session.run(fetches, feeds)
             for feeds, fetches in asked.questions[: asked.of_session]

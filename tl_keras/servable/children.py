@@ -10,19 +10,22 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from tl_keras.errors import NotPublishedError
-from tl_keras.servable.asking import load_answers
+from tl_keras.servable.asking import load_answers, write_questions
 
 HERE = pathlib.Path(__file__).parent
 SESSION, C_LOADER = "the session loader", "the C++ loader"
+PREFIX = "export not published: "
 # A process that answers nothing for so long is given up.
 SECONDS = 600
 BATCH = 32  # pictures of the stream that are asked at once
@@ -51,8 +54,8 @@ def ask_loaders(
     """
     answers = questions_folder / "c.npz", questions_folder / "session.npz"
     with (
-        _process("ask_c.py", questions_folder, answers[0]) as c_loader,
-        _process(
+        fresh_python("ask_c.py", questions_folder, answers[0]) as c_loader,
+        fresh_python(
             "ask_session.py", questions_folder, answers[1], str(BATCH)
         ) as session,
     ):
@@ -65,7 +68,31 @@ def ask_loaders(
     return by_loader, more
 
 
-class _Process:
+def ask_version(version: pathlib.Path, stream: Iterable[bytes]) -> np.ndarray:
+    """A published version's answers to encoded pictures, in a fresh process.
+
+    The caller has checked its graph (`graph.check_operations`).
+
+    Returns:
+        Probabilities, float32 (n, num_classes), a row of zeros where it could
+        not read a picture.
+
+    Raises:
+        NotPublishedError: the process failed; says how.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        place = pathlib.Path(scratch)
+        write_questions(place, version, [], 0, {}, np.zeros((0, 1, 1, 3)))
+        answers = place / "answers.npz"
+        with fresh_python(
+            "ask_session.py", place, answers, str(BATCH)
+        ) as session:
+            session.send(stream)
+            session.finish(SESSION)
+        return load_answers(answers, 0)[1]["streamed"]
+
+
+class FreshPython:
     """A child that reads standard input and ends."""
 
     def __init__(self, command: list[str], complaints):
@@ -99,27 +126,31 @@ class _Process:
         watch.start()
         return watch
 
-    def finish(self, loader: str) -> None:
+    def finish(self, loader: str, seconds: float = SECONDS) -> None:
         """Waits for the end; raises NotPublishedError if it was a bad one."""
         try:
-            code = self.child.wait(SECONDS)
+            code = self.child.wait(seconds)
         except subprocess.TimeoutExpired:
             raise NotPublishedError(
-                f"export not published: {loader} gave no answer within "
-                f"{SECONDS} s"
+                f"{PREFIX}{loader} gave no answer within {seconds} s"
             ) from None
+        if code == -signal.SIGKILL:
+            raise NotPublishedError(
+                f"{PREFIX}a fresh process with {loader} was killed, as happens "
+                "where memory runs out"
+            )
         if code:
             self.complaints.seek(0)
             text = self.complaints.read().decode(errors="replace")
             lines = text.strip().splitlines() or ["no message"]
             raise NotPublishedError(
-                f"export not published: a fresh process with {loader} cannot "
-                f"load and run it (exit code {code}): {json.dumps(lines[-1])}"
+                f"{PREFIX}a fresh process with {loader} cannot load and run "
+                f"it (exit code {code}): {json.dumps(lines[-1])}"
             )
 
 
 @contextlib.contextmanager
-def _process(script: str, *arguments) -> Iterator[_Process]:
+def fresh_python(script: str, *arguments) -> Iterator[FreshPython]:
     """A fresh Python that runs a script of this folder."""
     # -I keeps PYTHON* variables out of it; our own places of packages go in
     # by name, for those that came by such a variable.
@@ -128,7 +159,7 @@ def _process(script: str, *arguments) -> Iterator[_Process]:
     command = [sys.executable, "-I", str(HERE / script), folder, answers,
                places, *more]  # fmt: skip
     with tempfile.TemporaryFile() as complaints:
-        process = _Process(command, complaints)
+        process = FreshPython(command, complaints)
         try:
             yield process
         finally:

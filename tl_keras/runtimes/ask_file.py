@@ -1,0 +1,65 @@
+"""A process of its own: asks a file through the runtime it was made for.
+
+    python -I ask_file.py MODEL-FILE ANSWERS.npz PLACES-AS-JSON KIND BATCH
+
+No TensorFlow: LiteRT's interpreter ("tflite") or ONNX Runtime ("onnx") alone.
+It reads pictures from standard input, each as size x size x 3 bytes with their
+number before them (8 bytes, big end first), and gives `probabilities` for all,
+asked BATCH at a time.
+"""
+
+import json
+import os
+import sys
+
+sys.path += [p for p in json.loads(sys.argv[3]) if p not in sys.path]
+
+import numpy as np
+
+PIXELS, PROBABILITIES = "pixels", "probabilities"
+
+
+def main(file, answers, _, kind, batch) -> None:
+    """Answers everything; any fault ends the process."""
+    ask = {"tflite": litert, "onnx": onnx_runtime}[kind](file)
+    rows = [ask(pictures) for pictures in batches(int(batch))]
+    np.savez(answers, probabilities=np.concatenate(rows))
+
+
+def litert(file: str):
+    """A .tflite file as a function of batches, by its signature's names."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    # By itself it takes one core.
+    interpreter = Interpreter(model_path=file, num_threads=os.cpu_count())
+    (signature,) = interpreter.get_signature_list()
+    run = interpreter.get_signature_runner(signature)
+    return lambda pictures: run(**{PIXELS: pictures})[PROBABILITIES]
+
+
+def onnx_runtime(file: str):
+    """An .onnx file as a function of batches."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        file, providers=["CPUExecutionProvider"]
+    )
+    return lambda pictures: session.run([PROBABILITIES], {PIXELS: pictures})[0]
+
+
+def batches(size: int):
+    """float32 arrays of up to `size` pictures, until the stream ends."""
+    stream, batch = sys.stdin.buffer, []
+    while header := stream.read(8):
+        content = stream.read(int.from_bytes(header, "big"))
+        side = round((len(content) / 3) ** 0.5)
+        batch.append(np.frombuffer(content, np.uint8).reshape(side, side, 3))
+        if len(batch) == size:
+            yield np.stack(batch).astype(np.float32)
+            batch = []
+    if batch:
+        yield np.stack(batch).astype(np.float32)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
