@@ -74,3 +74,24 @@ def tiny_network(tmp_path_factory) -> pathlib.Path:
     file = tmp_path_factory.mktemp("network") / "tiny.keras"
     keras.Model(inputs, x, name="tiny").save(file)
     return file
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tiny_network, tmp_path_factory) -> pathlib.Path:
+    """A run's folder with one version, of the classes blue_not and green."""
+    import keras
+
+    from tl_keras.classifier import build_classifier
+    from tl_keras.servable import export_saved_model
+
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("exports") / "colors"
+    golden = folder.parent / "golden.png"
+    write_picture(golden, 0, 1)
+    export_saved_model(
+        build_classifier(str(tiny_network), 2),
+        folder,
+        class_names=["blue_not", "green"],
+        golden=[golden.read_bytes()],
+    )
+    return folder

@@ -10,7 +10,7 @@ import types
 import pytest
 from spoiling import good_folder
 
-from tl_keras import check, report, train
+from tl_keras import check, evaluate, predict, report, train
 from tl_keras.command_line import run_command
 from tl_keras.settings import allowed_types
 
@@ -18,6 +18,16 @@ COMMANDS = {
     "train": train.COMMAND,
     "check": check.COMMAND,
     "report": report.COMMAND,
+    "predict": predict.COMMAND,
+    "evaluate": evaluate.COMMAND,
+}
+# Command -> the flags that it cannot do without, each of a folder.
+NEEDED = {
+    "train": ("dataset",),
+    "check": ("dataset",),
+    "report": ("run",),
+    "predict": ("input", "model", "output_dir"),
+    "evaluate": ("dataset", "model"),
 }
 HUGE = "1" + "0" * 400
 
@@ -39,6 +49,8 @@ def nonsense(field: dataclasses.Field, folder, file) -> list[str]:
         values += [f"{folder}/missing"]
         wants_folder = field.name in ("val_dataset", "test_dataset", "data_dir")
         values += [str(file) if wants_folder else str(folder / "empty")]
+    if field.name in ("input", "model"):
+        values = values[:-1]  # any folder may be one
     if field.name == "dataset":
         values = ["", f"{folder}/none.csv", "nowhere", str(file)]
     return values
@@ -72,12 +84,14 @@ def places(tmp_path):
 
 def run_flags(command: str, folder, *flags: str) -> tuple[int, bool]:
     """Exit code, and whether the command's body was reached."""
-    needed = "run" if command == "report" else "dataset"
+    needed = [f"--{name}={folder}" for name in NEEDED[command]]
+    if command == "predict":
+        needed[-1] += "_answers"
     reached = []
     about = dataclasses.replace(
         COMMANDS[command], body=lambda *_: reached.append(True)
     )
-    code = run_command(about, [f"--{needed}={folder}", *flags])
+    code = run_command(about, [*needed, *flags])
     return code, bool(reached)
 
 
@@ -112,9 +126,10 @@ def test_nonsense_is_told_before_tensorflow_loads(places):
         "import json, sys\n"
         "for name in ('tensorflow', 'keras', 'numpy', 'PIL'):\n"
         "    sys.modules[name] = None\n"
-        "from tl_keras import check, report, train\n"
+        "from tl_keras import check, evaluate, predict, report, train\n"
         "mains = {'train': train.main, 'check': check.main,\n"
-        "         'report': report.main}\n"
+        "         'report': report.main, 'predict': predict.main,\n"
+        "         'evaluate': evaluate.main}\n"
         "for command, values in json.loads(sys.stdin.read()):\n"
         "    flags = ['--' + n + '=' + v for n, v in values.items()]\n"
         "    print(mains[command](flags))\n"
@@ -135,8 +150,8 @@ def test_defaults_and_empty_texts_are_no_nonsense(command, places, capsys):
     for field in dataclasses.fields(COMMANDS[command].settings):
         if allowed_types(field) != (str,) or field.metadata["choices"]:
             continue
-        needed = ("dataset", "run", "backbone", "weights", "feature_cache")
-        if field.name in needed:
+        needed = ("backbone", "weights", "feature_cache")
+        if field.name in (*needed, *NEEDED[command]):
             continue
         code, _ = run_flags(command, folder, f"--{field.name}=")
         assert code == 0 or field.default, field.name
@@ -203,23 +218,30 @@ def test_flags_of_other_commands_are_named(places, capsys):
     assert "--epochs: no such flag" in capsys.readouterr().err
 
 
-def test_every_setting_of_the_check_is_read():
+@pytest.mark.parametrize(
+    ("command", "room"),
+    [
+        ("check", "checking"),
+        ("predict", "predicting"),
+        ("evaluate", "evaluating"),
+    ],
+)
+def test_every_setting_of_a_command_is_read(command, room):
     from conftest import CHECKOUT
 
-    from tl_keras.config import CheckConfig
-
-    code = (CHECKOUT / "tl_keras/job/checking.py").read_text(encoding="utf-8")
+    code = (CHECKOUT / f"tl_keras/job/{room}.py").read_text(encoding="utf-8")
     unread = [
         field.name
-        for field in dataclasses.fields(CheckConfig)
+        for field in dataclasses.fields(COMMANDS[command].settings)
         if f"config.{field.name}" not in code
     ]
     assert unread == []
 
 
-def test_help_of_the_check(capsys):
-    assert check.main(["--help"]) == 0
+@pytest.mark.parametrize("command", [check, evaluate, predict])
+def test_help_of_a_command(command, capsys):
+    assert command.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for field in dataclasses.fields(check.COMMAND.settings):
+    for field in dataclasses.fields(command.COMMAND.settings):
         assert f"--{field.name}\n" in shown
     assert max(map(len, shown.splitlines())) <= 80

@@ -17,7 +17,7 @@ import pathlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 TEMPORARY_PREFIX = ".tmp-"
 MANIFEST = "manifest.json"
@@ -117,12 +117,21 @@ def remove_folder(folder: str | os.PathLike) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
 
 
-def remove_leftovers(parent: str | os.PathLike) -> None:
+def remove_leftovers(
+    parent: str | os.PathLike, names: Collection[str] | None = None
+) -> None:
     """Removes what a killed process was still making in a folder.
 
-    Only for a folder that no other process writes to at the moment.
+    Only for what no other process writes at the moment.
+
+    Args:
+        parent: the folder.
+        names: of files that were being replaced; everything when None.
     """
     for left in pathlib.Path(parent).glob(f"{TEMPORARY_PREFIX}*"):
+        _, _, name = left.name.removeprefix(TEMPORARY_PREFIX).partition("-")
+        if names is not None and name not in names:
+            continue
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
         else:

@@ -147,6 +147,17 @@ def count(
     return Evaluation(probabilities, labels, predicted, confusion, metrics)
 
 
+def count_probabilities(
+    probabilities: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
+) -> Evaluation:
+    """`count` of probabilities, float (n, num_classes), as an export gives."""
+    # float64, so that rows sum to 1 to the last digit that is printed.
+    rows = probabilities.astype(np.float64)
+    rows /= rows.sum(axis=-1, keepdims=True)
+    logs = np.log(np.maximum(rows, np.finfo(np.float64).tiny))
+    return count(logs, labels, class_names)
+
+
 def wilson_interval(right: int, count: int) -> list[float]:
     """95 % interval of a share, by Wilson's score.
 

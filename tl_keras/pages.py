@@ -14,6 +14,7 @@ import functools
 import io
 import pathlib
 import re
+from collections.abc import Iterable
 
 import jinja2
 import markupsafe
@@ -33,6 +34,11 @@ def escape_controls(text: str) -> str:
     direction of text become \\xNN or \\uNNNN.
     """
     return "".join(_shown(character) for character in text)
+
+
+def escape_lines(lines: Iterable[str]) -> str:
+    """Lines of a text for a terminal, each of them one line."""
+    return "\n".join(escape_controls(line) for line in lines)
 
 
 def _shown(character: str) -> str:

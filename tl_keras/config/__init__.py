@@ -1,4 +1,4 @@
-"""The settings of a run and of the data check. No TensorFlow.
+"""The settings of every command. No TensorFlow.
 
 config = TransferConfig(dataset="flowers", backbone="MobileNetV2")
 config.validate()              # ConfigError lists all faults at once
@@ -7,13 +7,17 @@ config = TransferConfig.from_strings({"dataset": "flowers"})
 
 from tl_keras.config.check import CheckConfig
 from tl_keras.config.data import DataConfig
+from tl_keras.config.evaluate import EvaluateConfig
 from tl_keras.config.export import newest_version
+from tl_keras.config.predict import PredictConfig
 from tl_keras.config.report import ReportConfig
 from tl_keras.config.transfer import TransferConfig
 
 __all__ = [
     "CheckConfig",
     "DataConfig",
+    "EvaluateConfig",
+    "PredictConfig",
     "ReportConfig",
     "TransferConfig",
     "newest_version",

@@ -33,7 +33,8 @@ def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
 
 def data_faults(config: "DataConfig") -> Iterator[Fault]:
     """Faults of the settings about data, which several commands share."""
-    yield from _dataset_faults(config)
+    yield from dataset_faults(config.dataset)
+    yield from _data_path_faults(config)
     yield from _split_faults(config)
     yield from _check_faults(config)
 
@@ -41,14 +42,14 @@ def data_faults(config: "DataConfig") -> Iterator[Fault]:
 def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
     if config.weights not in ("auto", "imagenet", "none"):
         if not os.path.isfile(config.weights):
-            yield _no_such(
+            yield no_such(
                 "weights", config.weights, "auto, imagenet, none or a file"
             )
     if config.warm_start and not (
         config.warm_start.endswith(".keras")
         and os.path.isfile(config.warm_start)
     ):
-        yield _no_such(
+        yield no_such(
             "warm_start", config.warm_start, "the model.keras of a run"
         )
     if config.name and not re.fullmatch(r"[\w][\w.-]*", config.name):
@@ -59,28 +60,45 @@ def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
         )
 
 
-def _dataset_faults(config: "DataConfig") -> Iterator[Fault]:
-    if not config.dataset:
+def dataset_faults(dataset: str) -> Iterator[Fault]:
+    """Faults of a `--dataset` alone."""
+    if not dataset:
         yield Fault(
             ("dataset",),
             "--dataset: nothing received; expected a folder, a .csv, "
             "tfds:NAME or digits - for a first try --dataset=digits",
         )
-    elif config.dataset.endswith(".csv"):
-        if not os.path.isfile(config.dataset):
-            yield _no_such("dataset", config.dataset, "a .csv file")
-    elif config.dataset != "digits" and not config.dataset.startswith("tfds:"):
-        if not os.path.isdir(config.dataset):
-            yield _no_such("dataset", config.dataset, "a folder")
+    elif dataset.endswith(".csv"):
+        if not os.path.isfile(dataset):
+            yield no_such("dataset", dataset, "a .csv file")
+    elif dataset != "digits" and not dataset.startswith("tfds:"):
+        if not os.path.isdir(dataset):
+            yield no_such("dataset", dataset, "a folder")
+
+
+def _data_path_faults(config: "DataConfig") -> Iterator[Fault]:
     for name in ("val_dataset", "test_dataset", "data_dir"):
         path = getattr(config, name)
         if path and not os.path.isdir(path):
-            yield _no_such(name, path, "a folder")
+            yield no_such(name, path, "a folder")
     if config.data_manifest and not os.path.isfile(config.data_manifest):
-        yield _no_such("data_manifest", config.data_manifest, "a file")
+        yield no_such("data_manifest", config.data_manifest, "a file")
 
 
-def _no_such(name: str, path: str, expected: str) -> Fault:
+def model_faults(model: str, otherwise: str = "") -> Iterator[Fault]:
+    """Faults of a `--model` that names an export."""
+    if not model:
+        yield Fault(
+            ("model",),
+            "--model: nothing received; expected a run's folder, such as "
+            f"saved_models/flowers, or one of its versions{otherwise}",
+        )
+    elif not os.path.isdir(model):
+        yield no_such("model", model, "a run's folder or one of its versions")
+
+
+def no_such(name: str, path: str, expected: str) -> Fault:
+    """That a path is not what it should be, and what is near."""
     near = difflib.get_close_matches(
         os.path.basename(path.rstrip("/")), _siblings(path), n=2
     )
@@ -104,22 +122,22 @@ def _split_faults(config: "DataConfig") -> Iterator[Fault]:
     is_csv = config.dataset.endswith(".csv")
     for name in ("val_dataset", "test_dataset", "label_from"):
         if config.given(name) and not is_folder:
-            yield _idle(name, f"--dataset={config.dataset} is no folder")
+            yield idle(name, f"--dataset={config.dataset} is no folder")
     if config.allow_empty_class and not is_folder:
-        yield _idle(
+        yield idle(
             "allow_empty_class", f"--dataset={config.dataset} is no folder"
         )
     if config.follow_links and not (is_folder or is_csv):
-        yield _idle("follow_links", "only a folder or a .csv has links")
+        yield idle("follow_links", "only a folder or a .csv has links")
     if config.data_dir and (is_folder or config.dataset == "digits"):
-        yield _idle("data_dir", "only a .csv or tfds: dataset has one")
+        yield idle("data_dir", "only a .csv or tfds: dataset has one")
     if config.train_examples_per_class and config.given("test_fraction"):
-        yield _idle(
+        yield idle(
             "test_fraction",
             "with --train_examples_per_class the rest is test",
         )
     if config.val_examples_per_class and config.given("val_fraction"):
-        yield _idle("val_fraction", "--val_examples_per_class says how many")
+        yield idle("val_fraction", "--val_examples_per_class says how many")
     both = config.val_fraction + config.test_fraction
     if both >= 1 and not config.train_examples_per_class:
         yield Fault(
@@ -133,23 +151,23 @@ def _split_faults(config: "DataConfig") -> Iterator[Fault]:
 def _check_faults(config: "DataConfig") -> Iterator[Fault]:
     """Settings of the check that its mode, or the dataset, does not read."""
     if config.bad_input == "fail" and config.given("max_bad_fraction"):
-        yield _idle("max_bad_fraction", "--bad_input=fail allows none")
+        yield idle("max_bad_fraction", "--bad_input=fail allows none")
     in_files = os.path.exists(config.dataset) and config.dataset != "digits"
     if config.data_manifest and not in_files:
-        yield _idle("data_manifest", f"--dataset={config.dataset} has no files")
+        yield idle("data_manifest", f"--dataset={config.dataset} has no files")
     if config.check == "off":
         for name in ("data_manifest", "min_side", "max_aspect"):
             if config.given(name):
-                yield _idle(name, "--check=off reads no picture")
+                yield idle(name, "--check=off reads no picture")
     if config.check != "full" and not config.near_duplicates:
-        yield _idle("near_duplicates", "only --check=full looks for them")
+        yield idle("near_duplicates", "only --check=full looks for them")
 
 
 def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
     is_file = config.backbone.endswith(".keras")
     known = [*backbones.BACKBONES, *pretrained.PRETRAINED]
     if is_file and not os.path.isfile(config.backbone):
-        yield _no_such("backbone", config.backbone, "a .keras file")
+        yield no_such("backbone", config.backbone, "a .keras file")
     elif not is_file and config.backbone not in known:
         near = difflib.get_close_matches(
             config.backbone, known, n=3, cutoff=0.4
@@ -175,15 +193,15 @@ def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
                 f"pixels for {config.backbone} - or another --backbone",
             )
         if config.input_scaling != "auto":
-            yield _idle(
+            yield idle(
                 "input_scaling",
                 f"{config.backbone} has its own, by the table",
             )
         return
     if config.input_scaling != "auto" and config.backbone in known:
-        yield _idle("input_scaling", f"{config.backbone} scales itself")
+        yield idle("input_scaling", f"{config.backbone} scales itself")
     if arguments:
-        yield _idle("backbone_args", "only an application takes arguments")
+        yield idle("backbone_args", "only an application takes arguments")
     if config.weights == "imagenet":
         yield Fault(
             ("weights", "backbone"),
@@ -211,7 +229,7 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
             "0 - nothing would train",
         )
     if config.compare_scratch and config.weights == "none":
-        yield _idle("compare_scratch", "--weights=none transfers nothing")
+        yield idle("compare_scratch", "--weights=none transfers nothing")
     if config.unfreeze_from == "none" and config.fine_tune_epochs > 0:
         yield Fault(
             ("unfreeze_from", "fine_tune_epochs"),
@@ -229,15 +247,16 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
     if config.feature_cache == "off":
         for name in ("feature_cache_gb", "augment_views"):
             if config.given(name):
-                yield _idle(name, "--feature_cache=off keeps nothing")
+                yield idle(name, "--feature_cache=off keeps nothing")
     if config.augment == "none" and config.given("augment_views"):
-        yield _idle("augment_views", "--augment=none")
+        yield idle("augment_views", "--augment=none")
     for name, reader in (("momentum", "sgd"), ("weight_decay", "adamw")):
         if config.given(name) and config.optimizer != reader:
-            yield _idle(name, f"only --optimizer={reader} reads it")
+            yield idle(name, f"only --optimizer={reader} reads it")
 
 
-def _idle(name: str, why: str) -> Fault:
+def idle(name: str, why: str) -> Fault:
+    """That a setting was given which nothing reads."""
     return Fault(
         (name,), f"--{name}: given, but does nothing here: {why} - leave it out"
     )

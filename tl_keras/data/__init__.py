@@ -31,19 +31,24 @@ from tl_keras.data.splits import (
     write_split,
 )
 from tl_keras.data.tables import list_csv
+from tl_keras.data.unlabelled import Found, Unlabelled
+from tl_keras.data.walking import SAME_FILE
 from tl_keras.errors import DataError
 from tl_keras.pixels import MAX_PIXELS, WHITE, Decoding
 
 __all__ = [
+    "SAME_FILE",
     "Cut",
     "Examples",
     "FixedBatches",
+    "Found",
     "ImageSplits",
     "Images",
     "Listing",
     "PixelMemory",
     "Skip",
     "TrainingBatches",
+    "Unlabelled",
     "Views",
     "faults_of_skips",
     "joined",

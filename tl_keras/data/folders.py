@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tl_keras.data.examples import Examples, Listing, Skip
-from tl_keras.data.walking import Walk, entries_of, is_folder
+from tl_keras.data.walking import SAME_FILE, Walk, entries_of, is_folder
 from tl_keras.errors import DataError
 
 SPLIT_NAMES = {
@@ -252,7 +252,7 @@ def _take_each_file_once(
                         "give --allow_leakage"
                     )
             again = len(files) - len(taken)
-            walk.ignored["a link to a file that is taken already"] += again
+            walk.ignored[SAME_FILE] += again
             walk.pictures[name] = list(taken.values())
     if faults:
         more = [f"and {len(faults) - 20:,} more like these"] * (

@@ -12,7 +12,7 @@ Every row is used, skipped (its file cannot be read) or a fault that names
 import csv
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from tl_keras.data.folders import SPLIT_NAMES
 from tl_keras.data.walking import file_fault
 from tl_keras.errors import DataError
 
+HEADER = "path,label[,split]"
 MOST_FAULTS = 5  # rows named one by one
 ENCODING_MARKS = {
     b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "Excel",
@@ -50,7 +51,7 @@ def list_csv(
     rows = _rows(file)
     class_names = _class_names(rows, file)
     numbers = {name: number for number, name in enumerate(class_names)}
-    places = _Places(root, follow_links)
+    places = Places(root, follow_links)
     taken: dict[str, list[tuple[str, str, int]]] = {}
     skipped: list[Skip] = []
     seen: dict[str, dict[str, str]] = {}
@@ -73,7 +74,7 @@ def list_csv(
                 taken.setdefault(split, []).append(item)
         if fault:
             faults.append(f"{row['where']}: {fault}")
-    _raise(faults)
+    raise_first(faults)
     lost = {skip.split for skip in skipped} - set(taken)
     splits = {split: _columns(items) for split, items in taken.items()}
     splits |= {split: EMPTY for split in lost}
@@ -94,7 +95,7 @@ def _conflict(row: dict[str, str], above: dict[str, str]) -> str:
     )
 
 
-def _raise(faults: Sequence[str]) -> None:
+def raise_first(faults: Sequence[str]) -> None:
     """The first faults, and how many more there are."""
     if len(faults) > MOST_FAULTS:
         more = f"and {len(faults) - MOST_FAULTS:,} more rows like these"
@@ -118,7 +119,7 @@ def _class_names(rows: list[dict[str, str]], file: str) -> tuple[str, ...]:
                 f"{row['where']}: the label {row['label']!r} is of no training "
                 f"row{hint} - mend it, or add training rows"
             )
-    _raise(faults)
+    raise_first(faults)
     if len(names) < 2:
         raise DataError(
             f"{file}: {len(names)} label in its rows; expected 2 or more "
@@ -155,18 +156,43 @@ def _columns(items: list[tuple[str, str, int]]) -> Examples:
 def _rows(file: str) -> list[dict[str, str]]:
     """The checked rows, each with `where`, its `file.csv:LINE`."""
     rows, faults = [], []
+    for row, where in read_rows(file, ("path", "label"), HEADER):
+        fault = _row_fault(row)
+        if fault:
+            faults.append(f"{where}: {fault}")
+        else:
+            rows.append(_cleaned(row, where))
+    raise_first(faults)
+    if not rows:
+        raise DataError(f"{file}: no rows under the header")
+    return rows
+
+
+def read_rows(
+    file: str, columns: Sequence[str], expected: str
+) -> Iterator[tuple[dict[str, str], str]]:
+    """Rows one by one, each with its `file.csv:LINE`.
+
+    A row of too few or too many fields has None among its keys or values.
+
+    Args:
+        file: UTF-8, comma separated, with a header.
+        columns: that the header must have.
+        expected: the header in words, for the message.
+
+    Raises:
+        DataError: no such header, not UTF-8, or quotes that do not close.
+    """
     try:
         with open(file, encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
             header = tuple(name.strip() for name in reader.fieldnames or ())
+            if "path" not in header:  # A run's split.csv says `id`.
+                header = tuple("path" if n == "id" else n for n in header)
             reader.fieldnames = list(header)
-            _check_header(header, file)
+            _check_header(header, file, columns, expected)
             for row in reader:
-                fault = _row_fault(row, header)
-                if fault:
-                    faults.append(f"{file}:{reader.line_num}: {fault}")
-                else:
-                    rows.append(_cleaned(row, f"{file}:{reader.line_num}"))
+                yield row, f"{file}:{reader.line_num}"
     except OSError as error:
         raise DataError(
             f"{file}: cannot be read ({error.strerror}) - check the path"
@@ -178,14 +204,12 @@ def _rows(file: str) -> list[dict[str, str]]:
             f"{file}:{reader.line_num}: not readable as comma-separated text "
             f"({error}) - check quotes and commas"
         ) from None
-    _raise(faults)
-    if not rows:
-        raise DataError(f"{file}: no rows under the header")
-    return rows
 
 
-def _check_header(header: tuple[str, ...], file: str) -> None:
-    if {"path", "label"} <= set(header):
+def _check_header(
+    header: tuple[str, ...], file: str, columns: Sequence[str], expected: str
+) -> None:
+    if set(columns) <= set(header):
         if len(set(header)) < len(header):
             raise DataError(
                 f"{file}:1: a column stands twice in {','.join(header)} - "
@@ -196,7 +220,7 @@ def _check_header(header: tuple[str, ...], file: str) -> None:
     marks = [m for m in (";", "\t", "|") if m in joined]
     hint = f" - write commas, not {marks[0]!r}" if marks else ""
     raise DataError(
-        f"{file}:1: expected the header path,label[,split], received "
+        f"{file}:1: expected the header {expected}, received "
         f"{joined[:200] or 'nothing'}{hint}"
     )
 
@@ -222,13 +246,22 @@ def _encoding_fault(file: str) -> str:
     return f"{file}: it changes while it is read - try again"
 
 
-def _row_fault(row: dict, header: tuple[str, ...]) -> str:
+def field_fault(row: dict) -> str:
+    """What is wrong with the number of a row's fields, or ""."""
+    if None not in row and None not in row.values():
+        return ""
+    names = [name for name in row if name is not None]
+    return (
+        f"expected {len(names)} fields ({','.join(names)}), received "
+        f"{[value for value in row.values() if value]}"
+    )
+
+
+def _row_fault(row: dict) -> str:
     """What is wrong with a row on its own, or ""."""
-    if None in row or None in row.values():
-        return (
-            f"expected {len(header)} fields ({','.join(header)}), received "
-            f"{[value for value in row.values() if value]}"
-        )
+    fault = field_fault(row)
+    if fault:
+        return fault
     for column in ("path", "label"):
         if not row[column].strip():
             return f"the {column} is empty - fill it"
@@ -248,7 +281,7 @@ def _cleaned(row: dict, where: str) -> dict[str, str]:
     }
 
 
-class _Places:
+class Places:
     """Paths of rows -> absolute paths that stay below one folder."""
 
     def __init__(self, root: str, follow_links: bool):

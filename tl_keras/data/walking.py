@@ -28,6 +28,9 @@ UNSUPPORTED = {
 }  # fmt: skip
 LABELS_FROM = ("first", "leaf", "path")
 AGAIN = "a link to a folder that is taken already"
+HIDDEN = "hidden, or left by a tool"
+NO_PICTURE = "not a picture by its extension"
+SAME_FILE = "a link to a file that is taken already"
 
 
 @dataclasses.dataclass
@@ -113,17 +116,12 @@ class Walk:
                 self.ignored[AGAIN] += 1
 
     def _file(self, entry: os.DirEntry, name: str, nested: bool) -> None:
-        plain = entry.name.strip().lower()
-        suffix = os.path.splitext(plain)[1]
-        if suffix not in EXTENSIONS and suffix not in UNSUPPORTED:
-            self.ignored["not a picture by its extension"] += 1
+        is_picture, unsupported = name_fault(entry.name)
+        if not is_picture:
+            self.ignored[NO_PICTURE] += 1
             return
         reason, place = file_fault(entry.path)
-        if not reason and suffix in UNSUPPORTED:
-            reason = (
-                f"{UNSUPPORTED[suffix]} is not supported - convert it to JPEG "
-                "or PNG"
-            )
+        reason = reason or unsupported
         if reason:
             self.unusable.setdefault(name, []).append((entry.path, reason))
             return
@@ -143,20 +141,42 @@ def is_folder(entry: os.DirEntry) -> bool:
 
 def file_fault(path: str) -> tuple[str, tuple[int, int]]:
     """Why a path is no file to read, or ""; and its (device, inode)."""
+    reason, status = file_status(path)
+    return reason, (0, 0) if reason else (status.st_dev, status.st_ino)
+
+
+def file_status(path: str) -> tuple[str, os.stat_result | None]:
+    """Why a path is no file to read, or ""; and what the disk says of it."""
     try:
         status = os.stat(path)
     except OSError as error:
         if os.path.islink(path):
-            return "a link that leads nowhere - mend or remove it", (0, 0)
+            return "a link that leads nowhere - mend or remove it", None
         if isinstance(error, FileNotFoundError):
-            return "no such file - is --data_dir right?", (0, 0)
-        return f"cannot be read ({error.strerror}) - check its rights", (0, 0)
+            return "no such file - is --data_dir right?", None
+        return f"cannot be read ({error.strerror}) - check its rights", None
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device"
         if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
             kind = "a pipe or socket"
-        return f"not a regular file but {kind} - take it away", (0, 0)
-    return "", (status.st_dev, status.st_ino)
+        return f"not a regular file but {kind} - take it away", status
+    return "", status
+
+
+def name_fault(name: str) -> tuple[bool, str]:
+    """Whether a file's name is a picture's, and why it cannot be read."""
+    suffix = os.path.splitext(name.strip().lower())[1]
+    if suffix in UNSUPPORTED:
+        return True, (
+            f"{UNSUPPORTED[suffix]} is not supported - convert it to JPEG or "
+            "PNG"
+        )
+    return suffix in EXTENSIONS, ""
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether a name is hidden, or one that tools leave."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def entries_of(
@@ -171,12 +191,17 @@ def entries_of(
         with os.scandir(folder) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(
-            f"{folder}: the folder cannot be read ({error.strerror}) - check "
-            "the path and the right to read it"
-        ) from None
+        raise folder_fault(folder, error) from None
     for entry in entries:
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            ignored["hidden, or left by a tool"] += 1
+        if is_left_behind(entry.name):
+            ignored[HIDDEN] += 1
         else:
             yield entry
+
+
+def folder_fault(folder: str, error: OSError) -> DataError:
+    """That a folder cannot be read, in one line."""
+    return DataError(
+        f"{folder}: the folder cannot be read ({error.strerror}) - check the "
+        "path and the right to read it"
+    )

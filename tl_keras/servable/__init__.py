@@ -7,7 +7,8 @@ In: a classifier and a few encoded pictures to check it with. Out:
 `saved_models/flowers/<n>/`, complete or absent. Before it gets its number, the
 export is loaded in fresh processes without Keras, through TensorFlow's C++
 loader and its session loader, and asked the golden pictures; its answers must
-be the model's.
+be the model's. `assets.extra/manifest.json` then says what its files are, and
+`inspect_export` looks a version over before anybody loads it.
 
 Signatures, every output with the batch as its first axis:
 
@@ -49,6 +50,11 @@ from tl_keras.servable.extras import LABELS_FILE, labels_text, write_extras
 from tl_keras.servable.gate import Evaluated, Passed, check_export
 from tl_keras.servable.server_files import ServerPlan, write_server_files
 from tl_keras.servable.signatures import TOP_K, write_signatures
+from tl_keras.servable.trusting import (
+    Export,
+    inspect_export,
+    write_manifest,
+)
 from tl_keras.servable.versions import Version, open_version
 
 # In `assets.extra/`, which the loader ignores.
@@ -60,11 +66,13 @@ __all__ = [
     "PREFIX",
     "TOP_K",
     "Evaluated",
+    "Export",
     "Passed",
     "Published",
     "ServerPlan",
     "Version",
     "export_saved_model",
+    "inspect_export",
     "labels_text",
     "open_version",
     "publish",
@@ -168,6 +176,8 @@ def publish(
         )
         if accept is not None:
             accept(passed)
+        # Last, as it says what all files are.
+        write_manifest(temporary)
         return Published(publish_next(temporary, directory), passed)
 
 

@@ -7,15 +7,20 @@ In: a SavedModel's folder. Out: nothing, or NotPublishedError that names the
 operation and where it stands. A SavedModel is a program: it could read and
 write files when it is loaded or asked. Ours computes, and nothing else; the
 operations that read its variables from the disk may stand only in the two
-functions that the loader itself calls for that.
+functions that the loader itself calls for that (`savers`).
+
+The graph is read by protobuf alone, from the binary `saved_model.pb`; nothing
+of it is loaded here.
 """
 
+import os
 import pathlib
-from collections.abc import Iterable, Iterator
+import stat
 
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tl_keras.errors import NotPublishedError
+from tl_keras.servable import savers
 
 CALLS = """If Case While StatelessIf StatelessCase StatelessWhile
 PartitionedCall StatefulPartitionedCall"""
@@ -52,33 +57,85 @@ ALLOWED = frozenset(
         [CALLS, ARITHMETIC, SHAPES, NETWORKS, PICTURES, ROWS, STATE]
     ).split()
 )
-# In the functions that save and restore, and there alone.
-SAVER = frozenset(
-    ("MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename")
-)
+# A protobuf message cannot be larger.
+MOST_BYTES = 2**31
+GRAPH_FILE = "saved_model.pb"
 
 
-def read_graph(folder: str | pathlib.Path) -> meta_graph_pb2.MetaGraphDef:
-    """The graph that a server loads: the one with the tag `serve`.
+class GraphFault(ValueError):
+    """The file of a graph cannot be read, or holds other graphs than ours."""
+
+
+def parse_graph(folder: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:
+    """The only graph of a SavedModel, which has the tag `serve`.
 
     Raises:
-        NotPublishedError: the file is none, or holds no such graph.
+        GraphFault: the file is none, or holds other graphs.
     """
     saved = saved_model_pb2.SavedModel()
     try:
-        saved.ParseFromString(
-            pathlib.Path(folder, "saved_model.pb").read_bytes()
-        )
+        saved.ParseFromString(_content(pathlib.Path(folder, GRAPH_FILE)))
+    except GraphFault:
+        raise
     except Exception as error:  # The parser's own kind depends on its build.
-        raise NotPublishedError(
-            f"export not published: saved_model.pb cannot be read ({error})"
-        ) from None
-    for graph in saved.meta_graphs:
-        if list(graph.meta_info_def.tags) == ["serve"]:
-            return graph
-    raise NotPublishedError(
-        "export not published: saved_model.pb has no graph tagged serve"
-    )
+        raise GraphFault(f"{GRAPH_FILE} cannot be read ({error})") from None
+    tags = [sorted(graph.meta_info_def.tags) for graph in saved.meta_graphs]
+    if ["serve"] not in tags:
+        raise GraphFault(f"{GRAPH_FILE} has no graph tagged serve")
+    # A loader that asks for other tags would take another graph than the one
+    # that was checked.
+    if len(tags) > 1:
+        shown = ", ".join("+".join(tag) or "none" for tag in tags)
+        raise GraphFault(
+            f"{GRAPH_FILE} holds {len(tags)} graphs, tagged {shown}; expected "
+            "one, tagged serve"
+        )
+    return saved.meta_graphs[0]
+
+
+def _content(file: pathlib.Path) -> bytes:
+    """A regular file's bytes; a pipe would hold up a plain `open`."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size >= MOST_BYTES:
+            raise GraphFault(f"{GRAPH_FILE} is no file below 2 GiB")
+        return stream.read()
+
+
+def read_graph(folder: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:
+    """`parse_graph`, for an export that shall be published.
+
+    Raises:
+        NotPublishedError: the file is none, or holds other graphs.
+    """
+    try:
+        return parse_graph(folder)
+    except GraphFault as fault:
+        raise NotPublishedError(f"export not published: {fault}") from None
+
+
+def foreign_operations(
+    graph: meta_graph_pb2.MetaGraphDef, allowed: frozenset[str] = ALLOWED
+) -> dict[str, str]:
+    """Operations that are not on the list -> one place of each.
+
+    The function library is walked as a whole, called or not: bodies of
+    conditions and loops, gradients and functions named by attributes are all
+    functions of it.
+    """
+    found: dict[str, str] = {}
+    more = savers.allowed_in(graph)
+    for node in graph.graph_def.node:
+        if node.op not in allowed:
+            found.setdefault(node.op, node.name)
+    for function in graph.graph_def.library.function:
+        name = function.signature.name
+        here = allowed | more.get(name, frozenset())
+        for node in function.node_def:
+            if node.op not in here:
+                found.setdefault(node.op, f"{name}/{node.name}")
+    return found
 
 
 def check_operations(
@@ -89,56 +146,10 @@ def check_operations(
     Raises:
         NotPublishedError: names each operation and one place of it.
     """
-    found: dict[str, str] = {}
-    savers = _saver_functions(graph)
-    for node in graph.graph_def.node:
-        if node.op not in allowed:
-            found.setdefault(node.op, node.name)
-    for function in graph.graph_def.library.function:
-        name = function.signature.name
-        more = SAVER if name in savers else frozenset()
-        for node in function.node_def:
-            if node.op not in allowed | more:
-                found.setdefault(node.op, f"{name}/{node.name}")
+    found = foreign_operations(graph, allowed)
     if found:
         told = ", ".join(f"{op} (at {where})" for op, where in found.items())
         raise NotPublishedError(
             "export not published: its graph has operations that are not on "
             f"the list: {told} - leave them out of the model"
         )
-
-
-def _saver_functions(graph: meta_graph_pb2.MetaGraphDef) -> frozenset[str]:
-    """Functions that nothing but the loader's save and restore calls."""
-    functions = {
-        f.signature.name: f.node_def for f in graph.graph_def.library.function
-    }
-    names = graph.saver_def
-    entries = {
-        names.save_tensor_name.split(":")[0],
-        names.restore_op_name,
-    }
-    saving = [n for n in graph.graph_def.node if n.name in entries]
-    others = [n for n in graph.graph_def.node if n.name not in entries]
-    return frozenset(_called(saving, functions) - _called(others, functions))
-
-
-def _called(nodes: Iterable, functions: dict[str, Iterable]) -> set[str]:
-    """Names of all functions that nodes call, and those call, and so on."""
-    found: set[str] = set()
-    left = list(nodes)
-    while left:
-        for name in _names_in(left.pop()):
-            if name in functions and name not in found:
-                found.add(name)
-                left += functions[name]
-    return found
-
-
-def _names_in(node) -> Iterator[str]:
-    """Functions that one node names."""
-    yield node.op
-    for value in node.attr.values():
-        yield value.func.name
-        for function in value.list.func:
-            yield function.name

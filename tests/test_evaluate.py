@@ -1,0 +1,170 @@
+"""`python -m tl_keras.evaluate`: training's numbers of an export."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import write_picture
+
+from tl_keras import evaluate, job
+from tl_keras.config import TransferConfig
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_network, tmp_path_factory):
+    """A run, and the folder that it was trained on."""
+    place = tmp_path_factory.mktemp("trained")
+    for color, name in enumerate(("blue_not", "green")):
+        for number in range(12):
+            file = place / "colors" / name / f"{number}.png"
+            write_picture(file, 100 * color + number, color)
+    config = TransferConfig(
+        dataset=str(place / "colors"),
+        backbone=str(tiny_network),
+        head_solver="adam",
+        head_epochs=1,
+        fine_tune_epochs=0,
+        output_dir=str(place / "run_folder"),
+        feature_cache="off",
+        near_duplicates=False,
+    )
+    return job.run(config), place / "colors"
+
+
+def metrics_of(folder) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_the_same_split_gives_the_runs_own_numbers(trained, tmp_path, capsys):
+    """By the run's split.csv; the same keys under `test`."""
+    result, colors = trained
+    code = evaluate.main(
+        [
+            f"--model={result.version.parent}",
+            f"--dataset={result.run_folder / 'split.csv'}",
+            f"--data_dir={colors}",
+            f"--output_dir={tmp_path}",
+        ]
+    )
+    assert code == 0
+    mine, own = metrics_of(tmp_path)["test"], result.metrics["test"]
+    assert set(mine) | {"ece_before"} == set(own) | {"ece_before"}
+    for name in ("examples", "accuracy", "macro_f1", "per_class"):
+        assert mine[name] == own[name]
+    for name in ("loss", "ece"):
+        assert abs(mine[name] - own[name]) < 1e-5
+    assert metrics_of(tmp_path)["data"]["split"] == "test"
+    assert (tmp_path / "confusion.png").stat().st_size > 1000
+    before = (result.run_folder / "predictions.csv").read_text().splitlines()
+    after = (tmp_path / "predictions.csv").read_text().splitlines()
+    assert after[0] == before[0]
+    for one, two in zip(before[1:], after[1:], strict=True):
+        one, two = one.split(","), two.split(",")
+        assert one[:3] == two[:3]
+        np.testing.assert_allclose(
+            [float(x) for x in one[3:]], [float(x) for x in two[3:]], atol=1e-5
+        )
+    assert "4 pictures of test" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("split", "count"), [("auto", 24), ("train", 24)])
+def test_without_a_split_of_its_own_all_of_it_is_asked(
+    split, count, trained, capsys
+):
+    result, colors = trained
+    model = f"--model={result.version}"
+    assert (
+        evaluate.main([model, f"--dataset={colors}", f"--split={split}"]) == 0
+    )
+    assert f"on {count} pictures of" in capsys.readouterr().out
+
+
+def test_order_of_the_labels_is_the_models(tiny_export, tmp_path, capsys):
+    """labels.txt has another order than the names: nothing shifts."""
+    import hostile
+
+    from tl_keras.servable import inspect_export
+
+    folder = hostile.copied(tiny_export / "1", tmp_path / "1")
+    labels = folder / "assets.extra" / "labels.txt"
+    labels.write_text("green\nblue_not\n")
+    hostile.seal(folder)
+    assert inspect_export(folder).labels == ("green", "blue_not")
+    for color, name in enumerate(("blue_not", "green")):
+        for number in range(3):
+            file = tmp_path / "colors" / name / f"{number}.png"
+            write_picture(file, 10 * color + number, color)
+    rights = []
+    for model in (folder, tiny_export):
+        out = tmp_path / f"out{len(rights)}"
+        code = evaluate.main(
+            [
+                f"--model={model}", f"--dataset={tmp_path / 'colors'}",
+                f"--output_dir={out}",
+            ]
+        )  # fmt: skip
+        assert code == 0
+        rights.append(metrics_of(out)["test"]["accuracy"])
+    # The same probabilities under swapped names: right becomes wrong.
+    assert rights[0] == pytest.approx(1 - rights[1])
+
+
+def test_other_classes_are_refused_with_the_difference(
+    trained, tmp_path, capsys
+):
+    result, colors = trained
+    other = tmp_path / "colors"
+    shutil.copytree(colors, other)
+    (other / "green").rename(other / "red")
+    model = f"--model={result.version}"
+    assert evaluate.main([model, f"--dataset={other}"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "only in the dataset ['red'], only in the model ['green']" in line
+
+
+def test_unreadable_pictures_are_named_and_counted(trained, tmp_path, capsys):
+    result, colors = trained
+    other = tmp_path / "colors"
+    shutil.copytree(colors, other)
+    (other / "green" / "bad.jpg").write_bytes(b"<html>")
+    arguments = [f"--model={result.version}", f"--dataset={other}"]
+    assert evaluate.main(arguments) == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert "green/bad.jpg: HTML page" in lines[0]
+    assert "1 of 25 pictures cannot be used" in lines[1]
+    assert evaluate.main([*arguments, "--max_bad_fraction=0.1"]) == 0
+    shown = capsys.readouterr().out
+    assert "skip: green/bad.jpg: HTML page" in shown
+    assert "25 found = 24 used + 1 skipped + 0 ignored" in shown
+
+
+FAULTS = {
+    "--split=test": (3, "has train - give one of these, or all"),
+    "--model=": (2, "--model: nothing received"),
+    "--dataset=": (2, "--dataset: nothing received"),
+    "--data_dir=.": (2, "only a .csv or tfds: dataset has one"),
+    "--split=best": (2, "expected one of auto, all, train, val, test"),
+}
+
+
+@pytest.mark.parametrize("flag", FAULTS)
+def test_what_cannot_be_is_one_line(flag, trained, capsys):
+    result, colors = trained
+    arguments = [f"--model={result.version}", f"--dataset={colors}", flag]
+    code, words = FAULTS[flag]
+    assert evaluate.main(arguments) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+def test_a_runs_own_record_is_not_overwritten(trained, capsys):
+    result, colors = trained
+    before = (result.run_folder / "metrics.json").read_bytes()
+    arguments = [
+        f"--model={result.version}", f"--dataset={colors}",
+        f"--output_dir={result.run_folder}",
+    ]  # fmt: skip
+    assert evaluate.main(arguments) == 2
+    assert "a training run's own folder" in capsys.readouterr().err
+    assert (result.run_folder / "metrics.json").read_bytes() == before

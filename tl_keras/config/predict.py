@@ -1,0 +1,180 @@
+"""The settings of `python -m tl_keras.predict`. No TensorFlow.
+
+    PredictConfig(model="saved_models/flowers", input="photos",
+                  output_dir="answers").validate()
+
+In: values, or the strings of a flag file. Out: a frozen `PredictConfig`.
+"""
+
+import dataclasses
+import os
+import re
+import urllib.parse
+from collections.abc import Iterator
+
+from tl_keras.config import rules
+from tl_keras.settings import Fault, Settings, setting
+
+SCHEMES = ("http", "https", "grpc")
+# An export's own answer has so many classes (`servable.TOP_K`).
+SERVER_TOP_K = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictConfig(Settings):
+    """Which pictures, which model, where to."""
+
+    model: str = setting(
+        "",
+        "a run's folder, of which the largest version is taken, or one version",
+        group="Model",
+        path=True,
+    )
+    trust_model: bool = setting(
+        False,
+        "load a model that has no manifest of tl_keras, or whose graph may do "
+        "more than compute; it may then do whatever a program of yours may do",
+        group="Model",
+    )
+    server: str = setting(
+        "",
+        "ask a running TensorFlow Serving instead of loading --model: "
+        "http://HOST:PORT or grpc://HOST:PORT",
+        group="Server",
+    )
+    model_name: str = setting(
+        "", "the model's name on the server", group="Server"
+    )
+    timeout: float = setting(
+        60.0,
+        "for an answer of the server",
+        group="Server",
+        unit="seconds",
+        low=0.001,
+        high=86_400,
+    )
+    input: str = setting(
+        "",
+        "a folder of pictures, with its sub-folders; a .csv with a column "
+        "path; or one picture",
+        group="Pictures",
+        path=True,
+    )
+    data_dir: str = setting(
+        "",
+        "the folder that a .csv's paths start from; its own folder when not "
+        "given",
+        group="Pictures",
+        path=True,
+    )
+    batch_size: int = setting(
+        32,
+        "pictures that are asked at once",
+        group="Pictures",
+        unit="pictures",
+        low=1,
+        high=4096,
+    )
+    top_k: int = setting(
+        5,
+        "how many labels are written for a picture, the best first",
+        group="Pictures",
+        unit="labels",
+        low=1,
+        high=100_000,
+    )
+    output_dir: str = setting(
+        "",
+        "where predictions.csv, predictions.jsonl and gallery.html are "
+        "written; a run that was stopped goes on there",
+        group="Pictures",
+        path=True,
+    )
+
+    def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
+        """What is wrong with these values together."""
+        if "server" not in wrong:
+            yield from self._model_faults()
+        elif self.model:
+            yield from rules.model_faults(self.model)
+        yield from self._input_faults()
+        if not self.output_dir:
+            yield Fault(
+                ("output_dir",),
+                "--output_dir: nothing received; expected a folder for the "
+                "predictions",
+            )
+        elif self.input and _lies_in(self.output_dir, self.input):
+            yield Fault(
+                ("output_dir",),
+                f"--output_dir={self.output_dir}: expected a folder outside "
+                "--input - what is written there would be its input",
+            )
+
+    def _model_faults(self) -> Iterator[Fault]:
+        if self.server:
+            yield from self._server_faults()
+            return
+        yield from rules.model_faults(self.model, " or --server=ADDRESS")
+        for name in ("model_name", "timeout"):
+            if self.given(name):
+                yield rules.idle(name, "there is no --server")
+
+    def _server_faults(self) -> Iterator[Fault]:
+        for name in ("model", "trust_model"):
+            if self.given(name):
+                yield rules.idle(name, "--server has its own model")
+        parts = urllib.parse.urlsplit(self.server)
+        try:
+            port = parts.port
+        except ValueError:
+            port = None
+        bare = f"{parts.scheme}://{parts.netloc}" == self.server.rstrip("/")
+        if (
+            parts.scheme not in SCHEMES
+            or not parts.hostname
+            or not port
+            or not bare
+            or "@" in parts.netloc
+        ):
+            yield Fault(
+                ("server",),
+                f"--server={self.server}: expected http://HOST:PORT, "
+                "https://HOST:PORT or grpc://HOST:PORT, such as "
+                "http://127.0.0.1:8501",
+            )
+        if not re.fullmatch(r"[\w.-]+", self.model_name):
+            yield Fault(
+                ("model_name",),
+                f"--model_name={self.model_name}: expected the model's name on "
+                "the server, letters, digits, '_', '-' or '.'",
+            )
+        if self.top_k > SERVER_TOP_K:
+            yield Fault(
+                ("top_k",),
+                f"--top_k={self.top_k}: expected {SERVER_TOP_K} or less with "
+                "--server, which answers no more",
+            )
+
+    def _input_faults(self) -> Iterator[Fault]:
+        if not self.input:
+            yield Fault(
+                ("input",),
+                "--input: nothing received; expected a folder, a .csv or a "
+                "picture",
+            )
+        elif not os.path.exists(self.input):
+            yield rules.no_such(
+                "input", self.input, "a folder, a .csv or a picture"
+            )
+        if self.data_dir and not self.input.lower().endswith(".csv"):
+            yield rules.idle("data_dir", "only a .csv has one")
+        elif self.data_dir and not os.path.isdir(self.data_dir):
+            yield rules.no_such("data_dir", self.data_dir, "a folder")
+
+
+def _lies_in(inner: str, outer: str) -> bool:
+    inner, outer = os.path.realpath(inner), os.path.realpath(outer)
+    return os.path.isdir(outer) and os.path.join(inner, "").startswith(
+        os.path.join(outer, "")
+    )

@@ -1,0 +1,33 @@
+"""`python -m tl_keras.evaluate`: an exported model on labelled pictures."""
+
+import sys
+from collections.abc import Sequence
+
+from tl_keras.command_line import Command, run_command
+from tl_keras.config import EvaluateConfig
+
+
+def body(config: EvaluateConfig, switches: set[str]) -> None:
+    """Asks the model about every picture and counts what is right."""
+    from tl_keras.job.evaluating import evaluate_with
+
+    evaluate_with(config)
+
+
+COMMAND = Command(
+    module="tl_keras.evaluate",
+    purpose="Asks an exported model about labelled pictures and gives the "
+    "numbers that training gives of its test split. The classes must be the "
+    "model's.",
+    settings=EvaluateConfig,
+    body=body,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; `argv` without the program's name."""
+    return run_command(COMMAND, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""Settings -> numbers of an exported model on labelled pictures.
+
+In: an `EvaluateConfig`. Out: what training says of its test split, under the
+same names (`metrics.json`, key `test`), of any labelled set.
+"""
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from tl_keras import pages, run_card
+from tl_keras.audit.headers import read_header
+from tl_keras.audit.reading import read_regular
+from tl_keras.calibration import expected_calibration_error
+from tl_keras.config import EvaluateConfig
+from tl_keras.data import (
+    Examples,
+    Listing,
+    Skip,
+    faults_of_skips,
+    joined,
+    list_dataset,
+    names_of_skips,
+)
+from tl_keras.errors import DataError
+from tl_keras.evaluation import Evaluation, count_probabilities
+from tl_keras.inference import MOST_BYTES, Loaded
+from tl_keras.job import alone_in
+from tl_keras.job.checking import check_writable
+from tl_keras.servable import Export, inspect_export
+
+ALL = "all"
+
+
+def evaluate_with(config: EvaluateConfig) -> dict:
+    """Does what `python -m tl_keras.evaluate` was asked.
+
+    Returns:
+        The metrics, as metrics.json holds them.
+
+    Raises:
+        ConfigError, DataError, MachineError: see `tl_keras.errors`; each
+            has one clear line.
+    """
+    export = inspect_export(config.model, trust_model=config.trust_model)
+    for line in export.warnings:
+        print(f"warning: {export.folder}: {line}", file=sys.stderr)
+    listing = one_split(
+        list_dataset(
+            config.dataset,
+            data_dir=config.data_dir,
+            label_from=config.label_from,
+            follow_links=config.follow_links,
+        ),
+        config.split,
+        config.dataset,
+    )
+    refuse_other_classes(listing.class_names, export, config.dataset)
+    if config.output_dir:
+        check_writable(config.output_dir)
+    listing, evaluation = asked(Loaded(export), listing, config.batch_size)
+    faults = faults_of_skips(listing, config.max_bad_fraction)
+    if faults:
+        raise DataError([*names_of_skips(listing), *faults])
+    metrics = numbers(export, listing, evaluation)
+    print(summary(metrics, names_of_skips(listing)), flush=True)
+    if config.output_dir:
+        folder = pathlib.Path(config.output_dir)
+        with alone_in(folder):
+            write_record(folder, metrics, listing, evaluation)
+        print(f"record: {folder}", flush=True)
+    return metrics
+
+
+def one_split(listing: Listing, split: str, dataset: str) -> Listing:
+    """The part of a dataset that is asked, as its only split.
+
+    Raises:
+        DataError: it has no such part.
+    """
+    own = set(listing.splits)
+    if split == "auto":
+        split = "test" if "test" in own else ALL
+    if split != ALL and split not in own:
+        raise DataError(
+            f"--split={split}: {dataset} has {', '.join(sorted(own))} - give "
+            "one of these, or all"
+        )
+    wanted = sorted(own) if split == ALL else [split]
+    skips = tuple(
+        dataclasses.replace(skip, split=split)
+        for skip in listing.skipped
+        if skip.split in wanted
+    )
+    return dataclasses.replace(
+        listing,
+        splits={split: joined([listing.splits[name] for name in wanted])},
+        skipped=skips,
+        # Of other parts nobody can tell which were ignored.
+        ignored=listing.ignored if split == ALL or own == {split} else {},
+    )
+
+
+def refuse_other_classes(
+    names: Sequence[str], export: Export, dataset: str
+) -> None:
+    """Raises DataError with what differs, where classes are not the model's."""
+    extra = [name for name in names if name not in set(export.labels)]
+    missing = [name for name in export.labels if name not in set(names)]
+    if extra or missing:
+        raise DataError(
+            f"--dataset={dataset}: its classes are not those of "
+            f"{export.folder}: only in the dataset {extra or 'none'}, only in "
+            f"the model {missing or 'none'} - give every class of the model a "
+            "folder or label of its name"
+        )
+
+
+def asked(
+    loaded: Loaded, listing: Listing, batch_size: int
+) -> tuple[Listing, Evaluation]:
+    """Asks about every picture.
+
+    Returns:
+        The listing without what could not be read, and what was answered.
+    """
+    ((split, examples),) = listing.splits.items()
+    column = [loaded.labels.index(name) for name in listing.class_names]
+    answers, kept, skips = [], [], []
+    for start in range(0, len(examples), batch_size):
+        rows = range(start, min(start + batch_size, len(examples)))
+        contents = [_read(examples, row) for row in rows]
+        good = [content for content, reason in contents if not reason]
+        found, told = loaded.probabilities(good) if good else ([], [])
+        answered = iter(zip(found, told, strict=True))
+        for row, (content, reason) in zip(rows, contents, strict=True):
+            if not reason:
+                answer, reason = next(answered)
+            if not reason:
+                answers.append(answer)
+                kept.append(row)
+                continue
+            reason = (content and read_header(content).problem) or reason
+            name = listing.class_names[examples.labels[row]]
+            skips.append(Skip(examples.ids[row], reason, split, name))
+    if not kept:
+        raise DataError([skip.line() for skip in skips[:1]])
+    names = listing.class_names
+    examples = examples.take(kept)
+    labels = np.array(column)[examples.labels]
+    listing = dataclasses.replace(
+        listing,
+        splits={split: examples},
+        class_names=names,
+        skipped=(*listing.skipped, *skips),
+    )
+    return listing, count_probabilities(
+        np.stack(answers), labels, loaded.labels
+    )
+
+
+def _read(examples: Examples, row: int) -> tuple[bytes, str]:
+    if examples.files is None:
+        return examples.read(row), ""
+    return read_regular(examples.files[row], MOST_BYTES)
+
+
+def numbers(export: Export, listing: Listing, evaluation: Evaluation) -> dict:
+    """All numbers, as metrics.json holds them."""
+    ((split, examples),) = listing.splits.items()
+    error = expected_calibration_error(
+        evaluation.probabilities, evaluation.labels
+    )
+    return {
+        "test": {**evaluation.metrics, "ece": error},
+        "data": {
+            "split": split,
+            "found": listing.found(),
+            "used": {split: len(examples)},
+            "skipped": len(listing.skipped),
+            "ignored": dict(listing.ignored),
+            "fingerprint": listing.fingerprint(),
+        },
+        "class_names": list(export.labels),
+        "model": {"version": export.folder.name, "sha256": export.sha256},
+        "versions": run_card.versions(),
+    }
+
+
+def write_record(
+    folder: pathlib.Path,
+    metrics: dict,
+    listing: Listing,
+    evaluation: Evaluation,
+) -> None:
+    """Writes metrics.json, predictions.csv and confusion.png."""
+    (examples,) = listing.splits.values()
+    names = metrics["class_names"]
+    run_card.write_predictions(
+        folder / "predictions.csv", evaluation, examples.ids, names
+    )
+    run_card.plot_confusion(
+        folder / "confusion.png", evaluation.confusion, names
+    )
+    # Last, so that a folder with it is a whole one.
+    run_card.write_metrics(folder / "metrics.json", metrics)
+
+
+def summary(metrics: dict, skipped: Sequence[str]) -> str:
+    """The numbers that a person reads first."""
+    test, data = metrics["test"], metrics["data"]
+    low, high = test["accuracy_interval"]
+    width = max(map(len, test["per_class"]))
+    lines = [f"skip: {line}" for line in skipped]
+    lines.append(f"{'class':<{width}}  precision  recall      f1  pictures")
+    lines += [
+        f"{name:<{width}}  {row['precision']:>9.3f}  {row['recall']:>6.3f}  "
+        f"{row['f1']:>6.3f}  {row['support']:>8,}"
+        for name, row in test["per_class"].items()
+    ]
+    lines.append(
+        f"{data['found']:,} found = {test['examples']:,} used + "
+        f"{data['skipped']:,} skipped + {sum(data['ignored'].values()):,} "
+        "ignored"
+    )
+    lines.append(
+        f"accuracy: {test['accuracy']:.4f} ({low:.3f} to {high:.3f}) on "
+        f"{test['examples']:,} pictures of {data['split']}, macro-F1 "
+        f"{test['macro_f1']:.3f}, loss {test['loss']:.4f}"
+    )
+    return pages.escape_lines(lines)

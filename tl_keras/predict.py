@@ -1,0 +1,35 @@
+"""`python -m tl_keras.predict`: pictures in, what a model says of each out."""
+
+import sys
+from collections.abc import Sequence
+
+from tl_keras.command_line import Command, run_command
+from tl_keras.config import PredictConfig
+
+
+def body(config: PredictConfig, switches: set[str]) -> None:
+    """Asks the model or the server about every picture once."""
+    from tl_keras.job.predicting import predict_with
+
+    predict_with(config)
+
+
+COMMAND = Command(
+    module="tl_keras.predict",
+    purpose="Asks an exported model, or a running TensorFlow Serving, about "
+    "every picture of a folder, and writes predictions.csv, "
+    "predictions.jsonl and gallery.html. The same command goes on with a run "
+    "that was stopped (exit code 75).",
+    settings=PredictConfig,
+    body=body,
+    resumable=True,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; `argv` without the program's name."""
+    return run_command(COMMAND, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
