@@ -232,7 +232,7 @@ def test_the_store_changes_no_number(color_folder, tiny_network, tmp_path):
         output_dir=str(tmp_path / "out"),
     )  # fmt: skip
     kept = run(config)
-    fresh = run(dataclasses.replace(config, feature_cache="off"))
+    fresh = run(dataclasses.replace(config, feature_cache="off"), restart=True)
     assert [row["phase"] for row in kept.history] == [
         row["phase"] for row in fresh.history
     ]
@@ -465,7 +465,7 @@ def test_each_phase_is_evaluated_with_its_own_weights(
     )  # fmt: skip
     kept = run(config).metrics["phases"]
     config = dataclasses.replace(config, feature_cache="off")
-    fresh = run(config).metrics["phases"]
+    fresh = run(config, restart=True).metrics["phases"]
     for one, two in zip(kept, fresh, strict=True):
         assert one["test"]["loss"] == pytest.approx(
             two["test"]["loss"], rel=1e-3

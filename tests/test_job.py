@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 from conftest import CHECKOUT
 
-from tl_keras import TransferConfig, job, run
+import tl_keras
+from tl_keras import TransferConfig, job
 from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.pixels import Decoding
 from tl_keras.train import main
@@ -34,6 +35,11 @@ def config(color_folder, tiny_network, tmp_path) -> TransferConfig:
         val_fraction=0.25,
         test_fraction=0.25,
     )
+
+
+def run(config: TransferConfig) -> job.RunResult:
+    """A run of its own, though the folder may hold another."""
+    return tl_keras.run(config, restart=True)
 
 
 def changed(config: TransferConfig, **values) -> TransferConfig:
@@ -147,7 +153,7 @@ def test_the_flags_of_a_run_repeat_it(config, tmp_path):
 
 def test_a_restart_keeps_the_first_run_and_its_version(config):
     config = changed(config, head_epochs=1, fine_tune_epochs=0)
-    versions = [run(config, restart=True).version.name for _ in range(2)]
+    versions = [run(config).version.name for _ in range(2)]
     assert versions == ["1", "2"]
     names = set(os.listdir(config.output_dir))
     assert names == {"1", "2", "run", "run.1", ".lock"}
@@ -272,7 +278,7 @@ def test_a_run_that_cannot_begin_moves_no_older_one(config, tmp_path):
     older = tmp_path / "out" / "run"
     older.mkdir(parents=True)
     with pytest.raises(ConfigError):
-        run(changed(config, unfreeze_from="two_konv"), restart=True)
+        run(changed(config, unfreeze_from="two_konv"))
     assert sorted(os.listdir(tmp_path / "out")) == [".lock", "run"]
 
 

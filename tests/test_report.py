@@ -107,7 +107,7 @@ def test_frozen_work_that_was_not_done_again_is_counted(config, tmp_path):
     config = dataclasses.replace(
         config, compare_scratch=False, feature_cache=str(tmp_path / "store")
     )
-    first, second = run(config).metrics, run(config).metrics
+    first, second = run(config).metrics, run(config, restart=True).metrics
     passes = first["cost"]["trunk_passes"]
     # Two epochs of 12 + 6 pictures, one of fine-tuning, 6 tests a phase.
     assert passes["needed"] == 2 * 18 + 18 + 2 * 6

@@ -52,6 +52,6 @@ def test_a_planted_wrong_label_is_on_the_page_of_a_run(
     assert moved.name in page
     # It is trained on all the same.
     assert result.metrics["data"]["used"]["train"] == 20
-    again = run(dataclasses.replace(config, head_solver="adam"))
+    again = run(dataclasses.replace(config, head_solver="adam"), restart=True)
     report = json.loads((again.run_folder / "data_report.json").read_text())
     assert report["label_suspects"] == []
