@@ -404,7 +404,7 @@ def models(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_offline_names_file_folder_and_flag(models, name, arguments, file):
+def test_f22_offline_names_file_folder_and_flag(models, name, arguments, file):
     with pytest.raises(MachineError) as caught:
         build(name, 224, "imagenet", arguments)
     message = str(caught.value)

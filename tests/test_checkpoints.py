@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from crash_points import OPERATIONS, failing
+from power_loss import recording
 
 from tl_keras import atomic
 from tl_keras.checkpoints import Checkpoints
@@ -159,3 +160,43 @@ def test_f07_f09_a_disk_that_fails_at_any_step_costs_nothing(
         at += 1
     assert at >= 15
     assert set(OPERATIONS) >= {"fsync", "rename", "write"}
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_f29_a_power_cut_at_any_moment_leaves_a_good_one(tmp_path, names):
+    folder = tmp_path / "saves"
+    kept = Checkpoints(folder)
+    for n in (1, 2):
+        kept.save(ARRAYS, {"n": n})
+    with recording(folder) as disk:
+        kept.save(ARRAYS, {"n": 3})
+    assert len(disk.events) >= 8
+    found = []
+    for number in range(len(disk.events) + 1):
+        place = tmp_path / f"after_{number}"
+        disk.leave(number, place, names=names)
+        saved = Checkpoints(place).newest()
+        found.append(saved.state["n"])
+        assert same(saved.arrays, ARRAYS)
+        shutil.rmtree(place)
+    assert found == sorted(found)
+    assert set(found) == {2, 3}
+
+
+def test_the_bad_disk_of_f29_does_forget(tmp_path):
+    """A rename without the fsync before it is lost or empty there."""
+    folder = tmp_path / "f"
+    folder.mkdir()
+    (folder / "a").write_text("old")
+    with recording(folder) as disk:
+        (folder / ".new").write_text("new")
+        os.replace(folder / ".new", folder / "other")
+    assert disk.events == [
+        ("moved", str(folder / ".new"), str(folder / "other"))
+    ]
+    with recording(folder) as disk, atomic.replacing(folder / "a") as path:
+        path.write_text("new")
+    disk.leave(len(disk.events) - 1, tmp_path / "cut", names=False)
+    assert (tmp_path / "cut" / "a").read_text() == "old"
+    disk.leave(len(disk.events), tmp_path / "whole", names=False)
+    assert (tmp_path / "whole" / "a").read_text() == "new"

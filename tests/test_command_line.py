@@ -164,7 +164,7 @@ def test_faults_are_told_before_tensorflow_loads():
     assert ran.stderr.startswith("error: --dataset=nowhere")
 
 
-def test_a_closed_pipe_ends_quietly():
+def test_f06_a_closed_pipe_ends_quietly():
     command = f"{sys.executable} -m tl_keras.train --help | head -1"
     ran = subprocess.run(
         command, shell=True, capture_output=True, text=True,

@@ -10,7 +10,7 @@ NO_GPU = not tf.config.list_physical_devices("GPU")
 
 
 @pytest.mark.skipif(not NO_GPU, reason="there is a GPU here")
-def test_a_gpu_that_is_not_there_is_one_clear_line():
+def test_f26_a_gpu_that_is_not_there_is_one_clear_line():
     assert choose_device("auto") == "cpu"
     assert choose_device("cpu") == "cpu"
     with pytest.raises(MachineError) as caught:

@@ -381,3 +381,39 @@ def test_f07_a_disk_too_full_to_save_does_not_end_the_run(
     monkeypatch.setattr(Checkpoints, "save", full)
     run(config)
     assert "not saved (No space left on device)" in capsys.readouterr().err
+
+
+def test_f08_a_disk_too_full_for_the_page_costs_no_training(
+    config, monkeypatch, capsys
+):
+    from tl_keras import run_card
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "report.html")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_card, "write_card", full)
+        assert main(config.to_flags().splitlines()) == 4
+    assert "No space left on device" in capsys.readouterr().err
+    folder = config.run_folder() / "run"
+    assert {"metrics.json", "model.keras"} <= {p.name for p in folder.iterdir()}
+    counted = fits(monkeypatch)
+    assert main(config.to_flags().splitlines()) == 0
+    assert counted == []
+    assert (folder / "report.html").exists()
+    assert not (folder.parent / "2").exists()
+
+
+def test_f25_a_picture_that_is_gone_stops_it_until_it_is_back(
+    config, color_folder, monkeypatch
+):
+    cut_short(config, monkeypatch)
+    file = color_folder / "green" / "3.png"
+    content = file.read_bytes()
+    file.unlink()
+    with pytest.raises(DataError, match=r"removed \("):
+        run(config)
+    file.write_bytes(content)
+    counted = fits(monkeypatch)
+    run(config)
+    assert counted == []

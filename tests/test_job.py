@@ -159,7 +159,7 @@ def test_a_restart_keeps_the_first_run_and_its_version(config):
     assert names == {"1", "2", "run", "run.1", ".lock"}
 
 
-def test_a_second_run_at_the_same_time_is_refused(config, monkeypatch):
+def test_f17_a_second_run_at_the_same_time_is_refused(config, monkeypatch):
     from tl_keras import job
 
     inside = []
@@ -268,7 +268,7 @@ def test_an_unknown_layer_is_told_before_the_first_epoch(config, capsys):
     assert "phase" not in capsys.readouterr().out
 
 
-def test_an_output_that_cannot_be_written_is_told_first(config, tmp_path):
+def test_f11_an_output_that_cannot_be_written_is_told_first(config, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(MachineError, match="cannot be written"):
         run(changed(config, output_dir=str(tmp_path / "file" / "out")))
@@ -297,7 +297,7 @@ def test_a_model_of_ours_is_a_backbone_again(config, tmp_path):
     )
 
 
-def test_running_out_of_memory_is_the_machines_fault(config, monkeypatch):
+def test_f15_running_out_of_memory_is_the_machines_fault(config, monkeypatch):
     from tl_keras import job
 
     def no_room(_):
