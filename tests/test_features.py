@@ -214,7 +214,8 @@ def test_a_run_with_another_head_does_no_trunk_pass(
     job.run(
         dataclasses.replace(
             config, head_units=(4,), seed=5, fine_tune_learning_rate=1e-2
-        )
+        ),
+        restart=True,
     )
     assert stores[0].pictures_computed == 24
     assert stores[1].pictures_computed == 0

@@ -5,7 +5,6 @@ list of names and an array of labels.
 """
 
 import dataclasses
-import functools
 import hashlib
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,15 +58,11 @@ class Examples:
         return self.encoded[index]
 
     def content_ids(self) -> list[str]:
-        """SHA-256 of each example's bytes, in hexadecimal; read once.
+        """SHA-256 of each example's bytes, in hexadecimal.
 
         Raises:
             OSError: a file cannot be read.
         """
-        return self._content_ids
-
-    @functools.cached_property
-    def _content_ids(self) -> list[str]:
         return [
             hashlib.sha256(self.read(index)).hexdigest()
             for index in range(len(self))
