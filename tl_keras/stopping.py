@@ -23,7 +23,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-RESUMABLE = 75
+from tl_keras.errors import StoppedError
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # What the main thread may take, besides a step, before it is ended.
 PATIENCE = 10.0
@@ -133,7 +134,7 @@ def _end_the_patient() -> None:
 
 def _end_resumable() -> None:
     _end(
-        RESUMABLE,
+        StoppedError.exit_code,
         f"stopped by {_watch.asked.name} - run the same command to go on",
     )
 

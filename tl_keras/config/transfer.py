@@ -20,16 +20,17 @@ from collections.abc import Iterator
 from tl_keras.config import rules
 from tl_keras.config.data import DataConfig
 from tl_keras.config.export import ExportConfig
+from tl_keras.config.run import RunConfig
 from tl_keras.settings import Fault, setting
 
 PICTURE = "Pictures"
 BACKBONE, HEAD = "Backbone", "Head"
-TRAINING, RUN = "Training", "Run"
+TRAINING = "Training"
 DEFAULT_VIEWS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class TransferConfig(ExportConfig, DataConfig):
+class TransferConfig(RunConfig, ExportConfig, DataConfig):
     """Settings of `tl_keras.run` and of `python -m tl_keras.train`.
 
     Every field has its help, unit and limits in its declaration;
@@ -275,62 +276,6 @@ class TransferConfig(ExportConfig, DataConfig):
         "too, where the classes are the same",
         group=TRAINING,
         path=True,
-    )
-
-    name: str = setting(
-        "", "of the run; from the dataset when not given", group=RUN
-    )
-    output_dir: str = setting(
-        "",
-        "the run's folder; saved_models/NAME when not given",
-        group=RUN,
-        path=True,
-    )
-    checkpoint_required: bool = setting(
-        False,
-        "stop where training cannot be saved; else it is told, and tried "
-        "again at the next save",
-        group=RUN,
-    )
-    feature_cache: str = setting(
-        "auto",
-        "the folder where what frozen layers make of a picture is kept, for "
-        "later phases and runs; auto is in your cache folder, off computes "
-        "it each epoch, with fresh augmentation",
-        group=RUN,
-        path=True,
-        words=("auto", "off"),
-    )
-    feature_cache_gb: float = setting(
-        20.0,
-        "what may be kept there; the longest unused goes first",
-        group=RUN,
-        unit="gigabytes",
-        low=0.001,
-        high=10**6,
-    )
-    feature_memory_gb: float = setting(
-        4.0,
-        "up to this size they, and pictures that are needed in every epoch, "
-        "are held in memory; what is larger is read as needed",
-        group=RUN,
-        unit="gigabytes",
-        low=0,
-        high=10**6,
-    )
-    device: str = setting(
-        "auto",
-        "auto is the GPU where there is one",
-        group=RUN,
-        choices=("auto", "cpu", "gpu"),
-    )
-    precision: str = setting(
-        "auto",
-        "of the backbone's arithmetic; auto times the frozen layers in what "
-        "the machine computes natively and takes the fastest; the head and "
-        "the loss stay float32",
-        group=RUN,
-        choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
 
     def run_name(self) -> str:

@@ -5,8 +5,8 @@
     for row in work.rows(): ...                 # all of them, in order
 
 In: `identity`, which names the model and the settings, and the pictures. Out:
-`folder/work/` with parts, each complete or absent; or one line, where the
-folder was begun with another model, other settings or another input.
+a `work` folder in it with parts, each complete or absent; or one line, where
+it was begun with another model, other settings or another input.
 """
 
 import json
