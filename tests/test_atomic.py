@@ -1,6 +1,8 @@
 """atomic.py: complete or absent."""
 
+import errno
 import os
+import shutil
 
 import pytest
 
@@ -70,3 +72,58 @@ def test_content_is_synced_before_it_is_renamed(tmp_path, monkeypatch):
     with atomic.replacing(tmp_path / "a") as temporary:
         temporary.write_text("x")
     assert calls == ["fsync", "replace", "fsync"]
+
+
+def copying(old, new):
+    """As a store of objects renames: file by file, to new objects."""
+    shutil.copytree(old, new)
+    shutil.rmtree(old)
+
+
+def leaving(old, new):
+    """It stops half-way."""
+    shutil.copytree(old, new)
+
+
+def refusing(old, new):
+    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+
+@pytest.mark.parametrize(
+    ("rename", "fault"),
+    [
+        (os.rename, ""),
+        (copying, "it copies what is renamed"),
+        (leaving, "it copies what is renamed"),
+        (refusing, "it does not rename (Operation not supported)"),
+    ],
+)
+def test_f28_a_store_that_does_not_rename_at_once_is_found_out(
+    tmp_path, monkeypatch, rename, fault
+):
+    monkeypatch.setattr(os, "rename", rename)
+    assert atomic.rename_fault(tmp_path) == fault
+
+
+@pytest.mark.parametrize(
+    ("mounted", "fault"),
+    [
+        ("fuse.gcsfuse bucket", "fuse.gcsfuse does not rename at once"),
+        ("fuse mountpoint-s3", "mountpoint-s3 does not rename at once"),
+        ("fuse.sshfs me@host:/", ""),
+        ("nfs4 host:/export", ""),
+    ],
+)
+def test_f28_a_mounted_store_of_objects_is_known_by_its_name(
+    tmp_path, monkeypatch, mounted, fault
+):
+    place = tmp_path / "a b"
+    place.mkdir()
+    shown = str(place).replace(" ", "\\040")
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+        f"99 22 0:50 / {shown} rw,nosuid shared:1 - {mounted} rw\n"
+    )
+    monkeypatch.setattr(atomic, "MOUNTS", mounts)
+    assert atomic.rename_fault(place) == fault

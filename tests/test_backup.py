@@ -245,3 +245,35 @@ def test_saves_are_as_rare_as_their_cost_asks(tmp_path, monkeypatch):
     fitted(Tick(), one, epochs=100)  # 300 batches
     assert one.seconds_saving / now[0] <= 0.04
     assert 3 <= len(saves) <= 6
+
+
+@pytest.mark.parametrize(("size", "seen"), [(4, [2, 3, 4]), (2, [4, 5, 6])])
+def test_a_fit_goes_on_with_other_batches_after_the_same_examples(
+    tmp_path, size, seen
+):
+    """Three of five batches of four are saved, one of them not trained."""
+    from tl_keras.callbacks import TrainingBackup
+
+    class Seen(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch >= first[0]:
+                numbers.append(batch)
+
+    def fit(size, *callbacks):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        backup = TrainingBackup(
+            Checkpoints(tmp_path), save_freq=2, batch_size=size
+        )
+        model.fit(
+            X, Y, batch_size=size, epochs=1, verbose=0, shuffle=False,
+            callbacks=[*callbacks, backup],
+        )  # fmt: skip
+
+    numbers, first = [], [2 * 4 // size]
+    with pytest.raises(InterruptedError):
+        fit(4, Stop(3))
+    fit(size, Seen())
+    assert numbers[:3] == seen
+    assert len(numbers) == (20 - 8) // size

@@ -428,10 +428,21 @@ def test_unreadable_pictures_are_named(color_folder):
     file.write_bytes(file.read_bytes()[:100])
     (color_folder / "green" / "4.jpg").write_bytes(b"")
     images = load_images(str(color_folder), image_size=8, val_fraction=0.01)
-    with pytest.raises(DataError) as caught:
-        for split in (images.train, images.val, images.test):
-            split.raise_unreadable()
-    assert any("green/" in fault for fault in caught.value.faults)
+    damaged = {
+        split.examples.ids[index]: why
+        for split in (images.train, images.val, images.test)
+        for index, why in split.unreadable().items()
+    }
+    assert set(damaged) == {"green/3.png", "green/4.jpg"}
+    assert all(why.startswith("does not decode (") for why in damaged.values())
+    file.unlink()
+    gone = [
+        (split.examples.ids[index], why)
+        for split in (images.train, images.val, images.test)
+        for index, why in split.unreadable().items()
+    ]
+    reason = "cannot be read (No such file or directory)"
+    assert ("green/3.png", reason) in gone
 
 
 def test_pixels_that_fit_are_decoded_once(color_folder):

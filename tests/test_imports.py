@@ -16,13 +16,16 @@ import tl_keras
 PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
-BASE = {"errors", "atomic", "pixels", "pages", "settings", "stopping"}
+BASE = {
+    "errors", "atomic", "pixels", "pages", "settings", "stopping", "storage",
+}  # fmt: skip
 ALLOWED = {
     "errors": set(),
     "atomic": {"errors"},
     "pixels": {"errors"},
     "pages": {"errors"},
     "stopping": {"errors"},
+    "storage": {"errors", "stopping"},
     "settings": {"errors"},
     "pretrained": set(),
     "backbones": set(),

@@ -274,6 +274,20 @@ def test_f11_an_output_that_cannot_be_written_is_told_first(config, tmp_path):
         run(changed(config, output_dir=str(tmp_path / "file" / "out")))
 
 
+def test_f28_an_output_where_a_kill_could_leave_half_is_refused(
+    config, tmp_path, monkeypatch
+):
+    from tl_keras import atomic
+
+    monkeypatch.setattr(atomic, "OBJECT_STORES", {"overlay", "ext4", "tmpfs"})
+    monkeypatch.setattr(atomic, "_mounted_as", lambda _: ["tmpfs", "x"])
+    with pytest.raises(MachineError, match="half a model - give a folder on"):
+        run(config)
+    assert os.listdir(tmp_path / "out") == []
+    with pytest.raises(ConfigError, match=r"gs://b/out: expected a path of th"):
+        run(changed(config, output_dir="gs://b/out"))
+
+
 def test_a_run_that_cannot_begin_moves_no_older_one(config, tmp_path):
     older = tmp_path / "out" / "run"
     older.mkdir(parents=True)

@@ -237,7 +237,7 @@ def test_one_file_that_cannot_be_made_hinders_no_other(
     }  # fmt: skip
 
 
-def test_a_converter_that_dies_is_a_reason_and_not_the_end(
+def test_f30_a_converter_that_dies_is_a_reason_and_not_the_end(
     model, tmp_path, monkeypatch
 ):
     """As a fault in its C++ would end it."""

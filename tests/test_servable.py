@@ -1,5 +1,6 @@
 """servable: signatures, sizes, the gate, and publishing."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -316,6 +317,25 @@ def test_an_export_that_does_not_load_is_not_published(
             golden={"g": GOLDEN[0]}, evaluated=evaluated(expected(model)),
         )  # fmt: skip
     assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(9, "was killed, as happens where memory"), (11, r"\(exit code -11\)")],
+)
+@pytest.mark.parametrize("script", ["ask_c.py", "ask_session.py"])
+def test_f30_a_process_that_dies_is_told_and_leaves_no_zombie(
+    script, number, words, model, tmp_path, monkeypatch
+):
+    """While pictures are sent to it, or before."""
+    for name in ("ask_c.py", "ask_session.py"):
+        (tmp_path / name).write_text("import sys\nsys.stdin.read()")
+    (tmp_path / script).write_text(f"import os\nos.kill(os.getpid(), {number})")
+    monkeypatch.setattr(children, "HERE", tmp_path)
+    with pytest.raises(NotPublishedError, match=words):
+        children.ask_loaders(tmp_path, 0, 0, [b"x" * 100_000] * 50)
+    with contextlib.suppress(ChildProcessError):  # There is none at all.
+        assert os.waitpid(-1, os.WNOHANG) == (0, 0)
 
 
 def test_no_variables_no_version(model, tmp_path, monkeypatch):

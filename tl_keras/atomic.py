@@ -21,6 +21,13 @@ from collections.abc import Collection, Iterator
 
 TEMPORARY_PREFIX = ".tmp-"
 MANIFEST = "manifest.json"
+MOUNTS = pathlib.Path("/proc/self/mountinfo")
+OBJECT_STORES = frozenset(
+    {
+        "blobfuse", "blobfuse2", "cosfs", "gcsfuse", "geesefs", "goofys",
+        "mountpoint-s3", "obsfs", "ossfs", "rclone", "s3fs",
+    }
+)  # fmt: skip
 
 
 def sync_file(path: str | os.PathLike) -> None:
@@ -106,6 +113,56 @@ def publish_folder(
     sync_tree(temporary)
     os.rename(temporary, final)
     sync_file(final.parent)
+
+
+def rename_fault(folder: str | os.PathLike) -> str:
+    """Why what is renamed in a folder is not there whole or not at all.
+
+    Stores of objects that are mounted as folders copy, name by name. Known
+    ones are told by the kernel's list of mounts; others give themselves away
+    as what was renamed is another file afterwards, or not at all.
+
+    Args:
+        folder: an empty one, in which files are made.
+
+    Returns:
+        The reason; "" where nothing speaks against it.
+    """
+    folder = pathlib.Path(folder).resolve()
+    for kind in _mounted_as(folder):
+        if kind.removeprefix("fuse.") in OBJECT_STORES:
+            return f"{kind} does not rename at once"
+    old, new = folder / "old", folder / "new"
+    old.mkdir()
+    (old / "file").write_text("1")
+    was = os.stat(old), os.stat(old / "file")
+    try:
+        os.rename(old, new)
+        os.replace(new / "file", new / "other")
+        (new / "file").write_text("2")
+        os.replace(new / "other", new / "file")
+        now = os.stat(new), os.stat(new / "file")
+        whole = (new / "file").read_text() == "1" and not old.exists()
+    except OSError as error:
+        return f"it does not rename ({error.strerror})"
+    if not whole or not all(map(os.path.samestat, was, now)):
+        return "it copies what is renamed"
+    return ""
+
+
+def _mounted_as(folder: pathlib.Path) -> list[str]:
+    """The type and the source of the file system that holds a folder."""
+    kinds = {}
+    with contextlib.suppress(OSError):
+        for line in MOUNTS.read_text(errors="surrogateescape").splitlines():
+            words, _, more = line.partition(" - ")
+            # Spaces in a path are written as \\040.
+            place = words.split()[4].replace("\\040", " ")
+            kinds[pathlib.Path(place)] = more.split()[:2]
+    for place in (folder, *folder.parents):
+        if place in kinds:
+            return kinds[place]
+    return []
 
 
 def remove_folder(folder: str | os.PathLike) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 from absl import flags
 
-from tl_keras import stopping
+from tl_keras import stopping, storage
 from tl_keras.errors import (
     ConfigError,
     MachineError,
@@ -90,7 +90,10 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
             command.body(None, switches)
             return 0
         config = _checked_settings(command, texts, faults)
-        with stopping.watching(command.resumable):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(stopping.watching(command.resumable))
+            if hasattr(config, "io_timeout"):
+                stack.enter_context(storage.watching(config.io_timeout))
             _load_tensorflow(switches)
             command.body(config, switches - {"verbosity"})
     except StoppedError as error:

@@ -19,6 +19,8 @@ import scipy.stats
 import tensorflow as tf
 from sklearn import metrics as sk
 
+from tl_keras import storage
+
 CONFIDENCE = 0.95
 RESAMPLES = 1000  # of the bootstrap for macro-F1
 
@@ -73,6 +75,7 @@ def evaluate_classifier(
     outputs, labels = [], []
     for batch, batch_labels in data:
         outputs.append(run(batch).numpy())
+        storage.answered()
         labels.append(batch_labels.numpy())
     if not labels:
         raise ValueError("data: expected at least one batch, received none")

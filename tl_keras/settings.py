@@ -17,6 +17,7 @@ one or more of its choices (written `red,blue`).
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from typing import Any, Self
 
 from tl_keras.errors import ConfigError
 
+SCHEME = re.compile(r"[a-zA-Z][\w+.-]*://")
 WORDS_FOR_TRUE = ("true", "t", "1", "yes")
 WORDS_FOR_FALSE = ("false", "f", "0", "no")
 
@@ -208,6 +210,11 @@ def value_fault(field: dataclasses.Field, value: Any) -> str:
         return (
             f"--{field.name}={value!a}: expected one line without spaces "
             "around it, as a flag file can hold - rename the file"
+        )
+    if about["path"] and SCHEME.match(value or ""):
+        return (
+            f"--{field.name}={value}: expected a path of this machine - copy "
+            "it here, or mount what it is on"
         )
     parts = value if isinstance(value, tuple) else (value,)
     if fits and isinstance(value, tuple):

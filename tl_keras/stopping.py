@@ -43,6 +43,8 @@ class _Watch:
 
 
 _watch = _Watch()
+# Where lines go: a copy of stderr, which may be turned aside for a while.
+_stderr = 2
 
 
 def requested() -> bool:
@@ -76,8 +78,9 @@ def watching(resumable: bool) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    global _watch
+    global _watch, _stderr
     _watch = _Watch()
+    _stderr = os.dup(2)
     ours, written_to = socket.socketpair()
     written_to.setblocking(False)
     before = {number: signal.signal(number, _ignore) for number in SIGNALS}
@@ -95,6 +98,8 @@ def watching(resumable: bool) -> Iterator[None]:
         written_to.close()
         watcher.join()
         ours.close()
+        os.close(_stderr)
+        _stderr = 2
 
 
 def _ignore(number, frame) -> None:
@@ -107,10 +112,10 @@ def _read_signals(ours: socket.socket, resumable: bool) -> None:
         if name not in SIGNALS:
             continue
         if _watch.asked is not None or not resumable:
-            _end(128 + name, f"stopped at once by {name.name}")
+            end(128 + name, f"stopped at once by {name.name}")
         _watch.asked = name
         if _watch.patient:
-            _say(f"{name.name}: saving; once more stops at once")
+            say(f"{name.name}: saving; once more stops at once")
             threading.Thread(target=_end_the_patient, daemon=True).start()
         else:
             _end_resumable()
@@ -133,20 +138,22 @@ def _end_the_patient() -> None:
 
 
 def _end_resumable() -> None:
-    _end(
+    end(
         StoppedError.exit_code,
         f"stopped by {_watch.asked.name} - run the same command to go on",
     )
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """A line on stderr, from any thread at any time."""
     # Past Python's buffers and locks, which the main thread may hold.
     with contextlib.suppress(OSError):
-        os.write(2, f"{line}\n".encode())
+        os.write(_stderr, f"{line}\n".encode())
 
 
-def _end(code: int, line: str) -> None:
-    _say(line)
+def end(code: int, line: str) -> None:
+    """Ends the process where it is, whatever its threads are doing."""
+    say(line)
     with contextlib.suppress(OSError, ValueError, RuntimeError):
         sys.stdout.flush()
     os._exit(code)

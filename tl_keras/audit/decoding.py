@@ -5,6 +5,7 @@ and perceptual hashes of it; of each that does not, why. TensorFlow's errors
 name no file, so they are asked for one by one.
 """
 
+import contextlib
 import functools
 import os
 import re
@@ -37,9 +38,10 @@ def decoded_batches(
     if len(indices) <= FEW:
         # A pipeline takes a second to be made.
         for index in indices:
-            small = decoded_alone(examples, index, look, max_pixels)
-            if not isinstance(small, str):
-                yield [index], [small]
+            with contextlib.suppress(OSError):
+                small = decoded_alone(examples, index, look, max_pixels)
+                if not isinstance(small, str):
+                    yield [index], [small]
         return
     if examples.files is not None:
         names = [os.fsencode(examples.files[i]) for i in indices]
@@ -85,12 +87,13 @@ def _decoder(max_pixels: int, look: bool):
 def decoded_alone(
     examples: Examples, index: int, look: bool, max_pixels: int
 ) -> np.ndarray | str:
-    """A small picture, or why the training decoder refuses the original."""
+    """A small picture, or why the training decoder refuses the original.
+
+    Raises:
+        OSError: its file cannot be read.
+    """
+    encoded = tf.constant(examples.read(index))
     try:
-        if examples.files is not None:
-            encoded = tf.io.read_file(os.fsencode(examples.files[index]))
-        else:
-            encoded = tf.constant(examples.encoded[index])
         return _decoder(max_pixels, look)(encoded).numpy()
     except (tf.errors.OpError, ValueError) as error:
         reason = re.sub(r"\{\{.*?\}\}|\[Op:.*|\n.*", "", str(error)).strip()
@@ -98,7 +101,7 @@ def decoded_alone(
 
 
 def decoding_fault(examples: Examples, index: int, max_pixels: int) -> str:
-    """Why the training decoder refuses a picture, or "yes"."""
+    """Why the training decoder refuses a picture, or "yes"; or an OSError."""
     fault = decoded_alone(examples, index, False, max_pixels)
     return fault if isinstance(fault, str) else "yes"
 
@@ -124,7 +127,8 @@ def complains(
     """Whether libjpeg says anything of any of these."""
     with heard() as complaints:
         for index in indices:
-            decoding_fault(examples, index, max_pixels)
+            with contextlib.suppress(OSError):
+                decoding_fault(examples, index, max_pixels)
     return bool(complaints)
 
 

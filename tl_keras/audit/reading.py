@@ -18,6 +18,7 @@ from concurrent import futures
 
 import numpy as np
 
+from tl_keras import storage
 from tl_keras.audit.cache import FactCache
 from tl_keras.audit.complaints import heard
 from tl_keras.audit.decoding import (
@@ -103,26 +104,33 @@ class Reader:
     ) -> None:
         """Decodes what is not decoded yet; puts what came of it in `facts`."""
         good = set()
-        with heard() as complaints:
+        files = [examples.files[i] for i in indices] if examples.files else []
+        with heard() as complaints, storage.expecting(files):
             for batch, small in decoded_batches(
                 examples, indices, self.look, self.max_pixels
             ):
+                storage.answered()
                 for index, picture in zip(batch, small, strict=True):
                     good.add(int(index))
                     facts[index] = self._decoded(facts[index], picture)
             for index in indices:
                 if index not in good:
-                    facts[index] = dataclasses.replace(
-                        facts[index],
-                        decoded=decoding_fault(
-                            examples, index, self.max_pixels
-                        ),
+                    facts[index] = self._undecoded(
+                        facts[index], examples, index
                     )
         if complaints:
             jpegs = [i for i in sorted(good) if facts[i].format == "JPEG"]
             for index in damaged(examples, jpegs, self.max_pixels):
                 notes = (*facts[index].notes, DAMAGED)
                 facts[index] = dataclasses.replace(facts[index], notes=notes)
+
+    def _undecoded(self, facts: Facts, examples: Examples, index: int) -> Facts:
+        """The facts of a picture that may not decode, with the reason."""
+        try:
+            fault = decoding_fault(examples, index, self.max_pixels)
+        except OSError as error:  # It could be read before.
+            return Facts(problem=unread(error))
+        return dataclasses.replace(facts, decoded=fault)
 
     def _decoded(self, facts: Facts, small: np.ndarray) -> Facts:
         """The facts of a picture that decodes, with its hashes if wanted."""
@@ -151,9 +159,19 @@ def read_regular(file: str, most_bytes: int) -> tuple[bytes, str]:
     A pipe without a writer would hold up a plain `open` for ever.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return storage.patiently(file, lambda: _read(file, most_bytes))
     except OSError as error:
-        return b"", f"cannot be read ({error.strerror}) - check its rights"
+        return b"", unread(error)
+
+
+def unread(error: OSError) -> str:
+    """Why a file cannot be read, and the remedy."""
+    see_to = "the disk" if error.errno in storage.PASSING else "its rights"
+    return f"cannot be read ({error.strerror}) - check {see_to}"
+
+
+def _read(file: str, most_bytes: int) -> tuple[bytes, str]:
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb", buffering=0) as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -162,10 +180,7 @@ def read_regular(file: str, most_bytes: int) -> tuple[bytes, str]:
             return b"", (
                 f"{status.st_size / 1e6:,.0f} MB in one file - store it smaller"
             )
-        try:
-            return stream.read(), ""
-        except OSError as error:
-            return b"", f"cannot be read ({error.strerror}) - check the disk"
+        return stream.readall(), ""
 
 
 def facts_of(content: bytes) -> Facts:

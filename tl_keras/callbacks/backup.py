@@ -47,6 +47,8 @@ class TrainingBackup(keras.callbacks.Callback):
             many batches.
         callbacks: those whose notes are saved too.
         required: whether a save that fails ends the fit.
+        batch_size: examples a batch; a fit that goes on with another one
+            leaves out as many examples as were trained.
         skip: told how many batches the data leaves out of the epoch that is
             gone on with; where None, the data gives them and they are
             dropped here.
@@ -61,6 +63,7 @@ class TrainingBackup(keras.callbacks.Callback):
         *,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         required: bool = False,
+        batch_size: int | None = None,
         skip: Callable[[int], None] | None = None,
         stop: Callable[[], bool] | None = None,
     ):
@@ -75,6 +78,7 @@ class TrainingBackup(keras.callbacks.Callback):
         self.save_freq = save_freq
         self.callbacks = tuple(callbacks)
         self.required = required
+        self.batch_size = batch_size
         self.skip = skip
         self.stop = stop
         self.seconds_saving = 0.0
@@ -107,7 +111,7 @@ class TrainingBackup(keras.callbacks.Callback):
         for number, callback in enumerate(self.callbacks):
             put_back(callback, state["callbacks"][number], saved.arrays)
         self._rows = state["history"]
-        self._epoch, self._batch = state["epoch"], state["batch"]
+        self._epoch, self._batch = state["epoch"], self._batches_of(state)
         self._logs = state["logs"]
         first = self.params["epochs"] if state["over"] else self._epoch
         # Keras has no other way to begin later than `fit` was told to.
@@ -118,6 +122,14 @@ class TrainingBackup(keras.callbacks.Callback):
         if self._batch and not state["over"]:
             self._to_skip = self._batch
             self._drop_batches()
+
+    def _batches_of(self, state: dict) -> int:
+        """How many of now's batches were trained in the saved epoch."""
+        batches, then = state["batch"], state.get("batch_size")
+        if not then or not self.batch_size or then == self.batch_size:
+            return batches
+        steps = self.params["steps"] or math.inf
+        return min(batches * then // self.batch_size, steps)
 
     def _drop_batches(self) -> None:
         """Lets Keras count the batches that were trained, and not train."""
@@ -236,6 +248,7 @@ class TrainingBackup(keras.callbacks.Callback):
         state = {
             "epoch": self._epoch,
             "batch": self._batch,
+            "batch_size": self.batch_size,
             "over": over or self.model.stop_training,
             "metrics": len(metrics),
             "logs": {k: float(v) for k, v in (self._logs or {}).items()},

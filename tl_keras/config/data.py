@@ -86,6 +86,16 @@ class DataConfig(Settings):
         high=10**9,
     )
 
+    io_timeout: float = setting(
+        600.0,
+        "end where a file gives no answer for so long, as on a network share "
+        "that hangs; after 30 seconds it is told",
+        group=DATA,
+        unit="seconds",
+        low=1,
+        high=10**6,
+    )
+
     check: str = setting(
         "full",
         "what is read of each picture before training: all of it with the "

@@ -72,6 +72,15 @@ class EvaluateConfig(Settings):
         low=0,
         high=1,
     )
+    io_timeout: float = setting(
+        600.0,
+        "end where a file gives no answer for so long, as on a network share "
+        "that hangs; after 30 seconds it is told",
+        group="Data",
+        unit="seconds",
+        low=1,
+        high=10**6,
+    )
     batch_size: int = setting(
         32,
         "pictures that are asked at once",

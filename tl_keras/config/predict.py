@@ -67,6 +67,15 @@ class PredictConfig(Settings):
         group="Pictures",
         path=True,
     )
+    io_timeout: float = setting(
+        600.0,
+        "end where a file gives no answer for so long, as on a network share "
+        "that hangs; after 30 seconds it is told",
+        group="Pictures",
+        unit="seconds",
+        low=1,
+        high=10**6,
+    )
     batch_size: int = setting(
         32,
         "pictures that are asked at once",

@@ -189,6 +189,11 @@ class TransferConfig(RunConfig, ExportConfig, DataConfig):
         low=1,
         high=2**20,
     )
+    auto_batch: bool = setting(
+        False,
+        "where memory runs out in training, halve --batch_size and go on",
+        group=TRAINING,
+    )
     optimizer: str = setting(
         "adam",
         "a new one for each phase",

@@ -6,10 +6,11 @@ list of names and an array of labels.
 
 import dataclasses
 import hashlib
-import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+
+from tl_keras import storage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Examples:
             OSError: the file cannot be read.
         """
         if self.files:
-            return pathlib.Path(self.files[index]).read_bytes()
+            return storage.read(self.files[index])
         return self.encoded[index]
 
     def content_ids(self) -> list[str]:

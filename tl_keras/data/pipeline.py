@@ -18,10 +18,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import pixels
+from tl_keras import pixels, storage
 from tl_keras.data.augmentation import AUGMENTS, augment_picture
 from tl_keras.data.examples import Examples
-from tl_keras.errors import DataError
 
 
 def epoch_indices(count: int, seed: int, epoch, skip=0) -> tf.data.Dataset:
@@ -289,21 +288,29 @@ class Images:
         load = _traced_batch(self.decoding, self.examples.files is not None)
         for start in range(0, len(sources), batch_size):
             yield load(tf.constant(sources[start : start + batch_size]))
+            storage.answered()
 
-    def raise_unreadable(self) -> None:
-        """Raises DataError naming the pictures that cannot be decoded.
+    def unreadable(self) -> dict[int, str]:
+        """Index -> why, of the pictures that cannot be read now.
 
-        TensorFlow's own message names no file; this is called after it.
+        TensorFlow's own faults name no file; this is called after one. Where
+        all can be read, those that do not decode are named.
         """
-        bad = []
-        for index, id_ in enumerate(self.examples.ids):
+        bad = {}
+        for index in range(len(self)):
             try:
-                self.decoding.load(tf.constant(self.examples.read(index)))
-            except (tf.errors.OpError, OSError) as error:
+                self.examples.read(index)
+            except OSError as error:
+                bad[index] = f"cannot be read ({error.strerror})"
+        if bad or self.decoded is not None:
+            return bad
+        load = _traced(self.decoding)
+        for index in range(len(self)):
+            try:
+                load(tf.constant(self.examples.read(index)))
+            except tf.errors.OpError as error:
                 reason = str(error).split("} ")[-1].split(" [Op")[0]
-                bad.append(
-                    f"{id_}: not readable as a picture ({reason[:120]}) - "
-                    "repair the file or take it away"
-                )
-        if bad:
-            raise DataError(bad)
+                bad[index] = f"does not decode ({reason[:120]})"
+            except OSError as error:
+                bad[index] = f"cannot be read ({error.strerror})"
+        return bad

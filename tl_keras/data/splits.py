@@ -8,7 +8,7 @@ that `write_split` stores: a split is never cut twice.
 import csv
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -116,8 +116,14 @@ def split_changes(
     path: str | os.PathLike,
     splits: dict[str, Examples],
     class_names: tuple[str, ...],
+    but: Collection[str] = (),
 ) -> str:
     """What became of the examples since `write_split` wrote them, in words.
+
+    Args:
+        path: the file it wrote.
+        splits, class_names: as they are now.
+        but: ids of training pictures that do not matter.
 
     Returns:
         "" where they are the same, else "3 added, 1 removed" and so on, with
@@ -125,8 +131,11 @@ def split_changes(
     """
     with open(path, newline="", encoding="utf-8") as stream:
         rows = list(csv.reader(stream))[1:]
-    before = {(row[0], row[2]): row for row in rows}
-    now = {(row[0], row[2]): row for row in _split_rows(splits, class_names)}
+    lost = {(_shown(id_), "train") for id_ in but}
+    before, now = (
+        {(r[0], r[2]): r for r in some if (r[0], r[2]) not in lost}
+        for some in (rows, _split_rows(splits, class_names))
+    )
     both = [key for key in now if key in before]
     groups = {
         "added": [key for key in now if key not in before],
@@ -148,9 +157,12 @@ def _split_rows(splits, class_names) -> Iterator[list[str]]:
     for split, examples in splits.items():
         columns = examples.ids, examples.labels, examples.content_ids()
         for id_, label, content in zip(*columns, strict=True):
-            # Names need not be UTF-8, and a file of text must be.
-            shown = id_.encode("utf-8", "backslashreplace").decode()
-            yield [shown, class_names[label], split, content]
+            yield [_shown(id_), class_names[label], split, content]
+
+
+def _shown(id_: str) -> str:
+    # Names need not be UTF-8, and a file of text must be.
+    return id_.encode("utf-8", "backslashreplace").decode()
 
 
 def books(

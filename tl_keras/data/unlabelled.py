@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tl_keras import storage
 from tl_keras.data.tables import (
     Places,
     field_fault,
@@ -89,7 +90,9 @@ class Unlabelled:
         while left:
             folder = left.pop()
             try:
-                with os.scandir(folder) as entries:
+                with storage.reading(folder):
+                    scanned = os.scandir(folder)
+                with scanned as entries:
                     for entry in entries:
                         if is_left_behind(entry.name):
                             self.ignored[HIDDEN] += 1

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 
+from tl_keras import storage
 from tl_keras.errors import DataError
 
 # What TensorFlow decodes, by content; other files are ignored and counted.
@@ -148,7 +149,8 @@ def file_fault(path: str) -> tuple[str, tuple[int, int]]:
 def file_status(path: str) -> tuple[str, os.stat_result | None]:
     """Why a path is no file to read, or ""; and what the disk says of it."""
     try:
-        status = os.stat(path)
+        with storage.reading(path):
+            status = os.stat(path)
     except OSError as error:
         if os.path.islink(path):
             return "a link that leads nowhere - mend or remove it", None
@@ -188,7 +190,7 @@ def entries_of(
         DataError: the folder cannot be read.
     """
     try:
-        with os.scandir(folder) as scanned:
+        with storage.reading(folder), os.scandir(folder) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
         raise folder_fault(folder, error) from None

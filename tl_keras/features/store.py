@@ -30,6 +30,7 @@ SHARD_BYTES = 32e6  # what a kill can lose
 GIGABYTE = 1e9
 # Batches in the trunk at once: a small network does not fill two cores.
 AT_ONCE = 2
+MOST_PICTURES = 32  # in a batch; more is not faster
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +169,7 @@ class FeatureStore:
                     f"{train.augment!r}, since activations are kept"
                 )
             images = Views.of(images, train.augment, train.views)
-        activations = self.activations(trunk, images, via)
+        activations = self.activations(trunk, images, via, train.batch_size)
         return StoredBatches(activations, train.batch_size, train.seed)
 
     def activations(
@@ -176,7 +177,7 @@ class FeatureStore:
         trunk: keras.Model,
         images: Images | Views,
         via: tuple[keras.Model, keras.Model] | None = None,
-        batch_size: int = 32,
+        batch_size: int = MOST_PICTURES,
     ) -> Activations:
         """What a trunk makes of pictures, computed where it is not stored.
 
@@ -185,7 +186,8 @@ class FeatureStore:
             images: the pictures, or views of them.
             via: (a shorter trunk, the rest of this one): start from the
                 stored activations of the shorter one.
-            batch_size: pictures that go through together.
+            batch_size: pictures that go through together, `MOST_PICTURES` of
+                them at most.
 
         Returns:
             `Activations` in the order of the pictures.
@@ -193,6 +195,7 @@ class FeatureStore:
         Raises:
             MachineError: they do not fit the limit or the disk.
         """
+        batch_size = min(batch_size, MOST_PICTURES)
         key = trunk_key(trunk, images.made_by())
         shards = Shards(self.root / key)
         self._in_use.add(key)

@@ -26,6 +26,12 @@ from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, MachineError, NotPublishedError
 from tl_keras.evaluation import Evaluation
 from tl_keras.job.checking import check_writable
+from tl_keras.job.enduring import (
+    Enduring,
+    enough_memory,
+    readable,
+    without,
+)
 from tl_keras.job.exporting import (
     RuntimeFiles,
     asked_targets,
@@ -50,11 +56,9 @@ from tl_keras.job.resuming import Found, look
 from tl_keras.job.training import (
     calibrate,
     calibration_numbers,
-    enough_memory,
     evaluate_phases,
     export,
     feature_store,
-    readable,
     train,
     train_from_scratch,
 )
@@ -113,28 +117,34 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
     found = look(config, restart)
     with clock("prepare"), enough_memory():
         prepared, accept = prepare_all(found.config, found.run_id)
-    config = prepared.config
-    folder = found.open(prepared)
+    prepared = without(prepared, found.left_out)
+    config, model = prepared.config, prepared.model
+    with readable(prepared.images):
+        folder = found.open(prepared)
     if found.finished:
         return as_it_was(found, prepared)
-    images, model = prepared.images, prepared.model
     store = feature_store(config)
     write_reports(prepared.report, folder)
-    print(describe_data(prepared.report, images), flush=True)
-    told = told_if_diverged(prepared, found, clock)
-    with told, clock("train"), readable(images):
-        fit = train(prepared, folder, store)
+    print(describe_data(prepared.report, prepared.images), flush=True)
+    endure = Enduring(prepared, found)
+    with told_if_diverged(prepared, found, clock), clock("train"):
+        fit = endure(lambda prepared: train(prepared, folder, store))
+    with clock("evaluate"):
+        calibration = endure(lambda prepared: calibrate(prepared, fit, store))
+        evaluations = endure(
+            lambda prepared: evaluate_phases(prepared, fit, store)
+        )
+    # With what it had to do without.
+    prepared = endure.prepared
+    images = prepared.images
     note_suspects(prepared, fit, folder)
-    with clock("evaluate"), readable(images):
-        calibration = calibrate(prepared, fit, store)
-        evaluations = evaluate_phases(prepared, fit, store)
     write_record(prepared, folder, evaluations[fit.kept], fit)
     with clock("measure"), readable(images):
         cost = measured(prepared, fit, store, folder)
     version, passed, scratch = None, None, None
     files = RuntimeFiles({}, ())
     try:
-        with clock("export"), enough_memory():
+        with clock("export"), readable(images):
             version, evaluations[fit.kept], passed = export(
                 prepared, evaluations[fit.kept], found.run_id, accept
             )
@@ -145,12 +155,12 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
         # From here on the numbers are those of the exported graph.
         write_evaluation(prepared, folder, evaluations[fit.kept])
         if asked_targets(config):
-            with clock("other_runtimes"), enough_memory(), readable(images):
+            with clock("other_runtimes"), readable(images):
                 files = export_files(prepared, folder)
         if config.compare_scratch:
             # After all that must not be lost, as it may fail on its own.
-            with clock("compare_scratch"), readable(images):
-                scratch = scratch_or_none(prepared)
+            with clock("compare_scratch"):
+                scratch = endure(scratch_or_none)
     except NotPublishedError as error:
         raise NotPublishedError(
             [f"{fault} - the model is in {folder}" for fault in error.faults]

@@ -138,11 +138,18 @@ def check_writable(folder: str | os.PathLike) -> None:
     """Finds out that nothing can be written before any work is done.
 
     Raises:
-        MachineError: naming the folder and the reason.
+        MachineError: naming the folder and the reason; also where a kill
+            could leave things half there.
     """
     try:
-        with atomic.building_folder(folder):
-            pass
+        with atomic.building_folder(folder) as temporary:
+            fault = atomic.rename_fault(temporary)
+        if fault:
+            raise MachineError(
+                f"--output_dir={folder}: {fault}, so that a kill could leave "
+                "half a model - give a folder on a disk or a network share, "
+                "and copy what is finished from there"
+            )
     except OSError as error:
         raise MachineError(
             f"--output_dir={folder}: cannot be written ({error.strerror}) - "

@@ -97,6 +97,7 @@ def describe_run(
         },
         "device": prepared.device,
         "seed": config.seed,
+        "batch_size": config.batch_size,
         "seconds": seconds,
         "cost": {"peak_memory_bytes": peak_memory(), **cost},
         "versions": run_card.versions(),
@@ -247,6 +248,8 @@ def note_suspects(
     if not judged:
         return
     images = prepared.images
+    if len(judged[0]) != len(images.train):
+        return  # A picture was lost since they were judged.
     suspects = find_suspects(
         images.train.examples, judged[0], images.class_names
     )

@@ -32,6 +32,8 @@ FREE = (
     "feature_cache_gb",
     "feature_memory_gb",
     "checkpoint_required",
+    "io_timeout",
+    "auto_batch",
 )
 # Where the command leaves them to the run, the run's own choice holds.
 DECIDED = ("precision", "head_solver")
@@ -61,6 +63,17 @@ class Found:
     def run_id(self) -> str:
         """Drawn once for a run, its export carries it; "" before that."""
         return self.state.get("id", "")
+
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Pictures to train on that were lost: id -> class name, why."""
+        return self.state.get("left_out", {})
+
+    def leave_out(self, lost: dict[str, list[str]], prepared: Prepared) -> None:
+        """Goes on without more of them, as `prepared` does already."""
+        self.note(left_out={**self.left_out, **lost})
+        images = prepared.images
+        write_split(self.folder / SPLIT, images.examples(), images.class_names)
 
     def open(self, prepared: Prepared) -> pathlib.Path:
         """Makes the folder of a new run, or proves that this is the same one.
@@ -100,7 +113,10 @@ class Found:
     def _compare(self, prepared: Prepared) -> None:
         images = prepared.images
         changes = split_changes(
-            self.folder / SPLIT, images.examples(), images.class_names
+            self.folder / SPLIT,
+            images.examples(),
+            images.class_names,
+            but=self.left_out,
         )
         if changes:
             raise DataError(
@@ -176,6 +192,9 @@ def look(config: TransferConfig, restart: bool) -> Found:
             f"{folder}: this run diverged ({state['why']}) - change the "
             "settings and add --restart"
         )
+    if config.auto_batch and "batch_size" in state:
+        # What an earlier process had to go down to.
+        config = dataclasses.replace(config, batch_size=state["batch_size"])
     return Found(config, folder, state)
 
 

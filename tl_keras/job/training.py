@@ -3,18 +3,15 @@
 Each takes what `prepare` made and calls the rooms with plain arguments.
 """
 
-import contextlib
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from tl_keras import backbones, stopping
+from tl_keras import backbones, stopping, storage
 from tl_keras.cache import user_cache
 from tl_keras.calibration import (
     at_temperature,
@@ -26,11 +23,9 @@ from tl_keras.classifier import LOGITS, inference, load_backbone
 from tl_keras.config import TransferConfig
 from tl_keras.data import (
     FixedBatches,
-    ImageSplits,
     PixelMemory,
     TrainingBatches,
 )
-from tl_keras.errors import MachineError
 from tl_keras.evaluation import Evaluation, count, evaluate_classifier
 from tl_keras.features import FeatureStore
 from tl_keras.job.preparation import Prepared, classifier_on, objective_of
@@ -77,7 +72,8 @@ def train(
         objective=objective_of(prepared.config, prepared.images),
         history_file=folder / "history.csv",
         callbacks=[
-            keras.callbacks.TensorBoard(folder / "logs", write_graph=False)
+            keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
+            Answered(),
         ],
         saves=Saves(
             folder / SAVES,
@@ -86,6 +82,16 @@ def train(
         ),
         verbose=progress(),
     )
+
+
+class Answered(keras.callbacks.Callback):
+    """Tells the watch over storage that a batch has come."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        storage.answered()
+
+    def on_test_batch_end(self, batch, logs=None):
+        storage.answered()
 
 
 def progress() -> int:
@@ -225,6 +231,7 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         [phase],
         *training_data(prepared),
         objective=objective_of(config, images),
+        callbacks=[Answered()],
         verbose=progress(),
     )
     return evaluate_classifier(
@@ -279,27 +286,3 @@ def export(
     logs = np.log(np.maximum(answers, np.finfo(np.float64).tiny))
     answered = count(logs, evaluation.labels, images.class_names)
     return Export(folder, answered, passed)
-
-
-@contextlib.contextmanager
-def enough_memory() -> Iterator[None]:
-    """Turns running out of memory into a line that names the remedy."""
-    try:
-        yield
-    except (tf.errors.ResourceExhaustedError, MemoryError):
-        raise MachineError(
-            "out of memory - halve --batch_size, lower --image_size or "
-            "--head_units, or choose a smaller --backbone"
-        ) from None
-
-
-@contextlib.contextmanager
-def readable(images: ImageSplits) -> Iterator[None]:
-    """Turns TensorFlow's nameless faults into lines that name the remedy."""
-    try:
-        with enough_memory():
-            yield
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
-        for split in (images.train, images.val, images.test):
-            split.raise_unreadable()
-        raise

@@ -100,6 +100,16 @@ def fit_phases(
         saves and saves.of(model),
         verbose,
     )
+    try:
+        return _fit_all(trainer, phases)
+    except (tf.errors.OpError, OSError, MemoryError):
+        # A fault of reading or of memory may pass: the same call goes on.
+        if trainer.saves:
+            trainer.saves.begin_again()
+        raise
+
+
+def _fit_all(trainer: "_Trainer", phases: Sequence[Phase]) -> FitResult:
     results: list[PhaseResult] = []
     kept = 0
     for phase in phases:
@@ -111,7 +121,7 @@ def fit_phases(
         if trainer.better(result, results[kept]):
             kept = len(results) - 1
         # The next phase, and whoever called, starts from the best so far.
-        set_variables(model, results[kept].best_variables)
+        set_variables(trainer.model, results[kept].best_variables)
     if not results:
         raise ValueError("phases: expected one with epochs above 0")
     return FitResult(results, kept, trainer.history)
@@ -190,9 +200,10 @@ class _Trainer:
         before = get_variables(self.model)
         left, train, val = self._left_to_fit(phase)
         number = tf.Variable(first, dtype=tf.int64, trainable=False)
-        skip = None
+        skip = batch_size = None
         if isinstance(train, (TrainingBatches, StoredBatches)):
             skip = tf.Variable(0, dtype=tf.int64, trainable=False)
+            batch_size = train.batch_size
             train = train(number, skip)
         elif callable(train):
             train = train(number)
@@ -217,7 +228,9 @@ class _Trainer:
         ]
         if self.saves:
             # The last one, so that it saves what the others noted.
-            callbacks.append(self.saves.callback(phase, noting, skip))
+            callbacks.append(
+                self.saves.callback(phase, noting, skip, batch_size)
+            )
         with stopping.at_a_step() if self.saves else contextlib.nullcontext():
             self._compiled(left, phase).fit(
                 train,

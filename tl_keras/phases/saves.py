@@ -57,6 +57,10 @@ class Saves:
             self, model=model, initial=get_variables(model)
         )
 
+    def begin_again(self) -> None:
+        """Gives the model what it had before its first phase."""
+        set_variables(self.model, self.initial)
+
     def _of_phase(self, phase: Phase) -> Checkpoints:
         return Checkpoints(pathlib.Path(self.folder, phase.name))
 
@@ -65,6 +69,7 @@ class Saves:
         phase: Phase,
         noting: Sequence[keras.callbacks.Callback],
         skip: tf.Variable | None,
+        batch_size: int | None,
     ) -> TrainingBackup:
         """Saves a phase's fit and goes on with it.
 
@@ -72,12 +77,14 @@ class Saves:
             phase: one of those to come.
             noting: callbacks whose notes belong to it.
             skip: read by the data as the batches to leave out.
+            batch_size: examples a batch, where that is known.
         """
         return TrainingBackup(
             self._of_phase(phase),
             self.save_freq,
             callbacks=noting,
             required=self.required,
+            batch_size=batch_size,
             skip=None if skip is None else skip.assign,
             stop=self.stop,
         )

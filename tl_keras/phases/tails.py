@@ -61,7 +61,9 @@ class FrozenWork:
         batches = self.store.training(trunk, train, via)
         if val is None:
             return tail, batches, None
-        activations = self.store.activations(trunk, val.images, via)
+        activations = self.store.activations(
+            trunk, val.images, via, val.batch_size
+        )
         return tail, batches, activations.batches(val.batch_size)
 
     def for_evaluation(
@@ -77,7 +79,9 @@ class FrozenWork:
         if cut is None:
             return self.model, data()
         trunk, tail = self._split(cut)
-        activations = self.store.activations(trunk, data.images)
+        activations = self.store.activations(
+            trunk, data.images, batch_size=data.batch_size
+        )
         return tail, activations.batches(data.batch_size)
 
     def _via(self, cut: Cut) -> tuple[keras.Model, keras.Model] | None:

@@ -28,7 +28,7 @@ def card_numbers(record: RunRecord) -> dict:
     card = {
         "confidence": CONFIDENCE,
         "name": record.name,
-        "settings": {n: _shown(v) for n, v in record.settings.items()},
+        "settings": _settings(record),
         "hashes": record.hashes,
         "class_counts": _class_counts(record),
         "books": {
@@ -44,6 +44,15 @@ def card_numbers(record: RunRecord) -> dict:
     if record.predictions is not None and "test" in metrics:
         card |= _of_predictions(record.predictions, record)
     return card
+
+
+def _settings(record: RunRecord) -> dict[str, str]:
+    """As they were given, and what became of them."""
+    shown = {name: _shown(value) for name, value in record.settings.items()}
+    used = str(record.metrics.get("batch_size", ""))
+    if used and shown.get("batch_size", used) != used:
+        shown["batch_size"] += f", in the end {used} (--auto_batch)"
+    return shown
 
 
 def _shown(value: str) -> str:
