@@ -16,8 +16,9 @@ from tl_keras.classifier import build_classifier, set_trainable, training_graph
 from tl_keras.data import PixelMemory, TrainingBatches, load_images
 
 
-def step_rates(epochs: int) -> list[float]:
-    """Rate from files / rate from ready tensors, epoch by epoch in turn."""
+def step_rates(epochs: int) -> tuple[list[float], list[float]]:
+    """Epoch by epoch in turn: rate from files / rate from ready tensors; and
+    the share of the time from files that waits for a batch."""
     work = mobilenet()
     images = load_images(str(work.data), image_size=work.image_size).train
     model = build_classifier(
@@ -33,18 +34,26 @@ def step_rates(epochs: int) -> list[float]:
     files = TrainingBatches(images, 32, memory=PixelMemory(4.0))(epoch)
     ready = list(files)
 
-    def seconds(batches) -> float:
-        began = time.perf_counter()
-        for x, y in batches:
-            fitting.train_on_batch(x, y)
-        return time.perf_counter() - began
+    def seconds(batches) -> tuple[float, float]:
+        """(of the epoch, of them spent waiting for batches)."""
+        began, waited, left = time.perf_counter(), 0.0, iter(batches)
+        while True:
+            asked = time.perf_counter()
+            batch = next(left, None)
+            waited += time.perf_counter() - asked
+            if batch is None:
+                return time.perf_counter() - began, waited
+            fitting.train_on_batch(*batch)
 
     seconds(ready)  # The trace.
-    rates = []
+    rates, waits = [], []
     for number in range(1, epochs):
         epoch.assign(number)
-        rates.append(seconds(ready) / seconds(files))
-    return rates
+        from_memory, _ = seconds(ready)
+        from_files, waited = seconds(files)
+        rates.append(from_memory / from_files)
+        waits.append(waited / from_files)
+    return rates, waits
 
 
 def main() -> None:
@@ -58,7 +67,9 @@ def main() -> None:
         {"ours": (stored(work), 0)},
         rounds=rounds,
     )
-    print(f"\nstep rate, files / ready tensors: {spread(step_rates(7))}")
+    rates, waits = step_rates(12)
+    print(f"\nstep rate, files / ready tensors: {spread(rates)}")
+    print(f"share of the time that waits for a batch: {spread(waits)}")
 
 
 if __name__ == "__main__":

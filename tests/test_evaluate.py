@@ -1,13 +1,15 @@
 """`python -m tl_keras.evaluate`: training's numbers of an export."""
 
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 from conftest import write_picture
 
-from tl_keras import evaluate, job
+from tl_keras import evaluate, job, storage
 from tl_keras.config import TransferConfig
 
 
@@ -146,6 +148,37 @@ FAULTS = {
     "--data_dir=.": (2, "only a .csv or tfds: dataset has one"),
     "--split=best": (2, "expected one of auto, all, train, val, test"),
 }
+
+
+def test_f10_a_picture_that_the_disk_does_not_give_fails_it(
+    trained, tmp_path, capsys, monkeypatch
+):
+    """Three tries, and then not a number without it."""
+    result, colors = trained
+    file = str(colors / "green" / "3.png")
+    real, tries = os.open, []
+
+    def broken(path, *rest, **more):
+        if str(path) == file:
+            tries.append(path)
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(storage, "PAUSES", (0, 0))
+    monkeypatch.setattr(os, "open", broken)
+    code = evaluate.main(
+        [
+            f"--model={result.version.parent}",
+            f"--dataset={colors}",
+            f"--output_dir={tmp_path / 'out'}",
+            "--max_bad_fraction=1",
+        ]
+    )
+    assert code == 4
+    assert len(tries) == 3
+    line = "error: green/3.png: cannot be read (Input/output error) - check the"
+    assert line in capsys.readouterr().err
+    assert not (tmp_path / "out" / "metrics.json").exists()
 
 
 @pytest.mark.parametrize("flag", FAULTS)

@@ -230,6 +230,9 @@ def test_every_setting_of_a_command_is_read(command, room):
     from conftest import CHECKOUT
 
     code = (CHECKOUT / f"tl_keras/job/{room}.py").read_text(encoding="utf-8")
+    # What each command reads alike:
+    common = (CHECKOUT / "tl_keras/command_line.py").read_text(encoding="utf-8")
+    code += common
     unread = [
         field.name
         for field in dataclasses.fields(COMMANDS[command].settings)

@@ -1,6 +1,7 @@
 """settings.py and config.py: parsing, limits, all faults at once."""
 
 import dataclasses
+import inspect
 import pathlib
 import subprocess
 import sys
@@ -238,14 +239,16 @@ def test_choices_are_those_of_the_rooms():
 
 def test_every_setting_is_read_somewhere():
     """An option that nothing reads is a lie in the help text."""
-    from tl_keras import job
+    from tl_keras import command_line, job
 
     code = ""
     for file in pathlib.Path(job.__file__).parent.glob("*.py"):
         code += file.read_text(encoding="utf-8")
     # Settings that a method of the configuration reads on their behalf:
     code += "config.name config.output_dir config.head_solver "
-    code += "config.augment_views"
+    code += "config.augment_views config.io_timeout"
+    # The command itself watches the time that a file takes:
+    assert "config.io_timeout" in inspect.getsource(command_line)
     methods = (".run_folder()", ".solver()", ".resolved()", ".stored_views()")
     for method in methods:
         assert f"config{method}" in code

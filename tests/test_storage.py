@@ -90,6 +90,18 @@ def test_f24_a_step_that_computes_for_long_is_no_stall(tmp_path, body):
     assert watched(tmp_path, body, timeout=1.0) == (0, "done\n", [])
 
 
+UNWAITED = """
+    with storage.expecting([good, hangs]):
+        for _ in range(8):
+            time.sleep(0.45)  # Quiet for long enough to touch both.
+            storage.answered()
+"""
+
+
+def test_f24_a_file_that_hangs_and_nobody_waits_for_ends_nothing(tmp_path):
+    assert watched(tmp_path, UNWAITED, timeout=1.0) == (0, "done\n", [])
+
+
 def failing(monkeypatch, number, times):
     """The first reads of a file fail; counts them."""
     monkeypatch.setattr(storage, "PAUSES", (0, 0))

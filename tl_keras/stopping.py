@@ -80,7 +80,8 @@ def watching(resumable: bool) -> Iterator[None]:
         return
     global _watch, _stderr
     _watch = _Watch()
-    _stderr = os.dup(2)
+    with contextlib.suppress(OSError):  # It may be closed.
+        _stderr = os.dup(2)
     ours, written_to = socket.socketpair()
     written_to.setblocking(False)
     before = {number: signal.signal(number, _ignore) for number in SIGNALS}
@@ -98,8 +99,9 @@ def watching(resumable: bool) -> Iterator[None]:
         written_to.close()
         watcher.join()
         ours.close()
-        os.close(_stderr)
-        _stderr = 2
+        kept, _stderr = _stderr, 2
+        if kept != 2:
+            os.close(kept)
 
 
 def _ignore(number, frame) -> None:

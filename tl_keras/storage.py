@@ -84,6 +84,8 @@ class _Watch:
         self.last_answer = time.monotonic()
         # Path of each read, and when it began.
         self.now: dict[object, tuple[str, float]] = {}
+        # The same of the file that is being touched.
+        self.touched: tuple[str, float] | None = None
         self.sweep: threading.Thread | None = None
         self.next_sweep = 0.0
         self.over = threading.Event()
@@ -96,6 +98,10 @@ class _Watch:
     def oldest(self) -> tuple[str, float]:
         """What is waited for longest, and for how many seconds."""
         reads = list(self.now.values())
+        if touched := self.touched:
+            # While answers come, nobody waits for it.
+            path, since = touched
+            reads.append((path, max(since, self.last_answer)))
         if not reads:
             return "", 0.0
         path, since = min(reads, key=lambda read: read[1])
@@ -113,19 +119,13 @@ def answered() -> None:
 @contextlib.contextmanager
 def reading(path: str | os.PathLike) -> Iterator[None]:
     """Inside, this thread waits for a path."""
-    with _noted(_watch, path):
-        yield
-    answered()
-
-
-@contextlib.contextmanager
-def _noted(watch: _Watch, path: str | os.PathLike) -> Iterator[None]:
-    key = object()
+    watch, key = _watch, object()
     watch.now[key] = os.fspath(path), time.monotonic()
     try:
         yield
     finally:
         del watch.now[key]
+    answered()
 
 
 @contextlib.contextmanager
@@ -161,7 +161,7 @@ def _look(watch: _Watch, timeout: float) -> None:
     while not watch.over.wait(LOOK_EVERY):
         _sweep_if_quiet(watch)
         path, waited = watch.oldest()
-        if told and path != told:
+        if told and (path != told or waited < TELL_EVERY):
             stopping.say(f"{told}: answered, going on")
             told, next_line = "", TELL_EVERY
         if waited >= timeout:
@@ -190,8 +190,10 @@ def _touch_all(watch: _Watch, paths: Sequence[str]) -> None:
     for path in paths:
         if watch.over.is_set() or not watch.is_quiet():
             break
-        with contextlib.suppress(OSError, ValueError), _noted(watch, path):
+        watch.touched = path, time.monotonic()
+        with contextlib.suppress(OSError, ValueError):
             _touch(path)
+        watch.touched = None
     watch.next_sweep = time.monotonic() + SWEEP_EVERY
 
 

@@ -34,6 +34,8 @@ from tl_keras.data import Examples
 LEAST_LOOK = 24  # pixels; smaller or plainer pictures look all alike
 # Raising threads beyond this only queues: hashing shares the cores.
 THREADS = min(8, os.cpu_count() or 1)
+# The end of a reason that lies in the storage and not in the picture.
+SEE_TO_DISK = "check the disk"
 BYTES_A_PIXEL, MOST_OTHER_BYTES = 8, 64 << 20
 
 
@@ -166,8 +168,10 @@ def read_regular(file: str, most_bytes: int) -> tuple[bytes, str]:
 
 def unread(error: OSError) -> str:
     """Why a file cannot be read, and the remedy."""
-    see_to = "the disk" if error.errno in storage.PASSING else "its rights"
-    return f"cannot be read ({error.strerror}) - check {see_to}"
+    see_to = (
+        SEE_TO_DISK if error.errno in storage.PASSING else "check its rights"
+    )
+    return f"cannot be read ({error.strerror}) - {see_to}"
 
 
 def _read(file: str, most_bytes: int) -> tuple[bytes, str]:

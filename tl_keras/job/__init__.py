@@ -16,6 +16,7 @@ import pathlib
 import socket
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import keras
 
@@ -54,6 +55,7 @@ from tl_keras.job.regression import Acceptance
 from tl_keras.job.reporting import record_with_card
 from tl_keras.job.resuming import Found, look
 from tl_keras.job.training import (
+    Calibration,
     calibrate,
     calibration_numbers,
     evaluate_phases,
@@ -62,9 +64,9 @@ from tl_keras.job.training import (
     train,
     train_from_scratch,
 )
-from tl_keras.phases import get_variables, set_variables
+from tl_keras.phases import FitResult, get_variables, set_variables
 from tl_keras.runtimes import check_packages
-from tl_keras.servable import ServerPlan, write_server_files
+from tl_keras.servable import Passed, ServerPlan, write_server_files
 
 LOCK = ".lock"
 
@@ -118,49 +120,16 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
     with clock("prepare"), enough_memory():
         prepared, accept = prepare_all(found.config, found.run_id)
     prepared = without(prepared, found.left_out)
-    config, model = prepared.config, prepared.model
     with readable(prepared.images):
         folder = found.open(prepared)
     if found.finished:
         return as_it_was(found, prepared)
-    store = feature_store(config)
     write_reports(prepared.report, folder)
     print(describe_data(prepared.report, prepared.images), flush=True)
-    endure = Enduring(prepared, found)
-    with told_if_diverged(prepared, found, clock), clock("train"):
-        fit = endure(lambda prepared: train(prepared, folder, store))
-    with clock("evaluate"):
-        calibration = endure(lambda prepared: calibrate(prepared, fit, store))
-        evaluations = endure(
-            lambda prepared: evaluate_phases(prepared, fit, store)
-        )
-    # With what it had to do without.
-    prepared = endure.prepared
-    images = prepared.images
-    note_suspects(prepared, fit, folder)
-    write_record(prepared, folder, evaluations[fit.kept], fit)
-    with clock("measure"), readable(images):
-        cost = measured(prepared, fit, store, folder)
-    version, passed, scratch = None, None, None
-    files = RuntimeFiles({}, ())
+    trained = _train(prepared, found, clock)
+    outcome = _Outcome()
     try:
-        with clock("export"), readable(images):
-            version, evaluations[fit.kept], passed = export(
-                prepared, evaluations[fit.kept], found.run_id, accept
-            )
-            write_server_files(
-                folder / "serving",
-                ServerPlan(config.name, model, images.test.decoding),
-            )
-        # From here on the numbers are those of the exported graph.
-        write_evaluation(prepared, folder, evaluations[fit.kept])
-        if asked_targets(config):
-            with clock("other_runtimes"), readable(images):
-                files = export_files(prepared, folder)
-        if config.compare_scratch:
-            # After all that must not be lost, as it may fail on its own.
-            with clock("compare_scratch"):
-                scratch = endure(scratch_or_none)
+        _publish(trained, outcome, found, accept, clock)
     except NotPublishedError as error:
         raise NotPublishedError(
             [f"{fault} - the model is in {folder}" for fault in error.faults]
@@ -169,28 +138,117 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
         # Last, so that a folder with metrics.json is a whole one but for its
         # page, which can be made again; whatever becomes of the export, what
         # was trained is not lost.
-        kept = evaluations[fit.kept]
-        kept.metrics.update(calibration_numbers(kept, calibration))
-        metrics = collect(
-            prepared,
-            fit,
-            evaluations,
-            scratch,
-            version,
-            passed,
-            clock.all_seconds(),
-            cost,
-        )
-        metrics["temperature"] = calibration and calibration._asdict()
-        metrics |= accept.numbers | files.numbers
-        metrics = record_with_card(
-            prepared, folder, metrics, probabilities_model(model)
-        )
-    print(summary(metrics, version, folder), flush=True)
-    files.refuse()
-    found.finish(int(version.name))
+        metrics = _record(trained, outcome, folder, accept, clock)
+    print(summary(metrics, outcome.version, folder), flush=True)
+    outcome.files.refuse()
+    found.finish(int(outcome.version.name))
     return RunResult(
-        metrics, version, folder, model, images.class_names, fit.history
+        metrics,
+        outcome.version,
+        folder,
+        prepared.model,
+        prepared.images.class_names,
+        trained.fit.history,
+    )
+
+
+class _Trained(NamedTuple):
+    """A run after its last step; `endure` holds it as it is then."""
+
+    endure: Enduring
+    fit: FitResult
+    calibration: Calibration | None
+    evaluations: list[Evaluation]
+    cost: dict
+
+
+@dataclasses.dataclass
+class _Outcome:
+    """What became of it, as far as it came."""
+
+    version: pathlib.Path | None = None
+    passed: Passed | None = None
+    files: RuntimeFiles = dataclasses.field(
+        default_factory=lambda: RuntimeFiles({}, ())
+    )
+    scratch: Evaluation | None = None
+
+
+def _train(prepared: Prepared, found: Found, clock: "Clock") -> _Trained:
+    """Trains, evaluates, measures; writes all that is known by then."""
+    folder, store = found.folder, feature_store(prepared.config)
+    endure = Enduring(prepared, found)
+    with told_if_diverged(prepared, found, clock), clock("train"):
+        fit = endure(lambda prepared: train(prepared, folder, store))
+    with clock("evaluate"):
+        calibration = endure(lambda prepared: calibrate(prepared, fit, store))
+        evaluations = endure(
+            lambda prepared: evaluate_phases(prepared, fit, store)
+        )
+    prepared = endure.prepared
+    note_suspects(prepared, fit, folder)
+    write_record(prepared, folder, evaluations[fit.kept], fit)
+    with clock("measure"), readable(prepared.images):
+        cost = measured(prepared, fit, store, folder)
+    return _Trained(endure, fit, calibration, evaluations, cost)
+
+
+def _publish(
+    trained: _Trained,
+    outcome: _Outcome,
+    found: Found,
+    accept: Acceptance,
+    clock: "Clock",
+) -> None:
+    """The next version, and what was asked for beside it."""
+    prepared, kept = trained.endure.prepared, trained.fit.kept
+    config, images, folder = prepared.config, prepared.images, found.folder
+    evaluations = trained.evaluations
+    with clock("export"), readable(images):
+        outcome.version, evaluations[kept], outcome.passed = export(
+            prepared, evaluations[kept], found.run_id, accept
+        )
+        write_server_files(
+            folder / "serving",
+            ServerPlan(config.name, prepared.model, images.test.decoding),
+        )
+    # From here on the numbers are those of the exported graph.
+    write_evaluation(prepared, folder, evaluations[kept])
+    if asked_targets(config):
+        with clock("other_runtimes"), readable(images):
+            outcome.files = export_files(prepared, folder)
+    if config.compare_scratch:
+        # After all that must not be lost, as it may fail on its own.
+        with clock("compare_scratch"):
+            outcome.scratch = trained.endure(scratch_or_none)
+
+
+def _record(
+    trained: _Trained,
+    outcome: _Outcome,
+    folder: pathlib.Path,
+    accept: Acceptance,
+    clock: "Clock",
+) -> dict:
+    """Writes the metrics and the page; gives the metrics."""
+    prepared, fit = trained.endure.prepared, trained.fit
+    kept = trained.evaluations[fit.kept]
+    kept.metrics.update(calibration_numbers(kept, trained.calibration))
+    metrics = collect(
+        prepared,
+        fit,
+        trained.evaluations,
+        outcome.scratch,
+        outcome.version,
+        outcome.passed,
+        clock.all_seconds(),
+        trained.cost,
+    )
+    temperature = trained.calibration and trained.calibration._asdict()
+    metrics["temperature"] = temperature
+    metrics |= accept.numbers | outcome.files.numbers
+    return record_with_card(
+        prepared, folder, metrics, probabilities_model(prepared.model)
     )
 
 

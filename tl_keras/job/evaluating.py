@@ -13,7 +13,7 @@ import numpy as np
 
 from tl_keras import pages, run_card
 from tl_keras.audit.headers import read_header
-from tl_keras.audit.reading import read_regular
+from tl_keras.audit.reading import SEE_TO_DISK, read_regular
 from tl_keras.calibration import expected_calibration_error
 from tl_keras.config import EvaluateConfig
 from tl_keras.data import (
@@ -25,7 +25,7 @@ from tl_keras.data import (
     list_dataset,
     names_of_skips,
 )
-from tl_keras.errors import DataError
+from tl_keras.errors import DataError, MachineError
 from tl_keras.evaluation import Evaluation, count_probabilities
 from tl_keras.inference import MOST_BYTES, Loaded
 from tl_keras.job import alone_in
@@ -62,6 +62,11 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     if config.output_dir:
         check_writable(config.output_dir)
     listing, evaluation = asked(Loaded(export), listing, config.batch_size)
+    # A picture that is good, and which the disk does not give, is no reason
+    # to leave it out.
+    lost = [s.line() for s in listing.skipped if s.reason.endswith(SEE_TO_DISK)]
+    if lost:
+        raise MachineError(lost)
     faults = faults_of_skips(listing, config.max_bad_fraction)
     if faults:
         raise DataError([*names_of_skips(listing), *faults])
