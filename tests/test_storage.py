@@ -46,9 +46,9 @@ STEADY = """
 """
 
 
-def watched(tmp_path, body, timeout=600.0, opened_after=None):
+def watched(tmp_path, body, timeout=600.0, opened_after=None, name="hangs.jpg"):
     """Exit code, output and complaints; a pipe without a writer hangs."""
-    good, hangs = tmp_path / "good.jpg", tmp_path / "hangs.jpg"
+    good, hangs = tmp_path / "good.jpg", tmp_path / name
     good.write_bytes(b"good")
     os.mkfifo(hangs)
     code = SCRIPT.format(checkout=str(CHECKOUT), timeout=timeout, body=body)
@@ -73,6 +73,14 @@ def test_f24_a_file_that_never_answers_is_named_and_ends_it(tmp_path, body):
         f"error: {tmp_path / 'hangs.jpg'}: no answer for 1.5 s (--io_timeout)"
     )
     assert 2 <= len(lines) <= 4
+
+
+def test_f24_a_name_that_is_no_text_is_told_in_one_line(tmp_path):
+    name = os.fsdecode(b"a\nb\xff.jpg")
+    code, _, lines = watched(tmp_path, IN_PYTHON, timeout=0.3, name=name)
+    assert code == 4
+    (line,) = lines
+    assert line.startswith(f"error: {tmp_path}/a\\nb\\udcff.jpg: no answer")
 
 
 @pytest.mark.parametrize("body", [IN_TENSORFLOW, IN_PYTHON])

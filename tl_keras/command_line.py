@@ -97,11 +97,11 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
             _load_tensorflow(switches)
             command.body(config, switches - {"verbosity"})
     except StoppedError as error:
-        print(one_line(str(error)), file=sys.stderr)
+        print(stopping.one_line(str(error)), file=sys.stderr)
         return error.exit_code
     except TlKerasError as error:
         for line in error.faults:
-            print(f"error: {one_line(line)}", file=sys.stderr)
+            print(f"error: {stopping.one_line(line)}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell.
@@ -112,8 +112,8 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
             raise
         place = error.filename or "a file"
         print(
-            f"error: {one_line(f'{place}: {error.strerror}')} - make room "
-            "or choose another --output_dir",
+            f"error: {stopping.one_line(f'{place}: {error.strerror}')} - make "
+            "room or choose another --output_dir",
             file=sys.stderr,
         )
         return MachineError.exit_code
@@ -273,14 +273,6 @@ def native_stderr_hidden() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def one_line(text: str) -> str:
-    """A message with control characters escaped, so that it is one line."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in text
-    )
 
 
 def help_text(command: Command) -> str:

@@ -146,11 +146,19 @@ def _end_resumable() -> None:
     )
 
 
+def one_line(text: str) -> str:
+    """A message with control characters escaped, so that it is one line."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in text
+    )
+
+
 def say(line: str) -> None:
     """A line on stderr, from any thread at any time."""
     # Past Python's buffers and locks, which the main thread may hold.
     with contextlib.suppress(OSError):
-        os.write(_stderr, f"{line}\n".encode())
+        os.write(_stderr, f"{one_line(line)}\n".encode())
 
 
 def end(code: int, line: str) -> None:
