@@ -9,12 +9,12 @@ import pytest
 from tl_keras.command_line import (
     Command,
     help_text,
-    one_line,
     read_arguments,
     run_command,
 )
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DataError
+from tl_keras.stopping import one_line
 from tl_keras.train import COMMAND, main
 
 

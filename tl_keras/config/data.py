@@ -13,6 +13,19 @@ from tl_keras.settings import Settings, setting
 DATA, CHECK = "Data", "Data check"
 
 
+def io_timeout_in(group: str) -> float:
+    """The setting of every command that reads pictures."""
+    return setting(
+        600.0,
+        "end where a file gives no answer for so long, as on a network share "
+        "that hangs; after 30 seconds it is told",
+        group=group,
+        unit="seconds",
+        low=1,
+        high=10**6,
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class DataConfig(Settings):
     """Where pictures come from, how they are split, what is asked of them."""
@@ -86,15 +99,7 @@ class DataConfig(Settings):
         high=10**9,
     )
 
-    io_timeout: float = setting(
-        600.0,
-        "end where a file gives no answer for so long, as on a network share "
-        "that hangs; after 30 seconds it is told",
-        group=DATA,
-        unit="seconds",
-        low=1,
-        high=10**6,
-    )
+    io_timeout: float = io_timeout_in(DATA)
 
     check: str = setting(
         "full",

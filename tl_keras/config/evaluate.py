@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 
 from tl_keras.config import rules
+from tl_keras.config.data import io_timeout_in
 from tl_keras.settings import Fault, Settings, setting
 
 
@@ -72,15 +73,7 @@ class EvaluateConfig(Settings):
         low=0,
         high=1,
     )
-    io_timeout: float = setting(
-        600.0,
-        "end where a file gives no answer for so long, as on a network share "
-        "that hangs; after 30 seconds it is told",
-        group="Data",
-        unit="seconds",
-        low=1,
-        high=10**6,
-    )
+    io_timeout: float = io_timeout_in("Data")
     batch_size: int = setting(
         32,
         "pictures that are asked at once",

@@ -13,6 +13,7 @@ import urllib.parse
 from collections.abc import Iterator
 
 from tl_keras.config import rules
+from tl_keras.config.data import io_timeout_in
 from tl_keras.settings import Fault, Settings, setting
 
 SCHEMES = ("http", "https", "grpc")
@@ -67,15 +68,7 @@ class PredictConfig(Settings):
         group="Pictures",
         path=True,
     )
-    io_timeout: float = setting(
-        600.0,
-        "end where a file gives no answer for so long, as on a network share "
-        "that hangs; after 30 seconds it is told",
-        group="Pictures",
-        unit="seconds",
-        low=1,
-        high=10**6,
-    )
+    io_timeout: float = io_timeout_in("Pictures")
     batch_size: int = setting(
         32,
         "pictures that are asked at once",
