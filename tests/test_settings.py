@@ -136,6 +136,10 @@ CASES = {
         {"optimizer": "sgd", "weight_decay": 0.1},
         "only --optimizer=adamw",
     ),
+    "nothing to halve": (
+        {"auto_batch": True, "batch_size": 1},
+        "--batch_size=1 cannot be halved",
+    ),
     "no weights file": ({"weights": ""}, "found nothing"),
     "scratch against scratch": (
         {"compare_scratch": True, "weights": "none"},

@@ -287,8 +287,9 @@ class Images:
         sources = self._sources()
         load = _traced_batch(self.decoding, self.examples.files is not None)
         for start in range(0, len(sources), batch_size):
-            yield load(tf.constant(sources[start : start + batch_size]))
+            batch = load(tf.constant(sources[start : start + batch_size]))
             storage.answered()
+            yield batch
 
     def unreadable(self) -> dict[int, str]:
         """Index -> why, of the pictures that cannot be read now.

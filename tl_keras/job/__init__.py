@@ -153,9 +153,9 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
 
 
 class _Trained(NamedTuple):
-    """A run after its last step; `endure` holds it as it is then."""
+    """A run after its last step, without what it lost on the way."""
 
-    endure: Enduring
+    prepared: Prepared
     fit: FitResult
     calibration: Calibration | None
     evaluations: list[Evaluation]
@@ -190,7 +190,7 @@ def _train(prepared: Prepared, found: Found, clock: "Clock") -> _Trained:
     write_record(prepared, folder, evaluations[fit.kept], fit)
     with clock("measure"), readable(prepared.images):
         cost = measured(prepared, fit, store, folder)
-    return _Trained(endure, fit, calibration, evaluations, cost)
+    return _Trained(prepared, fit, calibration, evaluations, cost)
 
 
 def _publish(
@@ -201,7 +201,7 @@ def _publish(
     clock: "Clock",
 ) -> None:
     """The next version, and what was asked for beside it."""
-    prepared, kept = trained.endure.prepared, trained.fit.kept
+    prepared, kept = trained.prepared, trained.fit.kept
     config, images, folder = prepared.config, prepared.images, found.folder
     evaluations = trained.evaluations
     with clock("export"), readable(images):
@@ -219,8 +219,8 @@ def _publish(
             outcome.files = export_files(prepared, folder)
     if config.compare_scratch:
         # After all that must not be lost, as it may fail on its own.
-        with clock("compare_scratch"):
-            outcome.scratch = trained.endure(scratch_or_none)
+        with clock("compare_scratch"), readable(images):
+            outcome.scratch = scratch_or_none(prepared)
 
 
 def _record(
@@ -231,7 +231,7 @@ def _record(
     clock: "Clock",
 ) -> dict:
     """Writes the metrics and the page; gives the metrics."""
-    prepared, fit = trained.endure.prepared, trained.fit
+    prepared, fit = trained.prepared, trained.fit
     kept = trained.evaluations[fit.kept]
     kept.metrics.update(calibration_numbers(kept, trained.calibration))
     metrics = collect(

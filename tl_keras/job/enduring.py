@@ -92,12 +92,11 @@ class Enduring:
     def _mend(self, error: Exception) -> bool:
         """Whether the stage may be tried again."""
         images = self.prepared.images
+        if not may_be_of_a_picture(error, images):
+            return False
         passing = not isinstance(error, tf.errors.InvalidArgumentError)
         if isinstance(error, OSError):
             passing = error.errno in storage.PASSING
-            of_a_picture = error.filename in set(files_of(images))
-            if not of_a_picture and (error.filename or not passing):
-                return False
         bad = images.train.unreadable()
         raise_unreadable(images, but_train=True)
         if bad:
@@ -207,9 +206,19 @@ def readable(images: ImageSplits) -> Iterator[None]:
     try:
         with enough_memory(), storage.expecting(files_of(images)):
             yield
-    except (*UNREADABLE, OSError):
-        raise_unreadable(images)
+    except (*UNREADABLE, OSError) as error:
+        if may_be_of_a_picture(error, images):
+            raise_unreadable(images)
         raise
+
+
+def may_be_of_a_picture(error: Exception, images: ImageSplits) -> bool:
+    """Whether it is worth reading all pictures: not for a full disk."""
+    if not isinstance(error, OSError):
+        return True
+    if error.filename:
+        return error.filename in set(files_of(images))
+    return error.errno in storage.PASSING
 
 
 def raise_unreadable(images: ImageSplits, but_train: bool = False) -> None:
