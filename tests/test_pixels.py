@@ -220,10 +220,12 @@ def test_a_shrunk_jpeg_is_near_the_full_one(resize, size):
         assert difference.mean() <= 2, name
 
 
-def test_the_same_eagerly_in_a_map_and_in_an_export(tmp_path):
+@pytest.mark.parametrize("resize", list(pixels.RESIZES))
+def test_the_same_eagerly_in_a_map_and_in_an_export(tmp_path, resize):
     """Every kind, and large JPEGs, by one decoder in three places."""
     files = [*EXACT.values(), *LOSSY.values(), *large_jpegs().values()]
-    decoding = pixels.Decoding(24, background=(9, 200, 9))
+    # Of 60 x 90 pixels 16 x 24, which a graph in fractions makes 15 x 24.
+    decoding = pixels.Decoding(24, resize, background=(9, 200, 9))
     eager = np.stack([decoding.load(encoded) for encoded in files])
 
     mapped = tf.data.Dataset.from_tensor_slices(files)

@@ -64,20 +64,12 @@ def with_length(
 
 
 @functools.lru_cache(maxsize=16)
-def _traced(decoding: pixels.Decoding):
-    """Its `load` as one function for all pipelines: tracing it takes long."""
-    signature = [tf.TensorSpec([], tf.string)]
-    return tf.function(decoding.load, input_signature=signature)
-
-
-@functools.lru_cache(maxsize=16)
 def _traced_batch(decoding: pixels.Decoding, in_files: bool):
     """Files or encoded pictures (b,) -> their pixels, side by side."""
-    load = _traced(decoding)
     side = decoding.image_size
 
     def one(source):
-        return load(tf.io.read_file(source) if in_files else source)
+        return decoding.load(tf.io.read_file(source) if in_files else source)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def many(sources):
@@ -260,14 +252,13 @@ class Images:
             with tf.device("CPU:0"):  # A GPU's memory is for training.
                 decoded = tf.constant(self.decoded)
             return lambda index: tf.gather(decoded, index)
-        load = _traced(self.decoding)
         in_files = self.examples.files is not None
         sources = tf.constant(self._sources())
 
         def picture_at(index):
             source = sources[index]
             encoded = tf.io.read_file(source) if in_files else source
-            return load(encoded)
+            return self.decoding.load(encoded)
 
         return picture_at
 
@@ -305,10 +296,9 @@ class Images:
                 bad[index] = f"cannot be read ({error.strerror})"
         if bad or self.decoded is not None:
             return bad
-        load = _traced(self.decoding)
         for index in range(len(self)):
             try:
-                load(tf.constant(self.examples.read(index)))
+                self.decoding.load(tf.constant(self.examples.read(index)))
             except tf.errors.OpError as error:
                 reason = str(error).split("} ")[-1].split(" [Op")[0]
                 bad[index] = f"does not decode ({reason[:120]})"

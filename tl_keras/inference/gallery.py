@@ -7,7 +7,6 @@ there is shown by its name.
 """
 
 import collections
-import functools
 import heapq
 import os
 import pathlib
@@ -135,20 +134,11 @@ class _Cards:
         return "" if square is None else pages.thumbnail(square)
 
 
-@functools.cache
-def _traced():
-    """The decoder as one function: op by op it takes five times as long."""
-    # All of the picture, not the square that the network saw.
-    decoding = pixels.Decoding(pages.THUMBNAIL_SIDE, "pad")
-    return tf.function(
-        decoding.load, input_signature=[tf.TensorSpec([], tf.string)]
-    )
-
-
 def _small(encoded: bytes) -> np.ndarray | None:
     """uint8 (side, side, 3), or None where it cannot be read."""
+    # All of the picture, not the square that the network saw.
+    decoding = pixels.Decoding(pages.THUMBNAIL_SIDE, "pad")
     try:
-        with tf.device("CPU:0"):
-            return _traced()(tf.constant(encoded)).numpy()
+        return decoding.load(tf.constant(encoded)).numpy()
     except tf.errors.OpError:
         return None

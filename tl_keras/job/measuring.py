@@ -74,9 +74,7 @@ def speed(prepared: Prepared) -> dict[str, float]:
     images = prepared.images.test
     run = inference(probabilities_model(prepared.model))
     contents = [images.examples.read(i % len(images)) for i in range(ASKED)]
-    decode = tf.function(
-        images.decoding.load, input_signature=[tf.TensorSpec((), tf.string)]
-    )
+    decode = images.decoding.load
 
     def answer(some) -> None:
         run(tf.stack([decode(tf.constant(content)) for content in some]))

@@ -9,6 +9,7 @@ the squares would.
 """
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
@@ -21,11 +22,12 @@ from tl_keras.pixels.header import (
     MAX_PIXELS,
     Header,
     read_header,
+    traced,
     verdict,
 )
 
 # Counts up when the same bytes give other pixels than before.
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 WHITE = (255, 255, 255)
 
 
@@ -58,13 +60,12 @@ class Decoding:
             if value < 1:
                 raise ConfigError(f"{name}={value}: expected 1 or more")
 
-    @tf.autograph.experimental.do_not_convert
     def load(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decodes one picture, turns it upright and makes it square.
 
-        Eagerly, in a `tf.data` map and in an exported graph it gives the same
-        pixels. A JPEG much larger than needed is decoded at a part of its
-        size.
+        Eagerly, in a `tf.data` map and in an exported graph it is the same
+        graph function, traced once in a process. A JPEG much larger than
+        needed is decoded at a part of its size.
 
         Args:
             encoded: scalar string tensor, the bytes of a picture file.
@@ -77,6 +78,9 @@ class Decoding:
                 read here, end early, or hold too many pixels (raised when the
                 op runs, the last before anything is decoded).
         """
+        return _traced_load(self)(tf.convert_to_tensor(encoded, tf.string))
+
+    def _load(self, encoded: tf.Tensor) -> tf.Tensor:
         encoded, header = _checked(encoded, self.max_pixels)
         halvings = count_halvings(
             header.width, header.height, self.image_size, self.resize
@@ -101,6 +105,12 @@ class Decoding:
             f"decoder {DECODER_VERSION}, {self.resize} to {self.image_size}, "
             f"on {red} {green} {blue}, bit depth {self.bit_depth_scale}"
         )
+
+
+@functools.lru_cache(maxsize=16)
+def _traced_load(decoding: Decoding):
+    """`decoding.load` as a graph; some 500 operations, a second to trace."""
+    return traced(decoding._load, tf.TensorSpec((), tf.string))
 
 
 @tf.autograph.experimental.do_not_convert

@@ -84,6 +84,7 @@ def fit(
     Returns:
         uint8 tensor (image_size, image_size, 3), upright.
     """
+    sides = tf.cast(full, tf.int64)
     full = tf.cast(full, tf.float32)
     ratio = tf.cast(tf.bitwise.left_shift(1, halvings), tf.float32)
     start, extent = np.zeros(2, np.float32), full
@@ -91,13 +92,15 @@ def fit(
     if resize == "crop":
         start, extent = _middle(full, halvings, turn)
     if resize == "pad":
-        # As tf.image.resize_with_pad counts it.
-        inner = full / tf.reduce_max(full / image_size)
-        size = tf.cast(inner, tf.int32)
+        # As tf.image.resize_with_pad counts it, but in whole numbers: a graph
+        # multiplies by 1 / image_size, which can lose a row.
+        longest = tf.reduce_max(sides)
+        size = tf.cast(image_size * sides // longest, tf.int32)
     square = _sample(picture, start / ratio, extent / ratio, size)
     square = upright(square, turn)
     if resize == "pad":
-        bars = tf.cast((image_size - inner) / 2, tf.int32)
+        bars = image_size * (longest - sides) // (2 * longest)
+        bars = tf.cast(bars, tf.int32)
         top, left = tf.unstack(tf.where(turn >= 5, bars[::-1], bars))
         square = tf.image.pad_to_bounding_box(square, top, left, *whole)
     square.set_shape((image_size, image_size, 3))

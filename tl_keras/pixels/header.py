@@ -9,6 +9,8 @@ of range, nothing is decoded. Out: a `Header`. A picture that a decoder would
 get wrong, or that would fill the memory, is told here, by a few bytes.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +91,23 @@ def read_header(encoded: tf.Tensor) -> Header:
     return Header(format_, width, height, turn, alpha > 0, depth, words, layout)
 
 
-@tf.autograph.experimental.do_not_convert
+def traced(function: Callable, *signature: tf.TensorSpec) -> Callable:
+    """A function as a graph that whoever calls it shares.
+
+    Traced outside of the caller's own graph. Its small operations stay on the
+    CPU, where the bytes are: each would else be a copy to a GPU and back.
+    """
+
+    def on_cpu(*arguments):
+        with tf.device("CPU:0"):
+            return function(*arguments)
+
+    with tf.init_scope():
+        return tf.function(
+            on_cpu, input_signature=signature, autograph=False
+        ).get_concrete_function()
+
+
 def status(
     encoded: tf.Tensor, max_pixels: int | tf.Tensor = MAX_PIXELS
 ) -> tf.Tensor:
@@ -102,7 +120,19 @@ def status(
     Returns:
         Scalar string tensor: "" where it may be decoded, else a short reason.
     """
-    return verdict(read_header(encoded), max_pixels)
+    return _traced_status()(
+        tf.convert_to_tensor(encoded, tf.string),
+        tf.convert_to_tensor(max_pixels, tf.int64),
+    )
+
+
+@functools.cache
+def _traced_status() -> Callable:
+    return traced(
+        lambda encoded, most: verdict(read_header(encoded), most),
+        tf.TensorSpec((), tf.string),
+        tf.TensorSpec((), tf.int64),
+    )
 
 
 def verdict(header: Header, max_pixels: int | tf.Tensor) -> tf.Tensor:
