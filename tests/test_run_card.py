@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import warnings
 
 import numpy as np
@@ -121,6 +122,20 @@ def test_a_plot_has_neither_mathematics_nor_controls_of_names():
     assert plots.short_name("a" * 21) == "a" * 19 + "\u2026"
     assert plots.short_name("a" * 20) == "a" * 20
     assert plots.short_name("") == ""
+
+
+def test_a_dark_plot_is_the_light_one_in_other_colours():
+    """As if it were drawn again, but for the ids that the library draws."""
+    rows = HISTORY
+    figures = [
+        plots.curves_figure(rows, 3, t) for t in (plots.LIGHT, plots.DARK)
+    ]
+    light, dark = (
+        re.sub('(id="|#)[a-z]*[0-9a-f]{8,}', r"\1", plots._svg(figure))
+        for figure in figures
+    )
+    assert light != dark
+    assert plots._recolored(light) == dark
 
 
 def test_curves_of_what_is_not_finite_leave_gaps():
