@@ -2,16 +2,25 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
+import types
 
-# Before TensorFlow loads: tests run on the CPU, and without its chatter.
+# Before TensorFlow loads: tests run on the CPU, without its chatter, and each
+# worker on one core.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="tl_keras_tests_")
 
 import numpy as np
 import pytest
 from PIL import Image
+from warm import WarmPython
 
 CHECKOUT = pathlib.Path(__file__).parent.parent
 
@@ -22,6 +31,29 @@ def pytest_addoption(parser):
         help="how often test_resume.py kills a run at random",
     )  # fmt: skip
     parser.addoption("--kill_seed", type=int, default=0, help="of the moments")
+
+
+@pytest.fixture(scope="session")
+def warm_loaders():
+    """Starts what asks an export, in processes that have TensorFlow loaded."""
+    with WarmPython("numpy", "tensorflow", blocked="keras") as python:
+        yield python
+
+
+@pytest.fixture(autouse=True)
+def _warm_gate(request, monkeypatch):
+    """The export's gate asks forked processes; see `real_processes`."""
+    children = sys.modules.get("tl_keras.servable.children")
+    if children is None or "real_processes" in request.keywords:
+        return
+
+    def start(command, **options):
+        warm = request.getfixturevalue("warm_loaders")
+        return warm.start(command, **options)
+
+    standing_in = types.SimpleNamespace(**vars(subprocess))
+    standing_in.Popen = start
+    monkeypatch.setattr(children, "subprocess", standing_in)
 
 
 @pytest.fixture
