@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 
+import jobs
 import numpy as np
 import pytest
 from conftest import write_picture
 from killing import fingerprint
 
-from tl_keras import TransferConfig, job, run, servable
+from tl_keras import TransferConfig, job, run
 from tl_keras.errors import (
     ConfigError,
     DataError,
@@ -20,30 +21,47 @@ from tl_keras.errors import (
     NotPublishedError,
     StoppedError,
 )
+from tl_keras.job import preparation, stages
 from tl_keras.phases import get_variables
-from tl_keras.servable.gate import Passed
 from tl_keras.train import main
 
 
 @pytest.fixture(autouse=True)
-def _no_gate(monkeypatch):
-    """The gate takes two more processes a run, and is not what is asked."""
-
-    def passed(folder, model, names, decoding, golden, evaluated):
-        return Passed(0.0, evaluated.probabilities, 0)
-
-    monkeypatch.setattr(servable, "check_export", passed)
+def _quick(monkeypatch):
+    """The graph, its gate and the page are not what is asked."""
+    jobs.use(monkeypatch, jobs.QUICK)
 
 
 @pytest.fixture
 def config(color_folder, tiny_network, tmp_path) -> TransferConfig:
-    return TransferConfig(
-        dataset=str(color_folder), backbone=str(tiny_network),
-        output_dir=str(tmp_path / "out"), head_epochs=2, dropout=0.2,
-        fine_tune_epochs=2, unfreeze_from="two", batch_size=5,
-        val_fraction=0.25, test_fraction=0.25,
+    return jobs.config(
+        color_folder, tiny_network, tmp_path / "out",
         feature_cache=str(tmp_path / "features"),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cut_run(tiny_network, tmp_path_factory):
+    """A folder with data, a network, and a run that ended when trained."""
+    root = tmp_path_factory.mktemp("cut")
+    shutil.copy(tiny_network, root / "mine.keras")
+    config = jobs.config(
+        jobs.write_colors(root / "colors"), root / "mine.keras", root / "out",
+        feature_cache=str(root / "features"),
+    )  # fmt: skip
+    cut_short(config, stages.evaluate)
+    return root, config
+
+
+@pytest.fixture
+def unfinished(cut_run, tmp_path) -> TransferConfig:
+    """The settings of a run that ended when trained; in a copy of it."""
+    root, config = cut_run
+    return jobs.moved(config, root, tmp_path / "moved")
+
+
+def folder_of(config: TransferConfig):
+    return config.run_folder() / "run"
 
 
 def changed(config: TransferConfig, **values) -> TransferConfig:
@@ -58,21 +76,11 @@ def elsewhere(config: TransferConfig) -> TransferConfig:
     )
 
 
-class CutShortError(Exception):
-    """A process that ends here, as far as the folder can tell."""
-
-
-def cut_short(config, monkeypatch, at="evaluate_phases"):
+def cut_short(config, at, some=jobs.QUICK):
     """A run that ends before a stage; its folder."""
-
-    def end(*_, **__):
-        raise CutShortError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(job, at, end)
-        with pytest.raises(CutShortError):
-            run(config)
-    return config.run_folder() / "run"
+    with pytest.raises(jobs.CutShortError):
+        run(config, stages=some.replacing(at, jobs.end))
+    return folder_of(config)
 
 
 def fits(monkeypatch) -> list:
@@ -91,7 +99,7 @@ def fits(monkeypatch) -> list:
 
 def test_finished_phases_are_not_run_again(config, monkeypatch, capsys):
     straight = run(elsewhere(config))
-    cut_short(config, monkeypatch)
+    cut_short(config, stages.evaluate)
     counted = fits(monkeypatch)
     capsys.readouterr()
     result = run(config)
@@ -109,17 +117,18 @@ def test_finished_phases_are_not_run_again(config, monkeypatch, capsys):
     assert not (out / "run" / "saves").exists()
 
 
-def test_a_finished_run_does_nothing(config, monkeypatch, capsys):
-    first = run(config)
+def test_a_finished_run_does_nothing(config, capsys):
+    first = run(config, stages=jobs.UNTRAINED)
     before = {
         path: path.stat().st_mtime_ns
         for path in config.run_folder().rglob("*")
         if path.name != ".lock" and path.is_file() and path.name != "state.json"
     }
-    counted = fits(monkeypatch)
-    again = run(config)
+    never = jobs.QUICK._replace(
+        training=(stages.Stage("train", jobs.end),), publishing=()
+    )
+    again = run(config, stages=never)
     assert "nothing is done" in capsys.readouterr().out
-    assert counted == []
     assert again.version == first.version
     assert again.metrics == first.metrics
     for path, when in before.items():
@@ -128,39 +137,35 @@ def test_a_finished_run_does_nothing(config, monkeypatch, capsys):
         np.testing.assert_array_equal(one, two)
 
 
-def test_a_version_that_was_published_is_not_published_twice(
-    config, monkeypatch
-):
+def test_a_version_that_was_published_is_not_published_twice(config):
     """Killed between the export's rename and the run's own end."""
-    folder = cut_short(config, monkeypatch, at="write_server_files")
+    without = jobs.UNTRAINED
+    folder = cut_short(config, without.publishing[1].do, without)
     assert (folder.parent / "1").is_dir()
-    result = run(config)
+    result = run(config, stages=jobs.UNTRAINED)
     assert result.version == folder.parent / "1"
     assert not (folder.parent / "2").exists()
     assert result.metrics["export"]["version"] == 1
 
 
-def test_an_export_that_failed_is_tried_again(config, monkeypatch):
-    def fail(*_):
+def test_an_export_that_failed_is_tried_again(unfinished, monkeypatch):
+    def fail(_):
         raise NotPublishedError("export not published: no such luck")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(job, "export", fail)
-        with pytest.raises(NotPublishedError):
-            run(config)
     counted = fits(monkeypatch)
-    assert run(config).version.name == "1"
+    with pytest.raises(NotPublishedError):
+        run(unfinished, stages=jobs.QUICK.replacing(jobs.publish, fail))
+    assert run(unfinished).version.name == "1"
     assert counted == []
 
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_f19_other_settings_are_refused_with_what_differs(
-    config, monkeypatch, finished, capsys
+    unfinished, finished, capsys
 ):
+    config = unfinished
     if finished:
-        run(config)
-    else:
-        cut_short(config, monkeypatch)
+        run(config, stages=jobs.UNTRAINED)
     other = changed(config, seed=4, head_learning_rate=0.5)
     with pytest.raises(ConfigError) as caught:
         run(other)
@@ -173,58 +178,48 @@ def test_f19_other_settings_are_refused_with_what_differs(
     assert main(flags) == 2
     assert "--seed: the run has 0, received 4" in capsys.readouterr().err
     # What changes no result may be given anew.
-    run(changed(config, feature_memory_gb=1.0))
+    run(changed(config, feature_memory_gb=1.0), stages=jobs.UNTRAINED)
 
 
-def test_f20_other_data_is_refused_with_counts(
-    config, color_folder, monkeypatch
-):
-    cut_short(config, monkeypatch)
+def test_f20_other_data_is_refused_with_counts(unfinished, tmp_path):
+    config, colors = unfinished, tmp_path / "moved" / "colors"
     for number in (1, 3):
-        write_picture(color_folder / "green" / f"{number}.png", 990 + number, 2)
+        write_picture(colors / "green" / f"{number}.png", 990 + number, 2)
     with pytest.raises(DataError, match=r"2 with other bytes \(green/"):
         run(config)
-    write_picture(color_folder / "green" / "new.png", 5, 1)
+    write_picture(colors / "green" / "new.png", 5, 1)
     with pytest.raises(DataError, match="added") as caught:
         run(config)
     assert "--restart" in str(caught.value)
-    assert run(config, restart=True).version.name == "1"
+    begun_anew = run(config, restart=True, stages=jobs.UNTRAINED)
+    assert begun_anew.version.name == "1"
     assert (config.run_folder() / "run.1" / "saves").is_dir()
 
 
-def test_other_weights_are_refused(config, tiny_network, tmp_path, monkeypatch):
+def test_other_weights_are_refused(unfinished):
     import keras
 
-    mine = tmp_path / "mine.keras"
-    shutil.copy(tiny_network, mine)
-    config = changed(config, backbone=str(mine))
-    cut_short(config, monkeypatch)
-    network = keras.models.load_model(mine)
+    network = keras.models.load_model(unfinished.backbone)
     network.get_layer("two_conv").bias.assign([1.0] * 6)
-    network.save(mine)
+    network.save(unfinished.backbone)
     with pytest.raises(ConfigError, match="began with other weights"):
-        run(config)
+        run(unfinished)
 
 
-def test_f21_other_versions_are_told_and_it_goes_on(
-    config, monkeypatch, capsys
-):
-    folder = cut_short(config, monkeypatch)
+def test_f21_other_versions_are_told_and_it_goes_on(unfinished, capsys):
+    folder = folder_of(unfinished)
     state = json.loads((folder / "state.json").read_text())
     state["versions"]["keras"] = "3.0"
     (folder / "state.json").write_text(json.dumps(state))
-    run(config)
+    run(unfinished)
     printed = capsys.readouterr().out
     assert "began with keras 3.0: it goes on, but not to the same" in printed
 
 
-def test_f13_saves_that_are_all_damaged_end_the_command(
-    config, monkeypatch, capsys
-):
-    folder = cut_short(config, monkeypatch)
-    for file in (folder / "saves").rglob("arrays.bin"):
+def test_f13_saves_that_are_all_damaged_end_the_command(unfinished, capsys):
+    for file in (folder_of(unfinished) / "saves").rglob("arrays.bin"):
         file.write_bytes(b"")
-    assert main(config.to_flags().splitlines()) == 4
+    assert main(unfinished.to_flags().splitlines()) == 4
     told = capsys.readouterr().err
     assert "no checkpoint is as it was written" in told
     assert "arrays.bin is not as it was written" in told
@@ -240,7 +235,7 @@ def test_a_damaged_result_is_made_again_from_the_save_before(
     from tl_keras.callbacks import backup
 
     monkeypatch.setattr(backup, "SHARE", 1e9)
-    folder = cut_short(config, monkeypatch)
+    folder = cut_short(config, stages.evaluate)
     newest = max((folder / "saves" / "fine_tune").iterdir())
     (newest / "arrays.bin").write_bytes(b"no")
     result = run(config)
@@ -259,7 +254,7 @@ def test_a_folder_that_is_no_run_is_refused(config, tmp_path):
 def test_f14_a_run_that_diverged_says_so_and_left_nothing_bad(
     config, monkeypatch
 ):
-    real = job.preparation.plan_phases
+    real = preparation.plan_phases
 
     def wild(config):
         head, tune = real(config)
@@ -269,7 +264,7 @@ def test_f14_a_run_that_diverged_says_so_and_left_nothing_bad(
         )
         return [head, tune]
 
-    monkeypatch.setattr(job.preparation, "plan_phases", wild)
+    monkeypatch.setattr(preparation, "plan_phases", wild)
     from tl_keras.callbacks import backup
 
     monkeypatch.setattr(backup, "SHARE", 1e9)  # A save after each batch.
@@ -310,21 +305,22 @@ def test_a_stop_is_taken_at_the_next_batch(config, monkeypatch):
 
 
 def test_warm_start_begins_with_the_weights_of_a_run(config, capsys, tmp_path):
-    first = run(changed(config, dropout=0.0, head_solver="adam"))
+    jobs_own = jobs.UNTRAINED
+    # Other random weights than the run that begins with them would have.
+    first = run(changed(config, seed=3), stages=jobs_own)
     file = first.run_folder / "model.keras"
     warm = changed(
-        config, warm_start=str(file), head_epochs=1, fine_tune_epochs=0,
-        head_learning_rate=1e-7, output_dir=str(tmp_path / "warm"),
-    )  # fmt: skip
-    result = run(warm)
+        config, warm_start=str(file), output_dir=str(tmp_path / "warm")
+    )
+    result = run(warm, stages=jobs_own)
     assert f"backbone and head of {file}" in capsys.readouterr().out
-    np.testing.assert_allclose(
+    np.testing.assert_array_equal(
         result.model.get_layer("head_logits").kernel,
         first.model.get_layer("head_logits").kernel,
-        atol=1e-4,
     )
     (first.run_folder / "labels.txt").write_text("other\nnames\n")
-    run(changed(warm, output_dir=str(tmp_path / "other")))
+    other = changed(warm, output_dir=str(tmp_path / "other"))
+    job.plan(other)
     assert "its head is for other classes" in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"--warm_start=.* expected"):
         run(changed(warm, warm_start=str(file) + "x"))
@@ -337,19 +333,19 @@ def test_leftovers_of_a_killed_run_are_removed(config, tmp_path):
     left = tmp_path / "out" / ".tmp-abc"
     left.mkdir(parents=True)
     (left / "half").write_text("")
-    run(config)
+    run(config, stages=jobs.UNTRAINED)
     assert not left.exists()
 
 
-def test_history_holds_each_epoch_once(config, monkeypatch):
-    folder = cut_short(config, monkeypatch)
+def test_history_holds_each_epoch_once(unfinished):
+    folder = folder_of(unfinished)
     # As a run leaves it that was killed after an epoch it had not saved.
     with open(folder / "history.csv", "a", newline="") as stream:
         csv.writer(stream).writerow(["fine_tune", "9"])
     for save in (folder / "saves" / "fine_tune").iterdir():
         shutil.rmtree(save)
     os.rmdir(folder / "saves" / "fine_tune")
-    result = run(config)
+    result = run(unfinished)
     with open(folder / "history.csv", newline="") as stream:
         epochs = [row["epoch"] for row in csv.DictReader(stream)]
     assert (
@@ -384,36 +380,37 @@ def test_f07_a_disk_too_full_to_save_does_not_end_the_run(
 
 
 def test_f08_a_disk_too_full_for_the_page_costs_no_training(
-    config, monkeypatch, capsys
+    unfinished, monkeypatch, capsys
 ):
     from tl_keras import run_card
+
+    jobs.use(monkeypatch, jobs.QUICK.replacing(jobs.record, stages.record))
+    counted = fits(monkeypatch)
 
     def full(*_):
         raise OSError(28, "No space left on device", "report.html")
 
     with monkeypatch.context() as patch:
         patch.setattr(run_card, "write_card", full)
-        assert main(config.to_flags().splitlines()) == 4
+        assert main(unfinished.to_flags().splitlines()) == 4
     assert "No space left on device" in capsys.readouterr().err
-    folder = config.run_folder() / "run"
+    folder = folder_of(unfinished)
     assert {"metrics.json", "model.keras"} <= {p.name for p in folder.iterdir()}
-    counted = fits(monkeypatch)
-    assert main(config.to_flags().splitlines()) == 0
+    assert main(unfinished.to_flags().splitlines()) == 0
     assert counted == []
     assert (folder / "report.html").exists()
     assert not (folder.parent / "2").exists()
 
 
 def test_f25_a_picture_that_is_gone_stops_it_until_it_is_back(
-    config, color_folder, monkeypatch
+    unfinished, tmp_path, monkeypatch
 ):
-    cut_short(config, monkeypatch)
-    file = color_folder / "green" / "3.png"
+    file = tmp_path / "moved" / "colors" / "green" / "3.png"
     content = file.read_bytes()
     file.unlink()
     with pytest.raises(DataError, match=r"removed \("):
-        run(config)
+        run(unfinished)
     file.write_bytes(content)
     counted = fits(monkeypatch)
-    run(config)
+    run(unfinished)
     assert counted == []

@@ -28,8 +28,8 @@ from tl_keras.data import (
 from tl_keras.errors import DataError, MachineError
 from tl_keras.evaluation import Evaluation, count_probabilities
 from tl_keras.inference import MOST_BYTES, Loaded
-from tl_keras.job import alone_in
 from tl_keras.job.checking import check_writable
+from tl_keras.job.run_lock import alone_in
 from tl_keras.servable import Export, inspect_export
 
 ALL = "all"

@@ -48,6 +48,9 @@ class RuntimeFiles(NamedTuple):
             raise NotPublishedError(self.faults)
 
 
+NO_FILES = RuntimeFiles({}, ())
+
+
 def export_files(prepared: Prepared, folder: pathlib.Path) -> RuntimeFiles:
     """Makes what `--export` names beside the SavedModel.
 
@@ -57,7 +60,7 @@ def export_files(prepared: Prepared, folder: pathlib.Path) -> RuntimeFiles:
     """
     targets = asked_targets(prepared.config)
     if not targets:
-        return RuntimeFiles({}, ())
+        return NO_FILES
     images, test = prepared.images, prepared.images.test
     # Each file is asked all of them, so they are decoded once if they fit.
     memory = PixelMemory(prepared.config.feature_memory_gb)

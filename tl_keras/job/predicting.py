@@ -19,8 +19,8 @@ from tl_keras.inference import (
     Loaded,
     predict_pictures,
 )
-from tl_keras.job import alone_in
 from tl_keras.job.checking import check_writable
+from tl_keras.job.run_lock import alone_in
 from tl_keras.servable import inspect_export
 from tl_keras.server_client import Client, connect
 

@@ -8,6 +8,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 from tl_keras import atomic, run_card
 from tl_keras.audit import Report, find_suspects, named, write_reports
@@ -32,7 +33,7 @@ BYTES_PER_PARAMETER = 8
 def collect(
     prepared: Prepared,
     fit: FitResult,
-    evaluations: list[Evaluation],
+    evaluations: Sequence[Evaluation],
     scratch: Evaluation | None,
     version: pathlib.Path | None,
     passed: Passed | None,
@@ -105,7 +106,9 @@ def describe_run(
 
 
 def compared(
-    fit: FitResult, evaluations: list[Evaluation], scratch: Evaluation | None
+    fit: FitResult,
+    evaluations: Sequence[Evaluation],
+    scratch: Evaluation | None,
 ) -> list[dict]:
     """Which of two had the same test pictures right, as four counts each."""
     names = [result.phase.name for result in fit.phases]
