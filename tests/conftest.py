@@ -1,11 +1,14 @@
 """What several test files need: pictures, a small network, real data."""
 
+import contextlib
+import io
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import types
+import typing
 
 # Before TensorFlow loads: tests run on the CPU, without its chatter, and each
 # worker on one core.
@@ -37,6 +40,13 @@ def pytest_addoption(parser):
 def warm_loaders():
     """Starts what asks an export, in processes that have TensorFlow loaded."""
     with WarmPython("numpy", "tensorflow", blocked="keras") as python:
+        yield python
+
+
+@pytest.fixture(scope="session")
+def warm_keras():
+    """Starts Pythons that have what tl_keras needs loaded, but tl_keras."""
+    with WarmPython("keras", "sklearn.linear_model", "matplotlib") as python:
         yield python
 
 
@@ -106,6 +116,36 @@ def tiny_network(tmp_path_factory) -> pathlib.Path:
     file = tmp_path_factory.mktemp("network") / "tiny.keras"
     keras.Model(inputs, x, name="tiny").save(file)
     return file
+
+
+class Finished(typing.NamedTuple):
+    """A whole run: the folder with its data, settings, result, what it said."""
+
+    root: pathlib.Path
+    config: "tl_keras.TransferConfig"  # noqa: F821
+    result: "tl_keras.RunResult"  # noqa: F821
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_network, tmp_path_factory) -> Finished:
+    """One whole run for all tests, with nothing in it that stands in.
+
+    It is read; a test that changes it takes a copy (`jobs.moved`).
+    """
+    import jobs
+
+    from tl_keras import run
+
+    root = tmp_path_factory.mktemp("finished")
+    config = jobs.config(
+        jobs.write_colors(root / "colors"), tiny_network, root / "out",
+        head_epochs=12, head_learning_rate=0.1, dropout=0.0, batch_size=6,
+        compare_scratch=True,
+    )  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        result = run(config)
+    return Finished(root, config, result, printed.getvalue())
 
 
 @pytest.fixture(scope="session")

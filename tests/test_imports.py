@@ -1,7 +1,6 @@
 """The arrows between rooms never turn back, and the names are one each."""
 
 import ast
-import importlib
 import json
 import pathlib
 import subprocess
@@ -142,9 +141,18 @@ def test_importing_the_package_loads_no_tensorflow():
 
 
 @pytest.mark.parametrize("room", sorted(set(ALLOWED) - {"__init__"}))
-def test_every_room_can_be_imported_alone(room):
+def test_every_room_can_be_imported_alone(room, warm_keras):
     """In a process where no other room came first: no hidden circle."""
-    importlib.import_module(f"tl_keras.{room}")
+    code = (
+        "import sys\n"
+        "assert not any(name.startswith('tl_keras') for name in sys.modules)\n"
+        f"import tl_keras.{room}"
+    )
+    process = warm_keras.start(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True
+    )
+    _, told = process.communicate()
+    assert process.returncode == 0, told
 
 
 def test_what_is_tested_is_what_is_installed():

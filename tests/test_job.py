@@ -1,5 +1,6 @@
 """The whole run: command and Python, files, numbers, faults."""
 
+import copy
 import csv
 import dataclasses
 import json
@@ -8,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 
+import jobs
 import keras
 import numpy as np
 import pytest
@@ -15,39 +17,44 @@ import tensorflow as tf
 from conftest import CHECKOUT
 
 import tl_keras
-from tl_keras import TransferConfig, job
-from tl_keras.errors import ConfigError, DataError, MachineError
+from tl_keras import TransferConfig, job, pixels
+from tl_keras.errors import (
+    ConfigError,
+    DataError,
+    MachineError,
+    NotPublishedError,
+)
+from tl_keras.job import preparation, stages, training
 from tl_keras.pixels import Decoding
 from tl_keras.train import main
 
 
 @pytest.fixture
 def config(color_folder, tiny_network, tmp_path) -> TransferConfig:
-    return TransferConfig(
-        dataset=str(color_folder),
-        backbone=str(tiny_network),
-        output_dir=str(tmp_path / "out"),
-        head_epochs=12,
-        head_learning_rate=0.1,
-        fine_tune_epochs=2,
-        unfreeze_from="two",
-        batch_size=6,
-        val_fraction=0.25,
-        test_fraction=0.25,
-    )
+    """A head that is solved and an epoch of fine-tuning."""
+    return jobs.config(
+        color_folder, tiny_network, tmp_path / "out",
+        dropout=0.0, fine_tune_epochs=1, batch_size=6,
+    )  # fmt: skip
 
 
-def run(config: TransferConfig) -> job.RunResult:
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """The graph, its gate and the page are real in `finished` alone."""
+    jobs.use(monkeypatch, jobs.QUICK)
+
+
+def run(config: TransferConfig, some=None) -> job.RunResult:
     """A run of its own, though the folder may hold another."""
-    return tl_keras.run(config, restart=True)
+    return tl_keras.run(config, restart=True, stages=some)
 
 
 def changed(config: TransferConfig, **values) -> TransferConfig:
     return dataclasses.replace(config, **values)
 
 
-def test_a_run_leaves_what_it_promises(config, capsys):
-    result = run(changed(config, compare_scratch=True))
+def test_a_run_leaves_what_it_promises(finished):
+    result = finished.result
     files = {path.name for path in result.run_folder.iterdir()}
     assert files == {
         "run.flags", "metrics.json", "history.csv", "split.csv", "logs",
@@ -59,7 +66,7 @@ def test_a_run_leaves_what_it_promises(config, capsys):
     assert stored == result.metrics
     assert set(stored["test"]) >= {
         "accuracy", "macro_f1", "loss", "examples", "per_class",
-        "accuracy_interval",
+        "accuracy_interval", "ece",
     }  # fmt: skip
     assert stored["test"]["accuracy"] >= 5 / 6  # two easy colours
     assert [p["name"] for p in stored["phases"]] == ["head", "fine_tune"]
@@ -68,12 +75,11 @@ def test_a_run_leaves_what_it_promises(config, capsys):
     assert len(stored["data"]["fingerprint"]) == 64
     assert (result.run_folder / "labels.txt").read_text() == "blue_not\ngreen\n"
     assert list((result.run_folder / "logs").rglob("events*"))
-    printed = capsys.readouterr().out
     for words in (
         "frozen backbone", "fine-tuned", "from random weights", "<- kept",
         "data: 24 found = 12 train, 6 val, 6 test",
     ):  # fmt: skip
-        assert words in printed
+        assert words in finished.printed
 
 
 def read(path) -> list[dict]:
@@ -81,19 +87,18 @@ def read(path) -> list[dict]:
         return list(csv.DictReader(stream))
 
 
-def test_predictions_export_and_model_file_agree(config):
+def test_predictions_export_and_model_file_agree(finished):
     """The same six files, three ways, the same probabilities."""
-    result = run(config)
+    result = finished.result
     rows = read(result.run_folder / "predictions.csv")
     assert len(rows) == result.metrics["test"]["examples"] == 6
-    root = config.dataset
+    root = finished.config.dataset
     encoded = [pathlib.Path(root, row["id"]).read_bytes() for row in rows]
     names = [f"p:{name}" for name in result.class_names]
     listed = np.array([[float(row[name]) for name in names] for row in rows])
     serve = tf.saved_model.load(result.version).signatures["serving_default"]
     served = serve(image_bytes=tf.constant(encoded))["probabilities"]
     np.testing.assert_allclose(served, listed, atol=1e-5)
-    from tl_keras import pixels
 
     model = keras.models.load_model(result.run_folder / "model.keras")
     pictures = np.stack([pixels.load(e, 16, "crop") for e in encoded])
@@ -109,7 +114,7 @@ def test_a_temperature_is_in_everything_the_run_leaves(config, monkeypatch):
     config = changed(config, fine_tune_epochs=0)
     plain = run(changed(config, calibrate=False))
     # Six validation pictures would move nothing.
-    monkeypatch.setattr(job.training, "fit_temperature", lambda *_: 2.5)
+    monkeypatch.setattr(training, "fit_temperature", lambda *_: 2.5)
     warm = run(changed(config, output_dir=config.output_dir + "2"))
     assert plain.metrics["temperature"] is None
     assert "ece_before" not in plain.metrics["test"]
@@ -130,11 +135,12 @@ def test_a_temperature_is_in_everything_the_run_leaves(config, monkeypatch):
         assert one["score"] != two["score"]
 
 
-def test_without_validation_there_is_no_temperature(config, capsys):
-    config = changed(
-        config, val_fraction=0.0, head_epochs=1, fine_tune_epochs=0
-    )
-    assert run(config).metrics["temperature"] is None
+def test_no_validation_still_gives_a_whole_run(config, capsys):
+    config = changed(config, val_fraction=0.0)
+    result = run(config)
+    assert result.metrics["kept_phase"] == "fine_tune"
+    assert result.metrics["data"]["used"]["val"] == 0
+    assert result.metrics["temperature"] is None
     assert "calibration: none" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"--calibrate: given, but .* nothing"):
         run(changed(config, calibrate=True))
@@ -152,16 +158,13 @@ def test_the_flags_of_a_run_repeat_it(config, tmp_path):
 
 
 def test_a_restart_keeps_the_first_run_and_its_version(config):
-    config = changed(config, head_epochs=1, fine_tune_epochs=0)
-    versions = [run(config).version.name for _ in range(2)]
+    versions = [run(config, jobs.UNTRAINED).version.name for _ in range(2)]
     assert versions == ["1", "2"]
     names = set(os.listdir(config.output_dir))
     assert names == {"1", "2", "run", "run.1", ".lock"}
 
 
-def test_f17_a_second_run_at_the_same_time_is_refused(config, monkeypatch):
-    from tl_keras import job
-
+def test_f17_a_second_run_at_the_same_time_is_refused(config):
     inside = []
 
     def prepare(_):
@@ -170,23 +173,18 @@ def test_f17_a_second_run_at_the_same_time_is_refused(config, monkeypatch):
         inside.append(True)
         raise DataError("enough")
 
-    monkeypatch.setattr(job, "prepare", prepare)
     with pytest.raises(DataError, match="enough"):
-        run(config)
+        run(config, jobs.QUICK._replace(prepare=prepare))
     assert inside == [True]
 
 
-def test_what_was_trained_outlives_a_failed_export(config, monkeypatch):
-    from tl_keras import job
-    from tl_keras.errors import NotPublishedError
-
-    def fail(*_):
+def test_what_was_trained_outlives_a_failed_export(config):
+    def fail(_):
         raise NotPublishedError("export not published: it differs")
 
-    monkeypatch.setattr(job, "export", fail)
-    config = changed(config, head_epochs=1, fine_tune_epochs=0)
+    failing = jobs.UNTRAINED.replacing(jobs.publish, fail)
     with pytest.raises(NotPublishedError, match="the model is in "):
-        run(config)
+        run(config, failing)
     folder = config.run_folder() / "run"
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["export"] is None
@@ -197,12 +195,37 @@ def test_what_was_trained_outlives_a_failed_export(config, monkeypatch):
     assert not (config.run_folder() / "1").exists()
 
 
-def test_no_validation_still_gives_a_whole_run(config):
-    result = run(
-        changed(config, val_fraction=0.0, head_epochs=1, fine_tune_epochs=1)
+def test_a_stage_gives_a_run_and_changes_none(config):
+    """What each stage was given is, in the end, as it was."""
+    given = []
+
+    def numbers(run):
+        return [run.cost, *(one.metrics for one in run.evaluations)]
+
+    def noted(stage):
+        def do(run):
+            given.append((run, copy.deepcopy(numbers(run))))
+            return stage.do(run)
+
+        return stage._replace(do=do)
+
+    some = jobs.UNTRAINED._replace(record=stages.record)
+    run(
+        config,
+        some._replace(
+            training=tuple(map(noted, some.training)),
+            publishing=tuple(map(noted, some.publishing)),
+        ),
     )
-    assert result.metrics["kept_phase"] == "fine_tune"
-    assert result.metrics["data"]["used"]["val"] == 0
+    assert len(given) == 6  # Neither other runtimes nor scratch was asked.
+    for before, known in given:
+        assert numbers(before) == known
+
+
+def test_a_stage_that_is_not_there_cannot_be_replaced():
+    some = jobs.UNTRAINED.replacing(stages.compare_scratch, jobs.end)
+    with pytest.raises(ValueError, match="not a step of these stages"):
+        some.replacing(stages.fit, jobs.end)
 
 
 def test_options_people_expect_all_run(config):
@@ -236,8 +259,8 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(config, capsys):
     assert main([*arguments, "--dry_run"]) == 0
     printed = capsys.readouterr().out
     for words in (
-        "--unfreeze_from=two", "head: epochs 1 to 12",
-        "fine_tune: epochs 13 to 14",
+        "--unfreeze_from=two", "head: solved exactly",
+        "fine_tune: epochs 2 to 2",
         "14 of 388 parameters train", "MB free", "16 x 16 pixels",
     ):  # fmt: skip
         assert words in printed
@@ -297,7 +320,7 @@ def test_a_run_that_cannot_begin_moves_no_older_one(config, tmp_path):
 
 
 def test_a_model_of_ours_is_a_backbone_again(config, tmp_path):
-    config = changed(config, head_learning_rate=1e-3)  # solved exactly
+    # Its head is solved exactly.
     first = run(changed(config, head_epochs=1, fine_tune_epochs=0))
     again = run(
         changed(
@@ -311,15 +334,12 @@ def test_a_model_of_ours_is_a_backbone_again(config, tmp_path):
     )
 
 
-def test_f15_running_out_of_memory_is_the_machines_fault(config, monkeypatch):
-    from tl_keras import job
-
+def test_f15_running_out_of_memory_is_the_machines_fault(config):
     def no_room(_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM")
 
-    monkeypatch.setattr(job, "prepare", no_room)
     with pytest.raises(MachineError, match="out of memory - halve"):
-        run(config)
+        run(config, jobs.QUICK._replace(prepare=no_room))
 
 
 def test_batch_norm_that_is_not_there_cannot_train(config, capsys):
@@ -369,6 +389,7 @@ def test_the_command_from_another_folder(tmp_path):
 
 
 def quickstart(seed: int, out) -> dict:
+    """Its numbers, with nothing that stands in."""
     from tl_keras.command_line import read_arguments
     from tl_keras.train import COMMAND
 
@@ -376,7 +397,8 @@ def quickstart(seed: int, out) -> dict:
     texts, _, _ = read_arguments(COMMAND, [f"--flagfile={flags}"])
     config = TransferConfig.from_strings(texts)
     return run(
-        changed(config, seed=seed, output_dir=str(out / str(seed)))
+        changed(config, seed=seed, output_dir=str(out / str(seed))),
+        stages.STAGES,
     ).metrics
 
 
@@ -404,7 +426,7 @@ def test_cats_and_dogs_over_three_seeds(shared, tmp_path):
             seed=seed,
             output_dir=str(tmp_path / str(seed)),
         )
-        scores.append(run(config).metrics["test"]["accuracy"])
+        scores.append(run(config, stages.STAGES).metrics["test"]["accuracy"])
     print(f"\ncats_vs_dogs: {scores}, mean {np.mean(scores):.4f}")
     assert np.mean(scores) >= 0.94
 
@@ -421,17 +443,17 @@ def test_every_rule_for_pixels_reaches_training_and_export(
     clear = Image.new("RGBA", (40, 56), (0, 255, 0, 0))
     clear.save(next(pathlib.Path(config.dataset).rglob("*.png")))
     asked = []
-    real = job.training.publish
+    real = training.publish
     monkeypatch.setattr(
-        job.training,
+        training,
         "publish",
         lambda *args, **known: (
             asked.append(known["decoding"]) or real(*args, **known)
         ),
     )
-    job.run(config)
+    run(config, jobs.UNTRAINED)
     assert asked == [Decoding(16, "squash", (255, 0, 0), "none", 10_000)]
-    images = job.prepare(config).images
+    images = preparation.prepare(config).images
     assert images.train.decoding == asked[0]
     red = [
         pixels
