@@ -26,14 +26,23 @@ from PIL import Image
 from warm import WarmPython
 
 CHECKOUT = pathlib.Path(__file__).parent.parent
+PARTS_OF_NIGHTLY = ("every_network", "fuzz", "acceptance")
 
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--kills", type=int, default=20,
+        "--kills", type=int, default=6,
         help="how often test_resume.py kills a run at random",
     )  # fmt: skip
     parser.addoption("--kill_seed", type=int, default=0, help="of the moments")
+
+
+@pytest.hookimpl(tryfirst=True)  # Before it is decided which are left out.
+def pytest_collection_modifyitems(items):
+    """What is a part of the nightly run is marked as such."""
+    for item in items:
+        if any(map(item.get_closest_marker, PARTS_OF_NIGHTLY)):
+            item.add_marker("nightly")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
 """Starts training runs that may be killed, without importing TensorFlow anew.
 
 Reads a line of JSON a run: its arguments, its log, after how many seconds from
-its first line of output to kill it (null for never), the signal, and whether
-the export's gate asks it in two more processes. Answers a line of JSON: the
-exit code, or minus the signal that ended it.
+its first line of output to kill it (null for never), the signal, and how much
+of it is real (`killing.WHOLE`, ...). Answers a line of JSON: the exit code, or
+minus the signal that ended it.
 
 A process of its own, since a fork is only safe before TensorFlow's first
 operation.
@@ -19,19 +19,16 @@ import traceback
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+import jobs
 import tensorflow  # noqa: F401
+from killing import QUICK, UNGATED
 
-from tl_keras import job, servable  # noqa: F401
-from tl_keras.servable.gate import Passed
+from tl_keras import servable
+from tl_keras.job import transfer
 from tl_keras.train import main
 
 
-def passed(folder, model, names, decoding, golden, evaluated) -> Passed:
-    """In the place of the gate, which keeps nothing that a kill could harm."""
-    return Passed(0.0, evaluated.probabilities, 0)
-
-
-def start(arguments: list[str], log: str, gate: bool) -> int:
+def start(arguments: list[str], log: str, real: str) -> int:
     """Forks a run; its number as a process."""
     child = os.fork()
     if child:
@@ -40,8 +37,10 @@ def start(arguments: list[str], log: str, gate: bool) -> int:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    if not gate:
-        servable.check_export = passed
+    if real == UNGATED:
+        servable.check_export = jobs.unchecked
+    if real == QUICK:
+        transfer.STAGES = jobs.QUICK
     code = 1
     try:
         code = main(arguments)
@@ -61,7 +60,7 @@ def ended(child: int, wait: bool) -> int | None:
 
 def serve(request: dict) -> int:
     """Runs one request; gives its code."""
-    child = start(request["arguments"], request["log"], request["gate"])
+    child = start(request["arguments"], request["log"], request["real"])
     if request["kill_after"] is None:
         return ended(child, wait=True)
     while not os.path.exists(request["log"]) or not os.path.getsize(

@@ -109,6 +109,11 @@ def write_metrics(prepared, folder, metrics: dict, model) -> dict:
     return metrics
 
 
+def measure(run: Run) -> Run:
+    """Nothing is timed."""
+    return run
+
+
 def record(run: Run, seconds: dict) -> dict:
     """All of the record but its page."""
     with mock.patch.object(stages, "record_with_card", write_metrics):
@@ -143,7 +148,7 @@ def evaluate(run: Run) -> Run:
 
 QUICK = (
     STAGES.replacing(stages.keep, keep)
-    .replacing(stages.measure, lambda run: run)
+    .replacing(stages.measure, measure)
     .replacing(stages.publish, publish)
     .replacing(stages.help_servers, lambda run: run)
     .replacing(stages.record, record)

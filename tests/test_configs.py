@@ -2,6 +2,7 @@
 
 import re
 
+import jobs
 import numpy as np
 import pytest
 from conftest import CHECKOUT, write_picture
@@ -26,6 +27,7 @@ def settings_of(name: str, *more: str) -> TransferConfig:
 def in_checkout(monkeypatch):
     """Flag files name each other from the checkout's root."""
     monkeypatch.chdir(CHECKOUT)
+    jobs.use(monkeypatch, jobs.QUICK)
 
 
 def test_the_promised_configs_are_there():

@@ -8,27 +8,22 @@ import shutil
 import threading
 import time
 
+import jobs
 import pytest
 import tensorflow as tf
 from conftest import write_picture
-from killing import fingerprint, running
+from killing import QUICK, fingerprint, running
 
-from tl_keras import TransferConfig, job, run, servable, storage
+from tl_keras import TransferConfig, run, storage
 from tl_keras.data import Images
 from tl_keras.errors import ConfigError, DataError, MachineError
-from tl_keras.job import training
-from tl_keras.servable.gate import Passed
-
-
-def passed(folder, model, names, decoding, golden, evaluated):
-    return Passed(0.0, evaluated.probabilities, 0)
+from tl_keras.job import stages, training
 
 
 @pytest.fixture(autouse=True)
-def _no_gate(monkeypatch):
-    """The gate takes two more processes a run, and is not what is asked."""
-
-    monkeypatch.setattr(servable, "check_export", passed)
+def _quick(monkeypatch):
+    """The graph, its gate and the page are not what is asked."""
+    jobs.use(monkeypatch, jobs.QUICK)
     monkeypatch.setattr(storage, "PAUSES", (0, 0))
 
 
@@ -71,10 +66,8 @@ def changed(config: TransferConfig, **values) -> TransferConfig:
 def straight(tiny_network, tmp_path_factory) -> dict[str, str]:
     """What the run gives when nothing happens to it."""
     root = tmp_path_factory.mktemp("straight")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(servable, "check_export", passed)
-        folder = make_folder(root / "colors")
-        run(config_of(folder, tiny_network, root / "out"))
+    folder = make_folder(root / "colors")
+    run(config_of(folder, tiny_network, root / "out"), stages=jobs.QUICK)
     return fingerprint(root / "out")
 
 
@@ -130,15 +123,14 @@ def test_f10_f25_a_picture_to_train_on_is_left_out_and_counted(
             config, feature_memory_gb=1.0,
             feature_cache="off" if kept == "pixels" else str(tmp_path / "f"),
         )  # fmt: skip
-        real = job.train
         lost = []
 
-        def train(*arguments):
+        def fit(run):
             if not lost:
                 lost.append(gone(file))
-            return real(*arguments)
+            return stages.fit(run)
 
-        monkeypatch.setattr(job, "train", train)
+        jobs.use(monkeypatch, jobs.QUICK.replacing(stages.fit, fit))
     result = run(config)
     id_ = "train/green/3.png"
     line = f"skip: {id_}: could not be read while training (cannot be read (No"
@@ -156,8 +148,7 @@ def test_f10_f25_a_picture_to_train_on_is_left_out_and_counted(
     assert epochs == ["1", "2", "3"]
 
 
-class CutShortError(Exception):
-    """A process that ends here, as far as the folder can tell."""
+CUT_SHORT = jobs.QUICK.replacing(stages.evaluate, jobs.end)
 
 
 @pytest.mark.parametrize("restored", [True, False])
@@ -167,13 +158,8 @@ def test_f25_a_killed_run_goes_on_without_what_it_lost(
     file, back = folder / "train" / "green" / "3.png", []
     with monkeypatch.context() as patch:
         at_the_end_of(0, lambda: back.append(gone(file)), patch)
-
-        def end(*_):
-            raise CutShortError
-
-        patch.setattr(job, "evaluate_phases", end)
-        with pytest.raises(CutShortError):
-            run(config)
+        with pytest.raises(jobs.CutShortError):
+            run(config, stages=CUT_SHORT)
     if restored:
         back[0]()
     result = run(config)
@@ -273,9 +259,6 @@ def test_f15_auto_batch_halves_and_goes_on(config, monkeypatch, capfd):
     assert "with batches of 5: going on with 2 (--auto_batch)" in out
     assert "phase head: finished before" in out
     assert result.metrics["batch_size"] == 2
-    assert result.metrics["card"]["settings"]["batch_size"] == (
-        "5, in the end 2 (--auto_batch)"
-    )
     assert [row["epoch"] for row in result.history] == [1, 2, 3]
 
 
@@ -283,13 +266,8 @@ def test_f15_the_batch_of_a_killed_run_holds(config, monkeypatch, capfd):
     config = changed(config, auto_batch=True, feature_memory_gb=1.0)
     with monkeypatch.context() as patch:
         too_large_for({5}, patch)
-
-        def end(*_):
-            raise CutShortError
-
-        patch.setattr(job, "evaluate_phases", end)
-        with pytest.raises(CutShortError):
-            run(config)
+        with pytest.raises(jobs.CutShortError):
+            run(config, stages=CUT_SHORT)
     result = run(config)
     assert result.metrics["batch_size"] == 2
     with pytest.raises(ConfigError, match="--batch_size: the run has 5"):
@@ -320,10 +298,10 @@ def test_f24_a_picture_that_hangs_ends_a_run_that_goes_on_later(
     swapping = threading.Thread(target=swap, daemon=True)
     swapping.start()
     with running() as runs:
-        assert runs.run(arguments, log, gate=False) == 4, log.read_text()
+        assert runs.run(arguments, log, real=QUICK) == 4, log.read_text()
         assert f"error: {file}: no answer for 2 s" in log.read_text()
         aside.replace(file)
-        assert runs.run(arguments, log, gate=False) == 0
+        assert runs.run(arguments, log, real=QUICK) == 0
     found = fingerprint(config.run_folder())
     # Its card shows the settings, which are others.
     assert {**found, "metrics": ""} == {**straight, "metrics": ""}

@@ -9,29 +9,13 @@ import numpy as np
 import pytest
 from conftest import write_picture
 
-from tl_keras import evaluate, job, storage
-from tl_keras.config import TransferConfig
+from tl_keras import evaluate, storage
 
 
-@pytest.fixture(scope="module")
-def trained(tiny_network, tmp_path_factory):
+@pytest.fixture
+def trained(finished):
     """A run, and the folder that it was trained on."""
-    place = tmp_path_factory.mktemp("trained")
-    for color, name in enumerate(("blue_not", "green")):
-        for number in range(12):
-            file = place / "colors" / name / f"{number}.png"
-            write_picture(file, 100 * color + number, color)
-    config = TransferConfig(
-        dataset=str(place / "colors"),
-        backbone=str(tiny_network),
-        head_solver="adam",
-        head_epochs=1,
-        fine_tune_epochs=0,
-        output_dir=str(place / "run_folder"),
-        feature_cache="off",
-        near_duplicates=False,
-    )
-    return job.run(config), place / "colors"
+    return finished.result, finished.root / "colors"
 
 
 def metrics_of(folder) -> dict:
@@ -67,7 +51,7 @@ def test_the_same_split_gives_the_runs_own_numbers(trained, tmp_path, capsys):
         np.testing.assert_allclose(
             [float(x) for x in one[3:]], [float(x) for x in two[3:]], atol=1e-5
         )
-    assert "4 pictures of test" in capsys.readouterr().out
+    assert "6 pictures of test" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("split", "count"), [("auto", 24), ("train", 24)])

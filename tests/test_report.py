@@ -3,41 +3,41 @@
 import dataclasses
 import getpass
 import json
+import pathlib
 import re
 import shutil
 import socket
 
+import jobs
 import pytest
 from run_folders import NUMBER, Page
 from test_run_card_page import SECTIONS, assert_safe, numbers_in
 
 from tl_keras import TransferConfig, run
 from tl_keras.errors import DivergedError
+from tl_keras.job import stages
 from tl_keras.report import main
 
 
 @pytest.fixture
 def config(color_folder, tiny_network, tmp_path) -> TransferConfig:
-    return TransferConfig(
-        dataset=str(color_folder),
-        backbone=str(tiny_network),
-        output_dir=str(tmp_path / "out"),
-        head_epochs=2,
-        head_learning_rate=0.1,
-        fine_tune_epochs=1,
-        unfreeze_from="two",
-        batch_size=6,
-        val_fraction=0.25,
-        test_fraction=0.25,
-        compare_scratch=True,
-    )
+    return jobs.config(
+        color_folder, tiny_network, tmp_path / "out",
+        dropout=0.0, fine_tune_epochs=1, batch_size=6,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder(finished, tmp_path) -> pathlib.Path:
+    """The run/ of a whole run, to change."""
+    config = jobs.moved(finished.config, finished.root, tmp_path / "moved")
+    return config.run_folder() / "run"
 
 
 def test_a_run_ends_with_its_page_and_the_command_makes_it_again(
-    config, tmp_path, capsys
+    folder, finished, tmp_path, capsys
 ):
-    result = run(config)
-    folder = result.run_folder
+    result = finished.result
     text = (folder / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     assert_safe(page, text)
@@ -84,7 +84,8 @@ def test_a_run_ends_with_its_page_and_the_command_makes_it_again(
         "data_report.html",
     ):
         shown = (folder / file).read_text(encoding="utf-8")
-        for secret in (str(tmp_path), "/home/", f"/{getpass.getuser()}/"):
+        secrets = (str(finished.root), "/home/", f"/{getpass.getuser()}/")
+        for secret in (*secrets, str(tmp_path)):
             assert secret not in shown, file
         if file.endswith("html"):  # Without pictures, which are any letters.
             shown = re.sub(r"base64,[\w+/=]+", "", shown)
@@ -92,9 +93,8 @@ def test_a_run_ends_with_its_page_and_the_command_makes_it_again(
         assert not re.search(rf"\b{host}\b", shown), file
 
 
-def test_the_page_of_a_run_whose_pictures_are_gone(config, color_folder):
-    folder = run(config).run_folder
-    shutil.rmtree(color_folder)
+def test_the_page_of_a_run_whose_pictures_are_gone(folder, tmp_path):
+    shutil.rmtree(tmp_path / "moved" / "colors")
     (folder / "model.keras").unlink()
     assert main([f"--run={folder}"]) == 0
     text = (folder / "report.html").read_text(encoding="utf-8")
@@ -104,13 +104,14 @@ def test_the_page_of_a_run_whose_pictures_are_gone(config, color_folder):
 
 
 def test_frozen_work_that_was_not_done_again_is_counted(config, tmp_path):
-    config = dataclasses.replace(
-        config, compare_scratch=False, feature_cache=str(tmp_path / "store")
-    )
-    first, second = run(config).metrics, run(config, restart=True).metrics
+    config = dataclasses.replace(config, feature_cache=str(tmp_path / "store"))
+    some = jobs.QUICK.replacing(jobs.measure, stages.measure)
+    first = run(config, stages=some).metrics
+    second = run(config, stages=some, restart=True).metrics
     passes = first["cost"]["trunk_passes"]
-    # Two epochs of 12 + 6 pictures, one of fine-tuning, 6 tests a phase.
-    assert passes["needed"] == 2 * 18 + 18 + 2 * 6
+    # A solved head is an epoch of 12 + 6 pictures, as is the fine-tuning; 6
+    # tests a phase.
+    assert passes["needed"] == 18 + 18 + 2 * 6
     assert passes["computed"] == 24
     assert passes["saved"] == passes["needed"] - 24
     assert second["cost"]["trunk_passes"]["computed"] == 0
@@ -122,7 +123,7 @@ def test_a_run_that_diverges_leaves_a_page(config):
         optimizer="sgd", fine_tune_epochs=5, unfreeze_from="all",
     )  # fmt: skip
     with pytest.raises(DivergedError):
-        run(config)
+        run(config)  # With its real page.
     folder = config.run_folder() / "run"
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["stopped"].startswith("phase fine_tune: ")

@@ -1,6 +1,7 @@
 """Kill it anywhere, run the same command, get the same bits."""
 
 import collections
+import itertools
 import json
 import os
 import random
@@ -8,7 +9,14 @@ import shutil
 
 import pytest
 from conftest import write_picture
-from killing import fingerprint, last_line, running
+from killing import (
+    QUICK,
+    UNGATED,
+    WHOLE,
+    fingerprint,
+    last_line,
+    running,
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,66 +69,86 @@ def arguments(pictures, tiny_network, request, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def straight():
-    """name of SETTINGS -> (fingerprint, seconds) of a run left alone."""
-    return {}
+def alone(runs, tmp_path_factory):
+    """name of SETTINGS, how real -> (fingerprint, seconds) of a run left so."""
+    known = {}
+
+    def of(name, real, arguments):
+        if (name, real) not in known:
+            root = tmp_path_factory.mktemp(f"alone_{name}_{real}")
+            took = runs.seconds(
+                arguments(name, root / "out"), root / "log", real
+            )
+            known[name, real] = fingerprint(root / "out"), took
+        return known[name, real]
+
+    return of
 
 
+def chains_of(first: int):
+    """(name, how real, kills) of chains, so that each kind has its share.
+
+    The gate's processes take most of a run's time: they are in few chains,
+    but in the second, which always comes.
+    """
+    yield "stored", QUICK, first
+    yield "fresh", WHOLE, first
+    yield "solved", QUICK, first
+    for chain in itertools.count():
+        real = WHOLE if chain % 8 == 7 else UNGATED
+        yield list(SETTINGS)[chain % 3], real, 5
+
+
+@pytest.mark.parametrize(
+    "kills", [None, pytest.param(200, marks=pytest.mark.nightly)]
+)
 def test_killed_at_random_it_ends_with_the_same_bits(
-    runs, arguments, straight, tmp_path, request
+    runs, arguments, alone, tmp_path, request, kills
 ):
-    """Chains of up to five kills, each to a finished run."""
-    wanted = request.config.getoption("--kills")
+    """Chains of some kills, each to a finished run."""
+    wanted = kills or request.config.getoption("--kills")
     draw = random.Random(request.config.getoption("--kill_seed"))
-    killed, where, chains = 0, collections.Counter(), 0
-    while killed < wanted:
-        # The gate's processes take most of a run's time: not in every chain.
-        name, gate = list(SETTINGS)[chains % 3], chains % 8 == 7
-        chains += 1
-        if (name, gate) not in straight:
-            out = tmp_path / f"straight_{name}_{gate}" / "out"
-            log = tmp_path / "straight.log"
-            took = runs.seconds(arguments(name, out), log, gate)
-            straight[name, gate] = fingerprint(out), took
-        expected, took = straight[name, gate]
-        out = tmp_path / f"chain_{chains}" / "out"
-        log = tmp_path / f"chain_{chains}.log"
-        for _ in range(min(5, wanted - killed)):
+    killed, where = 0, collections.Counter()
+    for chain, (name, real, most) in enumerate(chains_of(first=2)):
+        if killed >= wanted:
+            break
+        expected, took = alone(name, real, arguments)
+        out = tmp_path / f"chain_{chain}" / "out"
+        log = tmp_path / f"chain_{chain}.log"
+        for _ in range(min(most, wanted - killed)):
             moment = draw.uniform(0, 0.8 * took)
-            code = runs.run(arguments(name, out), log, moment, gate=gate)
+            code = runs.run(arguments(name, out), log, moment, real=real)
             assert code in (0, -9), log.read_text()
             if code == 0:
                 break
             killed += 1
             where[last_line(log)[:30]] += 1
-        code = runs.run(arguments(name, out), log, gate=gate)
+        code = runs.run(arguments(name, out), log, real=real)
         assert code == 0, log.read_text()
-        assert fingerprint(out) == expected, (name, chains)
+        assert fingerprint(out) == expected, (name, chain)
         left = {path.name for path in out.iterdir()}
         assert left == {"1", "run", ".lock"}
         shutil.rmtree(out.parent)
-        print(f"{killed} kills, {chains} chains ended exact", flush=True)
+        print(f"{killed} kills, {chain + 1} chains ended exact", flush=True)
     print(json.dumps(where.most_common(), indent=1))
 
 
 def test_f05_signals_save_and_the_run_ends_with_the_same_bits(
-    runs, arguments, straight, tmp_path
+    runs, arguments, alone, tmp_path
 ):
     """One of each kind, at moments of a run from its first step on."""
-    out, log = tmp_path / "straight" / "out", tmp_path / "log"
-    took = runs.seconds(arguments("fresh", out), log, gate=False)
-    expected = fingerprint(out)
-    out = tmp_path / "stopped" / "out"
+    expected, took = alone("stored", QUICK, arguments)
+    out, log = tmp_path / "stopped" / "out", tmp_path / "log"
     for number, share in (("SIGTERM", 0.1), ("SIGINT", 0.2), ("SIGHUP", 0.5)):
         code = runs.run(
-            arguments("fresh", out), log, share * took, number, gate=False
+            arguments("stored", out), log, share * took, number, real=QUICK
         )
         said = log.read_text()
         assert code in (0, 75), said
         assert "Traceback" not in said
         if code == 75:
             assert "the same command to go on" in said
-    assert runs.run(arguments("fresh", out), log, gate=False) == 0
+    assert runs.run(arguments("stored", out), log, real=QUICK) == 0
     assert fingerprint(out) == expected
 
 

@@ -13,6 +13,7 @@ from tl_keras import evaluation, run_card
 from tl_keras.errors import DataError
 from tl_keras.run_card import plots, statistics, words
 from tl_keras.run_card.files import read_run
+from tl_keras.run_card.numbers import card_numbers
 
 
 def count(probabilities, labels, class_names):
@@ -291,6 +292,18 @@ def test_small_differences_have_no_sign_and_tiny_chances_no_digits():
     assert words.points(0.012) == "+1.2"
     assert words.p_value(0.00001) == "p < 0.001"
     assert words.p_value(0.0421) == "p = 0.042"
+
+
+def test_a_batch_that_memory_made_smaller_is_told(tmp_path):
+    from run_folders import make_run
+
+    folder = make_run(tmp_path)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for used, shown in ((32, "32"), (8, "32, in the end 8 (--auto_batch)")):
+        metrics["batch_size"] = used
+        run_card.write_metrics(folder / "metrics.json", metrics)
+        card = card_numbers(read_run(folder))
+        assert card["settings"]["batch_size"] == shown
 
 
 def test_a_folder_that_holds_no_run_is_said_to_hold_none(tmp_path):
