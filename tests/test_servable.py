@@ -24,6 +24,7 @@ from tl_keras.servable import (
     publish,
 )
 from tl_keras.servable.graph import check_operations, read_graph
+from tl_keras.servable.questions import example_of
 
 NAMES = ["apple", "Birne", "čerešňa"]
 RANDOM = np.random.default_rng(0)
@@ -114,7 +115,7 @@ def test_features_are_the_pooled_backbone_output(model, version):
 
 def test_classify_takes_examples(model, version):
     serve = tf.saved_model.load(version).signatures["classify"]
-    examples = [gate._example(encoded) for encoded in GOLDEN]
+    examples = [example_of(encoded) for encoded in GOLDEN]
     empty = tf.train.Example().SerializeToString()
     answer = serve(inputs=tf.constant([*examples, empty]))
     want = expected(model)
@@ -423,7 +424,7 @@ def test_packages_named_by_a_variable_reach_the_probe(
     real = children.subprocess.Popen
 
     def start(command, **options):
-        seen[pathlib.Path(command[2]).name] = command[5]
+        seen[pathlib.Path(command[2]).name] = command[3]
         return real(command, **options)
 
     monkeypatch.syspath_prepend(str(tmp_path / "packages"))

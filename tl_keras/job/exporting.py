@@ -122,6 +122,7 @@ def _numbers(result: Result) -> dict:
         "largest_difference": None,
         "mean_difference": None,
         "changed": None,
+        "ties": None,
         "refused": result.refusal or None,
     }
     verdict = result.verdict
@@ -129,6 +130,7 @@ def _numbers(result: Result) -> dict:
         numbers |= {
             "accuracy": verdict.accuracy,
             "changed": verdict.changed,
+            "ties": verdict.ties,
         }
         # An answer that is no number is no JSON either; `refused` says it.
         if np.isfinite(verdict.mean_difference):
