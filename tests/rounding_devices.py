@@ -95,10 +95,12 @@ class RoundingReference(Reference):
     def __init__(self, model):
         super().__init__(model)
         self.exact_here = self.everywhere
-        rounded = rounding(self._graph, self.bits)
-        self._device = OnCpu(self._run, rounded)
+        self._device = None
 
     def here(self, pixels):
+        if self._device is None:
+            rounded = rounding(self._graph, self.bits)
+            self._device = OnCpu(self._run, rounded)
         return self._device(pixels)
 
 
@@ -110,9 +112,12 @@ class InProcess:
         everywhere: whether the CPU keeps no more.
     """
 
+    # Loading takes a second, so what was loaded and answered is known.
+    loaded: dict = {}  # noqa: RUF012
+    known: dict = {}  # noqa: RUF012
+
     def __init__(self, bits: int | None = None, everywhere: bool = False):
         self.bits, self.everywhere = bits, everywhere
-        self._known: dict = {}
 
     @contextlib.contextmanager
     def __call__(self):
@@ -127,54 +132,62 @@ class InProcess:
 
     def exact_answers(self):
         bits = self.bits if self.everywhere else None
-        return [self._answers(folder, "exact", bits)[0]
-                for folder in self._folders]  # fmt: skip
+        return [self._answers(f, "exact", bits) for f in self._folders]
 
     def serve(self, pictures):
-        answers, streamed = self._answers(
-            self._folders[0], "export", self.bits, list(pictures)
-        )
+        folder, pictures = self._folders[0], list(pictures)
+        answers = self._answers(folder, "export", self.bits)
+        streamed = np.zeros((0, 0))
+        if pictures:
+            export = self._export(Asked(folder).export, self.bits)
+            streamed = export.probabilities(pictures)
         return answers, {"streamed": streamed, "replayed": np.array(0)}
 
-    def _answers(self, folder, kind, bits, pictures=()):
-        """Those that were asked before are known: loading takes a second."""
+    def _export(self, folder: str, bits):
+        key = pathlib.Path(folder, "saved_model.pb").read_bytes(), bits
+        if key not in self.loaded:
+            self.loaded[key] = RoundingExport(pathlib.Path(folder), bits)
+        return self.loaded[key]
+
+    def _answers(self, folder, kind, bits):
         asked = Asked(folder)
-        export = pathlib.Path(getattr(asked, kind))
+        export = self._export(getattr(asked, kind), bits)
         # Not the file of the questions: an archive holds the time.
         with np.load(folder / "questions.npz") as stored:
             texts = [stored[name].tobytes() for name in sorted(stored.files)]
-        texts += [(export / "saved_model.pb").read_bytes(), *pictures]
-        key = (kind, bits, hashlib.sha256(b"|".join(texts)).hexdigest())
-        if key not in self._known:
+        key = export, kind, hashlib.sha256(b"|".join(texts)).hexdigest()
+        if key not in self.known:
             count = asked.of_session if kind == "export" else None
-            questions = asked.questions[:count]
-            self._known[key] = ask(export, questions, pictures, bits)
-        return self._known[key]
+            self.known[key] = list(map(export.ask, asked.questions[:count]))
+        return self.known[key]
 
 
-def ask(export: pathlib.Path, questions, pictures, bits):
-    """(answers, probabilities of pictures) of an export on such a device."""
-    saved = saved_model_pb2.SavedModel.FromString(
-        (export / "saved_model.pb").read_bytes()
-    )
-    meta = saved.meta_graphs[0]
-    if bits is not None:
-        meta.graph_def.CopyFrom(rounding(meta.graph_def, bits))
-    with tf.Graph().as_default() as graph:
-        saver = tf.compat.v1.train.import_meta_graph(meta)
-        with tf.compat.v1.Session(graph=graph) as session:
-            saver.restore(session, str(export / "variables" / "variables"))
-            answers = [
-                {
-                    name: value.astype(bytes) if value.dtype == object else value
-                    for name, value in session.run(fetches, feeds).items()
-                }
-                for feeds, fetches in questions
-            ]
-            default = meta.signature_def["serving_default"]
-            feed = default.inputs["image_bytes"].name
-            fetch = default.outputs["probabilities"].name
-            streamed = np.zeros((0, 0))
-            if pictures:
-                streamed = session.run(fetch, {feed: pictures})
-    return answers, streamed
+class RoundingExport:
+    """An export as a device computes it that keeps so many bits."""
+
+    def __init__(self, folder: pathlib.Path, bits: int | None):
+        saved = saved_model_pb2.SavedModel.FromString(
+            (folder / "saved_model.pb").read_bytes()
+        )
+        self._meta = saved.meta_graphs[0]
+        if bits is not None:
+            graph = self._meta.graph_def
+            graph.CopyFrom(rounding(graph, bits))
+        with tf.Graph().as_default() as graph:
+            saver = tf.compat.v1.train.import_meta_graph(self._meta)
+            self._session = tf.compat.v1.Session(graph=graph)
+            saver.restore(self._session, str(folder / "variables/variables"))
+
+    def ask(self, question) -> dict[str, np.ndarray]:
+        feeds, fetches = question
+        answers = self._session.run(fetches, feeds)
+        return {
+            name: value.astype(bytes) if value.dtype == object else value
+            for name, value in answers.items()
+        }
+
+    def probabilities(self, pictures: list[bytes]) -> np.ndarray:
+        default = self._meta.signature_def["serving_default"]
+        feed = default.inputs["image_bytes"].name
+        fetch = default.outputs["probabilities"].name
+        return self._session.run(fetch, {feed: pictures})

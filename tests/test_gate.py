@@ -8,16 +8,18 @@ names, and everything else is left alike. Devices that round are emulated
 import keras
 import numpy as np
 import pytest
+import scipy.special
 import tensorflow as tf
 from conftest import CHECKOUT  # noqa: F401 (sets TensorFlow's surroundings)
 from rounding_devices import InProcess, RoundingReference, rounding
 
-from tl_keras.classifier import build_classifier
+from tl_keras.classifier import build_classifier, inference
 from tl_keras.errors import NotPublishedError
 from tl_keras.pixels import Decoding
 from tl_keras.servable import Evaluated, _write, gate, reference
 from tl_keras.servable.comparison import differences
 from tl_keras.servable.float32 import in_float32, rounds_inside
+from tl_keras.servable.movement import STILL, rounding_inside
 from tl_keras.servable.questions import Questions, drawn_picture
 from tl_keras.servable.reference import OnCpu, Reference
 
@@ -47,7 +49,7 @@ def picture(seed: int) -> bytes:
 
 PICTURES = [picture(seed) for seed in range(12)]
 IDS = [f"{number}.png" for number in range(12)]
-GOLDEN = dict(zip(IDS[:5], PICTURES[:5], strict=True))
+GOLDEN = dict(zip(IDS[:2], PICTURES[:2], strict=True))
 DECODING = Decoding(SIZE)
 
 
@@ -74,8 +76,11 @@ def build(precision: str) -> keras.Model:
                     variance * random.uniform(0.1, 0.6, variance.shape),
                 ]
             )  # fmt: skip
+    # Some pictures of each class, and few that are sure.
     head = model.get_layer("head_logits")
-    head.kernel.assign(4 * head.kernel)
+    logits = inference(model)(pixels())
+    head.kernel.assign(head.kernel * 2 / logits.std(axis=0))
+    head.bias.assign(-inference(model)(pixels()).mean(axis=0))
     return model
 
 
@@ -149,8 +154,8 @@ def test_an_export_that_equals_its_model_is_published(asked):
     passed = asked(evaluated=evaluated)
     exact = Reference(asked.model).exact(pixels())["probabilities"]
     # The pictures are not all of one class, and not of none.
-    assert 0.5 < exact.max(axis=-1).mean() < 0.999
-    assert len(set(exact.argmax(axis=-1))) > 1
+    assert 0.5 < exact.max(axis=-1).mean() < 0.99
+    assert len(set(exact.argmax(axis=-1))) == 3
     if not asked.everywhere:
         assert passed.difference <= 1e-5
     assert passed.probabilities.shape == (12, 3)
@@ -200,8 +205,9 @@ def answers_changed(change):
     """The same of probabilities alone."""
     return function_of(
         lambda f, x: (
-            lambda found: found
-            | {"probabilities": change(found["probabilities"])}
+            lambda found: (
+                found | {"probabilities": change(found["probabilities"])}
+            )
         )(f(x))
     )
 
@@ -228,7 +234,7 @@ GRAPHS = {
     ),
     "last dimension permuted": answers_changed(lambda p: p[:, ::-1]),
     "one logit off by 1e-3": answers_changed(
-        lambda p: tf.nn.softmax(tf.math.log(p) + [0, 1e-3, 0])
+        lambda p: tf.nn.softmax(tf.math.log(p) + tf.constant([0, 1e-3, 0]))
     ),
 }
 
@@ -245,6 +251,10 @@ def test_stored_weights_that_differ_are_refused(fault, asked):
 
 @pytest.mark.parametrize("fault", GRAPHS)
 def test_another_function_is_refused(fault, asked):
+    if asked.everywhere and "1e-3" in fault:
+        pytest.skip(
+            "where nothing is exact, only stored weights show so little"
+        )
     GRAPHS[fault](asked)
     with pytest.raises(NotPublishedError, match="differs from the model by"):
         asked()
@@ -283,7 +293,7 @@ def test_another_resize_is_refused(other, asked):
 
 def test_swapped_labels_are_refused(asked):
     swapped = ["apple", "plum", "pear"]
-    with pytest.raises(NotPublishedError, match="labels.txt does not name"):
+    with pytest.raises(NotPublishedError, match=r"labels\.txt does not name"):
         asked(names=swapped)
     labels = asked.folder / "assets.extra" / "labels.txt"
     kept = labels.read_text()
@@ -293,3 +303,113 @@ def test_swapped_labels_are_refused(asked):
             asked(names=swapped)
     finally:
         labels.write_text(kept)
+
+
+def test_a_picture_that_is_decoded_otherwise_is_refused(asked):
+    """One of the split, which no golden picture is like: by asking again."""
+    evaluated = evaluation_of(asked)
+    other = picture(99)
+    encoded = [*PICTURES[:7], other, *PICTURES[8:]]
+    with pytest.raises(NotPublishedError) as told:
+        asked(
+            evaluated=Evaluated(
+                IDS, encoded.__getitem__, evaluated.probabilities
+            )
+        )
+    # The export reads it as training would; it was evaluated as another.
+    assert "differs from the evaluation by" in str(told.value)
+    assert "for 7.png (" in str(told.value)
+    assert "far beyond the" in str(told.value)
+
+
+class Odd(Decoding):
+    """Takes the colours of one picture in another order."""
+
+    def load(self, encoded):
+        right = super().load(encoded)
+        turned = tf.cast(encoded == PICTURES[7], right.dtype)
+        return turned * right[..., ::-1] + (1 - turned) * right
+
+
+def test_a_fault_in_one_picture_of_a_split_is_found(asked):
+    """No golden picture has it; what differs most is asked again exactly."""
+    found = evaluation_of(asked).probabilities.copy()
+    turned = pixels()[7:8, ..., ::-1]
+    found[7] = Reference(asked.model).exact(turned)["probabilities"][0]
+    evaluated = Evaluated(IDS, PICTURES.__getitem__, found)
+    with pytest.raises(NotPublishedError, match=r"for picture 7\.png; allowed"):
+        asked(evaluated=evaluated, decoding=Odd(SIZE))
+
+
+def test_classes_that_rounding_changes_are_counted_and_named(
+    exports, loaders, monkeypatch
+):
+    """Two classes all but alike: bfloat16 puts the other first in some."""
+    model, _ = exports("float32")
+    found = Reference(model).here(pixels())["probabilities"]
+    served = found.copy()
+    row = 4
+    first, second = np.argsort(-found[row])[:2]
+    tie = found[row, [first, second]].mean()
+    found[row, [first, second]] = tie + 1e-5, tie - 1e-5
+    served[row, [first, second]] = tie - 1e-5, tie + 1e-5
+    split = gate._Split(
+        Evaluated(IDS, PICTURES.__getitem__, found), served, NAMES
+    )
+    rounding = gate.rounding_of(split, STILL)
+    assert rounding.changed == (("4.png", NAMES[first], NAMES[second]),)
+    numbers = rounding.numbers()
+    assert numbers["changed"] == 1
+    assert numbers["changed_pictures"] == [
+        {"id": "4.png", "evaluation": NAMES[first], "export": NAMES[second]}
+    ]
+    assert numbers["largest_difference"] == pytest.approx(2e-5, rel=0.01)
+
+
+def test_a_bias_at_high_probability_shows_in_the_logits():
+    """What moves a probability by 1e-5 moves a logit by 1e-3."""
+    logits = np.array([[6.0, 1.0, 0.5], [6.001, 1.0, 0.5]])
+    sure, moved = np.split(scipy.special.softmax(logits, axis=-1), 2)
+    assert np.abs(sure - moved).max() < 1.1e-5
+    assert differences(moved, sure)[0] > 1e-4
+
+
+def test_nan_is_a_difference():
+    want = np.full((2, 3), 1 / 3)
+    found = want.copy()
+    found[1, 0] = np.nan
+    assert differences(found, want).tolist() == [0.0, np.inf]
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_in_float32_it_is_the_float32_networks_function(precision):
+    """To the last bit, though its own answers are rounded."""
+    model, plain = build(precision), build("float32")
+    plain.set_weights(model.get_weights())
+    half = Reference(model)
+    assert rounds_inside(half._graph)
+    assert not rounds_inside(in_float32(half._graph))
+    want = Reference(plain).exact(pixels())["probabilities"]
+    assert differences(half.exact(pixels())["probabilities"], want).max() < 1e-6
+    assert differences(half.here(pixels())["probabilities"], want).max() > 1e-4
+
+
+@pytest.mark.parametrize(("bits", "least"), [(23, 0), (10, 3e-5), (7, 3e-4)])
+def test_rounding_inside_is_found_by_how_answers_move(bits, least, exports):
+    model, _ = exports("float32")
+    kind = type("E", (RoundingReference,), {"bits": bits, "everywhere": True})
+    emulated = kind(model)
+    emulated.exact = emulated.here
+    pictures = pixels().astype(np.uint8)
+    if bits == 23:
+        emulated = Reference(model)
+    found = rounding_inside(emulated, pictures).here
+    assert found == 0 if not least else least < found < 100 * least
+
+
+def test_the_drawn_picture_shows_what_data_may_not():
+    (encoded,) = drawn_picture(DECODING).values()
+    whole = tf.io.decode_png(encoded).numpy()
+    assert whole.shape == (27, 37, 3)
+    assert np.abs(whole[..., 0].astype(int) - whole[..., 2]).mean() > 50
+    assert drawn_picture(Decoding(SIZE, max_pixels=900)) == {}

@@ -32,6 +32,9 @@ SPREAD = 4
 # A few pictures' movement says little of thousands', and two devices' answers
 # may err to two sides: what is beyond ten times as much is not rounding.
 FAR = 10
+# Nudges of the size to which operations may round inside: TF32 is about 2^-11,
+# bfloat16 about 2^-8, and coarser ones nobody computes with.
+LADDER = tuple(2.0**-power for power in (17, 14, 11, 8))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,10 +106,40 @@ def measure(
     return Movement(by_exact, max(by_exact, by_device), nats)
 
 
-def nudged(pixels: np.ndarray) -> np.ndarray:
+def nudged(pixels: np.ndarray, share: float = NUDGE) -> np.ndarray:
     """Pixels a little larger or smaller, the same ones each time."""
-    signs = np.random.default_rng(0).choice([-NUDGE, NUDGE], pixels.shape)
+    signs = np.random.default_rng(0).choice([-share, share], pixels.shape)
     return (pixels * (1 + signs)).astype(np.float32)
+
+
+def rounding_inside(reference: Reference, pictures: np.ndarray) -> Movement:
+    """The movement by operations of the model's own that round.
+
+    What is smooth moves in proportion to a nudge. What rounds inside moves by
+    more, as a nudge below the unit it rounds to moves a few values by a whole
+    unit; from nudges of that unit on it is in proportion again. So the unit is
+    found, and how far answers move where each value is rounded otherwise, as
+    other kernels or folded weights would have it.
+
+    Args:
+        reference: the model.
+        pictures: uint8 (n, size, size, 3).
+
+    Returns:
+        Its `here` and `nats`; STILL where nothing rounds inside.
+    """
+    batch = pictures.astype(np.float32)
+    whole = reference.exact(batch)
+    found = [reference.exact(nudged(batch, share)) for share in LADDER]
+    steepness = [
+        _apart(answers, whole) / share
+        for answers, share in zip(found, LADDER, strict=True)
+    ]
+    units = [i for i, s in enumerate(steepness) if s > 2 * steepness[-1]]
+    if not units:
+        return STILL
+    unit = found[max(units) + 1]
+    return Movement(0.0, _apart(unit, whole), _nats(unit, whole))
 
 
 def _many(reference: Reference, batch: np.ndarray) -> dict:
