@@ -53,6 +53,11 @@ class Stub(Version):
     """An earlier version that answers what it is told to."""
 
     predicted: tuple = ()
+    moves: float = 0.0
+
+    def movement(self, pictures, answers):
+        assert len(pictures) == len(answers) == 6
+        return self.moves
 
     def ask(self, pictures):
         asked = [picture.decode() for picture in pictures]
@@ -60,14 +65,16 @@ class Stub(Version):
         return rows_for(self.predicted[: len(asked)])
 
 
-def acceptance(tmp_path, said, names=NAMES, **values) -> Acceptance:
+def acceptance(tmp_path, said, names=NAMES, moves=0.0, **values) -> Acceptance:
     accept = Acceptance(
         TransferConfig(
             dataset="digits", output_dir=str(tmp_path / "out"), **values
         )
     )
     if said is not None:
-        accept.earlier = Stub(tmp_path / "pets" / "3", names, tuple(said))
+        accept.earlier = Stub(
+            tmp_path / "pets" / "3", names, predicted=tuple(said), moves=moves
+        )
     return accept
 
 
@@ -84,11 +91,11 @@ def test_a_version_that_is_worse_is_not_taken(tmp_path):
     )
     assert read(tmp_path / "out/run/changed.csv") == [
         {"id": "dog/1.jpg", "label": "dog", "old": "dog", "new": "eel",
-         "change": "lost"},
+         "change": "lost", "tie": ""},
         {"id": "dog/4.jpg", "label": "dog", "old": "dog", "new": "cat",
-         "change": "lost"},
+         "change": "lost", "tie": ""},
         {"id": "eel/5.jpg", "label": "eel", "old": "cat", "new": "eel",
-         "change": "won"},
+         "change": "won", "tie": ""},
     ]  # fmt: skip
     found = accept.numbers["regression"]
     assert found["version"] == "pets/3"
@@ -107,6 +114,51 @@ def test_one_that_is_as_good_or_better_is_taken(tmp_path, capsys):
     assert "(1 won, 1 lost, McNemar p = 1); lost: dog/1.jpg (dog" in printed
     accept(images_of(), rows_for(LABELS))
     assert len(read(tmp_path / "out/run/changed.csv")) == 1
+
+
+def nearly(rows: np.ndarray, row: int, first: int, second: int) -> np.ndarray:
+    """The same, with two classes of a row all but alike."""
+    rows = rows.copy()
+    rows[row] = 0.01
+    rows[row, [first, second]] = 0.4951, 0.4949
+    return rows
+
+
+@pytest.mark.parametrize("whose", ["new", "earlier", "nobody's"])
+def test_what_rounding_decides_makes_no_version_worse(tmp_path, capsys, whose):
+    """The earlier one has all right; the new one has dog/1 wrong by a hair."""
+    accept = acceptance(
+        tmp_path, LABELS, moves=1.1 if whose == "earlier" else 0.0
+    )
+    answers = rows_for([0, 2, 2, 0, 1, 2])
+    if whose == "new":
+        answers = nearly(answers, 1, 2, 1)
+    movement = 0.001 if whose == "new" else 0.0
+    if whose == "nobody's":
+        with pytest.raises(NotPublishedError, match="0 won, 1 lost, McNemar"):
+            accept(images_of(), answers, movement)
+        return
+    accept(images_of(), answers, movement)
+    printed = capsys.readouterr().out
+    assert "(0 won, 1 lost, 1 of these within rounding, McNemar" in printed
+    assert "lost: dog/1.jpg (dog, now eel, within rounding)" in printed
+    (row,) = read(tmp_path / "out/run/changed.csv")
+    assert (row["change"], row["tie"]) == ("lost", "tie")
+    found = accept.numbers["regression"]
+    assert (found["ties"], found["first_only"]) == (1, 1)
+    assert found["movement_of_new"] == movement
+    # What is lost beyond that is lost.
+    with pytest.raises(NotPublishedError, match="0 won, 2 lost, 1 of these"):
+        worse = answers.copy()
+        worse[0] = 0.001, 0.0001, 0.99
+        accept(images_of(), worse, movement)
+
+
+def test_what_was_not_read_is_no_tie(tmp_path):
+    accept = acceptance(tmp_path, [None, 1, 2, 0, 1, 2], moves=50.0)
+    accept(images_of(), rows_for(LABELS))
+    (row,) = read(tmp_path / "out/run/changed.csv")
+    assert (row["old"], row["tie"]) == ("", "")
 
 
 def test_classes_are_matched_by_name_not_by_place(tmp_path):

@@ -119,8 +119,9 @@ def rounding(export: Mapping) -> list[str]:
         )
         more = ", ..." * (found["changed"] > MOST_CHANGED)
         lines.append(
-            f"That changes {found['changed']:,} predicted classes, and the "
-            f"numbers here are the export's: {named}{more}."
+            f"That changes {found['changed']:,} predicted "
+            f"class{'es' * (found['changed'] > 1)}, and the numbers here are "
+            f"the export's: {named}{more}."
         )
     return lines
 
