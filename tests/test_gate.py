@@ -353,7 +353,7 @@ def test_classes_that_rounding_changes_are_counted_and_named(
     tie = found[row, [first, second]].mean()
     found[row, [first, second]] = tie + 1e-5, tie - 1e-5
     served[row, [first, second]] = tie - 1e-5, tie + 1e-5
-    split = gate._Split(
+    split = gate.Split(
         Evaluated(IDS, PICTURES.__getitem__, found), served, NAMES
     )
     rounding = gate.rounding_of(split, STILL)

@@ -273,12 +273,12 @@ def test_an_example_that_differs_is_named(model, tmp_path):
 def test_a_nan_or_a_missing_example_is_a_difference():
     want = np.full((3, 3), 1 / 3)
     found = want.copy()
-    gate._Split(evaluated(want), found, NAMES).refuse(STILL)
+    gate.Split(evaluated(want), found, NAMES).refuse(STILL)
     found[1, 0] = np.nan
     with pytest.raises(NotPublishedError, match=r"by inf for y\.png"):
-        gate._Split(evaluated(want), found, NAMES).refuse(STILL)
+        gate.Split(evaluated(want), found, NAMES).refuse(STILL)
     with pytest.raises(NotPublishedError, match=r"of shape \(2, 3\)"):
-        gate._Split(evaluated(want), found[:2], NAMES)
+        gate.Split(evaluated(want), found[:2], NAMES)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

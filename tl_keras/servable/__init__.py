@@ -48,12 +48,13 @@ from tl_keras.errors import NotPublishedError
 from tl_keras.pixels import Decoding
 from tl_keras.servable.children import BATCH, PREFIX
 from tl_keras.servable.extras import LABELS_FILE, labels_text, write_extras
-from tl_keras.servable.gate import Evaluated, Passed, check_export
+from tl_keras.servable.gate import Passed, check_export
 from tl_keras.servable.movement import SPREAD, STILL, Movement, measure
 from tl_keras.servable.reference import Reference
 from tl_keras.servable.rounding import Rounding, movement_of, near_ties
 from tl_keras.servable.server_files import ServerPlan, write_server_files
 from tl_keras.servable.signatures import TOP_K, write_signatures
+from tl_keras.servable.split import Evaluated
 from tl_keras.servable.trusting import (
     Export,
     inspect_export,

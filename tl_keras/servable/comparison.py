@@ -83,6 +83,7 @@ class Comparison:
         self.worst = (0.0, "")
         self.of_probability = 0.0
         self._answers_of = answers_of
+        self._names = names
         self._kind = kind
         self._column = {name.encode(): i for i, name in enumerate(names)}
         self._known: dict = {}
@@ -95,9 +96,21 @@ class Comparison:
             self._known[key] = self._answers_of(batch)
         return self._known[key][what]
 
-    def known_from(self, other: "Comparison") -> None:
-        """Takes over what the model has answered, of the same questions."""
-        self._known = other._known
+    def again(self) -> "Comparison":
+        """The same questions anew; what the model answers is known."""
+        other = Comparison(
+            self.questions, self._answers_of, self._names, self._kind
+        )
+        other._known = self._known
+        return other
+
+    def compare_all(
+        self, loader: str, answers: Sequence[dict], count: int | None = None
+    ) -> None:
+        """A loader's answers to the first questions; to all, if None."""
+        asked = self.questions.asked[:count]
+        for question, answer in zip(asked, answers, strict=True):
+            self.compare(loader, *question, answer)
 
     def compare(
         self, loader: str, signature: str, rows: list[int], answer: dict

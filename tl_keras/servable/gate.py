@@ -29,31 +29,15 @@ import numpy as np
 
 from tl_keras.pixels import Decoding
 from tl_keras.servable.children import C_LOADER, SESSION, start_loaders
-from tl_keras.servable.comparison import Comparison, differences, refusal
+from tl_keras.servable.comparison import Comparison
 from tl_keras.servable.float32 import exact_export
 from tl_keras.servable.graph import check_operations, read_graph
 from tl_keras.servable.movement import Movement, measure, rounding_inside
 from tl_keras.servable.questions import Questions
 from tl_keras.servable.reference import Reference
 from tl_keras.servable.rounding import Rounding, rounding_of
+from tl_keras.servable.split import Evaluated, Split
 from tl_keras.servable.stored import check_labels, check_variables
-
-ASKED_AGAIN = 3  # pictures of the split, those that differ most
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluated:
-    """A split that was evaluated, and is asked again of the export.
-
-    Attributes:
-        ids: one a picture.
-        read: number of a picture -> its encoded bytes.
-        probabilities: what the evaluation found, (n, num_classes).
-    """
-
-    ids: Sequence[str]
-    read: Callable[[int], bytes]
-    probabilities: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,21 +136,17 @@ class _Asked:
         by_session, more = self.asking.serve(_read_all(evaluated))
         split = None
         if evaluated is not None:
-            split = _Split(evaluated, more["streamed"], self.names)
+            split = Split(evaluated, more["streamed"], self.names)
         again = self._again(split, movement)
         by_c, *others = self.asking.exact_answers()
-        for question, answer in zip(first.asked, by_c, strict=True):
-            exact.compare(C_LOADER, *question, answer)
+        exact.compare_all(C_LOADER, by_c)
         exact.refuse(movement.tolerance)
-        here = Comparison(first, reference.exact, self.names)
-        here.known_from(exact)
-        asked = first.asked[: first.of_session]
-        for question, answer in zip(asked, by_session, strict=True):
-            here.compare(SESSION, *question, answer)
-        here.refuse(movement.far)
+        served = exact.again()
+        served.compare_all(SESSION, by_session, first.of_session)
+        served.refuse(movement.far)
+        if again is not None:
+            movement = self._settle(again, *others, reference, movement)
         if split is not None:
-            for answers in others:
-                movement = self._settle(again, answers, reference, movement)
             if split.worst > movement.far and reference.exact_here:
                 # It may round where nobody can see it: in its kernels.
                 inside = rounding_inside(reference, first.pictures)
@@ -174,7 +154,7 @@ class _Asked:
             split.refuse(movement)
         return Passed(
             exact.of_probability,
-            None if split is None else split.found,
+            split and split.found,
             int(more["replayed"]),
             split and rounding_of(split, movement),
         )
@@ -201,47 +181,9 @@ class _Asked:
         """Compares those pictures; their own movement counts with the rest."""
         exact = Comparison(questions, reference.exact, self.names, "picture")
         movement = movement.or_more(_movement(reference, exact))
-        for question, answer in zip(questions.asked, answers, strict=True):
-            exact.compare(C_LOADER, *question, answer)
+        exact.compare_all(C_LOADER, answers)
         exact.refuse(movement.tolerance)
         return movement
-
-
-class _Split:
-    """An evaluated split and what the export answers to it here."""
-
-    def __init__(self, evaluated: Evaluated, found: np.ndarray, names):
-        want = evaluated.probabilities
-        if found.shape != want.shape:
-            raise refusal(
-                f"{SESSION} gives probabilities of shape {found.shape} for "
-                f"the evaluated split, the evaluation {want.shape}"
-            )
-        self.evaluated = evaluated
-        self.found = found
-        self.names = names
-        self.differences = differences(found, want)
-        self.worst = float(self.differences.max())
-
-    def furthest(self, limit: float) -> list[int]:
-        """The rows that differ most, of those beyond a limit."""
-        rows = np.argsort(-self.differences, kind="stable")[:ASKED_AGAIN]
-        return [int(row) for row in rows if self.differences[row] > limit]
-
-    def refuse(self, movement: Movement) -> None:
-        """Raises if the worst is far beyond what rounding does."""
-        row = int(self.differences.argmax())
-        if self.worst > movement.far:
-            want = self.evaluated.probabilities[row]
-            raise refusal(
-                f"serving_default differs from the evaluation by "
-                f"{self.worst:.2g} "
-                f"for {self.evaluated.ids[row]} "
-                f"({self.names[want.argmax()]} in the evaluation, "
-                f"{self.names[self.found[row].argmax()]} in the export), far "
-                f"beyond the {movement.here:.2g} by which rounding moves the "
-                f"model here; allowed is {movement.far:.2g}"
-            )
 
 
 def _movement(reference: Reference, exact: Comparison) -> Movement:
