@@ -147,7 +147,8 @@ def test_what_rounding_decides_makes_no_version_worse(tmp_path, capsys, whose):
     found = accept.numbers["regression"]
     assert (found["ties"], found["first_only"]) == (1, 1)
     assert found["movement_of_new"] == movement
-    # What is lost beyond that is lost.
+    if whose == "earlier":
+        return  # It could have said anything of any picture.
     with pytest.raises(NotPublishedError, match="0 won, 2 lost, 1 of these"):
         worse = answers.copy()
         worse[0] = 0.001, 0.0001, 0.99
