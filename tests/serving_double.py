@@ -56,7 +56,7 @@ EXAMPLE_KEY = "image/encoded"
 def loader():
     """ask_c.py as a module; it is written to be a process of its own."""
     kept = sys.argv, list(sys.path)
-    sys.argv = ["ask_c.py", "", "", "[]"]
+    sys.argv = ["ask_c.py", "[]"]
     sys.path.insert(0, str(HERE))
     try:
         return importlib.import_module("ask_c")

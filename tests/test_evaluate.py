@@ -10,6 +10,7 @@ import pytest
 from conftest import write_picture
 
 from tl_keras import evaluate, storage
+from tl_keras.job import evaluating
 
 
 @pytest.fixture
@@ -173,6 +174,31 @@ def test_what_cannot_be_is_one_line(flag, trained, capsys):
     assert evaluate.main(arguments) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
+
+
+def test_what_rounding_decides_is_told(trained, tmp_path, monkeypatch, capsys):
+    """As on a device on which answers move by half a nat."""
+    result, colors = trained
+    monkeypatch.setattr(evaluating, "movement_of", lambda *_: 0.5)
+    arguments = [f"--model={result.version}", f"--dataset={colors}"]
+    assert evaluate.main([*arguments, f"--output_dir={tmp_path}"]) == 0
+    found = metrics_of(tmp_path)["rounding"]
+    with open(tmp_path / "predictions.csv", encoding="utf-8") as stream:
+        ids = [row.split(",")[0] for row in stream][1:]
+    assert found["movement"] == 0.5
+    # Two classes within a nat: between 0.27 and 0.73.
+    assert 0 < found["ties"] <= 24
+    assert set(found["tied_pictures"]) <= set(ids)
+    printed = capsys.readouterr().out
+    assert f"here; {found['ties']} pictures are right or wrong by" in printed
+
+
+def test_where_answers_are_exact_nothing_is_told(trained, tmp_path, capsys):
+    result, colors = trained
+    arguments = [f"--model={result.version}", f"--dataset={colors}"]
+    assert evaluate.main([*arguments, f"--output_dir={tmp_path}"]) == 0
+    assert metrics_of(tmp_path)["rounding"] is None
+    assert "rounding" not in capsys.readouterr().out
 
 
 def test_a_runs_own_record_is_not_overwritten(trained, capsys):

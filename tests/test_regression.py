@@ -6,15 +6,16 @@ import json
 import os
 import shutil
 
+import jobs
 import numpy as np
 import pytest
 import test_runtimes
-from conftest import write_picture
 from run_folders import Page
 
-from tl_keras import TransferConfig, job, run, runtimes
+from tl_keras import TransferConfig, run, runtimes
 from tl_keras.data import Examples, Images, ImageSplits
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
+from tl_keras.job import stages, transfer
 from tl_keras.job.regression import Acceptance
 from tl_keras.pixels import Decoding
 from tl_keras.runtimes import converting
@@ -53,6 +54,11 @@ class Stub(Version):
     """An earlier version that answers what it is told to."""
 
     predicted: tuple = ()
+    moves: float = 0.0
+
+    def movement(self, pictures, answers):
+        assert len(pictures) == len(answers) == 6
+        return self.moves
 
     def ask(self, pictures):
         asked = [picture.decode() for picture in pictures]
@@ -60,14 +66,16 @@ class Stub(Version):
         return rows_for(self.predicted[: len(asked)])
 
 
-def acceptance(tmp_path, said, names=NAMES, **values) -> Acceptance:
+def acceptance(tmp_path, said, names=NAMES, moves=0.0, **values) -> Acceptance:
     accept = Acceptance(
         TransferConfig(
             dataset="digits", output_dir=str(tmp_path / "out"), **values
         )
     )
     if said is not None:
-        accept.earlier = Stub(tmp_path / "pets" / "3", names, tuple(said))
+        accept.earlier = Stub(
+            tmp_path / "pets" / "3", names, predicted=tuple(said), moves=moves
+        )
     return accept
 
 
@@ -84,11 +92,11 @@ def test_a_version_that_is_worse_is_not_taken(tmp_path):
     )
     assert read(tmp_path / "out/run/changed.csv") == [
         {"id": "dog/1.jpg", "label": "dog", "old": "dog", "new": "eel",
-         "change": "lost"},
+         "change": "lost", "tie": ""},
         {"id": "dog/4.jpg", "label": "dog", "old": "dog", "new": "cat",
-         "change": "lost"},
+         "change": "lost", "tie": ""},
         {"id": "eel/5.jpg", "label": "eel", "old": "cat", "new": "eel",
-         "change": "won"},
+         "change": "won", "tie": ""},
     ]  # fmt: skip
     found = accept.numbers["regression"]
     assert found["version"] == "pets/3"
@@ -107,6 +115,52 @@ def test_one_that_is_as_good_or_better_is_taken(tmp_path, capsys):
     assert "(1 won, 1 lost, McNemar p = 1); lost: dog/1.jpg (dog" in printed
     accept(images_of(), rows_for(LABELS))
     assert len(read(tmp_path / "out/run/changed.csv")) == 1
+
+
+def nearly(rows: np.ndarray, row: int, first: int, second: int) -> np.ndarray:
+    """The same, with two classes of a row all but alike."""
+    rows = rows.copy()
+    rows[row] = 0.01
+    rows[row, [first, second]] = 0.4951, 0.4949
+    return rows
+
+
+@pytest.mark.parametrize("whose", ["new", "earlier", "nobody's"])
+def test_what_rounding_decides_makes_no_version_worse(tmp_path, capsys, whose):
+    """The earlier one has all right; the new one has dog/1 wrong by a hair."""
+    accept = acceptance(
+        tmp_path, LABELS, moves=1.1 if whose == "earlier" else 0.0
+    )
+    answers = rows_for([0, 2, 2, 0, 1, 2])
+    if whose == "new":
+        answers = nearly(answers, 1, 2, 1)
+    movement = 0.001 if whose == "new" else 0.0
+    if whose == "nobody's":
+        with pytest.raises(NotPublishedError, match="0 won, 1 lost, McNemar"):
+            accept(images_of(), answers, movement)
+        return
+    accept(images_of(), answers, movement)
+    printed = capsys.readouterr().out
+    assert "(0 won, 1 lost, 1 of these within rounding, McNemar" in printed
+    assert "lost: dog/1.jpg (dog, now eel, within rounding)" in printed
+    (row,) = read(tmp_path / "out/run/changed.csv")
+    assert (row["change"], row["tie"]) == ("lost", "tie")
+    found = accept.numbers["regression"]
+    assert (found["ties"], found["first_only"]) == (1, 1)
+    assert found["movement_of_new"] == movement
+    if whose == "earlier":
+        return  # It could have said anything of any picture.
+    with pytest.raises(NotPublishedError, match="0 won, 2 lost, 1 of these"):
+        worse = answers.copy()
+        worse[0] = 0.001, 0.0001, 0.99
+        accept(images_of(), worse, movement)
+
+
+def test_what_was_not_read_is_no_tie(tmp_path):
+    accept = acceptance(tmp_path, [None, 1, 2, 0, 1, 2], moves=50.0)
+    accept(images_of(), rows_for(LABELS))
+    (row,) = read(tmp_path / "out/run/changed.csv")
+    assert (row["old"], row["tie"]) == ("", "")
 
 
 def test_classes_are_matched_by_name_not_by_place(tmp_path):
@@ -178,35 +232,21 @@ def test_nothing_asked_is_nothing_done(tmp_path):
     assert accept.numbers == {}
 
 
-@pytest.fixture(scope="module")
-def first(tiny_network, tmp_path_factory) -> tuple:
-    """A run that has all six test pictures right: (configuration, result)."""
-    folder = tmp_path_factory.mktemp("first")
-    for color, name in enumerate(("blue_not", "green")):
-        for number in range(12):
-            file = folder / "colors" / name / f"{number}.png"
-            write_picture(file, 100 * color + number, color)
-    config = TransferConfig(
-        dataset=str(folder / "colors"),
-        backbone=str(tiny_network),
-        output_dir=str(folder / "out"),
-        head_epochs=12,
-        fine_tune_epochs=0,
-        batch_size=6,
-        val_fraction=0.25,
-        test_fraction=0.25,
-    )
-    result = run(config)
-    assert result.metrics["test"]["accuracy"] == 1.0
-    return config, result
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """The new version is not asked in other processes, the old one is."""
+    jobs.use(monkeypatch, jobs.QUICK.replacing(jobs.record, stages.record))
 
 
 @pytest.fixture
-def again(first, tmp_path) -> TransferConfig:
-    """The same settings, in a copy of what the first run left."""
-    config, _ = first
-    shutil.copytree(config.output_dir, tmp_path / "out")
-    return dataclasses.replace(config, output_dir=str(tmp_path / "out"))
+def again(finished, tmp_path) -> TransferConfig:
+    """The same settings, in a copy of what a run left that has all right."""
+    assert finished.result.metrics["test"]["accuracy"] == 1.0
+    shutil.copytree(finished.config.output_dir, tmp_path / "out")
+    return dataclasses.replace(
+        finished.config, output_dir=str(tmp_path / "out"), fine_tune_epochs=0,
+        compare_scratch=False,
+    )  # fmt: skip
 
 
 def flags(config: TransferConfig, **values) -> list[str]:
@@ -307,7 +347,7 @@ def refused_before_training(config, monkeypatch, *more) -> int:
     def never(*_):
         raise AssertionError("trained")
 
-    monkeypatch.setattr(job, "train", never)
+    jobs.use(monkeypatch, jobs.QUICK.replacing(stages.fit, never))
     code = main([*flags(config), "--restart", *more])
     assert not (config.run_folder() / "run.1").exists()
     return code
@@ -387,7 +427,7 @@ def test_a_file_that_fails_its_gate_is_told_after_all_is_saved(
 
     monkeypatch.setattr(runtimes, "convert", spoiled)
     # Before training it would be called too, for other weights.
-    monkeypatch.setattr(job, "refuse_unconvertible", lambda _: None)
+    monkeypatch.setattr(transfer, "refuse_unconvertible", lambda _: None)
     assert main([*flags(again), "--restart", "--export=saved_model,onnx"]) == 6
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
@@ -411,10 +451,8 @@ def test_missing_libraries_are_told_before_the_data_is_read(
     monkeypatch.setattr(
         runtimes.targets.importlib.util, "find_spec", lambda _: None
     )
-    monkeypatch.setattr(job, "prepare", None)
-    code = refused_before_training(
-        again, monkeypatch, "--export=saved_model,onnx"
-    )
+    jobs.use(monkeypatch, jobs.QUICK._replace(prepare=None))
+    code = main([*flags(again), "--restart", "--export=saved_model,onnx"])
     assert code == 4
     err = capsys.readouterr().err
     assert 'pip install "tl_keras[onnx]", or leave onnx out' in err

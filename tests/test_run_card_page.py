@@ -261,6 +261,30 @@ def test_every_number_on_the_page_is_in_metrics(kind, tmp_path):
     assert "12,345.678" not in known  # The test can fail.
 
 
+def test_rounding_and_what_it_changes_is_told(tmp_path):
+    folder = make_run(tmp_path)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["export"] |= {
+        "largest_difference": 2.4e-07,
+        "rounding": {
+            "largest_difference": 0.0073, "mean_difference": 0.0011,
+            "movement": 0.031, "changed": 1,
+            "changed_pictures": [
+                {"id": "<b>x</b>.jpg", "evaluation": "cat", "export": "dog"}
+            ],
+        },
+    }  # fmt: skip
+    run_card.write_metrics(folder / "metrics.json", metrics)
+    page, text, metrics = page_of(folder)
+    assert_safe(page, text)
+    markdown = (folder / "report.md").read_text(encoding="utf-8")
+    for shown in (page.text.replace("\xa0", " "), markdown):
+        assert "2.4e-07" in shown
+        assert "0.0073 from the evaluation" in shown
+        assert "changes 1 predicted class" in shown
+        assert "(cat, in the export dog)" in shown
+
+
 def test_earlier_versions_and_other_runtimes_have_their_place(tmp_path):
     folder = make_run(tmp_path)
     metrics = json.loads((folder / "metrics.json").read_text())

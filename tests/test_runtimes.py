@@ -14,6 +14,7 @@ from tl_keras.classifier import build_classifier, probabilities_model
 from tl_keras.errors import ConfigError, MachineError
 from tl_keras.runtimes import TABLE, Split, converting, gate, targets
 from tl_keras.runtimes.gate import Expected, judge
+from tl_keras.servable import Movement
 
 NAMES = ["apple", "Birne", "čerešňa"]
 ALL = tuple(TABLE.values())
@@ -370,6 +371,29 @@ def test_verdicts(case):
         assert verdict.changed == 4
         assert verdict.largest_difference == pytest.approx(0.65, abs=1e-5)
         assert verdict.mean_difference == pytest.approx(0.013, abs=1e-5)
+
+
+def test_a_network_that_rounds_widens_its_files_limits():
+    """Its own answers move by as much, and near ties are told as such."""
+    ids = [str(number) for number in range(200)]
+    near = SURE.copy()
+    for row in range(3):
+        near[row] = 0.02
+        first, second = RIGHT[row], (RIGHT[row] + 1) % 3
+        near[row, [first, second]] = 0.4901, 0.4899
+    turned = near.copy()
+    for row in range(3):
+        pair = [RIGHT[row], (RIGHT[row] + 1) % 3]
+        turned[row, pair] = near[row, pair[::-1]]
+    still = judge(TABLE["onnx"], turned, Expected(ids, RIGHT, near, NAMES))
+    assert "3 of 200 pictures fewer are right, allowed is 1" in still.refusal
+    assert still.ties == 0
+    moves = Movement(1e-4, 3e-4, 1e-3)
+    expected = Expected(ids, RIGHT, near, NAMES, moves)
+    found = judge(TABLE["onnx"], turned, expected)
+    assert (found.refusal, found.ties, found.changed) == ("", 3, 3)
+    far = judge(TABLE["onnx"], turned + 0.002, expected)
+    assert "differs by 0.0022, allowed is 0.0012" in far.refusal
 
 
 def test_a_file_of_other_classes_is_refused(model, tmp_path, monkeypatch):

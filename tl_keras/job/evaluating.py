@@ -25,14 +25,22 @@ from tl_keras.data import (
     list_dataset,
     names_of_skips,
 )
-from tl_keras.errors import DataError, MachineError
+from tl_keras.errors import DataError, MachineError, NotPublishedError
 from tl_keras.evaluation import Evaluation, count_probabilities
 from tl_keras.inference import MOST_BYTES, Loaded
 from tl_keras.job.checking import check_writable
 from tl_keras.job.run_lock import alone_in
-from tl_keras.servable import Export, inspect_export
+from tl_keras.servable import (
+    PREFIX,
+    Export,
+    inspect_export,
+    movement_of,
+    near_ties,
+)
 
 ALL = "all"
+MEASURED = 8  # pictures, for how far rounding moves the answers
+MOST_NAMED = 20  # pictures that rounding decides
 
 
 def evaluate_with(config: EvaluateConfig) -> dict:
@@ -71,6 +79,7 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     if faults:
         raise DataError([*names_of_skips(listing), *faults])
     metrics = numbers(export, listing, evaluation)
+    metrics["rounding"] = rounding(export, listing, evaluation)
     print(summary(metrics, names_of_skips(listing)), flush=True)
     if config.output_dir:
         folder = pathlib.Path(config.output_dir)
@@ -195,6 +204,38 @@ def numbers(export: Export, listing: Listing, evaluation: Evaluation) -> dict:
     }
 
 
+def rounding(
+    export: Export, listing: Listing, evaluation: Evaluation
+) -> dict | None:
+    """What rounding on this device decides; None where answers are exact.
+
+    A version that was trained on another device, or is asked in bfloat16, has
+    a few pictures right here and wrong there; that is no change of it.
+    """
+    (examples,) = listing.splits.values()
+    some = range(min(MEASURED, len(examples)))
+    pictures = [_read(examples, row)[0] for row in some]
+    answers = evaluation.probabilities
+    try:
+        movement = movement_of(
+            export.graph, export.folder, pictures, answers[: len(some)]
+        )
+    except NotPublishedError as error:
+        words = str(error).removeprefix(PREFIX)
+        print(f"warning: rounding is not measured: {words}", file=sys.stderr)
+        return None
+    if not movement:
+        return None
+    near = near_ties(answers, movement)
+    could_be_right = near[np.arange(len(answers)), evaluation.labels]
+    ties = np.flatnonzero(could_be_right & (near.sum(axis=-1) > 1))
+    return {
+        "movement": movement,
+        "ties": len(ties),
+        "tied_pictures": [examples.ids[row] for row in ties[:MOST_NAMED]],
+    }
+
+
 def write_record(
     folder: pathlib.Path,
     metrics: dict,
@@ -236,4 +277,13 @@ def summary(metrics: dict, skipped: Sequence[str]) -> str:
         f"{test['examples']:,} pictures of {data['split']}, macro-F1 "
         f"{test['macro_f1']:.3f}, loss {test['loss']:.4f}"
     )
+    found = metrics["rounding"]
+    if found:
+        lines.append(
+            f"rounding: moves a probability's logarithm by up to "
+            f"{found['movement']:.2g} here; {found['ties']:,} pictures are "
+            "right or wrong by that alone"
+            + f": {', '.join(found['tied_pictures'])}"
+            * bool(found["ties"])
+        )
     return pages.escape_lines(lines)

@@ -125,6 +125,7 @@ def _numbers(result: Result) -> dict:
         "largest_difference": None,
         "mean_difference": None,
         "changed": None,
+        "ties": None,
         "refused": result.refusal or None,
     }
     verdict = result.verdict
@@ -132,6 +133,7 @@ def _numbers(result: Result) -> dict:
         numbers |= {
             "accuracy": verdict.accuracy,
             "changed": verdict.changed,
+            "ties": verdict.ties,
         }
         # An answer that is no number is no JSON either; `refused` says it.
         if np.isfinite(verdict.mean_difference):

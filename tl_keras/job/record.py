@@ -28,6 +28,7 @@ from tl_keras.servable import LABELS_FILE, Passed, labels_text
 # Bytes on disk for one float32 parameter: one in the SavedModel, one in
 # model.keras.
 BYTES_PER_PARAMETER = 8
+MOST_PRINTED = 5  # pictures that rounding gives another class
 
 
 def collect(
@@ -68,6 +69,7 @@ def collect(
                 "version": int(version.name),
                 "signatures": signatures(version),
                 "largest_difference": passed.difference,
+                "rounding": passed.rounding and passed.rounding.numbers(),
                 "warm_up_requests": passed.warm_ups,
             },
         }
@@ -295,6 +297,21 @@ def in_words(file: dict) -> str:
     )
 
 
+def rounding_in_words(found: dict | None) -> list[str]:
+    """The predicted classes that rounding changed, if it changed any."""
+    if not found or not found["changed"]:
+        return []
+    named = ", ".join(
+        f"{row['id']} ({row['evaluation']}, in the export {row['export']})"
+        for row in found["changed_pictures"][:MOST_PRINTED]
+    )
+    more = ", ..." * (found["changed"] > MOST_PRINTED)
+    return [
+        f"rounding: {found['changed']:,} test pictures are of another class "
+        f"in the export than in the evaluation: {named}{more}"
+    ]
+
+
 def summary(metrics: dict, version: pathlib.Path, folder: pathlib.Path) -> str:
     """The lines printed at the end: what transfer bought, and where it is."""
     names = {"head": "frozen backbone", "fine_tune": "fine-tuned"}
@@ -316,6 +333,7 @@ def summary(metrics: dict, version: pathlib.Path, folder: pathlib.Path) -> str:
         f"test accuracy: {test['accuracy']:.4f} on {test['examples']:,} "
         f"pictures, loss {test['loss']:.4f}",
         f"export: {version} (loaded and checked in a fresh process)",
+        *rounding_in_words(metrics["export"]["rounding"]),
         *(
             f"{name}: {in_words(file)}"
             for name, file in metrics.get("runtimes", {}).items()

@@ -8,7 +8,8 @@ In: the settings, and a new export's own answers to the test split. Out:
 nothing, or NotPublishedError. An earlier version is asked the very same
 pictures, through the loader, in a process of its own. Worse is: fewer of them
 right. How sure that is, McNemar's test says beside it; one that is as good
-passes.
+passes. A picture is a tie where rounding on this device could give either
+version the other's answer; no version is worse by those it lost so.
 """
 
 import csv
@@ -22,11 +23,20 @@ from tl_keras import atomic, run_card
 from tl_keras.config import TransferConfig, newest_version
 from tl_keras.data import Examples, ImageSplits
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
-from tl_keras.servable import PREFIX, Version, open_version, run_of
+from tl_keras.servable import (
+    PREFIX,
+    Version,
+    near_ties,
+    open_version,
+    run_of,
+)
 
 CHANGED_FILE = "changed.csv"
 MOST_PRINTED = 5  # of the pictures that the new version gets wrong
 MOST_NAMES = 5  # of classes, in a message
+MEASURED = 8  # pictures, for how far rounding moves an earlier version
+COLUMNS = ("id", "label", "old", "new", "change", "tie")
+TIE = "tie"  # what rounding decides
 UNREAD = ""  # the prediction for a picture that a version cannot read
 
 
@@ -79,12 +89,18 @@ class Acceptance:
                 f"labels.txt has {len(images.class_names)} - name another"
             )
 
-    def __call__(self, images: ImageSplits, probabilities: np.ndarray) -> None:
+    def __call__(
+        self,
+        images: ImageSplits,
+        probabilities: np.ndarray,
+        movement: float = 0.0,
+    ) -> None:
         """Takes an export, or says why not.
 
         Args:
             images: the data; its test split was asked.
             probabilities: the export's answers, (n, num_classes).
+            movement: how far rounding moves a logarithm of them, in nats.
 
         Raises:
             NotPublishedError: with each reason.
@@ -96,7 +112,9 @@ class Acceptance:
         if self.min_accuracy is not None:
             reasons += self._too_low(float((says == labels).mean()))
         if self.earlier is not None:
-            reasons += self._worse(examples, labels, says)
+            reasons += self._worse(
+                examples, names, Answers(names, probabilities, movement)
+            )
         if reasons:
             raise NotPublishedError([f"not published: {r}" for r in reasons])
 
@@ -108,38 +126,74 @@ class Acceptance:
         return [f"test accuracy {accuracy:.4f}, --min_accuracy={least:g}"]
 
     def _worse(
-        self, examples: Examples, labels: np.ndarray, says: np.ndarray
+        self, examples: Examples, names: np.ndarray, new: "Answers"
     ) -> list[str]:
-        said = self._earlier_answers(examples)
-        rows = _changed(examples.ids, labels, said, says)
+        labels, old = names[examples.labels], self._earlier_answers(examples)
+        rows = _changed(examples.ids, labels, old, new)
         _write_rows(self.file, rows)
-        counts = run_card.paired_counts(labels, said, says)
+        counts = run_card.paired_counts(labels, old.says, new.says)
         found = {
             # Its folders tell names, and are in run.flags.
             "version": os.path.join(*self.earlier.folder.parts[-2:]),
             "examples": len(labels),
-            "accuracy": float((said == labels).mean()),
-            "accuracy_of_new": float((says == labels).mean()),
-            "unread": int((said == UNREAD).sum()),
+            "accuracy": float((old.says == labels).mean()),
+            "accuracy_of_new": float((new.says == labels).mean()),
+            "unread": int((old.says == UNREAD).sum()),
             "changed": len(rows),
+            "ties": sum(row["tie"] == TIE for row in rows),
+            "movement": old.movement,
+            "movement_of_new": new.movement,
             **counts,
             **run_card.paired_comparison(counts),
         }
         self._note(**found)
         told = f"{self.earlier.folder} {in_words(found)}{_lost(rows)}"
-        if counts["second_only"] < counts["first_only"]:
+        surely_lost = sum(
+            row["change"] == "lost" and row["tie"] != TIE for row in rows
+        )
+        if counts["second_only"] < surely_lost:
             return [f"worse than {told}; all that changed: {self.file}"]
         print(f"not worse than {told}", flush=True)
         return []
 
-    def _earlier_answers(self, examples: Examples) -> np.ndarray:
-        """Predicted class names of the test split, by the earlier version."""
+    def _earlier_answers(self, examples: Examples) -> "Answers":
+        """What the earlier version says of the test split."""
         answers = self.earlier.ask(map(examples.read, range(len(examples))))
-        said = np.array(self.earlier.class_names)[answers.argmax(axis=-1)]
-        return np.where(answers.any(axis=-1), said, UNREAD)
+        some = range(min(MEASURED, len(examples)))
+        movement = self.earlier.movement(
+            [examples.read(row) for row in some], answers[: len(some)]
+        )
+        names = np.array(self.earlier.class_names)
+        return Answers(names, answers, movement)
 
     def _note(self, **numbers) -> None:
         self.numbers.setdefault("regression", {}).update(numbers)
+
+
+class Answers:
+    """What a version says of some pictures.
+
+    Args:
+        names: of its classes.
+        probabilities: (n, num_classes); zeros for what it could not read.
+        movement: how far rounding moves a logarithm of them, in nats.
+
+    Attributes:
+        says: name of the class, UNREAD where it could not.
+    """
+
+    def __init__(
+        self, names: np.ndarray, probabilities: np.ndarray, movement: float
+    ):
+        self.movement = movement
+        said = names[probabilities.argmax(axis=-1)]
+        self.says = np.where(probabilities.any(axis=-1), said, UNREAD)
+        self._column = {str(name): i for i, name in enumerate(names)}
+        self._near = near_ties(probabilities, movement)
+
+    def could_say(self, row: int, name: str) -> bool:
+        """Whether rounding could have made it say so."""
+        return name != UNREAD and bool(self._near[row, self._column[name]])
 
 
 def _earlier_version(named: str, run_id: str) -> Version | None:
@@ -176,35 +230,45 @@ def in_words(found: dict) -> str:
         f"on the same {found['examples']:,} test pictures: "
         f"{found['accuracy']:.4f} there, {found['accuracy_of_new']:.4f} here "
         f"({found['second_only']:,} won, {found['first_only']:,} lost, "
-        f"McNemar p = {found['p_value']:.3g})"
+        f"{_ties(found['ties'])}McNemar p = {found['p_value']:.3g})"
     )
+
+
+def _ties(count: int) -> str:
+    """How many of the changed ones say nothing, in words."""
+    return f"{count:,} of these within rounding, " * bool(count)
 
 
 def _lost(rows: Sequence[dict]) -> str:
     """The first pictures that the earlier version had right."""
     lost = [row for row in rows if row["change"] == "lost"]
     some = ", ".join(
-        f"{row['id']} ({row['label']}, now {row['new']})"
+        f"{row['id']} ({row['label']}, now {row['new']}"
+        f"{', within rounding' * bool(row['tie'])})"
         for row in lost[:MOST_PRINTED]
     )
     return f"; lost: {some}{', ...' * (len(lost) > MOST_PRINTED)}" * bool(lost)
 
 
 def _changed(
-    ids: Sequence[str], labels: np.ndarray, said: np.ndarray, says: np.ndarray
+    ids: Sequence[str], labels: np.ndarray, old: Answers, new: Answers
 ) -> list[dict]:
     """A row for each picture that is answered otherwise."""
-    return [
-        {
-            "id": id_,
-            "label": label,
-            "old": old,
-            "new": new,
-            "change": _change(label, old, new),
-        }
-        for id_, label, old, new in zip(ids, labels, said, says, strict=True)
-        if old != new
-    ]
+    rows = []
+    for row in np.flatnonzero(old.says != new.says):
+        label, said, says = labels[row], old.says[row], new.says[row]
+        tie = new.could_say(row, said) or old.could_say(row, says)
+        rows.append(
+            {
+                "id": ids[row],
+                "label": label,
+                "old": said,
+                "new": says,
+                "change": _change(label, said, says),
+                "tie": TIE * tie,
+            }
+        )
+    return rows
 
 
 def _change(label: str, old: str, new: str) -> str:
@@ -215,7 +279,7 @@ def _change(label: str, old: str, new: str) -> str:
 
 
 def _write_rows(path: pathlib.Path, rows: Sequence[dict]) -> None:
-    """id,label,old,new,change."""
+    """id,label,old,new,change,tie."""
     with (
         atomic.replacing(path) as temporary,
         open(
@@ -223,6 +287,6 @@ def _write_rows(path: pathlib.Path, rows: Sequence[dict]) -> None:
             errors="backslashreplace",
         ) as stream,
     ):  # fmt: skip
-        writer = csv.DictWriter(stream, ["id", "label", "old", "new", "change"])
+        writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)

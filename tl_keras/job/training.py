@@ -39,7 +39,7 @@ from tl_keras.phases import (
     get_variables,
     set_variables,
 )
-from tl_keras.servable import BATCH, Evaluated, Passed, publish
+from tl_keras.servable import Evaluated, Passed, publish
 
 GOLDEN_PICTURES = 5  # an odd number, asked one by one and all at once
 
@@ -258,14 +258,6 @@ def export(
     """
     images = prepared.images
     examples = images.test.examples
-    if prepared.config.precision != "float32":
-        # Stored activations are rounded at other places than the whole
-        # network's, which is what is exported.
-        evaluation = evaluate_classifier(
-            prepared.model,
-            images.test.batches(BATCH),
-            class_names=images.class_names,
-        )
     step = max(1, len(examples) // GOLDEN_PICTURES)
     golden = range(0, len(examples), step)[:GOLDEN_PICTURES]
     folder, passed = publish(
@@ -278,7 +270,9 @@ def export(
             examples.ids, examples.read, evaluation.probabilities
         ),
         run_id=run_id,
-        accept=lambda passed: accept(images, passed.probabilities),
+        accept=lambda passed: accept(
+            images, passed.probabilities, passed.movement
+        ),
     )
     # float64, so that rows sum to 1 to the last digit that is printed.
     answers = passed.probabilities.astype(np.float64)

@@ -105,8 +105,12 @@ def _mistakes(metrics: Mapping) -> list[str]:
 
 
 def _publishing(metrics: Mapping) -> list[str]:
-    """What an earlier version said, and the files for other runtimes."""
+    """Rounding, an earlier version, and the files for other runtimes."""
     lines = []
+    told = words.rounding(metrics.get("export") or {})
+    if told:
+        lines += ["## Rounding", ""]
+        lines += [*(f"- {plain(line)}" for line in told), ""]
     if "regression" in metrics:
         told = words.regression(metrics["regression"])
         lines += ["## Against an earlier version", ""]

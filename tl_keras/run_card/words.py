@@ -6,6 +6,7 @@ are percent with one digit, differences are points of percent.
 
 from collections.abc import Mapping, Sequence
 
+MOST_CHANGED = 5  # pictures that are named
 PHASES = {
     "head": "frozen backbone",
     "fine_tune": "fine-tuned",
@@ -84,6 +85,7 @@ def regression(found: Mapping) -> list[str]:
             "had to be right."
         )
     if "version" in found:
+        ties = f", {found.get('ties', 0):,} of them by rounding alone"
         unread = f", of which it read {found['unread']:,} not"
         lines.append(
             f"Version {found['version']} has "
@@ -92,9 +94,41 @@ def regression(found: Mapping) -> list[str]:
             f"{percent(found['accuracy_of_new'])}: {found['second_only']:,} "
             f"won, {found['first_only']:,} lost, {p_value(found['p_value'])} "
             f"by McNemar's exact test. {found['changed']:,} are answered "
-            "otherwise; changed.csv has each."
+            f"otherwise{ties * bool(found.get('ties'))}; changed.csv has each."
         )
     return lines
+
+
+def rounding(export: Mapping) -> list[str]:
+    """How far an export's answers are from the model's, and from here."""
+    found = export.get("rounding")
+    if not found:
+        return []
+    lines = [
+        f"In float32 on the CPU the export is the model to "
+        f"{small(export['largest_difference'])} of a probability. On the "
+        f"device and in the precision of this run its answers to the test "
+        f"pictures are up to {small(found['largest_difference'])} from the "
+        f"evaluation, where rounding moves the model's own by "
+        f"{small(found['movement'])} (natural logarithm)."
+    ]
+    if found["changed"]:
+        named = "; ".join(
+            f"{row['id']} ({row['evaluation']}, in the export {row['export']})"
+            for row in found["changed_pictures"][:MOST_CHANGED]
+        )
+        more = ", ..." * (found["changed"] > MOST_CHANGED)
+        lines.append(
+            f"That changes {found['changed']:,} predicted "
+            f"class{'es' * (found['changed'] > 1)}, and the numbers here are "
+            f"the export's: {named}{more}."
+        )
+    return lines
+
+
+def small(value: float) -> str:
+    """0.00071234 -> "0.00071"; a difference, with two digits."""
+    return f"{value:.2g}"
 
 
 def reasons(metrics: Mapping) -> list[str]:

@@ -157,11 +157,9 @@ def write_files(
     """
     folder = pathlib.Path(folder)
     plain = in_float32(model)
+    answers, movement = answers_of(plain, split.batches())
     expected = Expected(
-        split.ids,
-        split.labels,
-        answers_of(plain, split.batches()),
-        split.class_names,
+        split.ids, split.labels, answers, split.class_names, movement
     )
     with tempfile.TemporaryDirectory() as scratch:
         place = pathlib.Path(scratch)

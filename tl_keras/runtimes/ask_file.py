@@ -1,6 +1,6 @@
 """A process of its own: asks a file through the runtime it was made for.
 
-    python -I ask_file.py MODEL-FILE ANSWERS.npz PLACES-AS-JSON KIND BATCH
+    python -I ask_file.py PLACES-AS-JSON MODEL-FILE ANSWERS.npz KIND BATCH
 
 No TensorFlow: LiteRT's interpreter ("tflite") or ONNX Runtime ("onnx") alone.
 It reads pictures from standard input, each as size x size x 3 bytes with their
@@ -12,14 +12,14 @@ import json
 import os
 import sys
 
-sys.path += [p for p in json.loads(sys.argv[3]) if p not in sys.path]
+sys.path += [p for p in json.loads(sys.argv[1]) if p not in sys.path]
 
 import numpy as np
 
 PIXELS, PROBABILITIES = "pixels", "probabilities"
 
 
-def main(file, answers, _, kind, batch) -> None:
+def main(_, file, answers, kind, batch) -> None:
     """Answers everything; any fault ends the process."""
     ask = {"tflite": litert, "onnx": onnx_runtime}[kind](file)
     rows = [ask(pictures) for pictures in batches(int(batch))]

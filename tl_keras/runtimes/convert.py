@@ -1,6 +1,6 @@
 """A process of its own: makes files for other runtimes of a SavedModel.
 
-    python -I convert.py FOLDER FAULTS.json PLACES-AS-JSON
+    python -I convert.py PLACES-AS-JSON FOLDER FAULTS.json
 
 A converter may fill standard error with pages, hold twice the model in memory,
 or end the process; here none of it is the run's.
@@ -19,7 +19,7 @@ import shutil
 import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-sys.path += [p for p in json.loads(sys.argv[3]) if p not in sys.path]
+sys.path += [p for p in json.loads(sys.argv[1]) if p not in sys.path]
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +32,7 @@ XLA = "_XlaMustCompile"
 MOST_LETTERS = 300  # of a reason
 
 
-def main(folder: str, faults: str, _: str) -> None:
+def main(_: str, folder: str, faults: str) -> None:
     """Makes each file; one that fails hinders no other."""
     place = pathlib.Path(folder)
     targets = json.loads((place / "targets.json").read_text(encoding="utf-8"))

@@ -17,17 +17,18 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.classifier import (
-    inference,
     inner_layers,
     probabilities_model,
     set_precision,
 )
 from tl_keras.errors import NotPublishedError
 from tl_keras.runtimes.targets import Target
+from tl_keras.servable import Movement, Reference, measure
 from tl_keras.servable.children import PREFIX, fresh_python
 
 HERE = pathlib.Path(__file__).parent
 INPUT, OUTPUT, SIGNATURE = "pixels", "probabilities", "serving_default"
+MEASURED = 5  # pictures, for how far rounding moves the model's own answers
 # int8 of a large network asks it 100 pictures one by one, in slow kernels.
 SECONDS = 3600
 # Converters give no memory back before they end: of a larger network each file
@@ -69,7 +70,6 @@ def _converted(targets: Sequence[Target], folder: pathlib.Path) -> dict:
     faults = folder / "faults.json"
     try:
         with fresh_python(HERE / "convert.py", folder, faults) as process:
-            process.send(())
             process.finish("the converter", SECONDS)
     except NotPublishedError as error:
         # It took all files with it, also those that it had made.
@@ -91,14 +91,25 @@ def in_float32(model: keras.Model) -> keras.Model:
     return keras.Model(inputs, copy.call(inputs), name=model.name)
 
 
-def answers_of(model: keras.Model, batches: Iterable) -> np.ndarray:
-    """Probabilities of all pictures, as every file should give them."""
-    run = inference(probabilities_model(model))
+def answers_of(
+    model: keras.Model, batches: Iterable[np.ndarray]
+) -> tuple[np.ndarray, Movement]:
+    """Probabilities of all pictures, as every file should give them.
+
+    Returns:
+        They, float32 (n, num_classes); and how far rounding moves those of
+        the first few.
+    """
+    reference = Reference(model)
     kept = tf.config.experimental.tensor_float_32_execution_enabled()
     # On a GPU it would round what is multiplied to 10 bits; no file does.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        return np.concatenate([run(batch) for batch in batches])
+        answers, some = [], None
+        for batch in batches:
+            some = batch[:MEASURED] if some is None else some
+            answers.append(reference.here(batch)["probabilities"])
+        return np.concatenate(answers), measure(reference, some)
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(kept)
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tl_keras.runtimes.targets import Target
+from tl_keras.servable import SPREAD, STILL, Movement, near_ties
 from tl_keras.servable.children import BATCH, fresh_python
 
 HERE = pathlib.Path(__file__).parent
@@ -29,12 +30,14 @@ class Expected:
         labels: int (n,), index into the class names.
         probabilities: the model's, in float32 arithmetic, (n, num_classes).
         class_names: in the order of the probabilities.
+        movement: how far rounding moves the model's own answers.
     """
 
     ids: Sequence[str]
     labels: np.ndarray
     probabilities: np.ndarray
     class_names: Sequence[str]
+    movement: Movement = STILL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Verdict:
             where an answer is no number.
         mean_difference: over pictures, of each one's largest.
         changed: pictures whose predicted class is another.
+        ties: of these, those for which rounding could give the model the
+            file's answer; none is lost by it.
         refusal: why it may not be used, with the worst picture; "" if it may.
     """
 
@@ -54,6 +59,7 @@ class Verdict:
     largest_difference: float
     mean_difference: float
     changed: int
+    ties: int
     refusal: str
 
 
@@ -91,30 +97,41 @@ def judge(target: Target, found: np.ndarray, expected: Expected) -> Verdict:
     apart = np.nan_to_num(apart, nan=np.inf, posinf=np.inf)
     said, says = want.argmax(axis=-1), found.argmax(axis=-1)
     right = int((says == labels).sum())
+    near = near_ties(want, expected.movement.nats)
+    ties = (said != says) & near[np.arange(len(says)), says]
     lost = int((said == labels).sum()) - right
-    reasons = _reasons(target, apart, lost)
+    lost -= int((ties & (said == labels)).sum())
+    reasons = _reasons(target, apart, lost, expected.movement)
     return Verdict(
         right / len(labels),
         float(apart.max()),
         float(apart.mean()),
         int((said != says).sum()),
+        int(ties.sum()),
         reasons and f"{reasons}; {_worst(apart, said, says, expected)}",
     )
 
 
-def _reasons(target: Target, apart: np.ndarray, lost: int) -> str:
-    """What is beyond the target's limits, with them; "" if nothing is."""
+def _reasons(
+    target: Target, apart: np.ndarray, lost: int, movement: Movement
+) -> str:
+    """What is beyond the target's limits, with them; "" if nothing is.
+
+    A network that rounds inside, or a device, moves its own answers; a file
+    may be as far from them as two ways of computing the same.
+    """
     reasons = []
     largest, mean = float(apart.max()), float(apart.mean())
-    if target.largest is not None and largest > target.largest:
+    own = SPREAD * movement.here
+    if target.largest is not None and largest > max(target.largest, own):
         reasons.append(
             f"a probability differs by {largest:.2g}, allowed is "
-            f"{target.largest:g}"
+            f"{max(target.largest, own):.2g}"
         )
-    if mean > target.mean:
+    if mean > max(target.mean, own):
         reasons.append(
             f"probabilities differ by {mean:.2g} on average, allowed is "
-            f"{target.mean:g}"
+            f"{max(target.mean, own):.2g}"
         )
     allowed = max(1, int(target.lost * len(apart)))
     if lost > allowed:

@@ -6,8 +6,9 @@
 In: a classifier and a few encoded pictures to check it with. Out:
 `saved_models/flowers/<n>/`, complete or absent. Before it gets its number, the
 export is loaded in fresh processes without Keras, through TensorFlow's C++
-loader and its session loader, and asked the golden pictures; its answers must
-be the model's. `assets.extra/manifest.json` then says what its files are, and
+loader and its session loader, and asked the golden pictures; it must be the
+model's function, whatever the device rounds (`gate`).
+`assets.extra/manifest.json` then says what its files are, and
 `inspect_export` looks a version over before anybody loads it.
 
 Signatures, every output with the batch as its first axis:
@@ -47,9 +48,13 @@ from tl_keras.errors import NotPublishedError
 from tl_keras.pixels import Decoding
 from tl_keras.servable.children import BATCH, PREFIX
 from tl_keras.servable.extras import LABELS_FILE, labels_text, write_extras
-from tl_keras.servable.gate import Evaluated, Passed, check_export
+from tl_keras.servable.gate import Passed, check_export
+from tl_keras.servable.movement import SPREAD, STILL, Movement, measure
+from tl_keras.servable.reference import Reference
+from tl_keras.servable.rounding import Rounding, movement_of, near_ties
 from tl_keras.servable.server_files import ServerPlan, write_server_files
 from tl_keras.servable.signatures import TOP_K, write_signatures
+from tl_keras.servable.split import Evaluated
 from tl_keras.servable.trusting import (
     Export,
     inspect_export,
@@ -64,16 +69,24 @@ __all__ = [
     "BATCH",
     "LABELS_FILE",
     "PREFIX",
+    "SPREAD",
+    "STILL",
     "TOP_K",
     "Evaluated",
     "Export",
+    "Movement",
     "Passed",
     "Published",
+    "Reference",
+    "Rounding",
     "ServerPlan",
     "Version",
     "export_saved_model",
     "inspect_export",
     "labels_text",
+    "measure",
+    "movement_of",
+    "near_ties",
     "open_version",
     "publish",
     "publish_next",

@@ -1,13 +1,16 @@
 """A process of its own: asks an export through TensorFlow's C++ loader.
 
-    python -I ask_c.py FOLDER ANSWERS.npz PLACES-AS-JSON
+    python -I ask_c.py PLACES-AS-JSON
 
 No TensorFlow of Python is imported: ctypes calls `TF_LoadSessionFromSavedModel`
 in the library that comes with it. That is the loader which TensorFlow Serving
-links. It answers the folder's questions.
+links. Each message of standard input is a folder whose questions it answers, of
+the SavedModel in float32; the export itself is loaded too, so that it is known
+to load.
 """
 
 import ctypes
+import functools
 import importlib.util
 import json
 import os
@@ -17,10 +20,10 @@ from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-sys.path += [p for p in json.loads(sys.argv[3]) if p not in sys.path]
+sys.path += [p for p in json.loads(sys.argv[1]) if p not in sys.path]
 
 import numpy as np
-from asking import Asked, save_answers
+from asking import C_ANSWERS, Asked, messages, save_answers
 
 # Names of the libraries on Linux and macOS, the first of them loaded first.
 LIBRARIES = (
@@ -51,6 +54,8 @@ FUNCTIONS = {
             c_void_p, c_void_p,
         ],
     ),
+    "TF_CloseSession": (None, [c_void_p, c_void_p]),
+    "TF_DeleteSession": (None, [c_void_p, c_void_p]),
     "TF_GraphOperationByName": (c_void_p, [c_void_p, c_char_p]),
     "TF_AllocateTensor": (
         c_void_p, [c_int, POINTER(c_int64), c_int, c_size_t],
@@ -114,6 +119,11 @@ class Loaded:
         for tensor in (*given, *answers):
             self.tf.TF_DeleteTensor(tensor)
         return values
+
+    def close(self) -> None:
+        """Gives its memory back."""
+        self.tf.TF_CloseSession(self.session, self.status)
+        self.tf.TF_DeleteSession(self.session, self.status)
 
     def _check(self) -> None:
         if self.tf.TF_GetCode(self.status):
@@ -179,6 +189,7 @@ class Loaded:
         return texts.reshape(shape)
 
 
+@functools.cache
 def _library() -> ctypes.CDLL:
     """TensorFlow's C library, with its functions declared."""
     found = importlib.util.find_spec("tensorflow")
@@ -195,11 +206,19 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def main(folder: str, answers: str, _: str) -> None:
+def main(_: str) -> None:
     """Answers the questions; any fault ends the process."""
-    asked = Asked(folder)
-    export = Loaded(asked.export)
-    save_answers(answers, [export.ask(*q) for q in asked.questions])
+    loaded, name = None, None
+    _library()  # While there is no folder yet.
+    for message in messages(sys.stdin.buffer):
+        folder = message.decode()
+        asked = Asked(folder)
+        if asked.exact != name:
+            if asked.export != asked.exact:
+                Loaded(asked.export).close()
+            loaded, name = Loaded(asked.exact), asked.exact
+        answers = [loaded.ask(*question) for question in asked.questions]
+        save_answers(os.path.join(folder, C_ANSWERS), answers)
 
 
 if __name__ == "__main__":

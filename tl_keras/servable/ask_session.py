@@ -1,14 +1,16 @@
 """A process of its own: asks an export through TensorFlow's session loader.
 
-    python -I ask_session.py FOLDER ANSWERS.npz PLACES-AS-JSON BATCH
+    python -I ask_session.py PLACES-AS-JSON BATCH
 
 It imports TensorFlow with Keras blocked, as a server has none: the graph alone
-answers, nothing of Python that built it. Where the folder has questions, it
-replays the warm-up requests and answers them; then it reads pictures from
-standard input, each with its length before it (8 bytes, big end first), and
-gives `probabilities` of `serving_default` for all, asked BATCH at a time.
+answers, nothing of Python that built it. It computes on the device of whoever
+started it. The first message of standard input is a folder. Where that has
+questions, it replays the warm-up requests and answers them; all other messages
+are pictures, for which it gives `probabilities` of `serving_default`, asked
+BATCH at a time.
 """
 
+import itertools
 import json
 import os
 import pathlib
@@ -17,17 +19,24 @@ import sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 sys.modules["keras"] = None
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-sys.path += [p for p in json.loads(sys.argv[3]) if p not in sys.path]
+sys.path += [p for p in json.loads(sys.argv[1]) if p not in sys.path]
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from asking import Asked, save_answers  # noqa: E402
+from asking import (  # noqa: E402
+    SESSION_ANSWERS,
+    Asked,
+    messages,
+    save_answers,
+)
 
 WARM_UP = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 
 
-def main(folder, answers, _, batch) -> None:
+def main(_, batch) -> None:
     """Answers everything; any fault ends the process."""
+    received = messages(sys.stdin.buffer)
+    folder = next(received).decode()
     asked = Asked(folder)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         graph = tf.compat.v1.saved_model.loader.load(
@@ -48,21 +57,16 @@ def main(folder, answers, _, batch) -> None:
         fetches = {k: output.name for k, output in default.outputs.items()}
         streamed = [
             session.run(fetches, {feed: pictures})["probabilities"]
-            for pictures in batches(sys.stdin.buffer, int(batch))
+            for pictures in batches(received, int(batch))
         ]
     rows = np.concatenate(streamed) if streamed else np.zeros((0, 0))
+    answers = os.path.join(folder, SESSION_ANSWERS)
     save_answers(answers, given, streamed=rows, replayed=np.array(replayed))
 
 
-def batches(stream, size: int):
-    """Lists of up to `size` byte strings, until the stream ends."""
-    batch = []
-    while header := stream.read(8):
-        batch.append(stream.read(int.from_bytes(header, "big")))
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+def batches(pictures, size: int):
+    """Lists of up to `size` of them."""
+    while batch := list(itertools.islice(pictures, size)):
         yield batch
 
 

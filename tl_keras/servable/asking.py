@@ -6,10 +6,14 @@
 In: `questions.json`, `questions.npz`. Out: an .npz of answers. Both loaders'
 processes import this file by its place, without tl_keras, Keras or TensorFlow.
 
-questions.json: {"export": folder, "questions": [{"feeds": {tensor: [kind,
-rows]}, "fetches": {output: tensor}}, ...]}; kind is "bytes", "pixels" or
-"examples", rows are numbers of golden pictures. The session loader is asked the
-first "session" of them.
+questions.json: {"exact": folder, "export": folder, "questions": [{"feeds":
+{tensor: [kind, rows]}, "fetches": {output: tensor}}, ...]}; kind is "bytes",
+"pixels" or "examples", rows are numbers of golden pictures. The C++ loader is
+asked all of "exact", the session loader the first "session" of "export".
+
+A process reads standard input: messages, each with its length before it. A
+folder of questions comes when there is one, so that a process can be started
+before the export is written. Answers are left in the folder.
 """
 
 import itertools
@@ -19,10 +23,14 @@ import pathlib
 import numpy as np
 
 QUESTIONS, ARRAYS = "questions.json", "questions.npz"
+# What each process leaves in the folder.
+C_ANSWERS, SESSION_ANSWERS = "c.npz", "session.npz"
+LENGTH = 8  # bytes before a message that say its length, big end first
 
 
 def write_questions(
     folder: pathlib.Path,
+    exact: pathlib.Path,
     export: pathlib.Path,
     questions: list[dict],
     of_session: int,
@@ -33,13 +41,15 @@ def write_questions(
 
     Args:
         folder: where to.
-        export: the SavedModel.
+        exact: the SavedModel that computes in float32.
+        export: the SavedModel as it will be served.
         questions: as in the module's text.
         of_session: how many of them the session loader is asked too.
         strings: kind -> the golden pictures in that kind of string.
         pixels: the same as float32 squares.
     """
-    stored = {"export": str(export), "questions": questions}
+    stored = {"exact": str(exact), "export": str(export)}
+    stored["questions"] = questions
     text = json.dumps(stored | {"session": of_session})
     (folder / QUESTIONS).write_text(text, encoding="utf-8")
     arrays = {"pixels": pixels.astype(np.float32)}
@@ -54,7 +64,7 @@ class Asked:
     """The questions of a folder.
 
     Attributes:
-        export: the SavedModel's folder.
+        exact, export: the SavedModels' folders.
         of_session: how many of the questions the session loader is asked.
         questions: [(feeds, fetches)]: feeds is tensor name -> list of bytes
             or float32 array, fetches is output -> tensor name.
@@ -63,7 +73,7 @@ class Asked:
     def __init__(self, folder: str):
         text = pathlib.Path(folder, QUESTIONS).read_text(encoding="utf-8")
         stored = json.loads(text)
-        self.export = stored["export"]
+        self.exact, self.export = stored["exact"], stored["export"]
         self.of_session = stored["session"]
         with np.load(pathlib.Path(folder, ARRAYS)) as arrays:
             self._golden = {"pixels": arrays["pixels"]}
@@ -110,16 +120,22 @@ def save_answers(path: str, answers: list[dict], **more: np.ndarray) -> None:
 
 
 def load_answers(
-    path: pathlib.Path, count: int
+    path: pathlib.Path,
 ) -> tuple[list[dict], dict[str, np.ndarray]]:
-    """(the answers to `count` questions, the other arrays)."""
-    answers: list[dict] = [{} for _ in range(count)]
+    """(the answers, one a question; the other arrays)."""
+    answers: dict[int, dict] = {}
     more = {}
     with np.load(path) as arrays:
         for key in arrays.files:
             number, _, name = key.partition(" ")
             if number.isdecimal():
-                answers[int(number)][name] = arrays[key]
+                answers.setdefault(int(number), {})[name] = arrays[key]
             else:
                 more[key] = arrays[key]
-    return answers, more
+    return [answers[number] for number in sorted(answers)], more
+
+
+def messages(stream):
+    """What was sent over standard input, until it ends."""
+    while header := stream.read(LENGTH):
+        yield stream.read(int.from_bytes(header, "big"))

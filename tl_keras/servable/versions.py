@@ -10,14 +10,16 @@ a process of its own.
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from tensorflow.core.protobuf import meta_graph_pb2
 
 from tl_keras.errors import DataError, NotPublishedError
 from tl_keras.servable.children import PREFIX, ask_version
 from tl_keras.servable.extras import LABELS_FILE
 from tl_keras.servable.graph import check_operations, read_graph
+from tl_keras.servable.rounding import movement_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,10 +29,12 @@ class Version:
     Attributes:
         folder: where it lies.
         class_names: in the order of its probabilities.
+        graph: the one that was checked.
     """
 
     folder: pathlib.Path
     class_names: tuple[str, ...]
+    graph: meta_graph_pb2.MetaGraphDef | None = None
 
     def ask(self, pictures: Iterable[bytes]) -> np.ndarray:
         """Probabilities of encoded pictures, float32 (n, num_classes).
@@ -41,6 +45,22 @@ class Version:
             NotPublishedError: it cannot be loaded and run.
         """
         return ask_version(self.folder, pictures)
+
+    def movement(self, pictures: Sequence[bytes], answers: np.ndarray) -> float:
+        """How far rounding moves its answers on this device.
+
+        Args:
+            pictures: encoded, a few.
+            answers: its probabilities of them, here.
+
+        Returns:
+            The largest difference of a probability's logarithm from the
+            exact one, in nats; 0.0 where answers here are exact.
+
+        Raises:
+            NotPublishedError: it cannot be loaded and run.
+        """
+        return movement_of(self.graph, self.folder, pictures, answers)
 
 
 def open_version(folder: str | pathlib.Path) -> Version:
@@ -68,4 +88,4 @@ def open_version(folder: str | pathlib.Path) -> Version:
             f"{folder}: it has no signature serving_default on image_bytes - "
             "expected a version as tl_keras publishes it"
         )
-    return Version(folder, tuple(names))
+    return Version(folder, tuple(names), graph)
