@@ -9,6 +9,7 @@ A process of its own, since a fork is only safe before TensorFlow's first
 operation.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -39,6 +40,7 @@ def start(arguments: list[str], log: str, real: str) -> int:
     os.dup2(output, 2)
     if real == UNGATED:
         servable.check_export = jobs.unchecked
+        servable.start_loaders = contextlib.nullcontext
     if real == QUICK:
         transfer.STAGES = jobs.QUICK
     code = 1

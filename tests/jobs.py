@@ -8,6 +8,7 @@ A test takes the whole job where the job is what it is about; else only what it
 is about is real.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import shutil
@@ -91,6 +92,7 @@ def publish(run: Run) -> Run:
     with (
         mock.patch.object(servable, "_write", no_graph),
         mock.patch.object(servable, "check_export", unchecked),
+        mock.patch.object(servable, "start_loaders", contextlib.nullcontext),
     ):
         return stages.publish(run)
 

@@ -44,10 +44,11 @@ def folder(tmp_path):
 
 
 def config_of(folder, network, out) -> TransferConfig:
-    """Nothing is kept, so that every epoch reads every file."""
+    """A head that is solved, then two epochs; each reads every file, as
+    nothing is kept."""
     return TransferConfig(
         dataset=str(folder), backbone=str(network), output_dir=str(out),
-        head_epochs=1, dropout=0.2, fine_tune_epochs=2, unfreeze_from="two",
+        head_epochs=1, fine_tune_epochs=2, unfreeze_from="two",
         batch_size=5, feature_cache="off", feature_memory_gb=0,
         max_bad_fraction=0.1,
     )  # fmt: skip
@@ -157,7 +158,7 @@ def test_f25_a_killed_run_goes_on_without_what_it_lost(
 ):
     file, back = folder / "train" / "green" / "3.png", []
     with monkeypatch.context() as patch:
-        at_the_end_of(0, lambda: back.append(gone(file)), patch)
+        at_the_end_of(1, lambda: back.append(gone(file)), patch)
         with pytest.raises(jobs.CutShortError):
             run(config, stages=CUT_SHORT)
     if restored:
@@ -174,7 +175,7 @@ def test_f25_a_picture_to_validate_or_test_on_stops_it_until_it_is_back(
 ):
     file, back = folder / split / "green" / "2.png", []
     with monkeypatch.context() as patch:
-        at_the_end_of(0, lambda: back.append(gone(file)), patch)
+        at_the_end_of(1, lambda: back.append(gone(file)), patch)
         with pytest.raises(DataError) as caught:
             run(config)
     assert str(caught.value) == (
@@ -199,7 +200,7 @@ def test_f10_more_than_is_allowed_stops_it(
 ):
     config = changed(config, max_bad_fraction=0.01, **settings)
     file = folder / "train" / "green" / "3.png"
-    at_the_end_of(0, lambda: gone(file), monkeypatch)
+    at_the_end_of(1, lambda: gone(file), monkeypatch)
     with pytest.raises(DataError, match="could not be read") as caught:
         run(config)
     assert words in str(caught.value)
@@ -210,7 +211,7 @@ def test_f25_a_class_that_is_lost_stops_it(config, folder, monkeypatch):
         for file in (folder / "train" / "green").iterdir():
             file.unlink()
 
-    at_the_end_of(0, lose, monkeypatch)
+    at_the_end_of(1, lose, monkeypatch)
     config = changed(config, max_bad_fraction=1)
     with pytest.raises(DataError, match=r"'green'.*no picture to train on"):
         run(config)
@@ -222,7 +223,7 @@ def test_f25_a_picture_cut_short_is_left_out(config, folder, monkeypatch):
     def cut():
         file.write_bytes(file.read_bytes()[:200])
 
-    at_the_end_of(0, cut, monkeypatch)
+    at_the_end_of(1, cut, monkeypatch)
     result = run(config)
     assert result.metrics["data"]["used"]["train"] == 21
     (skip,) = json.loads(

@@ -36,6 +36,7 @@ is damaged. What training mended through Pillow (`pixels.repair`) is told so
 too: the graph has no Pillow.
 """
 
+import contextlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -46,7 +47,7 @@ import numpy as np
 from tl_keras import atomic
 from tl_keras.errors import NotPublishedError
 from tl_keras.pixels import Decoding
-from tl_keras.servable.children import BATCH, PREFIX
+from tl_keras.servable.children import BATCH, PREFIX, start_loaders
 from tl_keras.servable.extras import LABELS_FILE, labels_text, write_extras
 from tl_keras.servable.gate import Passed, check_export
 from tl_keras.servable.movement import SPREAD, STILL, Movement, measure
@@ -172,26 +173,29 @@ def publish(
     _refuse_non_finite(model)
     directory = pathlib.Path(directory)
     decoding = decoding or Decoding(model.input_shape[1])
-    there = run_id and _version_of(directory, run_id)
-    if there:
-        passed = check_export(
-            there, model, class_names, decoding, golden, evaluated
-        )
-        if accept:
-            accept(passed)
-        return Published(there, passed)
-    with atomic.building_folder(directory) as temporary:
-        _write(model, temporary, class_names, decoding)
-        if run_id:
-            (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
-        passed = check_export(
-            temporary, model, class_names, decoding, golden, evaluated
-        )
-        if accept is not None:
-            accept(passed)
-        # Last, as it says what all files are.
-        write_manifest(temporary)
-        return Published(publish_next(temporary, directory), passed)
+    # They import TensorFlow, for seconds, while the export is written.
+    with start_loaders() as asking:
+
+        def check(folder: pathlib.Path) -> Passed:
+            passed = check_export(
+                folder, model, class_names, decoding, golden, evaluated,
+                loaders=lambda: contextlib.nullcontext(asking),
+            )  # fmt: skip
+            if accept is not None:
+                accept(passed)
+            return passed
+
+        there = run_id and _version_of(directory, run_id)
+        if there:
+            return Published(there, check(there))
+        with atomic.building_folder(directory) as temporary:
+            _write(model, temporary, class_names, decoding)
+            if run_id:
+                (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
+            passed = check(temporary)
+            # Last, as it says what all files are.
+            write_manifest(temporary)
+            return Published(publish_next(temporary, directory), passed)
 
 
 def publish_next(
