@@ -10,6 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from conftest import ALWAYS_BUILT
 from keras.src.applications import efficientnet, imagenet_utils
 from keras.src.utils import file_utils
 
@@ -23,7 +24,7 @@ from tl_keras.backbones import (
 from tl_keras.errors import ConfigError, MachineError
 
 NAMES = sorted(BACKBONES)
-SMALL = {"VGG16", "MobileNetV2", "EfficientNetB0", "ConvNeXtTiny", "ResNet50"}
+SMALL = {"VGG16", *ALWAYS_BUILT}
 EACH_NETWORK = [
     pytest.param(name, marks=() if name in SMALL else pytest.mark.every_network)
     for name in NAMES

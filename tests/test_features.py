@@ -9,11 +9,12 @@ import sys
 import textwrap
 import time
 
+import jobs
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import write_picture
+from conftest import networks, write_picture
 
 from tl_keras.backbones import BACKBONES
 from tl_keras.classifier import build_classifier, cut_for, split_at
@@ -21,6 +22,13 @@ from tl_keras.data import Images, TrainingBatches, Views, load_images
 from tl_keras.data.pipeline import epoch_indices
 from tl_keras.errors import MachineError
 from tl_keras.features import FeatureStore, keys, shards, trunk_key
+from tl_keras.job import transfer
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """The graph, its gate and the page are not what is asked."""
+    jobs.use(monkeypatch, jobs.QUICK)
 
 
 @pytest.fixture
@@ -198,13 +206,13 @@ def test_a_run_with_another_head_does_no_trunk_pass(
     from tl_keras import TransferConfig, job
 
     stores = []
-    make = job.feature_store
+    make = transfer.feature_store
 
     def remember(config):
         stores.append(make(config))
         return stores[-1]
 
-    monkeypatch.setattr(job, "feature_store", remember)
+    monkeypatch.setattr(transfer, "feature_store", remember)
     config = TransferConfig(
         dataset=str(color_folder), backbone=str(tiny_network),
         feature_cache=str(tmp_path / "cache"), unfreeze_from="two",
@@ -260,13 +268,18 @@ CHILD = """
 """
 
 
-def start(tmp_path, color_folder, network, cache) -> subprocess.Popen:
-    script = tmp_path / "child.py"
-    script.write_text(textwrap.dedent(CHILD))
-    return subprocess.Popen(
-        [sys.executable, script, color_folder, network, cache],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.fixture
+def start(tmp_path, color_folder, tiny_network, warm_keras):
+    """A function that starts a process which fills a store."""
+
+    def of(cache) -> subprocess.Popen:
+        return warm_keras.start(
+            [sys.executable, "-c", textwrap.dedent(CHILD), color_folder,
+             tiny_network, cache],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    return of
 
 
 def content(cache) -> dict[str, bytes]:
@@ -277,21 +290,21 @@ def content(cache) -> dict[str, bytes]:
     }
 
 
-def killed_and_completed(tmp_path, color_folder, tiny_network, kills) -> int:
+def killed_and_completed(tmp_path, start, kills) -> int:
     whole = tmp_path / "whole"
-    child = start(tmp_path, color_folder, tiny_network, whole)
+    child = start(whole)
     assert "done" in child.communicate()[0]
     random = np.random.default_rng(kills)
     unfinished = 0
     for kill in range(kills):
         cache = tmp_path / f"cache{kill}"
-        child = start(tmp_path, color_folder, tiny_network, cache)
+        child = start(cache)
         child.stdout.readline()
         time.sleep(random.uniform(0, 1.0))
         child.send_signal(signal.SIGKILL)
         child.communicate()
         unfinished += content(cache).keys() != content(whole).keys()
-        child = start(tmp_path, color_folder, tiny_network, cache)
+        child = start(cache)
         assert "done" in child.communicate()[0]
         stored = {
             name: value
@@ -303,26 +316,20 @@ def killed_and_completed(tmp_path, color_folder, tiny_network, kills) -> int:
     return unfinished
 
 
-def test_a_killed_store_is_completed_to_the_same_bytes(
-    tmp_path, color_folder, tiny_network
-):
-    killed_and_completed(tmp_path, color_folder, tiny_network, kills=2)
+def test_a_killed_store_is_completed_to_the_same_bytes(tmp_path, start):
+    killed_and_completed(tmp_path, start, kills=2)
 
 
 @pytest.mark.acceptance
-def test_twenty_kills(tmp_path, color_folder, tiny_network):
-    unfinished = killed_and_completed(
-        tmp_path, color_folder, tiny_network, kills=20
-    )
+def test_twenty_kills(tmp_path, start):
+    unfinished = killed_and_completed(tmp_path, start, kills=20)
     print(f"\n20 kills, {unfinished} of them in the middle of storing")
     assert unfinished > 0
 
 
-def test_two_processes_share_a_store(tmp_path, color_folder, tiny_network):
+def test_two_processes_share_a_store(tmp_path, start):
     cache = tmp_path / "cache"
-    children = [
-        start(tmp_path, color_folder, tiny_network, cache) for _ in range(2)
-    ]
+    children = [start(cache) for _ in range(2)]
     outputs = [child.communicate() for child in children]
     errors = "".join(error[-1500:] for _, error in outputs)
     assert all("done" in out for out, _ in outputs), errors
@@ -332,7 +339,7 @@ def test_two_processes_share_a_store(tmp_path, color_folder, tiny_network):
 FIVE = ("VGG16", "ResNet50", "MobileNetV2", "EfficientNetB0", "ConvNeXtTiny")
 
 
-@pytest.mark.parametrize("name", FIVE)
+@pytest.mark.parametrize("name", networks(*FIVE))
 def test_kept_activations_are_the_networks_and_are_not_computed_twice(
     name, color_folder, tmp_path
 ):
@@ -425,9 +432,11 @@ def test_augmented_runs_with_other_seeds_share_their_views(
     from tl_keras import TransferConfig, job
 
     stores = []
-    make = job.feature_store
+    make = transfer.feature_store
     monkeypatch.setattr(
-        job, "feature_store", lambda c: stores.append(make(c)) or stores[-1]
+        transfer,
+        "feature_store",
+        lambda c: stores.append(make(c)) or stores[-1],
     )
     counts = {"train": 6, "val": 2, "test": 1}
     for number, (split, count) in enumerate(counts.items()):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -91,15 +90,20 @@ def test_top_k_and_one_picture_at_a_time_change_nothing_else(
         assert abs(first["score"] - second["score"]) < 1e-6
 
 
-def child(arguments: list[str]) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tl_keras.predict", *arguments],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def child(warm_keras):
+    """Starts the command in a process of its own."""
+
+    def start(arguments: list[str]) -> subprocess.Popen:
+        return warm_keras.start(
+            [sys.executable, "-m", "tl_keras.predict", *arguments],
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
 
 
 def end_at(process, folder: pathlib.Path, parts: int, how: int) -> int:
@@ -113,7 +117,7 @@ def end_at(process, folder: pathlib.Path, parts: int, how: int) -> int:
     return process.wait()
 
 
-def killed_twice(model, root, tmp_path, count: int, at, *more: str) -> None:
+def killed_twice(child, model, root, tmp_path, count, at, *more: str) -> None:
     """Kills a run twice, ends it, compares with one that was left alone."""
     folder = tmp_path / "out"
     arguments = command(model, root, folder, *more)
@@ -134,18 +138,24 @@ def killed_twice(model, root, tmp_path, count: int, at, *more: str) -> None:
     print(f"parts at the kills: {parts_there}; rows: {len(rows)}")
 
 
-def test_killed_twice_each_picture_is_there_once(tiny_export, tmp_path):
+def test_killed_twice_each_picture_is_there_once(child, tiny_export, tmp_path):
     root = photographs(tmp_path / "photos", 120)
-    killed_twice(tiny_export, root, tmp_path, 120, (2, 7), "--batch_size=1")
+    killed_twice(
+        child, tiny_export, root, tmp_path, 120, (2, 7), "--batch_size=1"
+    )
 
 
 @pytest.mark.acceptance
-def test_2000_pictures_killed_twice(tiny_export, tmp_path):
+def test_2000_pictures_killed_twice(child, tiny_export, tmp_path):
     root = photographs(tmp_path / "photos", 2000)
-    killed_twice(tiny_export, root, tmp_path, 2000, (20, 120), "--batch_size=1")
+    killed_twice(
+        child, tiny_export, root, tmp_path, 2000, (20, 120), "--batch_size=1"
+    )
 
 
-def test_a_signal_stops_it_with_75_and_no_traceback(tiny_export, tmp_path):
+def test_a_signal_stops_it_with_75_and_no_traceback(
+    child, tiny_export, tmp_path
+):
     how = signal.SIGTERM
     root = photographs(tmp_path / "photos", 120)
     arguments = command(tiny_export, root, tmp_path / "out", "--batch_size=1")

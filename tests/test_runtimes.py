@@ -101,6 +101,7 @@ def test_a_person_can_open_them_without_tl_keras(model, made):
         np.testing.assert_array_equal(answer.argmax(axis=-1), said)
 
 
+@pytest.mark.nightly
 @needs_runtimes
 def test_a_half_precision_network_is_converted_in_float32(
     tiny_network, tmp_path
@@ -158,6 +159,7 @@ def test_the_gpus_shortcut_is_left_as_it_was(model):
     assert seen == [False]
 
 
+@pytest.mark.nightly
 @needs_runtimes
 def test_what_converters_stumble_over_is_converted_all_the_same(tmp_path):
     """Each is common in Keras's networks, and each was refused once: grouped

@@ -16,6 +16,7 @@ from conftest import CHECKOUT
 from tl_keras import atomic
 from tl_keras.servable import publish_next
 
+NIGHTLY = pytest.mark.nightly
 # A version as the publisher makes it: many files, the last written last.
 PARTS = 12
 PUBLISHER = """
@@ -74,20 +75,25 @@ def newest(base: pathlib.Path) -> int:
     return atomic.next_version(base) - 1
 
 
-def test_a_poller_sees_whole_versions_over_1000_rounds_and_kills(tmp_path):
+@pytest.mark.parametrize(
+    ("rounds", "gap"), [(100, 16), pytest.param(1000, 100, marks=NIGHTLY)]
+)
+def test_a_poller_sees_whole_versions_over_rounds_and_kills(
+    tmp_path, rounds, gap
+):
     """The publisher is killed at random times, and begins again."""
     luck = random.Random(0)
     poller = Poller(tmp_path, load_small)
     poller.start()
     kills = 0
-    while newest(tmp_path) < 1000:
+    while newest(tmp_path) < rounds:
         child = subprocess.Popen(
             [
                 sys.executable, "-c", PUBLISHER.format(parts=PARTS),
                 str(tmp_path), str(CHECKOUT),
             ]
         )  # fmt: skip
-        goal = min(1000, newest(tmp_path) + luck.randrange(1, 100))
+        goal = min(rounds, newest(tmp_path) + luck.randrange(1, gap))
         while newest(tmp_path) < goal:
             assert child.poll() is None
             time.sleep(luck.uniform(0, 0.01))
@@ -97,7 +103,7 @@ def test_a_poller_sees_whole_versions_over_1000_rounds_and_kills(tmp_path):
     poller.over.set()
     poller.join()
     assert poller.faults == []
-    assert len(poller.seen) == newest(tmp_path) >= 1000
+    assert len(poller.seen) == newest(tmp_path) >= rounds
     assert kills >= 10
     versions = sorted(int(n) for n in os.listdir(tmp_path) if n.isdecimal())
     assert versions == list(range(1, newest(tmp_path) + 1))
