@@ -17,11 +17,13 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
-    "errors", "atomic", "pixels", "pages", "settings", "stopping", "storage",
+    "errors", "atomic", "keras_globals", "pixels", "pages", "settings",
+    "stopping", "storage",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
     "atomic": {"errors"},
+    "keras_globals": {"errors"},
     "pixels": {"errors"},
     "pages": {"errors"},
     "stopping": {"errors"},
@@ -59,7 +61,7 @@ ALLOWED = {
     "evaluate": {"command_line", "config", "job"},
     "report": {"command_line", "config", "job"},
     "train": {"command_line", "config", "backbones", "job"},
-    "__init__": {"callbacks"},
+    "__init__": {"callbacks", "keras_globals"},
 }  # fmt: skip
 
 

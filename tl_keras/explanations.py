@@ -15,10 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.keras_globals import standard_globals
+
 BATCH = 8  # where a branch leads past, every layer's output is kept
 SQUASHING = ("softmax", "sigmoid")
 
 
+@standard_globals()
 def grad_cam(
     model: keras.Model,
     pictures: np.ndarray,

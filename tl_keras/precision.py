@@ -29,6 +29,7 @@ from tl_keras.classifier import (
     ordered_nodes,
     set_precision,
 )
+from tl_keras.keras_globals import standard_globals
 
 # A network cheaper than this for one picture gains nothing that could be seen.
 LEAST_MULTIPLY_ADDS = 1e9
@@ -36,6 +37,7 @@ CPU_PICTURES, GPU_PICTURES = 8, 64  # of the batch that is timed
 ROUNDS = 3
 
 
+@standard_globals()
 def choose_precision(network: keras.Model, *, device: str, name: str) -> str:
     """The fastest precision for a frozen network's forward pass.
 

@@ -17,7 +17,6 @@ from tl_keras.classifier.building import (
     POOLINGS,
     build_classifier,
     probabilities_model,
-    usual_scaling,
     usual_unfreeze,
 )
 from tl_keras.classifier.cutting import (
@@ -41,6 +40,7 @@ from tl_keras.classifier.loading import (
     load_backbone,
     set_precision,
 )
+from tl_keras.classifier.scaling import scaling_hint, usual_scaling
 from tl_keras.classifier.warming import warm_start
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "multiply_adds",
     "ordered_nodes",
     "probabilities_model",
+    "scaling_hint",
     "set_precision",
     "set_trainable",
     "split_at",

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 
 import keras
 
+from tl_keras import backbones
 from tl_keras.classifier.freezing import split_layers
 from tl_keras.errors import ConfigError
+from tl_keras.keras_globals import standard_globals
 
 LABELS = "labels.txt"
 
 
+@standard_globals()
 def warm_start(
     model: keras.Model, file: str, class_names: Sequence[str]
 ) -> str:
@@ -22,15 +25,19 @@ def warm_start(
 
     Args:
         model: from `build_classifier`.
-        file: `model.keras` of a run; opened in Keras's safe mode.
+        file: `model.keras` of a run, however it is named; opened in Keras's
+            safe mode.
         class_names: of the model's logits. The head is taken where those of
             the file, in labels.txt beside it, are the same, and its layers.
 
     Raises:
         ConfigError: it is no such file, or of another backbone.
     """
+    if fault := backbones.network_fault("--warm_start", file):
+        raise ConfigError(fault)
     try:
-        saved = keras.models.load_model(file, compile=False, safe_mode=True)
+        with backbones.named_for_keras(file, backbones.NETWORK) as path:
+            saved = keras.models.load_model(path, compile=False, safe_mode=True)
         old_backbone, old_head = split_layers(saved)
     except Exception as error:  # Keras raises many kinds for a bad file.
         reason = (str(error).strip().splitlines() or ["no reason"])[0][:200]

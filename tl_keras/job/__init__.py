@@ -64,6 +64,7 @@ from tl_keras.job.training import (
     train,
     train_from_scratch,
 )
+from tl_keras.keras_globals import standard_globals
 from tl_keras.phases import FitResult, get_variables, set_variables
 from tl_keras.runtimes import check_packages
 from tl_keras.servable import Passed, ServerPlan, write_server_files
@@ -92,6 +93,7 @@ class RunResult:
     history: list[dict]
 
 
+@standard_globals()
 def run(config: TransferConfig, *, restart: bool = False) -> RunResult:
     """Does the whole job of a configuration, or what is left of it.
 
@@ -261,6 +263,7 @@ def scratch_or_none(prepared: Prepared) -> Evaluation | None:
         return None
 
 
+@standard_globals()
 def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""
     config.validate()

@@ -15,6 +15,7 @@ from tl_keras.classifier import (
     build_classifier,
     inner_layers,
     load_backbone,
+    scaling_hint,
     set_trainable,
     usual_scaling,
     usual_unfreeze,
@@ -63,7 +64,11 @@ def prepare(config: TransferConfig) -> Prepared:
         image_size=config.image_size,
         weights=config.weights,
         arguments=backbones.parse_arguments(config.backbone_args),
+        layer=config.backbone_layer or None,
     )
+    if config.input_scaling == "auto":
+        if hint := scaling_hint(config.backbone, network):
+            print(f"backbone: {hint}", flush=True)
     report, images = check_data(config, network.input_shape[1])
     refuse_idle(config, network, images)
     config = dataclasses.replace(
@@ -94,7 +99,9 @@ def decided_precision(
     phases = plan_phases(config)
     if all(phase.unfreeze_from == "all" for phase in phases):
         return "float32"
-    name = f"{config.backbone} {config.backbone_args}"
+    name = (
+        f"{config.backbone} {config.backbone_args} {config.backbone_layer}"
+    ).rstrip()
     return choose_precision(network, device=device, name=name)
 
 
