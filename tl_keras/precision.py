@@ -10,6 +10,7 @@ that the machine computes natively. What was found is kept in the user's cache
 folder by machine, network and size.
 """
 
+import contextlib
 import hashlib
 import json
 import pathlib
@@ -71,7 +72,8 @@ def choose_precision(network: keras.Model, *, device: str, name: str) -> str:
         + f" for {pictures} pictures: {best}",
         flush=True,
     )
-    with atomic.replacing(file) as temporary:
+    # What cannot be remembered is timed again.
+    with contextlib.suppress(OSError), atomic.replacing(file) as temporary:
         temporary.write_text(json.dumps({"precision": best, "about": about}))
     return best
 

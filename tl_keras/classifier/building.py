@@ -7,7 +7,7 @@ Keras layers and operations.
 import keras
 
 from tl_keras import backbones
-from tl_keras.classifier.flattening import call_layers
+from tl_keras.classifier.flattening import call_layers, free_name
 from tl_keras.classifier.loading import (
     FIRST_OF_HEAD,
     checked_size,
@@ -16,7 +16,6 @@ from tl_keras.classifier.loading import (
     set_precision,
 )
 from tl_keras.classifier.scaling import (
-    free_name,
     refuse_second_scaling,
     scale,
     usual_scaling,

@@ -11,6 +11,8 @@ unfrozen and cut at.
 import keras
 from keras.src.models.functional import Functional
 
+INPUT = "backbone_input"
+
 
 def flattened(network: keras.Model, size: int) -> keras.Model:
     """The network with all its layers in one graph, for squares of a size.
@@ -21,12 +23,14 @@ def flattened(network: keras.Model, size: int) -> keras.Model:
         network: with one input (batch, height, width, channels).
         size: side of the pictures, in pixels.
     """
-    channels = network.inputs[0].shape[-1]
+    operations = _make_names_unique(network)
     tensor = keras.Input(
-        (size, size, channels), name="backbone_input", dtype="float32"
+        (size, size, network.inputs[0].shape[-1]),
+        name=free_name(INPUT, {each.name for each in operations}),
+        dtype="float32",
     )
     # Keras answers `layer.output` with the first call that is remembered.
-    for operation in _make_names_unique(network):
+    for operation in operations:
         operation._inbound_nodes.clear()
     outputs = _call(network, tensor)
     return keras.Model(tensor, outputs, name=network.name)
@@ -87,3 +91,10 @@ def _make_names_unique(network: keras.Model) -> list[keras.Operation]:
     if as_graph(network) is not None:
         visit(network)
     return list(found.values())
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """The name, or one like it that is not taken."""
+    while name in taken:
+        name += "_of_classifier"
+    return name

@@ -10,7 +10,7 @@ import re
 import keras
 
 from tl_keras import backbones
-from tl_keras.classifier.flattening import as_graph
+from tl_keras.classifier.flattening import as_graph, free_name
 from tl_keras.errors import ConfigError
 
 # Weights of red, green and blue in grey, as JPEG and TensorFlow have them.
@@ -133,10 +133,3 @@ def _named(tensor, taken: set[str]):
     operation = tensor._keras_history.operation
     operation.name = free_name(operation.name, taken)
     return tensor
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """The name, or one like it that is not taken."""
-    while name in taken:
-        name += "_of_classifier"
-    return name

@@ -10,6 +10,7 @@ import keras
 
 from tl_keras import backbones
 from tl_keras.audit import Report
+from tl_keras.cache import user_cache, why_unusable
 from tl_keras.classifier import (
     LOGITS,
     build_classifier,
@@ -28,7 +29,7 @@ from tl_keras.devices import (
     choose_device,
     compute_deterministically,
 )
-from tl_keras.errors import ConfigError, DataError
+from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.job.checking import check_data
 from tl_keras.phases import Objective, Phase, probe_bytes
 from tl_keras.precision import choose_precision
@@ -42,8 +43,8 @@ MOST_PROBE_WORK = 1e9
 class Prepared:
     """A run before its first step: what `--dry_run` shows.
 
-    Its `config` is the one given with `precision` and `head_solver`
-    decided.
+    Its `config` is the one given with `precision`, `head_solver` and
+    `feature_cache` decided.
     """
 
     config: TransferConfig
@@ -59,6 +60,7 @@ def prepare(config: TransferConfig) -> Prepared:
     device = choose_device(config.device)
     compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
+    config = dataclasses.replace(config, feature_cache=usable_cache(config))
     network = load_backbone(
         config.backbone,
         image_size=config.image_size,
@@ -87,6 +89,32 @@ def prepare(config: TransferConfig) -> Prepared:
     for phase in phases:  # An unknown layer is told before the first epoch.
         set_trainable(model, phase.unfreeze_from)
     return Prepared(config, device, report, images, model, phases)
+
+
+def usable_cache(config: TransferConfig) -> str:
+    """`--feature_cache`, or off where auto finds no folder to write to.
+
+    Raises:
+        MachineError: a folder that was given cannot be written to.
+    """
+    folder = config.feature_cache
+    if folder == "off":
+        return folder
+    auto = folder == "auto"
+    why = why_unusable(user_cache("features") if auto else folder)
+    if why and not auto:
+        raise MachineError(
+            f"--feature_cache={folder}: {why} - give another folder, or "
+            "--feature_cache=off computes activations each epoch"
+        )
+    if why:
+        print(
+            f"features: computed each epoch, since {why} - give a folder by "
+            "--feature_cache to have them kept",
+            flush=True,
+        )
+        return "off"
+    return folder
 
 
 def decided_precision(
