@@ -44,7 +44,7 @@ ALLOWED = {
     "callbacks": {"checkpoints"},
     "phases": {"classifier", "callbacks", "checkpoints", "features", "data"},
     "evaluation": set(),
-    "explanations": set(),
+    "explanations": {"classifier"},
     "servable": {"classifier"},
     "runtimes": {"classifier", "servable"},
     "run_card": {"evaluation", "explanations"},

@@ -27,6 +27,7 @@ from tl_keras.classifier.cutting import (
     ordered_nodes,
     split_at,
 )
+from tl_keras.classifier.flattening import as_graph, inner_graph
 from tl_keras.classifier.freezing import (
     count_trainable,
     layer_index,
@@ -48,11 +49,13 @@ __all__ = [
     "LOGITS",
     "POOLINGS",
     "Cut",
+    "as_graph",
     "build_classifier",
     "count_trainable",
     "cut_for",
     "find_cuts",
     "inference",
+    "inner_graph",
     "inner_layers",
     "layer_index",
     "load_backbone",

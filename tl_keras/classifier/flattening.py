@@ -63,16 +63,19 @@ def _call(network: keras.Model, tensor):
 
 def _inner(operation):
     """What to call in the place of an operation: its layers, if it has any."""
-    if not _can_be_opened(operation):
+    if inner_graph(operation) is None:
         return operation
     # A call's own arguments, such as training=False, are those of a person's
     # training; `training_graph` says here which layer runs how.
     return lambda tensor, *_, **__: _call(operation, tensor)
 
 
-def _can_be_opened(operation) -> bool:
-    graph = isinstance(operation, keras.Model) and as_graph(operation)
-    return bool(graph) and len(graph.inputs) == len(graph.outputs) == 1
+def inner_graph(operation) -> Functional | None:
+    """The graph of a model that stands for a layer, one tensor in and out."""
+    graph = as_graph(operation) if isinstance(operation, keras.Model) else None
+    if graph is None or not len(graph.inputs) == len(graph.outputs) == 1:
+        return None
+    return graph
 
 
 def _make_names_unique(network: keras.Model) -> list[keras.Operation]:
@@ -81,7 +84,7 @@ def _make_names_unique(network: keras.Model) -> list[keras.Operation]:
 
     def visit(model):
         for operation in as_graph(model).operations:
-            if _can_be_opened(operation):
+            if inner_graph(operation) is not None:
                 visit(operation)
             elif not isinstance(operation, keras.layers.InputLayer):
                 while found.get(operation.name, operation) is not operation:
