@@ -27,6 +27,8 @@ FLOATS = {
 }  # fmt: skip
 # How it was trained: losses and metrics of somebody's own do no harm here.
 COMPILED = "compile_config"
+# Packages that Keras itself looks into, if they are installed.
+OF_KERAS = ("keras", "keras_hub", "keras_cv", "keras_nlp", "builtins")
 PROGRAMS = ("Lambda", "__lambda__")
 
 
@@ -127,10 +129,7 @@ def _is_foreign(part: dict) -> bool:
     if kind == "function":
         return named not in (None, "function")
     module = part["module"]
-    return module is None or module.partition(".")[0] not in (
-        "keras",
-        "builtins",
-    )
+    return module is None or module.partition(".")[0] not in OF_KERAS
 
 
 @contextlib.contextmanager
