@@ -14,6 +14,7 @@ from tl_keras.classifier import (
     set_trainable,
     split_layers,
     training_graph,
+    warm_start,
 )
 from tl_keras.config import TransferConfig
 from tl_keras.errors import ConfigError
@@ -387,3 +388,35 @@ def test_two_inputs_and_outputs_are_one_line(tmp_path):
     one_line(lambda: load_backbone(file), "2 outputs", "--backbone_layer=NAME")
     network = load_backbone(file, layer="conv")
     assert network.output_shape == (None, 6, 6, 2)
+
+
+# Another run's model, for --warm_start
+
+
+def test_a_runs_model_is_taken_whatever_it_is_named(tiny_network, tmp_path):
+    old, new = (build_classifier(str(tiny_network), 2) for _ in range(2))
+    old.get_layer("two_conv").kernel.assign_add(
+        keras.ops.ones_like(old.get_layer("two_conv").kernel)
+    )
+    probabilities_model(old).save(tmp_path / "model.keras")
+    (tmp_path / "model.keras").rename(tmp_path / "mine.bin")
+    told = warm_start(new, str(tmp_path / "mine.bin"), ["a", "b"])
+    assert told.startswith("warm start: backbone of")
+    np.testing.assert_array_equal(
+        old.get_layer("two_conv").kernel, new.get_layer("two_conv").kernel
+    )
+
+
+def test_what_is_no_runs_model_is_one_line(tiny_network, tmp_path):
+    model = build_classifier(str(tiny_network), 2)
+    model.save_weights(tmp_path / "w.weights.h5")
+    custom = saved(tmp_path, [Scaled(name="mine")], "custom")
+    for file, words in (
+        (str(tiny_network), "found tiny, another network"),
+        (str(tmp_path / "w.weights.h5"), "weights of Keras 3 in HDF5"),
+        (custom, "mine is of Scaled, which Keras does not have"),
+    ):
+        one_line(
+            lambda file=file: warm_start(model, file, ["a", "b"]),
+            f"--warm_start={file}: ", words,
+        )  # fmt: skip

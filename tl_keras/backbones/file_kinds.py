@@ -109,8 +109,11 @@ def network_fault(flag: str, file: str) -> str:
     kind = kind_of(file)
     if kind.name == NETWORK:
         return ""
+    wanted = "a .keras file"
     remedy = "save the network with model.save in Keras 3"
-    if kind.name == LEGACY_MODEL:
+    if flag == "--warm_start":
+        wanted, remedy = "the model.keras of a run", "check the path"
+    elif kind.name == LEGACY_MODEL:
         remedy = (
             "of such a file the weights alone are read, since its layers may "
             "be programs: --backbone=NAME --weights=FILE, or load it with "
@@ -119,7 +122,7 @@ def network_fault(flag: str, file: str) -> str:
     elif kind.name:
         remedy = "it holds no layers: --backbone=NAME --weights=FILE"
     return (
-        f"{flag}={file}: not readable as a .keras file: it is {kind.words} - "
+        f"{flag}={file}: not readable as {wanted}: it is {kind.words} - "
         f"{remedy}"
     )
 

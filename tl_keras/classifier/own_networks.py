@@ -32,20 +32,22 @@ OF_KERAS = ("keras", "keras_hub", "keras_cv", "keras_nlp", "builtins")
 PROGRAMS = ("Lambda", "__lambda__")
 
 
-def load_own_network(file: str) -> keras.Model:
+def load_own_network(file: str, flag: str = "--backbone") -> keras.Model:
     """Loads a `.keras` file in Keras's safe mode, its precision left behind.
 
     Args:
         file: path, however it is named.
+        flag: that names it, for messages.
 
     Raises:
         ConfigError: what it is instead, or which layer hinders it.
     """
-    if fault := backbones.network_fault("--backbone", file):
+    if fault := backbones.network_fault(flag, file):
         raise ConfigError(fault)
+    given = f"{flag}={file}"
     try:
         config = backbones.config_of(file)
-        _refuse_foreign(config, file)
+        _refuse_foreign(config, given)
         with _in_float32(file, config) as path:
             return keras.models.load_model(path, compile=False, safe_mode=True)
     except ConfigError:
@@ -53,32 +55,34 @@ def load_own_network(file: str) -> keras.Model:
     except Exception as error:  # Keras raises many kinds for a bad file.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise _not_readable(
-            file, reason[:300], "build it from layers of Keras and save it anew"
+            given,
+            reason[:300],
+            "build it of built-in layers and save it",
         ) from None
 
 
-def _not_readable(file: str, reason: str, remedy: str) -> ConfigError:
+def _not_readable(given: str, reason: str, remedy: str) -> ConfigError:
     return ConfigError(
-        f"--backbone={file}: not readable as a .keras file of built-in layers "
+        f"{given}: not readable as a .keras file of built-in layers "
         f"({reason}) - {remedy}"
     )
 
 
-def _refuse_foreign(config: dict, file: str) -> None:
+def _refuse_foreign(config: dict, given: str) -> None:
     """Refuses what is a program, is unknown here, or is no floating point."""
     unknown = []
     for part in _parts(config):
         kind, name = part["class_name"], _name(part)
         if kind in PROGRAMS:
             raise _not_readable(
-                file,
+                given,
                 f"layer {name} is a Lambda, a program that loading would run",
                 "put a built-in layer in its place, such as Rescaling for "
                 "scaled pixels, load the weights into that network, save it",
             )
         if kind.endswith("DTypePolicy") and "mode" in part["config"]:
             raise _not_readable(
-                file,
+                given,
                 f"its layers are quantized, {part['config']['mode']}",
                 "save the network as it was before model.quantize",
             )
@@ -92,7 +96,7 @@ def _refuse_foreign(config: dict, file: str) -> None:
         more = len({each for _, each in unknown}) - 1
         others = f", and {more} more" if more else ""
         raise _not_readable(
-            file,
+            given,
             f"{name} is of {named}{others}, which Keras does not have",
             "put @keras.saving.register_keras_serializable(package="
             f"{package!r}) on its definition, import it in a script and call "

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import keras
 
-from tl_keras import backbones
 from tl_keras.classifier.freezing import split_layers
+from tl_keras.classifier.own_networks import load_own_network
 from tl_keras.errors import ConfigError
 from tl_keras.keras_globals import standard_globals
 
@@ -33,23 +33,12 @@ def warm_start(
     Raises:
         ConfigError: it is no such file, or of another backbone.
     """
-    if fault := backbones.network_fault("--warm_start", file):
-        raise ConfigError(fault)
-    try:
-        with backbones.named_for_keras(file, backbones.NETWORK) as path:
-            saved = keras.models.load_model(path, compile=False, safe_mode=True)
-        old_backbone, old_head = split_layers(saved)
-    except Exception as error:  # Keras raises many kinds for a bad file.
-        reason = (str(error).strip().splitlines() or ["no reason"])[0][:200]
-        raise ConfigError(
-            f"--warm_start={file}: not readable as the model.keras of a run "
-            f"({reason})"
-        ) from None
+    old_backbone, old_head = _layers_of(file)
     backbone, head = split_layers(model)
     if _shapes(old_backbone) != _shapes(backbone):
         raise ConfigError(
             f"--warm_start={file}: expected the backbone {model.name}, found "
-            f"the {len(_shapes(old_backbone))} arrays of {saved.name} - give "
+            f"another of {len(_shapes(old_backbone))} arrays - give "
             "the same --backbone, --backbone_args and --image_size"
         )
     _take(old_backbone, backbone)
@@ -59,6 +48,18 @@ def warm_start(
         _take(old_head, head)
         return f"warm start: backbone and head of {file}"
     return f"warm start: backbone of {file}; its head is for other classes"
+
+
+def _layers_of(file: str) -> tuple[list[keras.Layer], list[keras.Layer]]:
+    """(backbone, head) of the model of a run."""
+    saved = load_own_network(file, "--warm_start")
+    try:
+        return split_layers(saved)
+    except ConfigError:
+        raise ConfigError(
+            f"--warm_start={file}: expected the model.keras of a run, found "
+            f"{saved.name}, another network - give it by --backbone"
+        ) from None
 
 
 def _shapes(layers: Sequence[keras.Layer]) -> list[tuple[int, ...]]:
