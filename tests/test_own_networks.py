@@ -127,14 +127,15 @@ def test_an_application_saved_without_its_scaling_is_hinted_at(tmp_path):
         assert len(hint.splitlines()) == 1
 
 
-def preprocessed(x):
-    return keras.applications.mobilenet_v2.preprocess_input(x)
+APPLICATIONS = keras.applications
 
 
 @pytest.mark.parametrize(
     "layer",
     [L.Rescaling(1 / 255), L.Normalization(mean=[1.0] * 3, variance=[2.0] * 3),
-     preprocessed],
+     APPLICATIONS.mobilenet_v2.preprocess_input,
+     APPLICATIONS.resnet50.preprocess_input,
+     APPLICATIONS.densenet.preprocess_input],
 )  # fmt: skip
 def test_a_second_scaling_is_refused_and_none_is_hinted_at(layer, tmp_path):
     file = saved(tmp_path, [layer, L.Conv2D(2, 3)], "mobilenetv2_1.00_96")

@@ -17,7 +17,7 @@ from tl_keras.errors import ConfigError
 GREY = (0.299, 0.587, 0.114)
 LAYERS = (keras.layers.Rescaling, keras.layers.Normalization)
 # Operations that scale, where `preprocess_input` was called in a network.
-OPERATIONS = ("Subtract", "Divide", "TrueDivide", "Multiply", "FloorDivide")
+OPERATIONS = ("Add", "Subtract", "Divide", "TrueDivide", "Multiply")
 
 
 def usual_scaling(backbone: str | keras.Model) -> str:
@@ -70,12 +70,8 @@ def scaling_hint(backbone: str, network: keras.Model) -> str:
     """
     if backbone in backbones.BACKBONES or own_scaling(network):
         return ""
-    first = next(
-        layer
-        for layer in network.layers
-        if not isinstance(layer, keras.layers.InputLayer)
-    )
     # What a layer of somebody's own, or a BatchNorm, makes of pixels is its.
+    first = network.operations[1]
     foreign = type(first).__module__.partition(".")[0] != "keras"
     if foreign or isinstance(first, keras.layers.BatchNormalization):
         return ""
