@@ -527,6 +527,10 @@ def _grpc_server(double: Double, port: int):
         predict_pb2,
         prediction_service_pb2_grpc,
     )
+    from tensorflow_serving.apis.get_model_metadata_pb2 import (
+        GetModelMetadataResponse,
+        SignatureDefMap,
+    )
 
     def told(context, refusal: Refused):
         context.abort(getattr(grpc.StatusCode, refusal.code), str(refusal))
@@ -545,6 +549,18 @@ def _grpc_server(double: Double, port: int):
                 )
             except Refused as refusal:
                 told(context, refusal)
+
+        def GetModelMetadata(self, request, context):
+            spec, found = request.model_spec, SignatureDefMap()
+            try:
+                _, graph, _ = double.find(spec.name, version_of(spec))
+            except Refused as refusal:
+                told(context, refusal)
+            for key, value in graph.signature_def.items():
+                found.signature_def[key].CopyFrom(value)
+            answer = GetModelMetadataResponse(model_spec=spec)
+            answer.metadata["signature_def"].Pack(found)
+            return answer
 
     class Models(model_service_pb2_grpc.ModelServiceServicer):
         def GetModelStatus(self, request, context):

@@ -187,3 +187,91 @@ def test_a_map_inside_a_branch_is_explained_too():
     heat = np.maximum(np.einsum("nhwc,nc->nhw", features, weights), 0)
     expected = heat / heat.max(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(inside, expected, atol=1e-5)
+
+
+def nested_network() -> keras.Model:
+    """The network of colours as a model in a model, as people build them."""
+    whole = colour_network("softmax")
+    conv, dense = whole.get_layer("colours"), whole.layers[-1]
+    base_input = keras.Input((SIDE, SIDE, 3))
+    base = keras.Model(base_input, conv(base_input), name="base")
+    inputs = keras.Input((SIDE, SIDE, 3))
+    x = base(inputs, training=False)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, dense(x))
+
+
+@pytest.mark.parametrize("layer", [None, "base", "colours", "base/colours"])
+def test_a_layer_of_a_model_in_it_can_be_named(layer):
+    pictures, _ = planted()
+    model = nested_network()
+    before = [len(o._inbound_nodes) for o in model.operations]
+    heat = grad_cam(model, pictures, layer=layer)
+    expected = grad_cam(colour_network("softmax"), pictures)
+    np.testing.assert_allclose(heat, expected, atol=1e-5)
+    # The model is what it was: nothing was called in its graph.
+    assert [len(o._inbound_nodes) for o in model.operations] == before
+
+
+def test_a_name_that_two_models_have_needs_the_models():
+    first, second = (
+        keras.Sequential(
+            [keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 1, name="c")],
+            name=name,
+        )
+        for name in ("one", "two")
+    )
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(second(first(inputs)))
+    model = keras.Model(inputs, x)
+    pictures = np.ones((1, 8, 8, 3))
+    with pytest.raises(ValueError, match=r"one of \['one/c', 'two/c'\]"):
+        grad_cam(model, pictures, layer="c")
+    assert grad_cam(model, pictures, layer="one/c").shape == (1, 8, 8)
+
+
+def test_a_head_that_is_a_model_is_explained_by_its_logits():
+    pictures, _ = planted()
+    whole = colour_network("softmax")
+    conv, dense = whole.get_layer("colours"), whole.layers[-1]
+    head_input = keras.Input((2,))
+    head = keras.Model(head_input, dense(head_input))
+    inputs = keras.Input((SIDE, SIDE, 3))
+    x = keras.layers.GlobalAveragePooling2D()(conv(inputs))
+    heat = grad_cam(keras.Model(inputs, head(x)), pictures)
+    np.testing.assert_allclose(heat, grad_cam(whole, pictures), atol=1e-5)
+
+
+def test_of_two_outputs_one_is_named():
+    pictures, _ = planted()
+    whole = colour_network("softmax")
+    conv = whole.get_layer("colours")
+    inputs = keras.Input((SIDE, SIDE, 3))
+    x = keras.layers.GlobalAveragePooling2D()(conv(inputs))
+    colour = keras.layers.Dense(2, name="colour")
+    other = keras.layers.Dense(3, activation="softmax", name="other")
+    model = keras.Model(inputs, {"a": colour(x), "b": other(x)})
+    colour.set_weights(whole.layers[-1].get_weights())
+    with pytest.raises(ValueError, match="2 outputs: colour, other"):
+        grad_cam(model, pictures)
+    with pytest.raises(ValueError, match="output=third"):
+        grad_cam(model, pictures, output="third")
+    expected = grad_cam(whole, pictures)
+    for output in (0, "colour"):
+        heat = grad_cam(model, pictures, output=output)
+        np.testing.assert_allclose(heat, expected, atol=1e-5)
+    with pytest.raises(ValueError, match="expected 0 to 2"):
+        grad_cam(model, pictures, output="other", classes=[3] * len(pictures))
+
+
+def test_a_map_that_an_output_does_not_use_is_told():
+    inputs = keras.Input((8, 8, 3))
+    pool = keras.layers.GlobalAveragePooling2D()
+    one = keras.layers.Conv2D(2, 3, name="one")(inputs)
+    two = keras.layers.Conv2D(2, 3, name="two")(inputs)
+    left = keras.layers.Dense(2, name="left")(pool(one))
+    right = keras.layers.Dense(2, name="right")(pool(two))
+    model = keras.Model(inputs, [left, right])
+    pictures = np.ones((1, 8, 8, 3))
+    with pytest.raises(ValueError, match="layer=two: expected one that this"):
+        grad_cam(model, pictures, layer="two", output="left")

@@ -16,11 +16,13 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
-    "errors", "atomic", "pixels", "pages", "settings", "stopping", "storage",
+    "errors", "atomic", "keras_globals", "pixels", "pages", "settings",
+    "stopping", "storage",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
     "atomic": {"errors"},
+    "keras_globals": {"errors"},
     "pixels": {"errors"},
     "pages": {"errors"},
     "stopping": {"errors"},
@@ -41,7 +43,7 @@ ALLOWED = {
     "callbacks": {"checkpoints"},
     "phases": {"classifier", "callbacks", "checkpoints", "features", "data"},
     "evaluation": set(),
-    "explanations": set(),
+    "explanations": {"classifier"},
     "servable": {"classifier"},
     "runtimes": {"classifier", "servable"},
     "run_card": {"evaluation", "explanations"},
@@ -58,7 +60,7 @@ ALLOWED = {
     "evaluate": {"command_line", "config", "job"},
     "report": {"command_line", "config", "job"},
     "train": {"command_line", "config", "backbones", "job"},
-    "__init__": {"callbacks"},
+    "__init__": {"callbacks", "keras_globals"},
 }  # fmt: skip
 
 

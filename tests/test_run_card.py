@@ -11,9 +11,8 @@ from PIL import Image
 
 from tl_keras import evaluation, run_card
 from tl_keras.errors import DataError
-from tl_keras.run_card import plots, statistics, words
-from tl_keras.run_card.files import read_run
-from tl_keras.run_card.numbers import card_numbers
+from tl_keras.run_card import numbers, plots, statistics, words
+from tl_keras.run_card.files import Predictions, read_run
 
 
 def count(probabilities, labels, class_names):
@@ -302,7 +301,7 @@ def test_a_batch_that_memory_made_smaller_is_told(tmp_path):
     for used, shown in ((32, "32"), (8, "32, in the end 8 (--auto_batch)")):
         metrics["batch_size"] = used
         run_card.write_metrics(folder / "metrics.json", metrics)
-        card = card_numbers(read_run(folder))
+        card = numbers.card_numbers(read_run(folder))
         assert card["settings"]["batch_size"] == shown
 
 
@@ -312,3 +311,20 @@ def test_a_folder_that_holds_no_run_is_said_to_hold_none(tmp_path):
     (tmp_path / "metrics.json").write_text("{")
     with pytest.raises(DataError, match="do not fit together"):
         read_run(tmp_path)
+
+
+def only_answer(predicted, labels) -> dict:
+    found = Predictions((), np.array(labels), np.array(predicted), np.zeros(3))
+    return numbers._only_answer(found, ["cat", "dog", "eel"])
+
+
+def test_a_model_that_answers_one_class_alone_is_told():
+    assert only_answer([1, 1, 1], [0, 1, 2]) == {"only_answer": "dog"}
+    assert only_answer([1, 1, 0], [0, 1, 2]) == {}
+    assert only_answer([1, 1], [1, 1]) == {}  # nothing else was asked
+    metrics = metrics_of([("head", {})])
+    metrics["test"] = {"examples": 3}
+    metrics["card"]["only_answer"] = "dog"
+    line, _ = words.reasons(metrics)
+    assert line.startswith("All 3 test pictures are answered with one class")
+    assert "--class_weights=balanced" in line

@@ -18,7 +18,7 @@ from conftest import CHECKOUT, write_picture
 from pictures import animated_webp
 
 from tl_keras import predict
-from tl_keras.errors import ConfigError, MachineError
+from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.server_client import Client, Rest, client, connect
 
 pytest.importorskip("tensorflow_serving", reason="extra `serving`")
@@ -375,3 +375,56 @@ def test_the_curl_lines_of_the_readme(line, double, tmp_path):
         assert set(answer) <= {
             "model_version_status", "model_spec", "metadata",
         }  # fmt: skip
+
+
+# Pixels, by serving_float
+
+
+def squares(count: int = 3, side: int = 16) -> np.ndarray:
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (count, side, side, 3)).astype(np.float32)
+
+
+def test_pixels_are_answered_as_the_export_does(address, double, tiny_export):
+    server = connect(address, NAME)
+    found = server.ask_pixels(squares())
+    serve = tf.saved_model.load(tiny_export / "1").signatures["serving_float"]
+    told = serve(pixels=tf.constant(squares()))
+    for row, answer in enumerate(found):
+        names = [name.decode() for name in told["classes"][row].numpy()]
+        assert list(answer.labels) == names
+        assert answer.status == ""
+        np.testing.assert_allclose(
+            answer.scores, told["scores"][row], atol=1e-6
+        )
+    assert double.asked == [3]
+
+
+@pytest.mark.parametrize("side", [8, 15, 17, 64])
+def test_pixels_of_another_size_are_refused_before_they_are_sent(
+    side, address, double
+):
+    server = connect(address, NAME)
+    with pytest.raises(DataError) as told:
+        server.ask_pixels(squares(2, side))
+    assert str(told.value).startswith(
+        "pixels: expected (n, 16, 16, 3), the size of version 12, received "
+        f"(2, {side}, {side}, 3)"
+    )
+    assert double.asked == []
+
+
+@pytest.mark.parametrize("side", [8, 15, 17, 64])
+def test_the_server_refuses_pixels_of_another_size_too(side, address):
+    """Another client may not ask for the size first."""
+    way = connect(address, NAME)._way
+    with pytest.raises(MachineError) as told:
+        way.ask_pixels(12, squares(2, side))
+    assert f"[2,{side},{side},3]" in str(told.value)
+    assert "[?,16,16,3]" in str(told.value)
+
+
+def test_too_many_pixels_are_sent_in_pieces(address, double, monkeypatch):
+    monkeypatch.setattr(client, "MOST_BYTES", 2 * squares(1).nbytes)
+    assert len(connect(address, NAME).ask_pixels(squares(5))) == 5
+    assert double.asked == [2, 2, 1]

@@ -8,6 +8,9 @@ alone loads neither TensorFlow nor Keras.
 """
 
 import importlib
+import sys
+
+from tl_keras.keras_globals import RefuseRooms
 
 __version__ = "0.1.0"
 
@@ -29,6 +32,14 @@ _ROOMS = {
     "export_saved_model": "servable",
 }
 __all__ = [*_ROOMS, "callbacks"]
+# What loads no Keras, and works whatever its backend is.
+_WITHOUT_KERAS = frozenset({
+    "atomic", "backbones", "cache", "check", "checkpoints", "command_line",
+    "config", "devices", "errors", "evaluate", "keras_globals", "pages",
+    "pixels", "predict", "pretrained", "report", "server_client", "settings",
+    "stopping", "storage", "train",
+})  # fmt: skip
+sys.meta_path.insert(0, RefuseRooms(_WITHOUT_KERAS))
 
 
 def __getattr__(name: str):

@@ -24,7 +24,7 @@ from typing import Any
 
 from absl import flags
 
-from tl_keras import stopping, storage
+from tl_keras import keras_globals, stopping, storage
 from tl_keras.errors import (
     ConfigError,
     MachineError,
@@ -89,12 +89,14 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
         if switches & command.without_settings and not faults:
             command.body(None, switches)
             return 0
+        faults = [*faults, *keras_globals.faults()]
         config = _checked_settings(command, texts, faults)
         with contextlib.ExitStack() as stack:
             stack.enter_context(stopping.watching(command.resumable))
             if hasattr(config, "io_timeout"):
                 stack.enter_context(storage.watching(config.io_timeout))
             _load_tensorflow(switches)
+            stack.enter_context(keras_globals.standard_globals())
             command.body(config, switches - {"verbosity"})
     except StoppedError as error:
         print(stopping.one_line(str(error)), file=sys.stderr)

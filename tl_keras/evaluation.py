@@ -20,6 +20,7 @@ import tensorflow as tf
 from sklearn import metrics as sk
 
 from tl_keras import storage
+from tl_keras.keras_globals import standard_globals
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000  # of the bootstrap for macro-F1
@@ -45,6 +46,7 @@ class Evaluation:
     metrics: dict
 
 
+@standard_globals()
 def evaluate_classifier(
     model: keras.Model,
     data: tf.data.Dataset,

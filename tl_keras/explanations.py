@@ -9,22 +9,28 @@ as large as it, 0 where nothing speaks for the class and 1 where most does.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.models.functional import operation_fn
 
-BATCH = 8  # where a branch leads past, every layer's output is kept
+from tl_keras.classifier import as_graph, inner_graph, ordered_nodes
+from tl_keras.keras_globals import standard_globals
+
+BATCH = 8  # on the tape, every output of the layers behind the map is kept
 SQUASHING = ("softmax", "sigmoid")
 
 
+@standard_globals()
 def grad_cam(
     model: keras.Model,
     pictures: np.ndarray,
     *,
     classes: Sequence[int] | None = None,
     layer: str | None = None,
+    output: int | str | None = None,
 ) -> np.ndarray:
     """Grad-CAM: what in a picture speaks for a class.
 
@@ -39,15 +45,18 @@ def grad_cam(
         classes: the class to explain for each picture; the predicted one when
             None.
         layer: the layer whose feature map is weighed; the last one with a map
-            larger than 1 x 1 when None.
+            larger than 1 x 1 when None. Also one of a model inside it, by its
+            name or, where two have that, as "model/layer".
+        output: of a model with several, the number or name of the one whose
+            classes are meant.
 
     Returns:
         float32 (n, height, width), 0 to 1; the largest value of each map is
         1, or all of it is 0 where nothing speaks for the class.
 
     Raises:
-        ValueError: a model or layer without a feature map, or classes that do
-            not fit the pictures.
+        ValueError: a model or layer without a feature map, several outputs
+            and none named, or classes that do not fit the pictures.
 
     Example:
         heat = grad_cam(model, pictures[:1])[0]
@@ -63,7 +72,7 @@ def grad_cam(
         )
     if not len(pictures):
         return np.zeros(pictures.shape[:3], np.float32)
-    explain = _explainer(model, layer)
+    explain = _explainer(model, layer, output)
     maps = []
     for start in range(0, len(pictures), BATCH):
         batch = slice(start, start + BATCH)
@@ -74,7 +83,7 @@ def grad_cam(
 
 def _maps(explain: "_Explainer", pictures, classes) -> np.ndarray:
     """Maps of one batch."""
-    pictures = tf.cast(pictures, explain.trunk.inputs[0].dtype)
+    pictures = tf.cast(pictures, explain.graph.inputs[0].dtype)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         features, logits = explain.record(pictures, tape)
         scores = tf.cast(logits, tf.float32)
@@ -89,6 +98,11 @@ def _maps(explain: "_Explainer", pictures, classes) -> np.ndarray:
             )
         chosen = tf.gather(scores, classes, axis=1, batch_dims=1)
     slopes = tape.gradient(chosen, features)
+    if slopes is None:
+        raise ValueError(
+            f"layer={explain.layer.name}: expected one that this output "
+            "depends on - name another layer or output"
+        )
     weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1))
     heat = tf.cast(heat, tf.float32)
@@ -99,66 +113,117 @@ def _maps(explain: "_Explainer", pictures, classes) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Explainer:
-    """A model around one of its feature maps.
+    """A model, run layer by layer.
 
     Attributes:
-        trunk: pictures -> feature map.
-        tail: feature map -> logits; None where the map is passed by.
-        whole: pictures -> (feature map, logits).
+        graph: its layers.
+        layer: whose feature map is weighed.
+        last: the operation that the scores come from.
     """
 
-    trunk: keras.Model
-    tail: keras.Model | None
-    whole: keras.Model
+    graph: keras.Model
+    layer: keras.Operation
+    last: keras.Operation
 
     def record(
         self, pictures: tf.Tensor, tape: tf.GradientTape
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """(feature map, logits), with the way between them on the tape."""
-        if self.tail is None:
-            tape.watch(pictures)
-            return self.whole(pictures, training=False)
-        # What lies before the map need not be remembered.
-        with tape.stop_recording():
-            features = self.trunk(pictures, training=False)
-        tape.watch(features)
-        return features, self.tail(features, training=False)
+        """(feature map, logits), with the way between them on the tape.
+
+        What lies before the map is not remembered, as nothing of it is
+        watched.
+        """
+        seen: dict[str, tf.Tensor] = {}
+
+        def hooked(operation):
+            graph = inner_graph(operation)
+            if graph is not None and operation is not self.layer:
+                return lambda tensor, *_, **__: run(graph, tensor)
+            plain = operation_fn(operation, training=False)
+
+            def call(*args, **arguments):
+                made = plain(*args, **arguments)
+                if operation is self.layer:
+                    tape.watch(made)
+                    seen["features"] = made
+                if operation is self.last:
+                    seen["logits"] = _logits(operation, args[0], made)
+                return made
+
+            return call
+
+        def run(graph, tensor):
+            made = graph._run_through_graph([tensor], operation_fn=hooked)
+            return keras.tree.flatten(made)[0]
+
+        run(self.graph, pictures)
+        return seen["features"], seen["logits"]
 
 
-def _explainer(model: keras.Model, layer: str | None) -> _Explainer:
-    """Splits a model at a layer, over the same layers."""
-    if not getattr(model, "inputs", None):
+def _explainer(
+    model: keras.Model, layer: str | None, output: int | str | None
+) -> _Explainer:
+    """Finds the layer and the output that are meant."""
+    graph = as_graph(model)
+    if graph is None or len(graph.inputs) != 1:
         raise ValueError(
             f"model {model.name}: expected a functional or built Sequential "
-            "model, whose layers can be seen"
+            "model, whose layers can be seen, with one input"
         )
-    # A Sequential becomes a graph; a functional model stays what it is.
-    graph = keras.Model(model.inputs, model.outputs)
-    by_depth = graph._nodes_by_depth
-    nodes = [
-        n for depth in sorted(by_depth, reverse=True) for n in by_depth[depth]
-    ]
-    maps = {
-        node.operation.name: node.output_tensors[0]
-        for node in nodes
-        if _is_feature_map(node) and node.operation.name
+    maps = dict(_feature_maps(graph))
+    nested = {
+        path: operation
+        for node in ordered_nodes(graph)
+        if (inner := inner_graph(node.operation)) is not None
+        for path, operation in _feature_maps(inner, f"{node.operation.name}/")
     }
-    if not maps or layer not in (None, *maps):
+    found = maps.get(layer) or nested.get(layer)
+    if layer is None and maps:
+        found = list(maps.values())[-1]
+    if found is None and layer is not None:
+        paths = [p for p in nested if p.endswith(f"/{layer}")]
+        if len(paths) > 1:
+            raise ValueError(f"layer={layer}: expected one of {paths}")
+        found = nested[paths[0]] if paths else None
+    if found is None:
         raise ValueError(
             f"layer={layer}: expected one with a feature map (batch, height, "
-            f"width, channels) larger than 1 x 1: {', '.join(maps) or 'none'}"
+            "width, channels) larger than 1 x 1: "
+            f"{', '.join([*maps, *nested]) or 'none'}"
         )
-    features = maps[layer or list(maps)[-1]]
-    logits = _logits(nodes[-1])
-    try:
-        tail = keras.Model(features, logits)
-    except ValueError:  # A branch leads past this map.
-        tail = None
-    return _Explainer(
-        keras.Model(graph.inputs[0], features),
-        tail,
-        keras.Model(graph.inputs[0], [features, logits]),
-    )
+    return _Explainer(graph, found, _last_of(graph, output))
+
+
+def _last_of(graph: keras.Model, output: int | str | None) -> keras.Operation:
+    """The operation that an output comes from, within models too."""
+    outputs = graph.outputs
+    names = [tensor._keras_history.operation.name for tensor in outputs]
+    if output in names:
+        place = names.index(output)
+    elif isinstance(output, int) and 0 <= output < len(outputs):
+        place = output
+    elif output is None and len(outputs) == 1:
+        place = 0
+    else:
+        raise ValueError(
+            f"output={output}: expected the number or name of one of "
+            f"{len(outputs)} outputs: {', '.join(names)}"
+        )
+    last = outputs[place]._keras_history.operation
+    inner = inner_graph(last)
+    return last if inner is None else _last_of(inner, None)
+
+
+def _feature_maps(
+    graph: keras.Model, path: str = ""
+) -> Iterator[tuple[str, keras.Operation]]:
+    """(name, operation) of each feature map, also of models in models."""
+    for node in ordered_nodes(graph):
+        if node.operation.name and _is_feature_map(node):
+            yield path + node.operation.name, node.operation
+        inner = inner_graph(node.operation)
+        if path and inner is not None:
+            yield from _feature_maps(inner, f"{path}{node.operation.name}/")
 
 
 def _is_feature_map(node) -> bool:
@@ -169,17 +234,14 @@ def _is_feature_map(node) -> bool:
     return len(shape) == 4 and shape[1:3] != (1, 1)
 
 
-def _logits(last):
-    """What the last operation squashes, or what it gives if it does not."""
-    operation, given = last.operation, last.input_tensors[0]
+def _logits(operation, given, made):
+    """What the last operation squashes, or what it makes if it does not."""
     if type(operation).__name__.lower() in SQUASHING:
         return given
     activation = getattr(operation, "activation", None)
     if getattr(activation, "__name__", "") not in SQUASHING:
-        return last.output_tensors[0]
+        return made
     if isinstance(operation, keras.layers.Dense):
         logits = keras.ops.matmul(given, operation.kernel)
         return logits + operation.bias if operation.use_bias else logits
-    if isinstance(operation, keras.layers.Activation):
-        return given
-    return last.output_tensors[0]
+    return given if isinstance(operation, keras.layers.Activation) else made

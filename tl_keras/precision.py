@@ -10,6 +10,7 @@ that the machine computes natively. What was found is kept in the user's cache
 folder by machine, network and size.
 """
 
+import contextlib
 import hashlib
 import json
 import pathlib
@@ -29,6 +30,7 @@ from tl_keras.classifier import (
     ordered_nodes,
     set_precision,
 )
+from tl_keras.keras_globals import standard_globals
 
 # A network cheaper than this for one picture gains nothing that could be seen.
 LEAST_MULTIPLY_ADDS = 1e9
@@ -36,6 +38,7 @@ CPU_PICTURES, GPU_PICTURES = 8, 64  # of the batch that is timed
 ROUNDS = 3
 
 
+@standard_globals()
 def choose_precision(network: keras.Model, *, device: str, name: str) -> str:
     """The fastest precision for a frozen network's forward pass.
 
@@ -69,7 +72,8 @@ def choose_precision(network: keras.Model, *, device: str, name: str) -> str:
         + f" for {pictures} pictures: {best}",
         flush=True,
     )
-    with atomic.replacing(file) as temporary:
+    # What cannot be remembered is timed again.
+    with contextlib.suppress(OSError), atomic.replacing(file) as temporary:
         temporary.write_text(json.dumps({"precision": best, "about": about}))
     return best
 

@@ -10,6 +10,14 @@ each row against the network that Keras builds.
 """
 
 from tl_keras.backbones.building import build_backbone, load_weights
+from tl_keras.backbones.file_kinds import (
+    NETWORK,
+    config_of,
+    kind_of,
+    named_for_keras,
+    network_fault,
+    weights_fault,
+)
 from tl_keras.backbones.table import (
     BACKBONES,
     SCALINGS,
@@ -21,11 +29,17 @@ from tl_keras.backbones.table import (
 
 __all__ = [
     "BACKBONES",
+    "NETWORK",
     "SCALINGS",
     "Backbone",
     "Scaling",
     "build_backbone",
+    "config_of",
     "describe_backbones",
+    "kind_of",
     "load_weights",
+    "named_for_keras",
+    "network_fault",
     "parse_arguments",
+    "weights_fault",
 ]

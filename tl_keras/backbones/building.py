@@ -12,13 +12,22 @@ import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tl_keras.backbones.file_kinds import (
+    MEMBER,
+    NETWORK,
+    kind_of,
+    named_for_keras,
+    weights_fault,
+)
 from tl_keras.backbones.table import BACKBONES, STD
 from tl_keras.errors import ConfigError, MachineError
+from tl_keras.keras_globals import keras_home, standard_globals
 
 if TYPE_CHECKING:
     import keras
 
-SUFFIXES = (".weights.h5", ".h5", ".keras")
+# Where a file's weights are, if not in all of it.
+GROUPS = ("model_weights", "layers", "_layer_checkpoint_dependencies")
 # Constructor arguments that are ours, or that act only on the classifier.
 _NOT_ARGUMENTS = frozenset({
     "include_top", "weights", "input_tensor", "input_shape", "pooling", "name",
@@ -27,6 +36,7 @@ _NOT_ARGUMENTS = frozenset({
 })  # fmt: skip
 
 
+@standard_globals()
 def build_backbone(
     name: str,
     *,
@@ -91,11 +101,6 @@ def _check_request(name: str, image_size: int, file: str | None) -> None:
         raise ConfigError(
             f"--image_size={image_size}: expected at least {least} pixels for "
             f"{name} - or another --backbone"
-        )
-    if file is not None and not file.endswith(SUFFIXES):
-        raise ConfigError(
-            f"--weights={file}: expected a file ending in "
-            f"{', '.join(SUFFIXES)} - save it with model.save_weights"
         )
     if file is not None and not os.path.isfile(file):
         raise ConfigError(
@@ -167,7 +172,7 @@ def _careful_downloads() -> Iterator[None]:
     from keras.src.utils import file_utils
 
     get_file = file_utils.get_file
-    home = pathlib.Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    home = keras_home()
 
     def fetch(fname: str, origin: str, *, file_hash=None, **options) -> str:
         file = home / "models" / fname
@@ -209,7 +214,16 @@ def _check_official(file: pathlib.Path, file_hash: str | None) -> None:
 
 
 def load_weights(network: "keras.Model", file: str) -> None:
-    """Loads a file that holds exactly the arrays of the network."""
+    """Loads a file that holds exactly the arrays of the network.
+
+    Args:
+        network: changed in place.
+        file: any that `file_kinds` knows as weights, whatever its name; of a
+            file that holds a model too, the weights alone are read.
+
+    Raises:
+        ConfigError: it is something else, or of another network.
+    """
     found = _arrays_in_file(file)
     expected = [tuple(variable.shape) for variable in network.weights]
     sides = f"it holds {_size(found)}, {network.name} has {_size(expected)}"
@@ -219,7 +233,8 @@ def load_weights(network: "keras.Model", file: str) -> None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                network.load_weights(file)
+                with named_for_keras(file, kind_of(file).name) as path:
+                    network.load_weights(path)
         except Exception as error:  # Keras raises many kinds for a bad file.
             reason = _one_line(error)
     if reason:
@@ -230,30 +245,26 @@ def load_weights(network: "keras.Model", file: str) -> None:
 
 
 def _arrays_in_file(file: str) -> list[tuple[int, ...]]:
-    """Shapes of the weights in a file of one of `SUFFIXES`."""
+    """Shapes of the weights in a file."""
     import h5py
 
+    if fault := weights_fault(file):
+        raise ConfigError(fault)
     shapes: list[tuple[int, ...]] = []
 
     def add(_, item) -> None:
         if isinstance(item, h5py.Dataset):
             shapes.append(tuple(item.shape))
 
-    try:
-        with contextlib.ExitStack() as stack:
-            stream = file
-            if file.endswith(".keras"):
-                archive = stack.enter_context(zipfile.ZipFile(file))
-                stream = stack.enter_context(archive.open("model.weights.h5"))
-            store = stack.enter_context(h5py.File(stream, "r"))
-            # Beside these lie the optimizer's, which do not count.
-            inner = {"model_weights", "layers"} & set(store)
-            (store[inner.pop()] if inner else store).visititems(add)
-    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
-        raise ConfigError(
-            f"--weights={file}: not readable ({_one_line(error)}) - expected a "
-            "complete weights file of Keras; fetch or save it again"
-        ) from None
+    with contextlib.ExitStack() as stack:
+        stream = file
+        if kind_of(file).name == NETWORK:
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            stream = stack.enter_context(archive.open(MEMBER))
+        store = stack.enter_context(h5py.File(stream, "r"))
+        # Beside these lie the optimizer's, which do not count.
+        inner = [name for name in GROUPS if name in store]
+        (store[inner[0]] if inner else store).visititems(add)
     return shapes
 
 

@@ -17,7 +17,6 @@ from tl_keras.classifier.building import (
     POOLINGS,
     build_classifier,
     probabilities_model,
-    usual_scaling,
     usual_unfreeze,
 )
 from tl_keras.classifier.cutting import (
@@ -28,6 +27,7 @@ from tl_keras.classifier.cutting import (
     ordered_nodes,
     split_at,
 )
+from tl_keras.classifier.flattening import as_graph, inner_graph
 from tl_keras.classifier.freezing import (
     count_trainable,
     layer_index,
@@ -41,6 +41,7 @@ from tl_keras.classifier.loading import (
     load_backbone,
     set_precision,
 )
+from tl_keras.classifier.scaling import scaling_hint, usual_scaling
 from tl_keras.classifier.warming import warm_start
 
 __all__ = [
@@ -48,17 +49,20 @@ __all__ = [
     "LOGITS",
     "POOLINGS",
     "Cut",
+    "as_graph",
     "build_classifier",
     "count_trainable",
     "cut_for",
     "find_cuts",
     "inference",
+    "inner_graph",
     "inner_layers",
     "layer_index",
     "load_backbone",
     "multiply_adds",
     "ordered_nodes",
     "probabilities_model",
+    "scaling_hint",
     "set_precision",
     "set_trainable",
     "split_at",

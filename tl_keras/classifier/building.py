@@ -7,19 +7,24 @@ Keras layers and operations.
 import keras
 
 from tl_keras import backbones
+from tl_keras.classifier.flattening import call_layers, free_name
 from tl_keras.classifier.loading import (
     FIRST_OF_HEAD,
-    call_layers,
     checked_size,
+    inner_layers,
     load_backbone,
     set_precision,
 )
+from tl_keras.classifier.scaling import (
+    refuse_second_scaling,
+    scale,
+    usual_scaling,
+)
 from tl_keras.errors import ConfigError
+from tl_keras.keras_globals import standard_globals
 
 INPUT = "pixels"
 LOGITS = "head_logits"
-# Weights of red, green and blue in grey, as JPEG and TensorFlow have them.
-GREY = (0.299, 0.587, 0.114)
 POOLINGS = {
     "avg": keras.layers.GlobalAveragePooling2D,
     "max": keras.layers.GlobalMaxPooling2D,
@@ -27,6 +32,7 @@ POOLINGS = {
 }
 
 
+@standard_globals()
 def build_classifier(
     backbone: str | keras.Model,
     num_classes: int,
@@ -79,8 +85,8 @@ def build_classifier(
             arguments=backbone_arguments,
         )
     size = checked_size(network, image_size, f"backbone {network.name}")
-    if precision != "float32":
-        set_precision(network, precision)
+    # Also to float32: what a model was built in is not what is asked for.
+    set_precision(network, precision)
     if input_scaling == "auto":
         input_scaling = usual_scaling(backbone)
     if input_scaling not in backbones.SCALINGS:
@@ -88,42 +94,23 @@ def build_classifier(
             f"input_scaling={input_scaling!r}: expected auto or one of "
             f"{', '.join(backbones.SCALINGS)}"
         )
+    refuse_second_scaling(network, input_scaling)
     channels = network.inputs[0].shape[-1]
-    inputs = keras.Input((size, size, 3), name=INPUT, dtype="float32")
-    scaled = _scale(inputs, backbones.SCALINGS[input_scaling], channels)
+    taken = _names(network)
+    inputs = keras.Input(
+        (size, size, 3), name=free_name(INPUT, taken), dtype="float32"
+    )
+    scaled = scale(inputs, backbones.SCALINGS[input_scaling], channels, taken)
     logits = _head(
         call_layers(network, scaled), num_classes, pooling, head_units, dropout
     )
     return keras.Model(inputs, logits, name=f"{network.name}_classifier")
 
 
-def usual_scaling(backbone: str | keras.Model) -> str:
-    """Input scaling of an application; "none" for any other network."""
-    known = isinstance(backbone, str) and backbone in backbones.BACKBONES
-    return backbones.BACKBONES[backbone].scaling if known else "none"
-
-
 def usual_unfreeze(backbone: str) -> str:
     """Where to unfreeze an application from; "all" for any other network."""
     known = backbone in backbones.BACKBONES
     return backbones.BACKBONES[backbone].stages[-1] if known else "all"
-
-
-def _scale(tensor, scaling: backbones.Scaling, channels: int):
-    """Input scaling of built-in operations, in float32."""
-    if scaling.reverse_channels:
-        tensor = keras.ops.flip(tensor, axis=-1)
-    if scaling != backbones.SCALINGS["none"]:
-        tensor = keras.layers.Rescaling(
-            list(scaling.scale),
-            offset=list(scaling.offset),
-            dtype="float32",
-            name="input_scaling",
-        )(tensor)
-    if channels == 1:
-        weights = keras.ops.convert_to_tensor(GREY)
-        tensor = keras.ops.sum(tensor * weights, axis=-1, keepdims=True)
-    return tensor
 
 
 def _head(features, num_classes, pooling, head_units, dropout):
@@ -133,7 +120,10 @@ def _head(features, num_classes, pooling, head_units, dropout):
             f"--pooling={pooling}: expected one of {', '.join(POOLINGS)}"
         )
     kind = POOLINGS[pooling] if len(features.shape) == 4 else None
-    layer = (kind or keras.layers.Identity)(name=FIRST_OF_HEAD, dtype="float32")
+    arguments = {"data_format": "channels_last"} if kind else {}
+    layer = (kind or keras.layers.Identity)(
+        name=FIRST_OF_HEAD, dtype="float32", **arguments
+    )
     tensor = layer(features)
     for number, units in enumerate(head_units, 1):
         tensor = keras.layers.Dense(
@@ -153,9 +143,21 @@ def _head(features, num_classes, pooling, head_units, dropout):
     return keras.layers.Dense(num_classes, dtype="float32", name=LOGITS)(tensor)
 
 
+@standard_globals()
 def probabilities_model(model: keras.Model) -> keras.Model:
     """The same layers with a softmax: pixels -> float32 probabilities."""
-    softmax = keras.layers.Softmax(name="probabilities", dtype="float32")
+    softmax = keras.layers.Softmax(
+        name=free_name("probabilities", _names(model)), dtype="float32"
+    )
     return keras.Model(
         model.inputs[0], softmax(model.outputs[0]), name=model.name
     )
+
+
+def _names(network: keras.Model) -> set[str]:
+    """Of all operations of a network, those of models in it too."""
+    return {
+        operation.name
+        for layer in inner_layers(network)
+        for operation in getattr(layer, "operations", [layer])
+    }

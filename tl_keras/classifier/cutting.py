@@ -16,6 +16,7 @@ import math
 import keras
 
 from tl_keras.classifier.freezing import first_unfrozen, takes_training
+from tl_keras.keras_globals import standard_globals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +119,7 @@ def _acts_in_training(operation) -> bool:
     )
 
 
+@standard_globals()
 def split_at(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
     """(trunk, tail) over the same layers; tail(trunk(x)) is model(x).
 

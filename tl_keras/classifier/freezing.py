@@ -18,6 +18,7 @@ import keras
 from tl_keras.classifier.building import FIRST_OF_HEAD
 from tl_keras.classifier.loading import inner_layers
 from tl_keras.errors import ConfigError
+from tl_keras.keras_globals import standard_globals
 
 
 def split_layers(
@@ -121,6 +122,7 @@ def takes_training(layer: keras.Layer) -> bool:
     return "training" in inspect.signature(layer.call).parameters
 
 
+@standard_globals()
 def training_graph(model: keras.Model) -> keras.Model:
     """A model to fit: the same layers, the frozen ones as in inference.
 

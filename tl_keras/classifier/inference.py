@@ -10,10 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.keras_globals import standard_globals
+
 # A graph is one protocol buffer of 2 GB at most; far below it, it copies well.
 MOST_CONSTANT_BYTES = 500e6
 
 
+@standard_globals()
 def inference(
     model: keras.Model, *, constant: bool = False
 ) -> Callable[[tf.Tensor], np.ndarray]:

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 import keras
 
 from tl_keras.classifier.freezing import split_layers
+from tl_keras.classifier.own_networks import load_own_network
 from tl_keras.errors import ConfigError
+from tl_keras.keras_globals import standard_globals
 
 LABELS = "labels.txt"
 
 
+@standard_globals()
 def warm_start(
     model: keras.Model, file: str, class_names: Sequence[str]
 ) -> str:
@@ -22,27 +25,20 @@ def warm_start(
 
     Args:
         model: from `build_classifier`.
-        file: `model.keras` of a run; opened in Keras's safe mode.
+        file: `model.keras` of a run, however it is named; opened in Keras's
+            safe mode.
         class_names: of the model's logits. The head is taken where those of
             the file, in labels.txt beside it, are the same, and its layers.
 
     Raises:
         ConfigError: it is no such file, or of another backbone.
     """
-    try:
-        saved = keras.models.load_model(file, compile=False, safe_mode=True)
-        old_backbone, old_head = split_layers(saved)
-    except Exception as error:  # Keras raises many kinds for a bad file.
-        reason = (str(error).strip().splitlines() or ["no reason"])[0][:200]
-        raise ConfigError(
-            f"--warm_start={file}: not readable as the model.keras of a run "
-            f"({reason})"
-        ) from None
+    old_backbone, old_head = _layers_of(file)
     backbone, head = split_layers(model)
     if _shapes(old_backbone) != _shapes(backbone):
         raise ConfigError(
             f"--warm_start={file}: expected the backbone {model.name}, found "
-            f"the {len(_shapes(old_backbone))} arrays of {saved.name} - give "
+            f"another of {len(_shapes(old_backbone))} arrays - give "
             "the same --backbone, --backbone_args and --image_size"
         )
     _take(old_backbone, backbone)
@@ -52,6 +48,18 @@ def warm_start(
         _take(old_head, head)
         return f"warm start: backbone and head of {file}"
     return f"warm start: backbone of {file}; its head is for other classes"
+
+
+def _layers_of(file: str) -> tuple[list[keras.Layer], list[keras.Layer]]:
+    """(backbone, head) of the model of a run."""
+    saved = load_own_network(file, "--warm_start")
+    try:
+        return split_layers(saved)
+    except ConfigError:
+        raise ConfigError(
+            f"--warm_start={file}: expected the model.keras of a run, found "
+            f"{saved.name}, another network - give it by --backbone"
+        ) from None
 
 
 def _shapes(layers: Sequence[keras.Layer]) -> list[tuple[int, ...]]:

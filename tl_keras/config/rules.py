@@ -45,13 +45,15 @@ def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
             yield no_such(
                 "weights", config.weights, "auto, imagenet, none or a file"
             )
-    if config.warm_start and not (
-        config.warm_start.endswith(".keras")
-        and os.path.isfile(config.warm_start)
-    ):
+        elif fault := backbones.weights_fault(config.weights):
+            yield Fault(("weights",), fault)
+    if config.warm_start and not os.path.isfile(config.warm_start):
         yield no_such(
             "warm_start", config.warm_start, "the model.keras of a run"
         )
+    elif config.warm_start:
+        if fault := backbones.network_fault("--warm_start", config.warm_start):
+            yield Fault(("warm_start",), fault)
     if config.name and not re.fullmatch(r"[\w][\w.-]*", config.name):
         yield Fault(
             ("name",),
@@ -164,11 +166,13 @@ def _check_faults(config: "DataConfig") -> Iterator[Fault]:
 
 
 def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
-    is_file = config.backbone.endswith(".keras")
     known = [*backbones.BACKBONES, *pretrained.PRETRAINED]
-    if is_file and not os.path.isfile(config.backbone):
-        yield no_such("backbone", config.backbone, "a .keras file")
-    elif not is_file and config.backbone not in known:
+    if is_own_network(config.backbone):
+        if not os.path.exists(config.backbone):
+            yield no_such("backbone", config.backbone, "a .keras file")
+        elif fault := backbones.network_fault("--backbone", config.backbone):
+            yield Fault(("backbone",), fault)
+    elif config.backbone not in known:
         near = difflib.get_close_matches(
             config.backbone, known, n=3, cutoff=0.4
         )
@@ -184,6 +188,8 @@ def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
     except ConfigError as error:
         yield Fault(("backbone_args",), f"--backbone_args: {error}")
         arguments = {}
+    if config.backbone_layer and config.backbone in known:
+        yield idle("backbone_layer", "only a file of yours is cut")
     if config.backbone in backbones.BACKBONES:
         least = backbones.BACKBONES[config.backbone].least_size
         if config.image_size is not None and config.image_size < least:
@@ -209,6 +215,14 @@ def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
             f"{config.backbone} is no Keras application - auto takes the "
             "weights that are in the file",
         )
+
+
+def is_own_network(backbone: str) -> bool:
+    """Whether a `--backbone` is a path, not a name; it may lead nowhere."""
+    if backbone in backbones.BACKBONES or backbone in pretrained.PRETRAINED:
+        return False
+    named = backbone.endswith((".keras", ".h5", ".hdf5")) or os.sep in backbone
+    return named or os.path.exists(backbone)
 
 
 def _picture_faults(config: "TransferConfig") -> Iterator[Fault]:

@@ -91,6 +91,12 @@ class TransferConfig(RunConfig, ExportConfig, DataConfig):
         "tl_keras (letters_vgg), or your own .keras file",
         group=BACKBONE,
     )
+    backbone_layer: str = setting(
+        "",
+        "the last layer that is taken of your own .keras file; what follows "
+        "it, such as its classifier, is left out",
+        group=BACKBONE,
+    )
     backbone_args: str = setting(
         "",
         "arguments of the application's constructor, such as alpha=0.35",
@@ -341,7 +347,7 @@ class TransferConfig(RunConfig, ExportConfig, DataConfig):
             named = about["path"] and value not in ("", *about["words"])
             if named and not value.startswith("tfds:"):
                 changes[field.name] = os.path.abspath(value)
-        if self.backbone.endswith(".keras"):
+        if rules.is_own_network(self.backbone):
             changes["backbone"] = os.path.abspath(self.backbone)
         return dataclasses.replace(self, name=self.run_name(), **changes)
 

@@ -25,6 +25,7 @@ from tl_keras.data.pipeline import epoch_indices, with_length
 from tl_keras.errors import MachineError
 from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
+from tl_keras.keras_globals import standard_globals
 
 SHARD_BYTES = 32e6  # what a kill can lose
 GIGABYTE = 1e9
@@ -172,6 +173,7 @@ class FeatureStore:
         activations = self.activations(trunk, images, via, train.batch_size)
         return StoredBatches(activations, train.batch_size, train.seed)
 
+    @standard_globals()
     def activations(
         self,
         trunk: keras.Model,

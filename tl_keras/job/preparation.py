@@ -10,11 +10,13 @@ import keras
 
 from tl_keras import backbones
 from tl_keras.audit import Report
+from tl_keras.cache import user_cache, why_unusable
 from tl_keras.classifier import (
     LOGITS,
     build_classifier,
     inner_layers,
     load_backbone,
+    scaling_hint,
     set_trainable,
     usual_scaling,
     usual_unfreeze,
@@ -27,7 +29,7 @@ from tl_keras.devices import (
     choose_device,
     compute_deterministically,
 )
-from tl_keras.errors import ConfigError, DataError
+from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.job.checking import check_data
 from tl_keras.phases import Objective, Phase, probe_bytes
 from tl_keras.precision import choose_precision
@@ -41,8 +43,8 @@ MOST_PROBE_WORK = 1e9
 class Prepared:
     """A run before its first step: what `--dry_run` shows.
 
-    Its `config` is the one given with `precision` and `head_solver`
-    decided.
+    Its `config` is the one given with `precision`, `head_solver` and
+    `feature_cache` decided.
     """
 
     config: TransferConfig
@@ -58,12 +60,17 @@ def prepare(config: TransferConfig) -> Prepared:
     device = choose_device(config.device)
     compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
+    config = dataclasses.replace(config, feature_cache=usable_cache(config))
     network = load_backbone(
         config.backbone,
         image_size=config.image_size,
         weights=config.weights,
         arguments=backbones.parse_arguments(config.backbone_args),
+        layer=config.backbone_layer or None,
     )
+    if config.input_scaling == "auto":
+        if hint := scaling_hint(config.backbone, network):
+            print(f"backbone: {hint}", flush=True)
     report, images = check_data(config, network.input_shape[1])
     refuse_idle(config, network, images)
     config = dataclasses.replace(
@@ -84,6 +91,32 @@ def prepare(config: TransferConfig) -> Prepared:
     return Prepared(config, device, report, images, model, phases)
 
 
+def usable_cache(config: TransferConfig) -> str:
+    """`--feature_cache`, or off where auto finds no folder to write to.
+
+    Raises:
+        MachineError: a folder that was given cannot be written to.
+    """
+    folder = config.feature_cache
+    if folder == "off":
+        return folder
+    auto = folder == "auto"
+    why = why_unusable(user_cache("features") if auto else folder)
+    if why and not auto:
+        raise MachineError(
+            f"--feature_cache={folder}: {why} - give another folder, or "
+            "--feature_cache=off computes activations each epoch"
+        )
+    if why:
+        print(
+            f"features: computed each epoch, since {why} - give a folder by "
+            "--feature_cache to have them kept",
+            flush=True,
+        )
+        return "off"
+    return folder
+
+
 def decided_precision(
     config: TransferConfig, network: keras.Model, device: str
 ) -> str:
@@ -94,7 +127,9 @@ def decided_precision(
     phases = plan_phases(config)
     if all(phase.unfreeze_from == "all" for phase in phases):
         return "float32"
-    name = f"{config.backbone} {config.backbone_args}"
+    name = (
+        f"{config.backbone} {config.backbone_args} {config.backbone_layer}"
+    ).rstrip()
     return choose_precision(network, device=device, name=name)
 
 

@@ -215,6 +215,7 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         image_size=config.image_size,
         weights="none",
         arguments=backbones.parse_arguments(config.backbone_args),
+        layer=config.backbone_layer or None,
     )
     model = classifier_on(network, config, len(images.class_names))
     phase = dataclasses.replace(

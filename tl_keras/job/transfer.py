@@ -27,6 +27,7 @@ from tl_keras.job.resuming import Found, look
 from tl_keras.job.run_lock import alone_in
 from tl_keras.job.stages import STAGES, Clock, Run, Stages
 from tl_keras.job.training import feature_store
+from tl_keras.keras_globals import standard_globals
 from tl_keras.phases import get_variables, set_variables
 from tl_keras.runtimes import check_packages
 
@@ -52,6 +53,7 @@ class RunResult:
     history: list[dict]
 
 
+@standard_globals()
 def run(
     config: TransferConfig,
     *,
@@ -131,6 +133,7 @@ def _trained(run: Run, stages: Stages, clock: Clock) -> Run:
     return run
 
 
+@standard_globals()
 def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""
     config.validate()

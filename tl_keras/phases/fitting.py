@@ -30,6 +30,7 @@ from tl_keras.classifier import (
 from tl_keras.data import TrainingBatches
 from tl_keras.errors import DivergedError
 from tl_keras.features import FeatureStore, StoredBatches
+from tl_keras.keras_globals import standard_globals
 from tl_keras.phases.phase import (
     MONITORS,
     FitResult,
@@ -46,6 +47,7 @@ from tl_keras.phases.saves import Saves, get_variables, set_variables
 from tl_keras.phases.tails import FrozenWork
 
 
+@standard_globals()
 def fit_phases(
     model: keras.Model,
     phases: Sequence[Phase],

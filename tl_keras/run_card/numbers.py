@@ -87,7 +87,7 @@ def _of_predictions(rows: Predictions, record: RunRecord) -> dict:
     }
     if "ece_before" in test:
         calibration["ece_before"] = test["ece_before"]
-    return {
+    return _only_answer(rows, names) | {
         "majority": _majority(record, support),
         "confusion": cells,
         "confused_pairs": pairs[:MOST_PAIRS],
@@ -100,6 +100,14 @@ def _of_predictions(rows: Predictions, record: RunRecord) -> dict:
         "worst_classes": _worst_classes(test["per_class"], names),
         "gallery": _gallery(rows, pairs[:MOST_PAIRS], len(names)),
     }
+
+
+def _only_answer(rows: Predictions, names: Sequence[str]) -> dict:
+    """The class that all of several classes' pictures are taken for, if any."""
+    answers = np.unique(rows.predicted)
+    if len(answers) != 1 or len(np.unique(rows.labels)) < 2:
+        return {}
+    return {"only_answer": names[int(answers[0])]}
 
 
 def _majority(record: RunRecord, support: np.ndarray) -> dict:

@@ -136,7 +136,19 @@ def reasons(metrics: Mapping) -> list[str]:
     if "stopped" in metrics:
         return [metrics["stopped"]]
     lines = [_compared(c) for c in metrics["card"]["comparisons"]]
+    if "only_answer" in metrics["card"]:
+        lines.insert(0, _one_class(metrics))
     return [*lines, _kept(metrics)]
+
+
+def _one_class(metrics: Mapping) -> str:
+    """That a model has learnt to say one thing, and what may help."""
+    return (
+        f"All {metrics['test']['examples']:,} test pictures are answered with "
+        f"one class, {metrics['card']['only_answer']}: the model tells no two "
+        "classes apart. Where that class is much more frequent than others "
+        "in training, --class_weights=balanced helps."
+    )
 
 
 def _compared(row: Mapping) -> str:

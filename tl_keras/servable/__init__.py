@@ -46,6 +46,7 @@ import numpy as np
 
 from tl_keras import atomic
 from tl_keras.errors import NotPublishedError
+from tl_keras.keras_globals import standard_globals
 from tl_keras.pixels import Decoding
 from tl_keras.servable.children import BATCH, PREFIX, start_loaders
 from tl_keras.servable.extras import LABELS_FILE, labels_text, write_extras
@@ -103,6 +104,7 @@ class Published(NamedTuple):
     passed: Passed
 
 
+@standard_globals()
 def export_saved_model(
     model: keras.Model,
     directory: str | pathlib.Path,
@@ -140,6 +142,7 @@ def export_saved_model(
     ).folder
 
 
+@standard_globals()
 def publish(
     model: keras.Model,
     directory: str | pathlib.Path,

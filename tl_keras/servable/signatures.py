@@ -93,6 +93,8 @@ def _functions(
         return decode_rows(image_bytes, decoding)
 
     def serving_float(pixels):
+        # A server does not hold what it is fed to the signature's shape.
+        pixels = tf.ensure_shape(pixels, (None, size, size, 3))
         probabilities = network(pixels)["probabilities"]
         best = tf.math.top_k(probabilities, top)
         return {

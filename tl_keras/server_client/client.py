@@ -1,15 +1,18 @@
 """Batches for a server: asked again, and in pieces, where it must be.
 
-In: a way to ask (`rest`, `rpc`) and encoded pictures. Out: an answer for each,
-in their order.
+In: a way to ask (`rest`, `rpc`) and pictures, encoded or as pixels. Out: an
+answer for each, in their order.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from tl_keras.errors import MachineError
+from tl_keras.errors import DataError, MachineError
 from tl_keras.server_client.faults import Busy, TooLarge
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Result = TypeVar("Result")
 # Seconds before each further try.
@@ -43,6 +46,14 @@ class Way(Protocol):
     def ask(self, version: int, encoded: Sequence[bytes]) -> list[Answered]:
         """One request; raises `Busy` or `TooLarge`."""
 
+    def side(self, version: int) -> int:
+        """Side of the squares that `serving_float` takes, in pixels."""
+
+    def ask_pixels(
+        self, version: int, pixels: "Sequence[np.ndarray]"
+    ) -> list[Answered]:
+        """One request of `serving_float`; raises as `ask`."""
+
 
 class Client:
     """A server that serves one version of a model.
@@ -72,24 +83,51 @@ class Client:
         Raises:
             MachineError: the server does not answer, or refuses.
         """
+        return self._ask_all(encoded, len, self._way.ask)
+
+    def ask_pixels(self, pixels: "np.ndarray") -> list[Answered]:
+        """Asks about pictures that are decoded, by `serving_float`.
+
+        Args:
+            pixels: (n, side, side, 3), 0 to 255, of the model's own size.
+
+        Raises:
+            DataError: they are of another size, found before any is sent.
+            MachineError: as `ask`.
+
+        Example:
+            server.ask_pixels(np.zeros((1, 224, 224, 3), np.float32))
+        """
+        side = self._patiently(lambda: self._way.side(self.version))
+        if tuple(pixels.shape[1:]) != (side, side, 3):
+            raise DataError(
+                f"pixels: expected (n, {side}, {side}, 3), the size of version "
+                f"{self.version}, received {tuple(pixels.shape)} - resize "
+                "them, or send the encoded pictures, which it resizes itself"
+            )
+        return self._ask_all(
+            list(pixels), lambda picture: picture.nbytes, self._way.ask_pixels
+        )
+
+    def _ask_all(self, pictures: Sequence, size: Callable, ask) -> list:
         answers: list[Answered] = []
-        while len(answers) < len(encoded):
-            left = encoded[len(answers) :]
-            count = first_piece(left, self._most or len(left))
-            answers += self._ask_piece(left[:count])
+        while len(answers) < len(pictures):
+            left = pictures[len(answers) :]
+            count = first_piece(left, self._most or len(left), size)
+            answers += self._ask_piece(left[:count], size, ask)
         return answers
 
-    def _ask_piece(self, encoded: Sequence[bytes]) -> list[Answered]:
+    def _ask_piece(self, pictures: Sequence, size: Callable, ask) -> list:
         try:
-            return self._patiently(lambda: self._way.ask(self.version, encoded))
+            return self._patiently(lambda: ask(self.version, pictures))
         except TooLarge as fault:
-            if len(encoded) == 1:
-                size = len(encoded[0]) / 1e6
-                why = f"{size:.1f} MB, larger than the server takes ({fault})"
-                return [Answered((), (), why)]
+            if len(pictures) == 1:
+                megabytes = size(pictures[0]) / 1e6
+                why = f"{megabytes:.1f} MB, larger than the server takes"
+                return [Answered((), (), f"{why} ({fault})")]
         # It is asked no more than this from here on.
-        self._most = len(encoded) // 2
-        return self.ask(encoded)
+        self._most = len(pictures) // 2
+        return self._ask_all(pictures, size, ask)
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
         """Tries again while the server is busy.
@@ -110,11 +148,13 @@ class Client:
         )
 
 
-def first_piece(encoded: Sequence[bytes], most: int) -> int:
+def first_piece(
+    pictures: Sequence, most: int, size: Callable[..., int] = len
+) -> int:
     """How many go into one request: up to `most` and `MOST_BYTES`, or one."""
-    size = 0
-    for count, content in enumerate(encoded[:most]):
-        size += len(content)
-        if count and size > MOST_BYTES:
+    total = 0
+    for count, picture in enumerate(pictures[:most]):
+        total += size(picture)
+        if count and total > MOST_BYTES:
             return count
-    return min(most, len(encoded))
+    return min(most, len(pictures))

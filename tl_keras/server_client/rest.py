@@ -77,13 +77,34 @@ class Rest:
         Raises:
             Busy, TooLarge, MachineError: it does not answer, or refuses.
         """
-        request = {
-            "signature_name": "serving_default",
-            "instances": [
-                {"b64": base64.b64encode(content).decode("ascii")}
-                for content in encoded
-            ],
-        }
+        instances = [
+            {"b64": base64.b64encode(content).decode("ascii")}
+            for content in encoded
+        ]
+        return self._predict(version, "serving_default", instances)
+
+    def ask_pixels(self, version: int, pixels) -> list[Answered]:
+        """Asks `serving_float` about arrays (side, side, 3); as `ask`."""
+        instances = [picture.tolist() for picture in pixels]
+        return self._predict(version, "serving_float", instances)
+
+    def side(self, version: int) -> int:
+        """Side of the squares that `serving_float` takes, in pixels."""
+        place = f"{self._place}/versions/{version}/metadata"
+        code, body = self._call("GET", place, None)
+        if code != 200:
+            raise refused(self.address, _words(body), NOT_OURS)
+        try:
+            signatures = body["metadata"]["signature_def"]["signature_def"]
+            shape = signatures["serving_float"]["inputs"]["pixels"]
+            return int(shape["tensor_shape"]["dim"][1]["size"])
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise self._strange(body) from None
+
+    def _predict(
+        self, version: int, signature: str, instances: list
+    ) -> list[Answered]:
+        request = {"signature_name": signature, "instances": instances}
         place = f"{self._place}/versions/{version}:predict"
         code, body = self._call("POST", place, json.dumps(request))
         if code == 413 or (code == 400 and is_too_large(_words(body))):
@@ -93,9 +114,11 @@ class Rest:
             raise refused(self.address, _words(body), remedy)
         if code != 200:
             raise refused(self.address, _words(body), NOT_OURS)
+        # Pixels are always read; they have no status.
+        plain = {} if signature == "serving_default" else {"status": ""}
         try:
-            answers = [_row(row) for row in body["predictions"]]
-            if len(answers) != len(encoded):
+            answers = [_row({**plain, **row}) for row in body["predictions"]]
+            if len(answers) != len(instances):
                 raise ValueError
         except (KeyError, TypeError, ValueError):
             raise self._strange(body) from None

@@ -24,6 +24,7 @@ from tl_keras.server_client.faults import (
 try:
     import grpc
     from tensorflow_serving.apis import (
+        get_model_metadata_pb2,
         get_model_status_pb2,
         model_service_pb2_grpc,
         predict_pb2,
@@ -91,21 +92,60 @@ class Rpc:
         Raises:
             Busy, TooLarge, MachineError: it does not answer, or refuses.
         """
-        request = predict_pb2.PredictRequest(output_filter=OUTPUTS)
-        request.model_spec.name = self._name
-        request.model_spec.version.value = version
-        request.model_spec.signature_name = "serving_default"
+        request = self._request(version, "serving_default", OUTPUTS)
         pictures = request.inputs["image_bytes"]
         pictures.dtype = tf.string.as_datatype_enum
         pictures.tensor_shape.dim.add(size=len(encoded))
         pictures.string_val.extend(encoded)
+        return self._predict(request, len(encoded))
+
+    def ask_pixels(self, version: int, pixels) -> list[Answered]:
+        """Asks `serving_float` about arrays (side, side, 3); as `ask`."""
+        request = self._request(version, "serving_float", OUTPUTS[:2])
+        request.inputs["pixels"].CopyFrom(
+            tf.make_tensor_proto(np.stack(pixels), tf.float32)
+        )
+        return self._predict(request, len(pixels))
+
+    def side(self, version: int) -> int:
+        """Side of the squares that `serving_float` takes, in pixels."""
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            metadata_field=["signature_def"]
+        )
+        request.model_spec.name = self._name
+        request.model_spec.version.value = version
+        try:
+            answer = self._predictions.GetModelMetadata(request, self._timeout)
+        except grpc.RpcError as error:
+            raise self._fault(error) from None
+        found = get_model_metadata_pb2.SignatureDefMap()
+        answer.metadata["signature_def"].Unpack(found)
+        shape = found.signature_def["serving_float"].inputs["pixels"]
+        if len(shape.tensor_shape.dim) != 4:
+            shown = f"serves other signatures: {sorted(found.signature_def)}"
+            raise refused(self.address, shown, NOT_OURS)
+        return shape.tensor_shape.dim[1].size
+
+    def _request(self, version: int, signature: str, outputs: Sequence[str]):
+        request = predict_pb2.PredictRequest(output_filter=outputs)
+        request.model_spec.name = self._name
+        request.model_spec.version.value = version
+        request.model_spec.signature_name = signature
+        return request
+
+    def _predict(self, request, count: int) -> list[Answered]:
         try:
             answer = self._predictions.Predict(request, self._timeout)
         except grpc.RpcError as error:
             raise self._fault(error) from None
         try:
-            columns = [tf.make_ndarray(answer.outputs[n]) for n in OUTPUTS]
-            return [_row(*row) for row in _rows(columns, len(encoded))]
+            columns = [
+                tf.make_ndarray(answer.outputs[n])
+                for n in request.output_filter
+            ]
+            # Pixels are always read; they have no status.
+            columns += [np.full(count, b"")] * (len(OUTPUTS) - len(columns))
+            return [_row(*row) for row in _rows(columns, count)]
         except (KeyError, TypeError, ValueError, UnicodeDecodeError):
             raise refused(
                 self.address,
