@@ -10,6 +10,7 @@ each row against the network that Keras builds.
 """
 
 from tl_keras.backbones.building import build_backbone, load_weights
+from tl_keras.backbones.cost import file_cost, forward_cost
 from tl_keras.backbones.table import (
     BACKBONES,
     SCALINGS,
@@ -26,6 +27,8 @@ __all__ = [
     "Scaling",
     "build_backbone",
     "describe_backbones",
+    "file_cost",
+    "forward_cost",
     "load_weights",
     "parse_arguments",
 ]

@@ -13,7 +13,8 @@ any epoch can be given again without those before it.
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -63,11 +64,27 @@ def with_length(
     return batches.apply(tf.data.experimental.assert_cardinality(length))
 
 
+def labelled_places(
+    indices: tf.data.Dataset, labels: np.ndarray, batch_size: int
+) -> tf.data.Dataset:
+    """(indices (b,), their labels (b,)) of a dataset of indices, in order."""
+    with tf.device("CPU:0"):
+        labels = tf.constant(labels, tf.int32)
+    batches = indices.batch(batch_size)
+    batches = batches.map(lambda index: (index, tf.gather(labels, index)))
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
 @functools.lru_cache(maxsize=16)
 def _traced(decoding: pixels.Decoding):
     """Its `load` as one function for all pipelines: tracing it takes long."""
-    signature = [tf.TensorSpec([], tf.string)]
-    return tf.function(decoding.load, input_signature=signature)
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    def load(encoded):
+        with tf.device("CPU:0"):
+            return decoding.load(encoded)
+
+    return load
 
 
 @functools.lru_cache(maxsize=16)
@@ -82,9 +99,15 @@ def _traced_batch(decoding: pixels.Decoding, in_files: bool):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def many(sources):
         spec = tf.TensorSpec((side, side, 3), tf.uint8)
-        return tf.map_fn(
-            one, sources, fn_output_signature=spec, parallel_iterations=8
-        )
+        # Left to itself TensorFlow places what can be on a GPU there: for each
+        # picture dozens of small kernels, and copies to and fro.
+        with tf.device("CPU:0"):
+            return tf.map_fn(
+                one,
+                sources,
+                fn_output_signature=spec,
+                parallel_iterations=max(8, os.cpu_count() or 1),
+            )
 
     return many
 
@@ -137,13 +160,22 @@ class Images:
         """SHA-256 of each picture's bytes, in hexadecimal."""
         return self.examples.content_ids()
 
-    def batches(self, batch_size: int) -> tf.data.Dataset:
+    def batches(
+        self, batch_size: int, *, places: bool = False
+    ) -> tf.data.Dataset:
         """All examples once, in their order, the last batch partial.
+
+        Args:
+            batch_size: pictures a batch.
+            places: give int64 (b,), the places of the pictures, instead of
+                their pixels, for whoever holds the pixels himself.
 
         Returns:
             Dataset of (uint8 (b, image_size, image_size, 3), int32 (b,)).
         """
         indices = tf.data.Dataset.range(len(self))
+        if places:
+            return labelled_places(indices, self.labels, batch_size)
         return self._load(indices, batch_size)
 
     def shuffled(
@@ -170,6 +202,7 @@ class Images:
         epoch,
         augment: str = "none",
         skip=0,
+        places: bool = False,
     ) -> tf.data.Dataset:
         """The batches of one epoch, its order drawn from (seed, epoch).
 
@@ -181,6 +214,7 @@ class Images:
             augment: one of `AUGMENTS`.
             skip: so many batches are left out at its beginning, without a
                 decode; int or tf.Variable.
+            places: as in `batches`; not with `augment`.
         """
         if augment not in AUGMENTS:
             raise ValueError(
@@ -190,7 +224,10 @@ class Images:
         indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
         if augment == "none":
             indices = indices.map(lambda index, _: index)
-            batches = self._load(indices, batch_size)
+            if places:
+                batches = labelled_places(indices, self.labels, batch_size)
+            else:
+                batches = self._load(indices, batch_size)
             return with_length(batches, count, batch_size)
 
         def view(picture, index, number):
@@ -290,6 +327,10 @@ class Images:
             batch = load(tf.constant(sources[start : start + batch_size]))
             storage.answered()
             yield batch
+
+    def decoder(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Bytes of a picture -> uint8 (image_size, image_size, 3), traced."""
+        return _traced(self.decoding)
 
     def unreadable(self) -> dict[int, str]:
         """Index -> why, of the pictures that cannot be read now.

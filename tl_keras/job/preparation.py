@@ -24,11 +24,11 @@ from tl_keras.config import TransferConfig
 from tl_keras.data import ImageSplits
 from tl_keras.devices import (
     check_precision,
-    choose_device,
     compute_deterministically,
 )
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.job.checking import check_data
+from tl_keras.job.placing import place
 from tl_keras.phases import Objective, Phase, probe_bytes
 from tl_keras.precision import choose_precision
 
@@ -55,7 +55,7 @@ class Prepared:
 
 def prepare(config: TransferConfig) -> Prepared:
     """Chooses the device, checks the data, builds the model and the phases."""
-    device = choose_device(config.device)
+    device = place(config)
     compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
     network = load_backbone(
@@ -87,15 +87,17 @@ def prepare(config: TransferConfig) -> Prepared:
 def decided_precision(
     config: TransferConfig, network: keras.Model, device: str
 ) -> str:
-    """`--precision` with auto decided: timed where something stays frozen."""
+    """`--precision` with auto decided: timed as the phases will compute."""
     if config.precision != "auto":
         check_precision(config.precision, device)
         return config.precision
     phases = plan_phases(config)
-    if all(phase.unfreeze_from == "all" for phase in phases):
-        return "float32"
-    name = f"{config.backbone} {config.backbone_args}"
-    return choose_precision(network, device=device, name=name)
+    return choose_precision(
+        network,
+        device=device,
+        name=f"{config.backbone} {config.backbone_args}",
+        training=any(phase.unfreeze_from == "all" for phase in phases),
+    )
 
 
 def decided_solver(
