@@ -86,7 +86,8 @@ def fit_phases(
         saves: where all is kept that a killed process needs to go on; the
             same call, in a new process, then ends with the same bits. Phases
             that were finished are not run again.
-        compute: what computes the steps, and how; a CPU when None.
+        compute: what computes the steps, and how; the device that TensorFlow
+            uses when None.
         verbose: of Keras's progress bar.
 
     Returns:
@@ -107,7 +108,7 @@ def fit_phases(
         history_file,
         tuple(callbacks),
         saves and saves.of(model),
-        compute or Compute(),
+        compute or Compute.here(),
         verbose,
     )
     try:
@@ -229,13 +230,11 @@ class _Trainer:
             train = train(number) if callable(train) else train
         if callable(val):
             val = val(places=True) if val_rows else val()
-        fitting = self._compiled(left, phase)
-        looks = self.compute.looks
+        fitting, looks = training_graph(left), self.compute.looks
+        jit = jit_for(fitting, phase, self.compute, train, batch_size)
+        self._compile(fitting, phase, jit)
         fitting.train_function = steps = Steps(
-            fitting.train_step,
-            jit=jit_for(fitting, phase, self.compute, train, batch_size),
-            rows=rows,
-            looks=looks,
+            fitting.train_step, jit=jit, rows=rows, looks=looks
         )
         fitting.test_function = Steps(
             fitting.test_step, rows=val_rows, looks=looks
@@ -367,15 +366,21 @@ class _Trainer:
             return self.model, self.train, self.val
         return self.frozen.for_phase(phase, self.train, self.val)
 
-    def _compiled(self, left: keras.Model, phase: Phase) -> keras.Model:
-        """The model to fit: frozen layers still, a new optimizer."""
-        fitting = training_graph(left)
+    def _compile(self, fitting: keras.Model, phase: Phase, jit: bool) -> None:
+        """Gives the model to fit a new optimizer, the loss and metrics."""
         half = any(
             layer.compute_dtype == "float16" for layer in self.model.layers
         )
         on_gpu = self.compute.device == "gpu"
+        place = contextlib.nullcontext()
+        if on_gpu and not jit:
+            # The learning rate is set before each step, which on a GPU waits
+            # for all steps before. (XLA takes no variable of the host.)
+            place = tf.device("CPU:0")
+        with place:
+            optimizer = phase.new_optimizer(loss_scaling=half, fused=on_gpu)
         fitting.compile(
-            optimizer=phase.new_optimizer(loss_scaling=half, fused=on_gpu),
+            optimizer=optimizer,
             loss=self.objective.loss(self.model.output_shape[-1]),
             metrics=[
                 keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
@@ -387,8 +392,7 @@ class _Trainer:
         )
         # Before the first trace: until it is built, Keras writes the first
         # loss scale into the graph as a constant.
-        fitting.optimizer.build(fitting.trainable_variables)
-        return fitting
+        optimizer.build(fitting.trainable_variables)
 
     def _class_weight(self) -> dict[int, float] | None:
         weights = self.objective.class_weights

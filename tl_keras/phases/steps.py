@@ -26,8 +26,10 @@ from tl_keras.jit import Decision, Work, decide_jit
 from tl_keras.phases.phase import Phase
 
 USUAL_BATCH = 32  # taken where nobody says how large batches are
-# Types that a GPU gathers rows of; others travel as int32 (`DeviceRows`).
-GATHERED = ("float16", "bfloat16", "float32", "float64", "int32", "int64")
+# Types that a GPU gathers rows of. Rows of others, bytes above all, are taken
+# as int64; int32 would not do, as TensorFlow keeps it in the host's memory.
+GATHERED = ("float16", "bfloat16", "float32", "float64", "int64")
+WORD = 8  # bytes of an int64
 # Steps between two looks at losses and metrics on a GPU: each look waits until
 # the device is done, and the device then waits for its next step.
 GPU_LOOKS = 10
@@ -51,6 +53,12 @@ class Compute:
     deterministic: bool = False
     resident_bytes: float = 0
 
+    @classmethod
+    def here(cls) -> "Compute":
+        """The device that TensorFlow uses, all else by default."""
+        gpu = tf.config.get_visible_devices("GPU")
+        return cls("gpu" if gpu else "cpu")
+
     @property
     def looks(self) -> int:
         """After so many steps losses and metrics are looked at."""
@@ -65,37 +73,34 @@ class DeviceRows:
     """Rows that lie on a device, taken there by their indices.
 
     Args:
-        rows: array (n, ...), of a type in `GATHERED` or of a multiple of four
-            bytes a row (`can_hold`).
+        rows: array (n, ...), n of 1 or more.
         device: such as "GPU:0".
     """
 
     def __init__(self, rows: np.ndarray, device: str):
         self.shape, self.dtype = rows.shape[1:], tf.as_dtype(rows.dtype)
-        self._whole = rows.dtype.name in GATHERED
-        if not self._whole:
-            rows = np.ascontiguousarray(rows).reshape(len(rows), -1)
-            rows = rows.view(np.int32)
+        self._as_they_are = rows.dtype.name in GATHERED
+        if not self._as_they_are:
+            flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
+            flat = flat.view(np.uint8)
+            lacking = -flat.shape[1] % WORD
+            if lacking:
+                flat = np.pad(flat, [(0, 0), (0, lacking)])
+            rows = flat.view(np.int64)
         with tf.device(device):
             self._rows = tf.constant(rows)
-
-    @staticmethod
-    def can_hold(rows: np.ndarray | None) -> bool:
-        """Whether these are rows that can be taken on any device."""
-        if rows is None or not len(rows):
-            return False
-        return rows.dtype.name in GATHERED or rows[0].nbytes % 4 == 0
 
     def take(self, indices: tf.Tensor) -> tf.Tensor:
         """Rows (b, ...) at int64 indices (b,), bit for bit."""
         rows = tf.gather(self._rows, indices)
-        if self._whole:
+        if self._as_they_are:
             return rows
-        size = 4 // self.dtype.size
-        flat = tf.bitcast(
-            tf.reshape(rows, (-1, math.prod(self.shape) // size)), self.dtype
+        numbers = tf.bitcast(rows, self.dtype)  # (b, words, numbers in one)
+        numbers = tf.reshape(
+            numbers, (-1, rows.shape[1] * WORD // self.dtype.size)
         )
-        return tf.reshape(flat, (-1, *self.shape))
+        numbers = numbers[:, : math.prod(self.shape)]
+        return tf.reshape(numbers, (-1, *self.shape))
 
 
 def held_on_device(
@@ -109,7 +114,7 @@ def held_on_device(
     left, held = compute.resident_bytes, []
     for data in (train, val):
         rows = getattr(data, "rows", None) if left else None
-        if DeviceRows.can_hold(rows) and rows.nbytes <= left:
+        if rows is not None and len(rows) and rows.nbytes <= left:
             left -= rows.nbytes
             held.append(DeviceRows(rows, compute.device_name()))
         else:
