@@ -81,8 +81,10 @@ def file_cost(file: str | os.PathLike) -> float | None:
                 return None
             config = json.loads(archive.read("config.json"))
         return float(sum(_costs(config)))
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+    except (OSError, zipfile.BadZipFile):
         return None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None  # No configuration of Keras's.
 
 
 def _costs(layer: Mapping) -> Iterator[float]:
