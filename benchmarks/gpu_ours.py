@@ -31,7 +31,14 @@ def pictures(folder: pathlib.Path, rehearse: bool) -> None:
     """Makes photographs of nothing, in two classes."""
     count = REHEARSED if rehearse else PICTURES
     files = [
-        (folder / split / f"class{number % 2}" / f"{number}.jpg", number)
+        (
+            folder
+            / "pictures"
+            / split
+            / f"class{number % 2}"
+            / f"{number}.jpg",
+            number,
+        )
         for split, some in (("train", count), ("val", 32), ("test", 32))
         for number in range(some)
     ]
@@ -64,7 +71,10 @@ def quick_start(folder: pathlib.Path, rehearse: bool) -> None:
             f"--output_dir={out}", f"--feature_cache={out}_features",
         ]  # fmt: skip
         began = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True,
+            cwd=pathlib.Path(__file__).parent.parent,
+        )  # fmt: skip
         seconds = time.perf_counter() - began
         if done.returncode:
             print(done.stdout[-300:], done.stderr[-600:], flush=True)
@@ -177,7 +187,9 @@ def epochs(folder: pathlib.Path, rehearse: bool) -> None:
 
     device = device_of(rehearse)
     model = classic("VGG16", rehearse)
-    images = load_images(str(folder), image_size=model.input_shape[1]).train
+    images = load_images(
+        str(folder / "pictures"), image_size=model.input_shape[1]
+    ).train
     phase = Phase("all", 4, 1e-4, unfreeze_from="all")
     clock, began = Clock(), time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):

@@ -88,7 +88,7 @@ def epochs(folder: pathlib.Path, device: str, few: bool) -> None:
     from torchvision import datasets, transforms
 
     data = datasets.ImageFolder(
-        folder / "train",
+        folder / "pictures" / "train",
         transforms.Compose([
             transforms.Resize(SIDE), transforms.CenterCrop(SIDE),
             transforms.ToTensor(),

@@ -17,11 +17,13 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
-    "errors", "atomic", "pixels", "pages", "settings", "stopping", "storage",
+    "errors", "atomic", "memory", "pixels", "pages", "settings", "stopping",
+    "storage",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
     "atomic": {"errors"},
+    "memory": set(),
     "pixels": {"errors"},
     "pages": {"errors"},
     "stopping": {"errors"},

@@ -1,4 +1,4 @@
-"""job/memory.py: faults of memory, by type and by text; and what they cost."""
+"""memory.py: faults of memory, by type and by text; and what they cost."""
 
 import dataclasses
 import types
@@ -11,7 +11,7 @@ from tl_keras import run_card
 from tl_keras.errors import MachineError
 from tl_keras.job import measuring
 from tl_keras.job.enduring import Enduring, enough_memory
-from tl_keras.job.memory import is_out_of_memory
+from tl_keras.memory import is_out_of_memory
 
 errors = tf.errors
 # As TensorFlow 2.21 and its libraries say it.

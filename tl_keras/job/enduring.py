@@ -22,9 +22,9 @@ from tl_keras import pages, storage
 from tl_keras.audit import Report, write_reports
 from tl_keras.data import ImageSplits, Skip, faults_of_skips, names_of_skips
 from tl_keras.errors import DataError, MachineError
-from tl_keras.job.memory import is_out_of_memory
 from tl_keras.job.preparation import Prepared
 from tl_keras.job.resuming import Found
+from tl_keras.memory import is_out_of_memory
 
 T = TypeVar("T")
 

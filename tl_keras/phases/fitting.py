@@ -30,6 +30,7 @@ from tl_keras.classifier import (
 from tl_keras.data import TrainingBatches
 from tl_keras.errors import DivergedError
 from tl_keras.features import FeatureStore, StoredBatches
+from tl_keras.phases.compiling import compile_for_phase, jit_for
 from tl_keras.phases.phase import (
     MONITORS,
     FitResult,
@@ -43,13 +44,7 @@ from tl_keras.phases.probe import (
     solve_probe,
 )
 from tl_keras.phases.saves import Saves, get_variables, set_variables
-from tl_keras.phases.steps import (
-    Compute,
-    Steps,
-    Waiting,
-    held_on_device,
-    jit_for,
-)
+from tl_keras.phases.steps import Compute, Steps, Waiting, held_on_device
 from tl_keras.phases.tails import FrozenWork
 
 
@@ -232,7 +227,7 @@ class _Trainer:
             val = val(places=True) if val_rows else val()
         fitting, looks = training_graph(left), self.compute.looks
         jit = jit_for(fitting, phase, self.compute, train, batch_size)
-        self._compile(fitting, phase, jit)
+        compile_for_phase(fitting, phase, self.objective, self.compute, jit)
         fitting.train_function = steps = Steps(
             fitting.train_step, jit=jit, rows=rows, looks=looks
         )
@@ -365,34 +360,6 @@ class _Trainer:
         if self.frozen is None:
             return self.model, self.train, self.val
         return self.frozen.for_phase(phase, self.train, self.val)
-
-    def _compile(self, fitting: keras.Model, phase: Phase, jit: bool) -> None:
-        """Gives the model to fit a new optimizer, the loss and metrics."""
-        half = any(
-            layer.compute_dtype == "float16" for layer in self.model.layers
-        )
-        on_gpu = self.compute.device == "gpu"
-        place = contextlib.nullcontext()
-        if on_gpu and not jit:
-            # The learning rate is set before each step, which on a GPU waits
-            # for all steps before. (XLA takes no variable of the host.)
-            place = tf.device("CPU:0")
-        with place:
-            optimizer = phase.new_optimizer(loss_scaling=half, fused=on_gpu)
-        fitting.compile(
-            optimizer=optimizer,
-            loss=self.objective.loss(self.model.output_shape[-1]),
-            metrics=[
-                keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-                keras.metrics.SparseCategoricalCrossentropy(
-                    from_logits=True, name="cross_entropy"
-                ),
-            ],
-            jit_compile=False,  # `Steps` does it, where it pays.
-        )
-        # Before the first trace: until it is built, Keras writes the first
-        # loss scale into the graph as a constant.
-        optimizer.build(fitting.trainable_variables)
 
     def _class_weight(self) -> dict[int, float] | None:
         weights = self.objective.class_weights

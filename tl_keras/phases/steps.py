@@ -21,11 +21,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.classifier import multiply_adds, ordered_nodes
-from tl_keras.jit import Decision, Work, decide_jit
-from tl_keras.phases.phase import Phase
-
-USUAL_BATCH = 32  # taken where nobody says how large batches are
 # Types that a GPU gathers rows of. Rows of others, bytes above all, are taken
 # as int64; int32 would not do, as TensorFlow keeps it in the host's memory.
 GATHERED = ("float16", "bfloat16", "float32", "float64", "int64")
@@ -120,36 +115,6 @@ def held_on_device(
         else:
             held.append(None)
     return held[0], held[1]
-
-
-def jit_for(
-    fitting: keras.Model,
-    phase: Phase,
-    compute: Compute,
-    train: tf.data.Dataset,
-    batch_size: int | None,
-) -> bool:
-    """Whether a phase's steps are compiled with XLA; says so on a GPU."""
-    nodes = [node for node in ordered_nodes(fitting) if multiply_adds(node)]
-    types = {layer.compute_dtype for layer in fitting.layers}
-    half = types & {"float16", "bfloat16"}
-    decision = decide_jit(
-        compute.jit,
-        device=compute.device,
-        deterministic=compute.deterministic,
-        work=Work(
-            steps=phase.epochs * max(0, int(train.cardinality())),
-            multiply_adds=sum(map(multiply_adds, nodes)),
-            batch_size=batch_size or USUAL_BATCH,
-            kernels=len(nodes),
-            compute=half.pop() if half else "float32",
-        ),
-    )
-    if decision.on and not all(x.supports_jit for x in fitting.layers):
-        decision = Decision(False, "since a layer does not support it")
-    if compute.device == "gpu" or compute.jit != "auto":
-        print(f"phase {phase.name}: {decision}", flush=True)
-    return decision.on
 
 
 class Steps:
