@@ -16,13 +16,14 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
-    "errors", "atomic", "keras_globals", "pixels", "pages", "settings",
-    "stopping", "storage",
+    "errors", "atomic", "keras_globals", "memory", "pixels", "pages",
+    "settings", "stopping", "storage",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
     "atomic": {"errors"},
     "keras_globals": {"errors"},
+    "memory": set(),
     "pixels": {"errors"},
     "pages": {"errors"},
     "stopping": {"errors"},
@@ -33,6 +34,7 @@ ALLOWED = {
     "config": {"backbones", "pretrained"},
     "devices": set(),
     "cache": set(),
+    "jit": set(),
     "precision": {"classifier", "cache"},
     "data": set(),
     "audit": {"data", "cache"},
@@ -41,8 +43,10 @@ ALLOWED = {
     "features": {"data", "classifier"},
     "checkpoints": set(),
     "callbacks": {"checkpoints"},
-    "phases": {"classifier", "callbacks", "checkpoints", "features", "data"},
-    "evaluation": set(),
+    "phases": {
+        "classifier", "callbacks", "checkpoints", "features", "data", "jit",
+    },
+    "evaluation": {"classifier"},
     "explanations": {"classifier"},
     "servable": {"classifier"},
     "runtimes": {"classifier", "servable"},
@@ -53,6 +57,7 @@ ALLOWED = {
         "config", "devices", "data", "classifier", "phases", "evaluation",
         "servable", "run_card", "backbones", "features", "precision", "cache",
         "audit", "calibration", "runtimes", "inference", "server_client",
+        "pretrained",
     },
     "command_line": {"config"},
     "check": {"command_line", "config", "job"},

@@ -117,3 +117,89 @@ def test_timing_leaves_the_network_as_it_was(network):
     assert all(0 < s < float("inf") for s in seconds.values())
     assert {layer.compute_dtype for layer in network.layers} == {"float32"}
     np.testing.assert_array_equal(network.predict(x, verbose=0), before)
+
+
+def test_where_all_layers_train_a_step_of_training_is_timed(
+    both, network, monkeypatch
+):
+    asked = []
+
+    def timed(network, candidates, pictures):
+        asked.append((candidates, pictures))
+        return {"float32": 2.0, "mixed_bfloat16": 1.0}
+
+    def never(*_):
+        raise RuntimeError("timed forward")
+
+    monkeypatch.setattr(precision, "time_training", timed)
+    monkeypatch.setattr(precision, "time_precisions", never)
+    for _ in range(2):
+        chosen = precision.choose_precision(
+            network, device="cpu", name="x", training=True
+        )
+        assert chosen == "mixed_bfloat16"
+    assert asked == [(["float32", "mixed_bfloat16"], precision.CPU_TRAINED)]
+    # What is quicker forward was not asked, and is not remembered from here.
+    with pytest.raises(RuntimeError, match="forward"):
+        precision.choose_precision(network, device="cpu", name="x")
+
+
+@pytest.mark.parametrize(
+    ("native", "timed"),
+    [
+        (["float32", "mixed_bfloat16", "mixed_float16"], "mixed_bfloat16"),
+        (["float32", "mixed_float16"], "mixed_float16"),
+    ],
+)
+def test_bfloat16_is_preferred_to_float16(
+    native, timed, network, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(precision, "native_precisions", lambda _: native)
+    monkeypatch.setattr(precision, "machine", lambda _: "card")
+    monkeypatch.setattr(
+        precision,
+        "time_training",
+        # float16 would win by a hair.
+        lambda _, candidates, __: {
+            c: 1.0 if c == "mixed_float16" else 1.1 + (c == "float32")
+            for c in candidates
+        },
+    )
+    assert timed == precision.choose_precision(
+        network, device="gpu", name="x", training=True
+    )
+
+
+def test_timing_of_training_moves_nothing():
+    x = keras.Input((8, 8, 3))
+    y = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3)(x))
+    network = keras.Model(x, y)
+    before = network.get_weights()
+    seconds = precision.time_training(network, ["float32", "mixed_bfloat16"], 2)
+    assert all(0 < s < float("inf") for s in seconds.values())
+    assert {layer.compute_dtype for layer in network.layers} == {"float32"}
+    for one, other in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("unfreeze_from", "training"), [("all", True), ("two", False)]
+)
+def test_the_phases_decide_what_is_timed(unfreeze_from, training, monkeypatch):
+    from tl_keras import TransferConfig
+    from tl_keras.job import preparation
+
+    asked = []
+    monkeypatch.setattr(
+        preparation,
+        "choose_precision",
+        lambda _, **about: asked.append(about["training"]) or "float32",
+    )
+    for head_epochs in (0, 3):
+        config = TransferConfig(
+            dataset="digits", head_epochs=head_epochs, fine_tune_epochs=2,
+            unfreeze_from=unfreeze_from,
+        )  # fmt: skip
+        preparation.decided_precision(config, None, "gpu")
+    assert asked == [training] * 2

@@ -3,18 +3,45 @@
     name = choose_device("auto")       # "cpu" or "gpu"; before the first op
 
 In: a wish. Out: TensorFlow set up for it: on a GPU, memory that grows with the
-need instead of all of it at once; on a CPU, no GPU visible. XLA is left to
-Keras, which uses it on a GPU and not on a CPU.
+need instead of all of it at once; on a CPU, no GPU visible.
 """
+
+import os
+from collections.abc import Callable
 
 from tl_keras.errors import MachineError
 
+# Seconds before a GPU computes: its libraries, its first kernels, the choice
+# among cuDNN's. A guess: on one H100 a run of some seconds' work took 50 s
+# longer than on 2 cores; the compilation by XLA that is left out now was 15
+# of them, other waste that has gone since is not told apart (2026-11-26).
+GPU_SETUP_SECONDS = 15.0
+# Multiply-adds a second for each core, in float32. VGG16 forward reaches 57e9
+# on a server's, small networks far less.
+CPU_CORE_RATE = 10e9
 
-def choose_device(wish: str = "auto") -> str:
+
+def seconds_on_cpu(multiply_adds: float, cores: int | None = None) -> float:
+    """About how long a CPU takes.
+
+    Args:
+        multiply_adds: all of the work.
+        cores: all that this process may use when None.
+    """
+    cores = cores or len(os.sched_getaffinity(0))
+    return multiply_adds / (CPU_CORE_RATE * cores)
+
+
+def choose_device(
+    wish: str = "auto", work: Callable[[], float | None] | None = None
+) -> str:
     """Sets TensorFlow up for a device; call it before the first operation.
 
     Args:
-        wish: "cpu", "gpu", or "auto" for the GPU where there is one.
+        wish: "cpu", "gpu", or "auto" for the GPU where there is one and it
+            is quicker.
+        work: gives the multiply-adds of all that will be computed, or None
+            where that is unknown; asked under "auto" and with a GPU alone.
 
     Returns:
         "cpu" or "gpu".
@@ -37,6 +64,8 @@ def choose_device(wish: str = "auto") -> str:
                 else "this TensorFlow is built without CUDA; use --device=cpu"
             )
         )
+    if wish == "auto" and gpus and work is not None:
+        wish = _quicker(work())
     try:
         if wish == "cpu":
             tf.config.set_visible_devices([], "GPU")
@@ -53,6 +82,55 @@ def choose_device(wish: str = "auto") -> str:
                 "TensorFlow operation"
             ) from None
     return "gpu" if gpus else "cpu"
+
+
+def _quicker(multiply_adds: float | None) -> str:
+    """The device that is done first; says so where it is the CPU."""
+    if multiply_adds is None:
+        return "gpu"
+    seconds = seconds_on_cpu(multiply_adds)
+    if seconds >= GPU_SETUP_SECONDS:
+        return "gpu"
+    print(
+        f"device: cpu, where all of this takes about {max(1, seconds):.0f} s, "
+        "less than the GPU needs to get ready (--device=gpu takes it)",
+        flush=True,
+    )
+    return "cpu"
+
+
+def device_memory() -> int:
+    """Bytes of the first GPU's memory that TensorFlow may use; 0 if unknown.
+
+    Call it after `choose_device`: it sets the GPU up.
+    """
+    import tensorflow as tf
+
+    if not tf.config.get_visible_devices("GPU"):
+        return 0
+    try:
+        from tensorflow.python.client import device_lib
+
+        growing = tf.compat.v1.ConfigProto()
+        growing.gpu_options.allow_growth = True
+        devices = device_lib.list_local_devices(growing)
+    except (ImportError, RuntimeError, tf.errors.OpError):
+        return 0
+    return max((d.memory_limit for d in devices if d.device_type == "GPU"),
+               default=0)  # fmt: skip
+
+
+def peak_device_memory() -> int | None:
+    """Bytes of the first GPU's memory that were in use at most; None without.
+
+    TensorFlow's own count: what it took from the GPU beyond that, to have it
+    at hand, is not in it.
+    """
+    import tensorflow as tf
+
+    if not tf.config.get_visible_devices("GPU"):
+        return None
+    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
 
 def compute_deterministically(wish: bool | None, device: str) -> None:

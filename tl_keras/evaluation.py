@@ -20,6 +20,7 @@ import tensorflow as tf
 from sklearn import metrics as sk
 
 from tl_keras import storage
+from tl_keras.classifier import inference
 from tl_keras.keras_globals import standard_globals
 
 CONFIDENCE = 0.95
@@ -68,15 +69,11 @@ def evaluate_classifier(
     Raises:
         ValueError: no examples.
     """
-    given = data.element_spec[0]
     # Traced once: Keras's own predict would trace the last batch anew.
-    run = tf.function(
-        lambda batch: model(batch, training=False),
-        input_signature=[tf.TensorSpec([None, *given.shape[1:]], given.dtype)],
-    )
+    run = inference(model)
     outputs, labels = [], []
     for batch, batch_labels in data:
-        outputs.append(run(batch).numpy())
+        outputs.append(run(batch))
         storage.answered()
         labels.append(batch_labels.numpy())
     if not labels:

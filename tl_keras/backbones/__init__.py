@@ -10,6 +10,7 @@ each row against the network that Keras builds.
 """
 
 from tl_keras.backbones.building import build_backbone, load_weights
+from tl_keras.backbones.cost import file_cost, forward_cost
 from tl_keras.backbones.file_kinds import (
     NETWORK,
     config_of,
@@ -36,6 +37,8 @@ __all__ = [
     "build_backbone",
     "config_of",
     "describe_backbones",
+    "file_cost",
+    "forward_cost",
     "kind_of",
     "load_weights",
     "named_for_keras",

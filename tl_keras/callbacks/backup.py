@@ -198,6 +198,7 @@ class TrainingBackup(keras.callbacks.Callback):
         # Validation empties the metrics; a stop there saves those before it.
         if self._train is None:
             self._metrics = _values(self.model.metrics_variables)
+            self._refresh_logs()
         self._leave_model()
 
     def on_test_batch_end(self, batch, logs=None):
@@ -237,6 +238,7 @@ class TrainingBackup(keras.callbacks.Callback):
         began = time.monotonic()
         if metrics is None:
             metrics = _values(self.model.metrics_variables)
+            self._refresh_logs()
         values = _values(self._variables())
         if not all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):
             # A save that holds NaN would be gone on with for ever.
@@ -265,6 +267,15 @@ class TrainingBackup(keras.callbacks.Callback):
         self._cost = self._saved_at - began
         self.seconds_saving += self._cost
         self._unsaved = 0
+
+    def _refresh_logs(self) -> None:
+        """What the last step gave may be some steps old (`phases.steps`).
+
+        Logs that are not the metrics are the model's own affair.
+        """
+        now = self.model.get_metrics_result() if self._train is None else {}
+        if set(now) == set(self._logs or {}):
+            self._logs = now
 
     def _give_history(self) -> None:
         """What `fit` returns holds the epochs of the killed fits too."""

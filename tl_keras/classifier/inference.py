@@ -18,7 +18,10 @@ MOST_CONSTANT_BYTES = 500e6
 
 @standard_globals()
 def inference(
-    model: keras.Model, *, constant: bool = False
+    model: keras.Model,
+    *,
+    constant: bool = False,
+    one_size: bool | None = None,
 ) -> Callable[[tf.Tensor], np.ndarray]:
     """Batch (b, ...) -> the model's output (b, ...), traced once for any b.
 
@@ -28,7 +31,13 @@ def inference(
             folds BatchNorm into kernels and lays kernels out once, which
             makes VGG16 in float32 faster by a half on a CPU; the first batch
             costs a second more. Networks above 500 MB are left as they are.
+        one_size: fill a batch smaller than the largest so far up to its size,
+            and cut the answers off again. cuDNN tries its algorithms for each
+            convolution at each batch size anew, which takes longer than the
+            filled rows. None does so where a GPU computes.
     """
+    if one_size is None:
+        one_size = bool(tf.config.get_visible_devices("GPU"))
     given = model.inputs[0]
     spec = tf.TensorSpec(given.shape, given.dtype)
     size = sum(np.prod(v.shape) * 4 for v in model.variables)
@@ -37,7 +46,25 @@ def inference(
     else:
         run = tf.function(lambda x: model(x, training=False))
     run = run.get_concrete_function(spec)
+    if one_size:
+        return _filled(run, spec.dtype)
     return lambda batch: run(tf.cast(batch, spec.dtype)).numpy()
+
+
+def _filled(run: Callable, dtype: tf.DType) -> Callable:
+    """A function that is asked batches of one size, the largest so far."""
+    largest = 0
+
+    def answers(batch):
+        nonlocal largest
+        count = len(batch)
+        largest = max(largest, count)
+        if count < largest:
+            lacking = [(0, largest - count)] + [(0, 0)] * (batch.ndim - 1)
+            batch = np.pad(np.asarray(batch), lacking)
+        return run(tf.cast(batch, dtype)).numpy()[:count]
+
+    return answers
 
 
 def _with_constants(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:

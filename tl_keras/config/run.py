@@ -59,15 +59,23 @@ class RunConfig(Settings):
     )
     device: str = setting(
         "auto",
-        "auto is the GPU where there is one",
+        "auto is the GPU where there is one, unless so little is to be done "
+        "that the CPU is quicker",
         group=RUN,
         choices=("auto", "cpu", "gpu"),
     )
     precision: str = setting(
         "auto",
-        "of the backbone's arithmetic; auto times the frozen layers in what "
-        "the machine computes natively and takes the fastest; the head and "
-        "the loss stay float32",
+        "of the backbone's arithmetic; auto times it in what the machine "
+        "computes natively, forward or, where all layers train, in training, "
+        "and takes the fastest; the head and the loss stay float32",
         group=RUN,
         choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    jit: str = setting(
+        "auto",
+        "compile the steps of training with XLA; auto does so on a GPU where "
+        "the steps to come save more time than compiling takes",
+        group=RUN,
+        choices=("auto", "on", "off"),
     )

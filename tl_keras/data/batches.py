@@ -70,16 +70,27 @@ class TrainingBatches:
     views: int = 0
     memory: PixelMemory | None = None
 
-    def __call__(self, epoch, skip=0) -> tf.data.Dataset:
-        """One epoch's batches but the first `skip`, or tf.Variables of both."""
-        images = self.memory.held(self.images) if self.memory else self.images
-        return images.shuffled_epoch(
+    def __call__(
+        self, epoch, skip=0, *, places: bool = False
+    ) -> tf.data.Dataset:
+        """One epoch's batches but the first `skip`, or tf.Variables of both.
+
+        With `places`, the rows' places in `rows` stand in for them.
+        """
+        return _held(self).shuffled_epoch(
             self.batch_size,
             seed=self.seed,
             epoch=epoch,
             augment=self.augment,
             skip=skip,
+            places=places,
         )
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """uint8 (n, side, side, 3) of all pictures, where memory holds them
+        and every epoch takes them as they are."""
+        return _held(self).decoded if self.augment == "none" else None
 
     def once(self) -> tf.data.Dataset:
         """All pictures once, in their order, as they are."""
@@ -97,10 +108,19 @@ class FixedBatches:
     batch_size: int
     memory: PixelMemory | None = None
 
-    def __call__(self) -> tf.data.Dataset:
-        """The batches."""
-        images = self.memory.held(self.images) if self.memory else self.images
-        return images.batches(self.batch_size)
+    def __call__(self, *, places: bool = False) -> tf.data.Dataset:
+        """The batches; with `places` as those of `TrainingBatches`."""
+        return _held(self).batches(self.batch_size, places=places)
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """As of `TrainingBatches`."""
+        return _held(self).decoded
+
+
+def _held(data: TrainingBatches | FixedBatches) -> Images:
+    """The pictures, with their pixels where memory holds them."""
+    return data.memory.held(data.images) if data.memory else data.images
 
 
 @dataclasses.dataclass(frozen=True)

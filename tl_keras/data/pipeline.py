@@ -13,6 +13,7 @@ any epoch can be given again without those before it.
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -63,6 +64,17 @@ def with_length(
     return batches.apply(tf.data.experimental.assert_cardinality(length))
 
 
+def labelled_places(
+    indices: tf.data.Dataset, labels: np.ndarray, batch_size: int
+) -> tf.data.Dataset:
+    """(indices (b,), their labels (b,)) of a dataset of indices, in order."""
+    with tf.device("CPU:0"):
+        labels = tf.constant(labels, tf.int32)
+    batches = indices.batch(batch_size)
+    batches = batches.map(lambda index: (index, tf.gather(labels, index)))
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
 @functools.lru_cache(maxsize=16)
 def _traced_batch(decoding: pixels.Decoding, in_files: bool):
     """Files or encoded pictures (b,) -> their pixels, side by side."""
@@ -74,9 +86,15 @@ def _traced_batch(decoding: pixels.Decoding, in_files: bool):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def many(sources):
         spec = tf.TensorSpec((side, side, 3), tf.uint8)
-        return tf.map_fn(
-            one, sources, fn_output_signature=spec, parallel_iterations=8
-        )
+        # Left to itself TensorFlow places what can be on a GPU there: for each
+        # picture dozens of small kernels, and copies to and fro.
+        with tf.device("CPU:0"):
+            return tf.map_fn(
+                one,
+                sources,
+                fn_output_signature=spec,
+                parallel_iterations=max(8, os.cpu_count() or 1),
+            )
 
     return many
 
@@ -129,13 +147,22 @@ class Images:
         """SHA-256 of each picture's bytes, in hexadecimal."""
         return self.examples.content_ids()
 
-    def batches(self, batch_size: int) -> tf.data.Dataset:
+    def batches(
+        self, batch_size: int, *, places: bool = False
+    ) -> tf.data.Dataset:
         """All examples once, in their order, the last batch partial.
+
+        Args:
+            batch_size: pictures a batch.
+            places: give int64 (b,), the places of the pictures, instead of
+                their pixels, for whoever holds the pixels himself.
 
         Returns:
             Dataset of (uint8 (b, image_size, image_size, 3), int32 (b,)).
         """
         indices = tf.data.Dataset.range(len(self))
+        if places:
+            return labelled_places(indices, self.labels, batch_size)
         return self._load(indices, batch_size)
 
     def shuffled(
@@ -162,6 +189,7 @@ class Images:
         epoch,
         augment: str = "none",
         skip=0,
+        places: bool = False,
     ) -> tf.data.Dataset:
         """The batches of one epoch, its order drawn from (seed, epoch).
 
@@ -173,6 +201,7 @@ class Images:
             augment: one of `AUGMENTS`.
             skip: so many batches are left out at its beginning, without a
                 decode; int or tf.Variable.
+            places: as in `batches`; not with `augment`.
         """
         if augment not in AUGMENTS:
             raise ValueError(
@@ -182,7 +211,10 @@ class Images:
         indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
         if augment == "none":
             indices = indices.map(lambda index, _: index)
-            batches = self._load(indices, batch_size)
+            if places:
+                batches = labelled_places(indices, self.labels, batch_size)
+            else:
+                batches = self._load(indices, batch_size)
             return with_length(batches, count, batch_size)
 
         def view(picture, index, number):

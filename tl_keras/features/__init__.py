@@ -11,6 +11,17 @@ learning rate finds them all, and a changed picture is computed alone.
 """
 
 from tl_keras.features.keys import trunk_key
-from tl_keras.features.store import Activations, FeatureStore, StoredBatches
+from tl_keras.features.store import (
+    Activations,
+    FeatureStore,
+    StoredBatches,
+    StoredFixedBatches,
+)
 
-__all__ = ["Activations", "FeatureStore", "StoredBatches", "trunk_key"]
+__all__ = [
+    "Activations",
+    "FeatureStore",
+    "StoredBatches",
+    "StoredFixedBatches",
+    "trunk_key",
+]

@@ -21,7 +21,11 @@ import tensorflow as tf
 
 from tl_keras.classifier import inference
 from tl_keras.data import Images, TrainingBatches, Views
-from tl_keras.data.pipeline import epoch_indices, with_length
+from tl_keras.data.pipeline import (
+    epoch_indices,
+    labelled_places,
+    with_length,
+)
 from tl_keras.errors import MachineError
 from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
@@ -31,7 +35,10 @@ SHARD_BYTES = 32e6  # what a kill can lose
 GIGABYTE = 1e9
 # Batches in the trunk at once: a small network does not fill two cores.
 AT_ONCE = 2
-MOST_PICTURES = 32  # in a batch; more is not faster
+MOST_PICTURES = 32  # in a batch; more is not faster on a CPU
+# On a GPU a frozen network needs less memory than one that trains and is the
+# quicker the more it is given: batches so many times as large, up to a limit.
+GPU_TIMES, MOST_GPU_PICTURES = 4, 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,21 +59,40 @@ class Activations:
     labels: np.ndarray
     views: int = 1
 
-    def batches(self, batch_size: int) -> tf.data.Dataset:
-        """All rows once, in their order: (rows (b, ...), labels (b,))."""
-        return self._load(tf.data.Dataset.range(len(self.labels)), batch_size)
+    def batches(
+        self, batch_size: int, *, places: bool = False
+    ) -> tf.data.Dataset:
+        """All rows once, in their order: (rows (b, ...), labels (b,)).
+
+        With `places`, int64 (b,) indices stand in for the rows.
+        """
+        indices = tf.data.Dataset.range(len(self.labels))
+        if places:
+            return labelled_places(indices, self.labels, batch_size)
+        return self._load(indices, batch_size)
+
+    def rows_in_memory(self) -> np.ndarray | None:
+        """`rows`, or None where they are read as they are needed."""
+        return self.rows if isinstance(self.rows, np.ndarray) else None
 
     def once(self, batch_size: int) -> Iterator[tf.Tensor]:
         """The rows of `batches`."""
         return (rows for rows, _ in self.batches(batch_size))
 
     def shuffled_epoch(
-        self, batch_size: int, *, seed: int, epoch, skip=0
+        self,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch,
+        skip=0,
+        places: bool = False,
     ) -> tf.data.Dataset:
         """One epoch, in the order that `Images.shuffled_epoch` gives it.
 
         Of each picture one view is taken; in `views` epochs each has its
-        turn, beginning with one drawn from (seed, picture).
+        turn, beginning with one drawn from (seed, picture). `places` is as in
+        `batches`.
         """
         views = self.views
         count = len(self.labels) // views
@@ -77,7 +103,11 @@ class Activations:
             return index * views + (first[index] + number) % views
 
         indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
-        batches = self._load(indices.map(row), batch_size)
+        indices = indices.map(row)
+        if places:
+            batches = labelled_places(indices, self.labels, batch_size)
+        else:
+            batches = self._load(indices, batch_size)
         return with_length(batches, count, batch_size)
 
     def _load(self, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
@@ -111,11 +141,22 @@ class StoredBatches:
     batch_size: int
     seed: int
 
-    def __call__(self, epoch, skip=0) -> tf.data.Dataset:
+    def __call__(
+        self, epoch, skip=0, *, places: bool = False
+    ) -> tf.data.Dataset:
         """One epoch's batches but the first `skip`, or tf.Variables of both."""
         return self.activations.shuffled_epoch(
-            self.batch_size, seed=self.seed, epoch=epoch, skip=skip
+            self.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            skip=skip,
+            places=places,
         )
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """All activations, where they are in memory."""
+        return self.activations.rows_in_memory()
 
     def once(self) -> tf.data.Dataset:
         """All rows once: of each picture all its views, side by side."""
@@ -125,6 +166,23 @@ class StoredBatches:
     def rows_per_picture(self) -> int:
         """How many views of each picture there are."""
         return self.activations.views
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredFixedBatches:
+    """Stored activations as `data.FixedBatches` gives pictures."""
+
+    activations: Activations
+    batch_size: int
+
+    def __call__(self, *, places: bool = False) -> tf.data.Dataset:
+        """The batches."""
+        return self.activations.batches(self.batch_size, places=places)
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """All activations, where they are in memory."""
+        return self.activations.rows_in_memory()
 
 
 class FeatureStore:
@@ -188,8 +246,7 @@ class FeatureStore:
             images: the pictures, or views of them.
             via: (a shorter trunk, the rest of this one): start from the
                 stored activations of the shorter one.
-            batch_size: pictures that go through together, `MOST_PICTURES` of
-                them at most.
+            batch_size: of training; `pictures_at_once` follows from it.
 
         Returns:
             `Activations` in the order of the pictures.
@@ -197,7 +254,7 @@ class FeatureStore:
         Raises:
             MachineError: they do not fit the limit or the disk.
         """
-        batch_size = min(batch_size, MOST_PICTURES)
+        at_once = pictures_at_once(batch_size)
         key = trunk_key(trunk, images.made_by())
         shards = Shards(self.root / key)
         self._in_use.add(key)
@@ -210,7 +267,7 @@ class FeatureStore:
             kind = "views" if isinstance(images, Views) else "pictures"
             print(f"features {trunk.name}: {len(missing):,} {kind}", end=", ")
             self._make_room(len(missing) * row_bytes)
-            per_shard = max(1, int(SHARD_BYTES / row_bytes) // batch_size)
+            per_shard = max(1, int(SHARD_BYTES / row_bytes) // at_once)
             batches = self._compute(
                 key, trunk, images.take(missing), via, batch_size
             )
@@ -257,7 +314,7 @@ class FeatureStore:
         run = self._traced[traced]
         waiting: collections.deque = collections.deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for batch in source.once(batch_size):
+            for batch in source.once(pictures_at_once(batch_size)):
                 if via is None:
                     self.pictures_computed += len(batch)
                 waiting.append(pool.submit(run, batch))
@@ -313,6 +370,17 @@ class FeatureStore:
                 shutil.rmtree(path, ignore_errors=True)
                 kept -= sizes[path]
         return kept
+
+
+def pictures_at_once(batch_size: int) -> int:
+    """How many pictures go through a frozen trunk together.
+
+    Args:
+        batch_size: of training; less where memory ran out there.
+    """
+    if tf.config.get_visible_devices("GPU"):
+        return min(GPU_TIMES * batch_size, MOST_GPU_PICTURES)
+    return min(batch_size, MOST_PICTURES)
 
 
 def _last_used(path: pathlib.Path) -> float:

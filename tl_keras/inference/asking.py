@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from tl_keras import pixels
 from tl_keras.errors import DataError, MachineError
+from tl_keras.memory import is_out_of_memory
 from tl_keras.servable import Export
 
 SIGNATURE, INPUT, ANSWER, STATUS = (
@@ -104,12 +105,12 @@ class Loaded:
             found, status = self._session.run(
                 self._fetches, {self._feed: batch}
             )
-        except tf.errors.ResourceExhaustedError:
-            raise MachineError(
-                f"out of memory with {len(encoded)} pictures at once - give a "
-                "smaller --batch_size"
-            ) from None
         except tf.errors.OpError as error:
+            if is_out_of_memory(error):
+                raise MachineError(
+                    f"out of memory with {len(encoded)} pictures at once - "
+                    "give a smaller --batch_size"
+                ) from None
             raise self._fault("cannot be asked", error) from None
         if found.shape != (len(encoded), len(self.labels)):
             raise DataError(

@@ -12,6 +12,7 @@ the batch. Training then goes on from its last save, as a killed run does.
 
 import contextlib
 import dataclasses
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -23,11 +24,11 @@ from tl_keras.data import ImageSplits, Skip, faults_of_skips, names_of_skips
 from tl_keras.errors import DataError, MachineError
 from tl_keras.job.preparation import Prepared
 from tl_keras.job.resuming import Found
+from tl_keras.memory import is_out_of_memory
 
 T = TypeVar("T")
 
 MOST_TRIES = 3
-OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
 # What TensorFlow raises where a file cannot be read or decoded.
 UNREADABLE = (
     tf.errors.NotFoundError,
@@ -68,12 +69,18 @@ class Enduring:
             try:
                 with storage.expecting(files_of(self.prepared.images)):
                     return stage(self.prepared)
-            except OUT_OF_MEMORY:
-                self._halve_batch()
-            except (*UNREADABLE, OSError) as error:
-                self._tries += 1
-                if not self._mend(error) or self._tries == MOST_TRIES:
+            except Exception as error:
+                if is_out_of_memory(error):
+                    self._halve_batch()
+                elif not isinstance(error, (*UNREADABLE, OSError)):
                     raise
+                else:
+                    self._tries += 1
+                    if not self._mend(error) or self._tries == MOST_TRIES:
+                        raise
+            # What the stage held on the device, weights and rows, is in
+            # circles of references, and the next try needs the room.
+            gc.collect()
 
     def _halve_batch(self) -> None:
         config = self.prepared.config
@@ -196,8 +203,10 @@ def enough_memory() -> Iterator[None]:
     """Turns running out of memory into a line that names the remedy."""
     try:
         yield
-    except OUT_OF_MEMORY:
-        raise out_of_memory() from None
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise out_of_memory() from None
+        raise
 
 
 @contextlib.contextmanager

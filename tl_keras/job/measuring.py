@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tl_keras.classifier import cut_for, inference, probabilities_model
+from tl_keras.devices import peak_device_memory
 from tl_keras.features import FeatureStore
 from tl_keras.job.preparation import Prepared
 from tl_keras.phases import FitResult
@@ -36,10 +37,27 @@ def measured(
 ) -> dict:
     """What the trained model costs, and what its training did not."""
     return {
+        **waiting(fit),
         "trunk_passes": trunk_passes(prepared, fit, store),
         "model_bytes": file_bytes(folder / "model.keras"),
         **speed(prepared),
     }
+
+
+def device_memory_numbers() -> dict[str, int]:
+    """What a GPU's memory held at most; nothing without a GPU."""
+    peak = peak_device_memory()
+    return {} if peak is None else {"peak_device_memory_bytes": peak}
+
+
+def waiting(fit: FitResult) -> dict[str, dict[str, float]]:
+    """Phase -> share of its epochs' training that waited for data, 0 to 1."""
+    shares = {
+        result.phase.name: round(result.waiting, 4)
+        for result in fit.phases
+        if result.waiting is not None
+    }
+    return {"waiting_for_data": shares} if shares else {}
 
 
 def trunk_passes(
@@ -77,7 +95,7 @@ def speed(prepared: Prepared) -> dict[str, float]:
     decode = images.decoding.load
 
     def answer(some) -> None:
-        run(tf.stack([decode(tf.constant(content)) for content in some]))
+        run(np.stack([decode(tf.constant(content)) for content in some]))
 
     answer(contents[:1])  # The first pass builds what the others use.
     seconds: list[float] = []

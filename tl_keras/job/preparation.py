@@ -26,11 +26,11 @@ from tl_keras.config import TransferConfig
 from tl_keras.data import ImageSplits
 from tl_keras.devices import (
     check_precision,
-    choose_device,
     compute_deterministically,
 )
 from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.job.checking import check_data
+from tl_keras.job.placing import place
 from tl_keras.phases import Objective, Phase, probe_bytes
 from tl_keras.precision import choose_precision
 
@@ -57,7 +57,7 @@ class Prepared:
 
 def prepare(config: TransferConfig) -> Prepared:
     """Chooses the device, checks the data, builds the model and the phases."""
-    device = choose_device(config.device)
+    device = place(config)
     compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
     config = dataclasses.replace(config, feature_cache=usable_cache(config))
@@ -120,17 +120,18 @@ def usable_cache(config: TransferConfig) -> str:
 def decided_precision(
     config: TransferConfig, network: keras.Model, device: str
 ) -> str:
-    """`--precision` with auto decided: timed where something stays frozen."""
+    """`--precision` with auto decided: timed as the phases will compute."""
     if config.precision != "auto":
         check_precision(config.precision, device)
         return config.precision
     phases = plan_phases(config)
-    if all(phase.unfreeze_from == "all" for phase in phases):
-        return "float32"
-    name = (
-        f"{config.backbone} {config.backbone_args} {config.backbone_layer}"
-    ).rstrip()
-    return choose_precision(network, device=device, name=name)
+    name = f"{config.backbone} {config.backbone_args} {config.backbone_layer}"
+    return choose_precision(
+        network,
+        device=device,
+        name=name.rstrip(),
+        training=any(phase.unfreeze_from == "all" for phase in phases),
+    )
 
 
 def decided_solver(

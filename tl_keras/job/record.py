@@ -20,7 +20,12 @@ from tl_keras.classifier import (
 )
 from tl_keras.data import ImageSplits
 from tl_keras.evaluation import Evaluation
-from tl_keras.job.measuring import file_bytes, peak_memory, signatures
+from tl_keras.job.measuring import (
+    device_memory_numbers,
+    file_bytes,
+    peak_memory,
+    signatures,
+)
 from tl_keras.job.preparation import Prepared
 from tl_keras.phases import FitResult, Phase, PhaseResult
 from tl_keras.servable import LABELS_FILE, Passed, labels_text
@@ -102,7 +107,11 @@ def describe_run(
         "seed": config.seed,
         "batch_size": config.batch_size,
         "seconds": seconds,
-        "cost": {"peak_memory_bytes": peak_memory(), **cost},
+        "cost": {
+            "peak_memory_bytes": peak_memory(),
+            **device_memory_numbers(),
+            **cost,
+        },
         "versions": run_card.versions(),
     }
 
@@ -238,7 +247,7 @@ def describe_plan(prepared: Prepared) -> str:
         f"device: {prepared.device}; input {model.input_shape[1]} x "
         f"{model.input_shape[2]} pixels; {len(prepared.images.train):,} "
         f"training pictures in batches of {config.batch_size}; precision "
-        f"{config.precision}",
+        f"{config.precision}; XLA {config.jit}",
         f"disk: about {need:,.0f} MB for the export and model.keras in "
         f"{folder}, {free:,.0f} MB free",
     ]

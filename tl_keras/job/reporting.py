@@ -66,7 +66,8 @@ class Album:
             content = (
                 pixels.repair(content, self.decoding.max_pixels) or content
             )
-            return self.decoding.load(tf.constant(content)).numpy()
+            with tf.device("CPU:0"):  # Many small steps.
+                return self.decoding.load(tf.constant(content)).numpy()
         except (OSError, tf.errors.OpError):
             return None
 

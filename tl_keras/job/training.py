@@ -28,6 +28,7 @@ from tl_keras.data import (
 )
 from tl_keras.evaluation import Evaluation, count, evaluate_classifier
 from tl_keras.features import FeatureStore
+from tl_keras.job.placing import compute_of
 from tl_keras.job.preparation import Prepared, classifier_on, objective_of
 from tl_keras.job.regression import Acceptance
 from tl_keras.job.resuming import SAVES
@@ -80,6 +81,7 @@ def train(
             required=prepared.config.checkpoint_required,
             stop=stopping.requested,
         ),
+        compute=compute_of(prepared.config, prepared.device),
         verbose=progress(),
     )
 
@@ -233,6 +235,7 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         *training_data(prepared),
         objective=objective_of(config, images),
         callbacks=[Answered()],
+        compute=compute_of(config, prepared.device),
         verbose=progress(),
     )
     return evaluate_classifier(

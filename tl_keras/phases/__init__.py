@@ -26,11 +26,13 @@ from tl_keras.phases.phase import (
 )
 from tl_keras.phases.probe import probe_bytes
 from tl_keras.phases.saves import Saves, get_variables, set_variables
+from tl_keras.phases.steps import Compute
 from tl_keras.phases.tails import FrozenWork
 
 __all__ = [
     "MONITORS",
     "OPTIMIZERS",
+    "Compute",
     "FitResult",
     "FrozenWork",
     "Objective",

@@ -31,6 +31,7 @@ from tl_keras.data import TrainingBatches
 from tl_keras.errors import DivergedError
 from tl_keras.features import FeatureStore, StoredBatches
 from tl_keras.keras_globals import standard_globals
+from tl_keras.phases.compiling import compile_for_phase, jit_for
 from tl_keras.phases.phase import (
     MONITORS,
     FitResult,
@@ -44,6 +45,7 @@ from tl_keras.phases.probe import (
     solve_probe,
 )
 from tl_keras.phases.saves import Saves, get_variables, set_variables
+from tl_keras.phases.steps import Compute, Steps, Waiting, held_on_device
 from tl_keras.phases.tails import FrozenWork
 
 
@@ -59,6 +61,7 @@ def fit_phases(
     history_file: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     saves: Saves | None = None,
+    compute: Compute | None = None,
     verbose: int | str = "auto",
 ) -> FitResult:
     """Trains a classifier phase by phase.
@@ -80,6 +83,8 @@ def fit_phases(
         saves: where all is kept that a killed process needs to go on; the
             same call, in a new process, then ends with the same bits. Phases
             that were finished are not run again.
+        compute: what computes the steps, and how; the device that TensorFlow
+            uses when None.
         verbose: of Keras's progress bar.
 
     Returns:
@@ -100,6 +105,7 @@ def fit_phases(
         history_file,
         tuple(callbacks),
         saves and saves.of(model),
+        compute or Compute.here(),
         verbose,
     )
     try:
@@ -159,6 +165,7 @@ class _Trainer:
     history_file: str | None
     callbacks: tuple[keras.callbacks.Callback, ...]
     saves: Saves | None
+    compute: Compute
     verbose: int | str
     history: list[dict] = dataclasses.field(default_factory=list)
 
@@ -178,6 +185,12 @@ class _Trainer:
             result = self._fit(phase, first)
         result.trainable_parameters = trains
         result.seconds = time.perf_counter() - started
+        if result.waiting is not None:
+            print(
+                f"phase {phase.name}: {result.seconds:.1f} s, "
+                f"{result.waiting:.1%} of its training waited for data",
+                flush=True,
+            )
         if self.saves:
             self.saves.finish(result, self.history[before:])
         return result
@@ -201,14 +214,29 @@ class _Trainer:
         """Epochs of gradient steps."""
         before = get_variables(self.model)
         left, train, val = self._left_to_fit(phase)
-        number = tf.Variable(first, dtype=tf.int64, trainable=False)
-        skip = batch_size = None
-        if isinstance(train, (TrainingBatches, StoredBatches)):
+        rows, val_rows = held_on_device(self.compute, train, val)
+        with tf.device("CPU:0"):  # Where tf.data reads them.
+            number = tf.Variable(first, dtype=tf.int64, trainable=False)
             skip = tf.Variable(0, dtype=tf.int64, trainable=False)
+        batch_size = None
+        if isinstance(train, (TrainingBatches, StoredBatches)):
             batch_size = train.batch_size
-            train = train(number, skip)
-        elif callable(train):
-            train = train(number)
+            train = train(number, skip, places=rows is not None)
+        else:
+            skip = None
+            train = train(number) if callable(train) else train
+        if callable(val):
+            val = val(places=True) if val_rows else val()
+        fitting, looks = training_graph(left), self.compute.looks
+        jit = jit_for(fitting, phase, self.compute, train, batch_size)
+        compile_for_phase(fitting, phase, self.objective, self.compute, jit)
+        fitting.train_function = steps = Steps(
+            fitting.train_step, jit=jit, rows=rows, looks=looks
+        )
+        fitting.test_function = Steps(
+            fitting.test_step, rows=val_rows, looks=looks
+        )
+        waiting = Waiting(steps)
         monitor, mode = MONITORS[self.objective.monitor]
         earlier = None if self.saves is None else tuple(self.history)
         log = HistoryLogger(self.history_file, earlier, phase=phase.name)
@@ -224,6 +252,7 @@ class _Trainer:
         ]
         callbacks = [
             _EpochNumber(number),
+            waiting,
             phase.new_schedule(first),
             *noting,
             *self.callbacks,
@@ -234,9 +263,9 @@ class _Trainer:
                 self.saves.callback(phase, noting, skip, batch_size)
             )
         with stopping.at_a_step() if self.saves else contextlib.nullcontext():
-            self._compiled(left, phase).fit(
+            fitting.fit(
                 train,
-                validation_data=val() if callable(val) else val,
+                validation_data=val,
                 initial_epoch=first,
                 epochs=first + phase.epochs,
                 class_weight=self._class_weight(),
@@ -269,6 +298,7 @@ class _Trainer:
             best_epoch=keeper.best_epoch,
             best_logs=keeper.best_logs,
             best_variables=best,
+            waiting=waiting.share(),
         )
 
     def better(self, new: PhaseResult, old: PhaseResult) -> bool:
@@ -332,24 +362,6 @@ class _Trainer:
         if self.frozen is None:
             return self.model, self.train, self.val
         return self.frozen.for_phase(phase, self.train, self.val)
-
-    def _compiled(self, left: keras.Model, phase: Phase) -> keras.Model:
-        """The model to fit: frozen layers still, a new optimizer."""
-        fitting = training_graph(left)
-        half = any(
-            layer.compute_dtype == "float16" for layer in self.model.layers
-        )
-        fitting.compile(
-            optimizer=phase.new_optimizer(loss_scaling=half),
-            loss=self.objective.loss(self.model.output_shape[-1]),
-            metrics=[
-                keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-                keras.metrics.SparseCategoricalCrossentropy(
-                    from_logits=True, name="cross_entropy"
-                ),
-            ],
-        )
-        return fitting
 
     def _class_weight(self) -> dict[int, float] | None:
         weights = self.objective.class_weights

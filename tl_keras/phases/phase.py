@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from tl_keras.callbacks import WarmupCosine
+from tl_keras.phases.fused_adam import FusedAdam, FusedAdamW
 
 # Plain cross-entropy, so that it means the same with and without label
 # smoothing; the loss is what is minimised.
@@ -64,14 +65,19 @@ class Phase:
                     f"{', '.join(known)}"
                 )
 
-    def new_optimizer(self, loss_scaling: bool) -> keras.optimizers.Optimizer:
-        """A fresh optimizer; with loss scaling for float16."""
+    def new_optimizer(
+        self, loss_scaling: bool, fused: bool = False
+    ) -> keras.optimizers.Optimizer:
+        """A fresh optimizer; with loss scaling for float16.
+
+        `fused` takes one kernel a variable for Adam's step.
+        """
         if self.optimizer == "adam":
-            optimizer = keras.optimizers.Adam(self.learning_rate)
+            kind = FusedAdam if fused else keras.optimizers.Adam
+            optimizer = kind(self.learning_rate)
         elif self.optimizer == "adamw":
-            optimizer = keras.optimizers.AdamW(
-                self.learning_rate, weight_decay=self.weight_decay
-            )
+            kind = FusedAdamW if fused else keras.optimizers.AdamW
+            optimizer = kind(self.learning_rate, weight_decay=self.weight_decay)
         else:
             optimizer = keras.optimizers.SGD(
                 self.learning_rate, momentum=self.momentum
@@ -170,6 +176,8 @@ class PhaseResult:
         trainable_parameters: how many numbers trained.
         seconds: wall time of the fit, validation included.
         out_of_fold: of a head that was solved, see `LinearProbe`.
+        waiting: share of its epochs' training that waited for data, 0 to 1;
+            None for a head that was solved.
     """
 
     phase: Phase
@@ -181,6 +189,7 @@ class PhaseResult:
     trainable_parameters: int = 0
     seconds: float = 0.0
     out_of_fold: np.ndarray | None = None
+    waiting: float | None = None
 
 
 @dataclasses.dataclass

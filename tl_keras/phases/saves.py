@@ -28,6 +28,7 @@ NUMBERS = (
     "best_logs",
     "trainable_parameters",
     "seconds",
+    "waiting",
 )
 
 

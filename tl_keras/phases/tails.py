@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tl_keras.classifier import Cut, cut_for, split_at
 from tl_keras.data import FixedBatches, TrainingBatches
-from tl_keras.features import FeatureStore
+from tl_keras.features import FeatureStore, StoredFixedBatches
 from tl_keras.phases.phase import Phase
 
 
@@ -46,11 +46,11 @@ class FrozenWork:
 
     def for_phase(
         self, phase: Phase, train: TrainingBatches, val: FixedBatches | None
-    ) -> tuple[keras.Model, Callable, tf.data.Dataset | None]:
-        """(what is left to fit, epoch -> batches, batches to validate on)."""
+    ) -> tuple[keras.Model, Callable, Callable | None]:
+        """(what is left to fit, epoch -> batches, -> those to validate on)."""
         cut = self._cut(phase.unfreeze_from)
         if cut is None:
-            return self.model, train, val and val()
+            return self.model, train, val
         trunk, tail = self._split(cut)
         print(
             f"phase {phase.name}: frozen up to {cut.after}, "
@@ -64,7 +64,7 @@ class FrozenWork:
         activations = self.store.activations(
             trunk, val.images, via, val.batch_size
         )
-        return tail, batches, activations.batches(val.batch_size)
+        return tail, batches, StoredFixedBatches(activations, val.batch_size)
 
     def for_evaluation(
         self, phase: Phase, data: FixedBatches

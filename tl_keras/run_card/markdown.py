@@ -149,6 +149,14 @@ def _cost(metrics: Mapping) -> list[str]:
     if "peak_memory_bytes" in cost:
         most = cost["peak_memory_bytes"] / 1e6
         lines.append(f"- {most:,.0f} MB of memory at most")
+    if "peak_device_memory_bytes" in cost:
+        most = cost["peak_device_memory_bytes"] / 1e6
+        lines.append(f"- {most:,.0f} MB of the GPU's memory at most")
+    lines += [
+        f"- {plain(words.phase_name(name))}: {words.percent(share)} of its "
+        "training waited for data"
+        for name, share in cost.get("waiting_for_data", {}).items()
+    ]
     if "latency_seconds" in cost:
         lines += [
             f"- {1000 * cost['latency_seconds']:.1f} ms for one picture",

@@ -1,0 +1,151 @@
+"""memory.py: faults of memory, by type and by text; and what they cost."""
+
+import dataclasses
+import types
+
+import pytest
+import tensorflow as tf
+from run_folders import make_run
+
+from tl_keras import run_card
+from tl_keras.errors import MachineError
+from tl_keras.job import measuring
+from tl_keras.job.enduring import Enduring, enough_memory
+from tl_keras.memory import is_out_of_memory
+
+errors = tf.errors
+# As TensorFlow 2.21 and its libraries say it.
+OUT = [
+    (errors.ResourceExhaustedError, "OOM when allocating tensor with shape[4]"),
+    (errors.InternalError, "RESOURCE_EXHAUSTED: Out of memory while trying to "
+     "allocate 10737418240 bytes. [Op:__inference_one_step_on_data_1]"),
+    (errors.InternalError, "Failed to allocate 1024 bytes for new constant"),
+    (errors.UnknownError, "CUDNN_STATUS_ALLOC_FAILED in tensorflow/stream_ex"),
+    (errors.InternalError, "Failed to create cuBLAS handle: cublas error"),
+    (errors.FailedPreconditionError, "could not create cudnn handle: "
+     "CUDNN_STATUS_NOT_INITIALIZED"),
+    (errors.NotFoundError, "No algorithm worked!  Error messages: Profiling "
+     "failure on CUDNN engine"),
+    (errors.InternalError, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+]  # fmt: skip
+OTHER = [
+    (errors.InternalError, "Blas GEMM launch failed"),
+    (errors.NotFoundError, "cats/1.jpg; No such file or directory"),
+    (errors.InvalidArgumentError, "Input is empty; out of memory.jpg"),
+    (errors.DataLossError, "corrupted record at 12"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), OUT)
+def test_memory_that_ran_out_is_known_by_type_or_text(kind, text):
+    assert is_out_of_memory(kind(None, None, text))
+
+
+@pytest.mark.parametrize(("kind", "text"), OTHER)
+def test_other_faults_are_no_lack_of_memory(kind, text):
+    assert not is_out_of_memory(kind(None, None, text))
+
+
+def test_pythons_own_faults():
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(ValueError("out of memory"))
+    assert not is_out_of_memory(OSError(28, "No space left on device"))
+
+
+def test_tensorflows_own_allocator_is_understood():
+    with pytest.raises(tf.errors.OpError) as caught:
+        tf.zeros([1 << 50], tf.uint8)
+    assert is_out_of_memory(caught.value)
+
+
+@dataclasses.dataclass
+class Settings:
+    batch_size: int = 8
+    auto_batch: bool = True
+
+
+@dataclasses.dataclass
+class Run:
+    config: Settings
+    images: object = None
+
+
+def enduring(**settings) -> tuple[Enduring, list]:
+    noted = []
+    found = types.SimpleNamespace(note=lambda **values: noted.append(values))
+    images = types.SimpleNamespace(examples=dict)
+    return Enduring(Run(Settings(**settings), images), found), noted
+
+
+@pytest.mark.parametrize(("kind", "text"), OUT)
+def test_every_lack_of_memory_halves_the_batch(kind, text, capsys):
+    endure, noted = enduring()
+
+    def stage(run):
+        if run.config.batch_size > 2:
+            raise kind(None, None, text)
+        return run.config.batch_size
+
+    assert endure(stage) == 2
+    assert noted == [{"batch_size": 4}, {"batch_size": 2}]
+    assert "with batches of 8: going on with 4" in capsys.readouterr().out
+
+
+def test_without_auto_batch_a_device_that_is_full_is_one_line():
+    endure, _ = enduring(auto_batch=False)
+
+    def stage(run):
+        raise errors.InternalError(None, None, OUT[1][1])
+
+    with pytest.raises(MachineError, match="give --batch_size=4 or --auto"):
+        endure(stage)
+    with (
+        pytest.raises(MachineError, match="out of memory - halve"),
+        enough_memory(),
+    ):
+        stage(None)
+
+
+def test_other_internal_errors_are_raised_as_they_are():
+    endure, noted = enduring()
+
+    def stage(run):
+        raise errors.InternalError(None, None, "Blas GEMM launch failed")
+
+    with pytest.raises(errors.InternalError, match="Blas"):
+        endure(stage)
+    assert noted == []
+
+
+def test_a_gpus_memory_is_among_the_numbers(monkeypatch):
+    assert measuring.device_memory_numbers() == {}
+    monkeypatch.setattr(measuring, "peak_device_memory", lambda: 123_000_000)
+    assert measuring.device_memory_numbers() == {
+        "peak_device_memory_bytes": 123_000_000
+    }
+
+
+def test_the_wait_of_each_phase_is_among_the_numbers():
+    def result(name, share):
+        phase = types.SimpleNamespace(name=name)
+        return types.SimpleNamespace(phase=phase, waiting=share)
+
+    fit = types.SimpleNamespace(phases=[result("head", None)])
+    assert measuring.waiting(fit) == {}
+    fit.phases.append(result("fine_tune", 0.012345))
+    assert measuring.waiting(fit) == {"waiting_for_data": {"fine_tune": 0.0123}}
+
+
+def test_the_card_shows_them(tmp_path):
+    folder = make_run(tmp_path)
+    record = run_card.read_run(folder)
+    record.metrics["cost"] |= {
+        "peak_device_memory_bytes": 7_654_000_000,
+        "waiting_for_data": {"fine_tune": 0.0123},
+    }
+    run_card.write_metrics(folder / "metrics.json", record.metrics)
+    run_card.write_card(folder)
+    for file in ("report.html", "report.md"):
+        text = (folder / file).read_text()
+        assert "7,654 MB" in text, file
+        assert "1.2 %" in text, file

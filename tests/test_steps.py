@@ -1,0 +1,428 @@
+"""phases/steps.py: Keras's fit by our own step functions, to the same bits."""
+
+import dataclasses
+
+import keras
+import ml_dtypes
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tl_keras.classifier import build_classifier, cut_for, split_at
+from tl_keras.data import (
+    FixedBatches,
+    PixelMemory,
+    TrainingBatches,
+    load_images,
+)
+from tl_keras.errors import StoppedError
+from tl_keras.features import FeatureStore
+from tl_keras.phases import Compute, Phase, Saves, fit_phases, get_variables
+from tl_keras.phases.fused_adam import FusedAdam, FusedAdamW
+from tl_keras.phases.steps import DeviceRows, Steps, Waiting, held_on_device
+
+TUNE = Phase("fine_tune", 3, 1e-3, unfreeze_from="two")
+HELD = Compute(resident_bytes=1e9)
+
+
+class Paced(Compute):
+    """As on a GPU: losses are looked at after some steps."""
+
+    looks = 3
+
+
+@pytest.fixture(autouse=True)
+def _same_bits():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def images(color_folder):
+    # 18 to train and 6 to validate: partial last batches of both.
+    return load_images(
+        str(color_folder), image_size=16, val_fraction=0.25, test_fraction=0.01
+    )
+
+
+def data_of(images, **more):
+    memory = PixelMemory(1.0)
+    train = TrainingBatches(images.train, 5, memory=memory, **more)
+    return train, FixedBatches(images.val, 4, memory)
+
+
+def fitted(network, data, phases=(TUNE,), **more):
+    """(weights, history) of a fit that begins from the same weights."""
+    keras.utils.set_random_seed(3)
+    model = build_classifier(str(network), 2)
+    result = fit_phases(model, list(phases), *data, verbose=0, **more)
+    return get_variables(model), result
+
+
+def assert_same(one, other):
+    for a, b in zip(one[0], other[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert one[1].history == other[1].history
+
+
+def test_a_fit_is_kerass_own_bit_for_bit():
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(22, 6)), random.integers(0, 3, 22)
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
+
+    def fit(ours: bool):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((6,))
+        dropped = keras.layers.Dropout(0.3)(inputs)
+        model = keras.Model(inputs, keras.layers.Dense(3)(dropped))
+        model.compile(
+            "adam",
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            jit_compile=False,
+        )
+        if ours:
+            model.train_function = Steps(model.train_step)
+            model.test_function = Steps(model.test_step)
+        history = model.fit(
+            data, epochs=3, validation_data=data, shuffle=False, verbose=0,
+            class_weight={0: 1.0, 1: 2.0, 2: 0.5},
+        ).history  # fmt: skip
+        return [np.array(v) for v in model.variables], history
+
+    (one, logs), (other, same) = fit(True), fit(False)
+    assert logs == same
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.int32, np.float16, ml_dtypes.bfloat16,
+              np.float32]
+)  # fmt: skip
+@pytest.mark.parametrize("side", [4, 5])
+def test_rows_come_back_bit_for_bit(dtype, side):
+    shape = (7, side, side, 3)
+    rows = np.random.default_rng(0).uniform(0, 255, shape).astype(dtype)
+    held, places = DeviceRows(rows, "CPU:0"), [3, 0, 6]
+    # Eager int32 would stay in the host's memory whatever the device.
+    assert held._rows.dtype != tf.int32
+    got = tf.function(held.take)(tf.constant(places, tf.int64)).numpy()
+    assert got.dtype == rows.dtype
+    np.testing.assert_array_equal(
+        got.view(np.uint8), rows[places].view(np.uint8)
+    )
+
+
+@pytest.mark.parametrize("skip", [0, 2])
+def test_places_are_the_batches_in_their_order(
+    images, tiny_network, tmp_path, skip
+):
+    train, val = data_of(images)
+    model = build_classifier(str(tiny_network), 2)
+    trunk = split_at(model, cut_for(model, "two"))[0]
+    store = FeatureStore(tmp_path)
+    stored = store.training(trunk, data_of(images)[0])
+    views = store.training(
+        trunk, TrainingBatches(images.train, 5, augment="flip", views=3)
+    )
+    for data in (train, stored, views):
+        for epoch in range(3):
+            plain = data(epoch, skip).take(4 - skip)
+            places = data(epoch, skip, places=True).take(4 - skip)
+            for (x, y), (at, same) in zip(plain, places, strict=True):
+                np.testing.assert_array_equal(data.rows[at.numpy()], x)
+                np.testing.assert_array_equal(y, same)
+    for (x, y), (at, same) in zip(val(), val(places=True), strict=True):
+        np.testing.assert_array_equal(val.rows[at.numpy()], x)
+        np.testing.assert_array_equal(y, same)
+
+
+@pytest.mark.parametrize("kept", ["pixels", "activations"])
+def test_rows_that_the_device_holds_change_no_bit(
+    images, tiny_network, tmp_path, kept, monkeypatch
+):
+    taken = []
+    real = DeviceRows.take
+    monkeypatch.setattr(
+        DeviceRows,
+        "take",
+        lambda rows, at: taken.append(rows.shape) or real(rows, at),
+    )
+    store = FeatureStore(tmp_path) if kept == "activations" else None
+    sent = fitted(tiny_network, data_of(images), features=store)
+    assert not taken
+    held = fitted(tiny_network, data_of(images), features=store, compute=HELD)
+    assert len(taken) == 2  # One trace each, of training and of validation.
+    assert_same(sent, held)
+
+
+def test_what_does_not_fit_or_changes_is_sent(images):
+    train, val = data_of(images)
+    size = train.rows.nbytes
+    assert held_on_device(Compute(), train, val) == (None, None)
+    one, none = held_on_device(Compute(resident_bytes=size), train, val)
+    assert one is not None
+    assert none is None
+    none, one = held_on_device(Compute(resident_bytes=size - 1), train, val)
+    assert none is None
+    assert one is not None
+    augmented, _ = data_of(images, augment="flip")
+    assert augmented.rows is None
+    assert held_on_device(HELD, augmented, None) == (None, None)
+    assert held_on_device(HELD, train(0), None) == (None, None)
+
+
+def test_logs_that_are_seldom_looked_at_change_no_epoch(images, tiny_network):
+    often = fitted(tiny_network, data_of(images))
+    seldom = fitted(tiny_network, data_of(images), compute=Paced())
+    assert_same(often, seldom)
+
+
+def test_logs_between_two_looks_are_the_last_ones():
+    steps = Steps(lambda batch: {"loss": batch[0][0]}, looks=3)
+    data = tf.data.Dataset.from_tensor_slices(
+        (np.arange(5, dtype=np.float32),)
+    ).batch(1)
+    for _ in range(2):  # A new epoch begins with a look.
+        iterator = iter(data)
+        seen = [steps(iterator)["loss"] for _ in range(5)]
+        assert seen == [0, 0, 0, 3, 3]
+
+
+@pytest.mark.parametrize("stop_at", ["batch", "validation"])
+def test_a_paced_fit_that_was_stopped_goes_on_to_the_same_bits(
+    images, tiny_network, tmp_path, stop_at
+):
+    """The logs of a save are those of its batch, not of the last look."""
+    straight = fitted(tiny_network, data_of(images), compute=Paced())
+    asked = []
+
+    class Mark(keras.callbacks.Callback):
+        def on_test_batch_begin(self, batch, logs=None):
+            asked.append("validation")
+
+        def on_train_batch_end(self, batch, logs=None):
+            asked.append("batch" if batch == 1 else "")
+
+    stopped = []
+
+    def stop():
+        if not stopped and asked and asked[-1] == stop_at:
+            stopped.append(True)
+            return True
+        return False
+
+    saves = Saves(tmp_path / "saves", stop=stop)
+    with pytest.raises(StoppedError):
+        fitted(
+            tiny_network, data_of(images), compute=Paced(), saves=saves,
+            callbacks=[Mark()],
+        )  # fmt: skip
+    assert stopped
+    again = fitted(tiny_network, data_of(images), compute=Paced(), saves=saves)
+    assert_same(straight, again)
+
+
+def test_xla_compiles_full_batches_alone(capsys):
+    def step(batch):
+        return {"loss": tf.reduce_sum(batch[0] ** 2)}
+
+    data = tf.data.Dataset.range(10).map(lambda i: (tf.cast(i, tf.float32),))
+    steps = Steps(step, jit=True)
+    iterator = iter(data.batch(4))
+    found = [float(steps(iterator)["loss"]) for _ in range(3)]
+    assert found == [14.0, 126.0, 145.0]
+    assert {
+        jit: function._jit_compile for jit, function in steps._functions.items()
+    } == {True: True, False: False}
+
+
+def test_a_fit_under_xla_is_asked_for_and_told(images, tiny_network, capsys):
+    data = data_of(images)
+    # The head alone: XLA draws other numbers for Dropout.
+    short = Phase("fine_tune", 1, 1e-2)
+    plain = fitted(tiny_network, data, [short])
+    assert "XLA" not in capsys.readouterr().out
+    compiled = fitted(tiny_network, data, [short], compute=Compute(jit="on"))
+    assert "fine_tune: XLA on, as asked (--jit=on)" in capsys.readouterr().out
+    for a, b in zip(plain[0], compiled[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+class Pretended(Compute):
+    """All that a GPU gets, on the CPU."""
+
+    def device_name(self) -> str:
+        return "CPU:0"
+
+
+def test_what_a_gpu_gets_trains_alike(images, tiny_network, tmp_path, capsys):
+    more = {"compute": Pretended(device="gpu", resident_bytes=1e9)}
+    plain = fitted(tiny_network, data_of(images))
+    capsys.readouterr()
+    given = fitted(tiny_network, data_of(images), **more)
+    assert (
+        "fine_tune: XLA off, since compiling takes" in capsys.readouterr().out
+    )
+    for a, b in zip(plain[0], given[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+    # It goes on to the same bits too.
+    asked = []
+    saves = Saves(tmp_path, stop=lambda: asked.append(1) or len(asked) == 7)
+    with pytest.raises(StoppedError):
+        fitted(tiny_network, data_of(images), saves=saves, **more)
+    again = fitted(tiny_network, data_of(images), saves=saves, **more)
+    assert_same(given, again)
+
+
+def test_waiting_is_the_share_of_training_spent_on_batches(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(
+        "tl_keras.phases.steps.time.perf_counter", lambda: clock[0]
+    )
+
+    class Slow:
+        element_spec = (tf.TensorSpec([None]),)
+
+        def __next__(self):
+            clock[0] += 1.0
+            return (tf.zeros([2]),)
+
+    def step(batch):
+        tf.py_function(tick, [], [])
+        return {}
+
+    def tick():
+        clock[0] += 3.0
+
+    steps = Steps(step)
+    waiting = Waiting(steps)
+    for epoch in range(3):
+        waiting.on_epoch_begin(epoch)
+        clock[0] += 100.0 if epoch == 0 else 0  # The first sets things up.
+        for _ in range(2):
+            steps(Slow())
+        waiting.on_test_begin()
+        clock[0] += 50.0  # Validation does not count.
+        waiting.on_epoch_end(epoch)
+    assert waiting.epochs == [(2.0, 108.0), (2.0, 8.0), (2.0, 8.0)]
+    assert waiting.share() == 0.25
+
+
+def test_the_wait_is_in_the_result_and_told(images, tiny_network, capsys):
+    _, result = fitted(tiny_network, data_of(images))
+    assert 0 <= result.phases[0].waiting < 1
+    assert "of its training waited for data" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(
+    ("theirs", "ours", "more"),
+    [
+        (keras.optimizers.Adam, FusedAdam, {}),
+        (keras.optimizers.AdamW, FusedAdamW, {"weight_decay": 0.1}),
+    ],
+)
+def test_adam_in_one_kernel_is_kerass(theirs, ours, more, scaled):
+    def trained(kind):
+        keras.utils.set_random_seed(0)
+        x = keras.Input((6,))
+        y = keras.layers.Dense(3)(keras.layers.Dense(5, "relu")(x))
+        model = keras.Model(x, y)
+        optimizer = kind(1e-2, **more)
+        if scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        model.compile(
+            optimizer,
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=False,
+        )
+        random = np.random.default_rng(0)
+        model.fit(
+            random.normal(size=(40, 6)), random.integers(0, 3, 40),
+            batch_size=8, epochs=3, shuffle=False, verbose=0,
+        )  # fmt: skip
+        return [*model.variables, *optimizer.variables]
+
+    pairs = list(zip(trained(theirs), trained(ours), strict=True))
+    for one, other in pairs:
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(one),
+            keras.ops.convert_to_numpy(other),
+            rtol=1e-4,
+            atol=1e-5,
+        )
+
+
+def test_on_a_gpu_adam_is_in_one_kernel():
+    for name, kind in (("adam", FusedAdam), ("adamw", FusedAdamW)):
+        phase = dataclasses.replace(TUNE, optimizer=name)
+        assert type(phase.new_optimizer(False, fused=True)) is kind
+        assert type(phase.new_optimizer(False)) is not kind
+
+
+def test_the_loss_scale_of_float16_is_no_constant_of_the_graph(tiny_network):
+    """Built before the first trace, as Keras then reads the variable."""
+
+    class Rescale(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.model.optimizer.dynamic_scale.assign(2.0**5)
+
+    def trained(callbacks):
+        keras.utils.set_random_seed(2)
+        model = build_classifier(
+            str(tiny_network), 2, precision="mixed_float16"
+        )
+        assert model.get_layer("head_logits").compute_dtype == "float32"
+        random = np.random.default_rng(0)
+        data = tf.data.Dataset.from_tensor_slices((
+            random.integers(0, 255, (8, 16, 16, 3)).astype(np.uint8),
+            np.arange(8) % 2,
+        )).batch(4)  # fmt: skip
+        phase = Phase("p", 1, 1e-2, optimizer="sgd", unfreeze_from="two")
+        fit_phases(model, [phase], data, None, callbacks=callbacks, verbose=0)
+        return get_variables(model)
+
+    for a, b in zip(trained([]), trained([Rescale()]), strict=True):
+        if a.dtype.kind == "f":
+            np.testing.assert_allclose(a, b, rtol=0.02, atol=1e-3)
+
+
+def test_a_float16_fit_goes_on_to_the_same_bits(tiny_network, tmp_path):
+    """The loss scale and its counter are saved too."""
+    random = np.random.default_rng(0)
+    data = tf.data.Dataset.from_tensor_slices((
+        random.integers(0, 255, (12, 16, 16, 3)).astype(np.uint8),
+        np.arange(12) % 2,
+    )).batch(4)  # fmt: skip
+
+    def fit(**more):
+        keras.utils.set_random_seed(2)
+        model = build_classifier(
+            str(tiny_network), 2, precision="mixed_float16"
+        )
+
+        class Overflow(keras.callbacks.Callback):
+            def on_train_begin(self, logs=None):
+                scale = self.model.optimizer.dynamic_scale
+                if not int(self.model.optimizer.iterations):
+                    scale.assign(2.0**40)  # Halved until nothing overflows.
+
+        result = fit_phases(
+            model, [dataclasses.replace(TUNE, epochs=4)], data, None,
+            callbacks=[Overflow()], verbose=0, **more,
+        )  # fmt: skip
+        return get_variables(model), result
+
+    straight = fit()
+    asked = []
+
+    def stop():
+        asked.append(1)
+        return len(asked) == 6
+
+    with pytest.raises(StoppedError):
+        fit(saves=Saves(tmp_path, stop=stop))
+    asked.clear()
+    asked += [1] * 100
+    assert_same(straight, fit(saves=Saves(tmp_path, stop=stop)))
