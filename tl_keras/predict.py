@@ -14,6 +14,13 @@ def body(config: PredictConfig, switches: set[str]) -> None:
     predict_with(config)
 
 
+def first(config: PredictConfig, switches: set[str]) -> None:
+    """What can be refused without TensorFlow."""
+    from tl_keras.first_look import look_before_predicting
+
+    look_before_predicting(config)
+
+
 COMMAND = Command(
     module="tl_keras.predict",
     purpose="Asks an exported model, or a running TensorFlow Serving, about "
@@ -22,6 +29,7 @@ COMMAND = Command(
     "that was stopped (exit code 75).",
     settings=PredictConfig,
     body=body,
+    first=first,
     resumable=True,
 )
 

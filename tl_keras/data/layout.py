@@ -1,0 +1,453 @@
+"""A root of folders -> whether they are classes, splits, or neither.
+
+    splits_of("flowers", ListOptions())   # {"train": "flowers/Training", ...}
+
+In: a root. Out: the folders of its splits, {} where its folders are classes.
+Where both could be meant, or the classes lie a folder higher or lower, a
+`DataError` says each reading with its flags. No picture is opened.
+
+The usual words for splits are known in any case, with digits and signs around
+them, and where all folders share another word (`seg_train`, `seg_test`).
+"""
+
+import collections
+import os
+import re
+from collections.abc import Mapping, Sequence
+
+from tl_keras.data.looking import may_be_picture
+from tl_keras.data.options import ListOptions
+from tl_keras.data.walking import entries_of, is_folder
+from tl_keras.errors import DataError
+
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training", "trn", "trainval"), "train"),
+    **dict.fromkeys(
+        ("val", "valid", "validation", "validate", "dev", "development"), "val"
+    ),
+    **dict.fromkeys(
+        ("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"
+    ),
+}
+# Words that say nothing of what lies in a folder.
+FILLERS = {
+    "set", "sets", "data", "dataset", "datasets", "images", "image", "imgs",
+    "img", "pictures", "photos", "split", "folder", "dir", "subset", "samples",
+}  # fmt: skip
+# What a picture is accompanied by, or how it was processed: no class.
+PARTS = {
+    "images", "image", "imgs", "img", "pictures", "photos", "jpegimages",
+    "annotations", "annotation", "labels", "label", "masks", "mask", "gt",
+    "groundtruth", "trimaps", "segmentation", "segmentations", "segmented",
+    "segmentationclass", "segmentationobject", "imagesets", "contours",
+    "bboxes", "boxes", "color", "colour", "grayscale", "greyscale", "gray",
+    "grey", "rgb", "depth", "original", "originals", "augmented", "raw",
+    "processed", "preprocessed", "cropped", "resized", "thumbnails", "thumbs",
+    "meta", "metadata", "attributes", "heatmaps", "overlays", "lungmasks",
+}  # fmt: skip
+NUMBERED = {"fold", "batch", "part", "shard", "chunk", "split", "set"}
+MASKS = ("mask", "masks", "annotations", "labels", "gt", "groundtruth",
+         "segmentation", "trimaps", "lungmasks")  # fmt: skip
+MOST_NAMES = 6
+LAYOUT = (
+    "expected class folders with pictures in them, or train/ val/ test/ with "
+    "class folders"
+)
+
+
+def split_named(word: str) -> str | None:
+    """ "train", "val" or "test" for a word of a table or a folder."""
+    found = _split_and_rest(word)
+    return found[0] if found and not found[1] else None
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name: trainA, seg_train2, TRAINING-SET."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return re.findall(r"[^\W\d_]+", name.lower())
+
+
+def _split_and_rest(name: str) -> tuple[str, tuple[str, ...]] | None:
+    """The split that a name speaks of, and its other words; None for none."""
+    split, rest = None, []
+    for word in _words(name):
+        for known in (word, re.sub("(set|sets|data|images|imgs)$", "", word)):
+            if known in SPLIT_WORDS and split is None:
+                split = SPLIT_WORDS[known]
+                break
+        else:
+            if word not in FILLERS:
+                rest.append(word)
+    return (split, tuple(rest)) if split else None
+
+
+def splits_among(names: Sequence[str]) -> dict[str, str]:
+    """Folder's name -> split, of those that are named as splits.
+
+    Another word in them counts only when all share it: `test_tube` beside
+    `train_station` are two things.
+    """
+    found = {n: s for n in names if (s := _split_and_rest(n))}
+    if len({rest for _, rest in found.values()}) > 1:
+        found = {n: s for n, s in found.items() if not s[1]}
+    elif len(found) == 1 and next(iter(found.values()))[1]:
+        return {}
+    splits = {name: split for name, (split, _) in found.items()}
+    counts = collections.Counter(splits.values())
+    if counts["test"] > 1 and not counts["val"]:
+        # Beside a test set, what is for evaluation is to validate on.
+        for name in splits:
+            if {"eval", "evaluation"} & set(_words(name)):
+                splits[name] = "val"
+    return splits
+
+
+class Tree:
+    """The folders of a root, looked into as far as a question needs."""
+
+    def __init__(self, root: str, options: ListOptions):
+        self.root = root
+        self.options = options
+        self.folders: dict[str, os.DirEntry] = {}
+        self.pictures = self.tables = 0
+        self.table = ""
+        for entry in self._entries(root):
+            if is_folder(entry):
+                self.folders[entry.name] = entry
+            elif may_be_picture(entry.name):
+                self.pictures += 1
+            elif entry.name.lower().endswith(".csv"):
+                self.table = self.table or entry.path
+
+    def _entries(self, folder: str):
+        for entry in entries_of(folder, collections.Counter()):
+            path = os.path.relpath(entry.path, self.root)
+            if not self.options.closes(path):
+                yield entry
+
+    def path(self, name: str) -> str:
+        """The path of a folder in the root."""
+        return os.path.join(self.root, name)
+
+    def is_flat(self, name: str) -> bool:
+        """Whether a folder holds pictures itself."""
+        return any(
+            not is_folder(entry) and may_be_picture(entry.name)
+            for entry in self._entries(self.path(name))
+        )
+
+    def below(self, name: str) -> list[str]:
+        """The folders in a folder that hold pictures somewhere."""
+        return [
+            entry.name
+            for entry in self._entries(self.path(name))
+            if is_folder(entry) and self._holds(entry.path)
+        ]
+
+    def holders(self) -> list[str]:
+        """The folders of the root that hold pictures somewhere."""
+        return [name for name in self.folders if self._holds(self.path(name))]
+
+    def _holds(self, folder: str, depth: int = 8) -> bool:
+        left: list[str] = []
+        for entry in self._entries(folder):
+            if not is_folder(entry):
+                if may_be_picture(entry.name):
+                    return True
+            elif not entry.is_symlink() and depth:
+                left.append(entry.path)
+        return any(self._holds(path, depth - 1) for path in left)
+
+
+def splits_of(
+    root: str, options: ListOptions, flag: str = "dataset"
+) -> dict[str, str]:
+    """Split -> its folder where a root is laid out as splits; else {}.
+
+    Args:
+        root: the folder.
+        options: how it is listed.
+        flag: the flag that names the root, for the remedies.
+
+    Raises:
+        DataError: its folders can be read in two ways, or the classes lie
+            elsewhere.
+    """
+    tree = Tree(root, options)
+    named = splits_among(list(tree.folders))
+    if named and len(named) == len(tree.folders) and "train" in named.values():
+        splits = _own_splits(tree, named, flag)
+        if splits:
+            return splits
+    if options.label_from != "auto" or options.label_regex:
+        return {}
+    _refuse_splits_among_others(tree, named, flag)
+    _refuse_splits_of_classes(tree, flag)
+    refuse_other_layouts(tree, flag)
+    return {}
+
+
+def _own_splits(
+    tree: Tree, named: Mapping[str, str], flag: str
+) -> dict[str, str]:
+    """The splits; {} where they hold no classes and may be classes."""
+    splits: dict[str, str] = {}
+    for name, split in named.items():
+        if split in splits:
+            raise DataError(
+                f"{tree.root}: both {os.path.basename(splits[split])} and "
+                f"{name} - keep one folder for {split}"
+            )
+        if (
+            tree.folders[name].is_symlink()
+            and not tree.options.follow_links
+        ):
+            raise DataError(
+                f"{tree.path(name)}: a link to a folder - give --follow_links "
+                "to take it, or put the folder here"
+            )
+        splits[split] = tree.path(name)
+    if tree.options.label_regex:
+        return splits
+    flat = [n for n in named if tree.is_flat(n) and not tree.below(n)]
+    if not flat:
+        if tree.options.label_from == "auto":
+            _refuse_odd_splits(tree, splits, flag)
+        return splits
+    if len(named) == 1 or tree.options.label_from != "auto":
+        return {}
+    if len(flat) == len(named):
+        raise DataError(
+            f"{tree.root}: {_listed(named)} look like splits and hold "
+            "pictures without class folders - as splits, their labels must "
+            "come from the files' names (--label_regex='(.+)[._-]') or from "
+            f"{_a_table(tree)}; as classes: --label_from=first"
+        )
+    more = ",".join(flat)
+    raise DataError(
+        f"{tree.root}: {_listed(flat)} among its splits holds pictures "
+        "without class folders, so they have no labels - leave it out: "
+        f"--exclude={more}"
+    )
+
+
+def _refuse_odd_splits(
+    tree: Tree, splits: Mapping[str, str], flag: str
+) -> None:
+    """Splits whose classes lie one folder deeper, or that hold parts."""
+    wrapped = {}
+    for split, folder in splits.items():
+        inner = Tree(folder, tree.options)
+        holders = inner.holders()
+        if len(holders) == 1 and not inner.is_flat(holders[0]):
+            if len(inner.below(holders[0])) > 1:
+                wrapped[split] = inner.path(holders[0])
+                continue
+        refuse_other_layouts(inner, flag if split == "train" else f"{split}_dataset")
+    if "train" in wrapped:
+        paths = {**splits, **wrapped}
+        flags = {"train": flag, "val": "val_dataset", "test": "test_dataset"}
+        command = " ".join(
+            f"--{flags[split]}={path}" for split, path in paths.items()
+        )
+        raise DataError(
+            f"{tree.root}: its splits hold one folder more, in which the "
+            f"classes are - name these: {command}"
+        )
+
+
+def _refuse_splits_among_others(
+    tree: Tree, named: Mapping[str, str], flag: str
+) -> None:
+    """Some folders are named as splits, and others are not."""
+    held = [name for name in named if tree.is_flat(name) or tree.below(name)]
+    if not held:
+        return
+    others = [name for name in tree.folders if name not in named]
+    if len(named) == 1 and not others:
+        return  # One folder alone, of which another rule speaks.
+    if len(named) == 1 and tree.is_flat(held[0]) and not tree.below(held[0]):
+        return  # A class of that name: a train beside a bus.
+    as_classes = "as classes: --label_from=first"
+    if "train" not in named.values():
+        commands = " or ".join(f"--{flag}={tree.path(n)}" for n in held)
+        raise DataError(
+            f"{tree.root}: {_listed(held)} look like splits, without one to "
+            f"train on - as splits, one at a time: {commands}; {as_classes}"
+        )
+    command = f"--exclude={','.join(others)}"
+    if len(named) == 1:
+        command = f"--{flag}={tree.path(held[0])}"
+    raise DataError(
+        f"{tree.root}: {_listed(named)} look{'s' * (len(named) == 1)} like "
+        f"splits, and {_listed(others)} does not - as splits: {command}; "
+        f"{as_classes}"
+    )
+
+
+def _refuse_splits_of_classes(tree: Tree, flag: str) -> None:
+    """train_cat, train_dog, test_cat, ...: split and class in one name."""
+    found = {n: s for n in tree.folders if (s := _split_and_rest(n))}
+    splits = {split for split, _ in found.values()}
+    rests = collections.Counter(rest for _, rest in found.values())
+    twice = [rest for rest, count in rests.items() if rest and count > 1]
+    if len(found) == len(tree.folders) and len(splits) > 1 and twice:
+        raise DataError(
+            f"{tree.root}: {_listed(found)} say a split and a class each - as "
+            f"splits, move them: {next(iter(splits))}/{'_'.join(twice[0])}/; "
+            "as classes: --label_from=first"
+        )
+
+
+def refuse_other_layouts(tree: Tree, flag: str) -> None:
+    """Raises DataError where the folders of a root are hardly its classes."""
+    if not tree.folders:
+        _refuse_one_too_low(tree, flag)
+        return
+    if _starts_with_pictures(tree):
+        _refuse_parts(tree, flag)
+        return
+    holders = tree.holders()
+    if len(holders) == 1:
+        _refuse_one_too_high(tree, holders[0], flag)
+    elif holders:
+        _refuse_parts(tree, flag)
+        _refuse_same_folders(tree, holders, flag)
+
+
+def _starts_with_pictures(tree: Tree) -> bool:
+    """Whether its first folder is an ordinary class folder."""
+    for name in tree.folders:
+        if tree.is_flat(name):
+            return len(tree.folders) > 1
+        if tree.below(name):
+            return False
+    return False
+
+
+def _refuse_parts(tree: Tree, flag: str) -> None:
+    """Folders of pictures and of what belongs to them: images/ masks/."""
+    words = {name: _part(name) for name in tree.folders}
+    if len(words) < 2 or not all(words.values()):
+        return
+    holders = tree.holders()
+    if not holders:
+        return
+    first = next((n for n in holders if n not in MASKS), holders[0])
+    alone = f"--{flag}={tree.path(first)}"
+    if not tree.below(first):
+        alone = (
+            f"{_a_table(tree)}, or --label_regex='(.+)[._-]' with "
+            f"{alone}, where the files' names say the class"
+        )
+    raise DataError(
+        f"{tree.root}: {_listed(words)} look like parts of a data set, not "
+        f"like classes - one part alone: {alone}; as classes: "
+        "--label_from=first"
+    )
+
+
+def _part(name: str) -> str:
+    """The word by which a folder is a part of a data set, or ""."""
+    words = _words(name)
+    joined = "".join(words)
+    split = _split_and_rest(name)
+    if joined in PARTS or (words and all(word in PARTS for word in words)):
+        return joined
+    if split and not split[1]:
+        return split[0]
+    numbered = re.fullmatch(r"([a-z]+)[\W_]*\d+", name.lower())
+    return numbered[1] if numbered and numbered[1] in NUMBERED else ""
+
+
+def _refuse_same_folders(
+    tree: Tree, holders: Sequence[str], flag: str
+) -> None:
+    """Every class holds the same folders: one of the two levels is no class."""
+    if any(tree.is_flat(name) for name in holders):
+        return
+    inner = {name: set(tree.below(name)) for name in holders}
+    shared = set.intersection(*inner.values())
+    every = set.union(*inner.values())
+    if len(shared) < 2 or 2 * len(shared) < len(every):
+        return
+    masks = sorted(n for n in shared if "".join(_words(n)) in MASKS)
+    if masks:
+        raise DataError(
+            f"{tree.root}: each of {_listed(holders)} holds "
+            f"{_listed(sorted(shared))} - without the latter: "
+            f"--exclude={','.join(masks)}; all of them as pictures: "
+            "--label_from=first"
+        )
+    if all(split_named(name) for name in shared):
+        raise DataError(
+            f"{tree.root}: each of {_listed(holders)} holds "
+            f"{_listed(sorted(shared))} - to keep these splits, put them "
+            "first (train/CLASS/) or write a .csv path,label,split; to cut "
+            "them anew: --label_from=first"
+        )
+    raise DataError(
+        f"{tree.root}: each of {_listed(holders)} holds the same folders "
+        f"({_listed(sorted(every))}) - if those are the classes: "
+        f"--label_from=leaf, or of one part alone --{flag}="
+        f"{tree.path(holders[0])}; if {_listed(holders)} are the classes: "
+        "--label_from=first"
+    )
+
+
+def _refuse_one_too_high(tree: Tree, name: str, flag: str) -> None:
+    """All pictures lie below one folder of the root."""
+    folder, lower = tree.path(name), tree.below(name)
+    if tree.is_flat(name) or not lower:
+        if _part(name) and not tree.options.partial:
+            raise DataError(
+                f"{folder}: pictures without class folders - give "
+                f"{_a_table(tree)}, or where the files' names say the class "
+                f"--{flag}={folder} --label_regex='(.+)[._-]'"
+            )
+        return
+    while len(lower) == 1:
+        inner = Tree(folder, tree.options)
+        if inner.is_flat(lower[0]):
+            return
+        folder = inner.path(lower[0])
+        lower = inner.below(lower[0])
+    raise DataError(
+        f"{tree.root}: all pictures lie in {folder}, in the folders "
+        f"{_listed(lower)} - give that one: --{flag}={folder}; if "
+        f"{name!r} is the class: --label_from=first"
+    )
+
+
+def _refuse_one_too_low(tree: Tree, flag: str) -> None:
+    """Pictures lie in the root itself."""
+    if not tree.pictures:
+        return
+    parent = os.path.dirname(os.path.abspath(tree.root))
+    beside = Tree(parent, ListOptions())
+    named = os.path.basename(os.path.abspath(tree.root))
+    siblings = [n for n in beside.folders if n != named]
+    meant = ""
+    if any(beside.is_flat(n) for n in siblings[:MOST_NAMES]):
+        meant = (
+            f"; it may be a class itself, beside {_listed(siblings)}: "
+            f"--{flag}={parent}"
+        )
+    raise DataError(
+        f"{tree.root}: no pictures found; {LAYOUT}, found 0 folders and "
+        f"{tree.pictures} files beside them - if their names say the class: "
+        f"--label_regex='(.+)[._-]', or give {_a_table(tree)}{meant}"
+    )
+
+
+def _a_table(tree: Tree) -> str:
+    """The .csv that lies there, or one that could be written."""
+    if tree.table:
+        return f"--dataset={tree.table}"
+    return "a .csv path,label"
+
+
+def _listed(names) -> str:
+    names = list(names)
+    more = f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES)
+    return ", ".join(names[:MOST_NAMES]) + more
