@@ -17,12 +17,14 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
-    "errors", "atomic", "pixels", "pages", "settings", "stopping", "storage",
+    "errors", "atomic", "kinds", "pixels", "pages", "settings", "stopping",
+    "storage",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
     "atomic": {"errors"},
-    "pixels": {"errors"},
+    "kinds": set(),
+    "pixels": {"errors", "kinds"},
     "pages": {"errors"},
     "stopping": {"errors"},
     "storage": {"errors", "stopping"},
@@ -41,6 +43,7 @@ ALLOWED = {
     "checkpoints": set(),
     "callbacks": {"checkpoints"},
     "phases": {"classifier", "callbacks", "checkpoints", "features", "data"},
+    "first_look": {"config", "data"},
     "evaluation": set(),
     "explanations": set(),
     "servable": {"classifier"},
@@ -52,13 +55,14 @@ ALLOWED = {
         "config", "devices", "data", "classifier", "phases", "evaluation",
         "servable", "run_card", "backbones", "features", "precision", "cache",
         "audit", "calibration", "runtimes", "inference", "server_client",
+        "first_look",
     },
     "command_line": {"config"},
-    "check": {"command_line", "config", "job"},
-    "predict": {"command_line", "config", "job"},
-    "evaluate": {"command_line", "config", "job"},
+    "check": {"command_line", "config", "first_look", "job"},
+    "predict": {"command_line", "config", "first_look", "job"},
+    "evaluate": {"command_line", "config", "first_look", "job"},
     "report": {"command_line", "config", "job"},
-    "train": {"command_line", "config", "backbones", "job"},
+    "train": {"command_line", "config", "backbones", "first_look", "job"},
     "__init__": {"callbacks"},
 }  # fmt: skip
 

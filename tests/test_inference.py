@@ -72,7 +72,7 @@ def test_every_picture_has_one_row_and_the_books_balance(tmp_path):
     assert done.labels == {"b": 45}
     assert all(row["reason"] for row in rows if row["status"] == "unreadable")
     assert sorted(os.listdir(tmp_path / "out")) == [
-        "gallery.html", "predict.json", "predictions.csv", "predictions.jsonl",
+        ".pictures.sqlite", "gallery.html", "predict.json", "predictions.csv", "predictions.jsonl",
     ]  # fmt: skip
 
 
@@ -113,8 +113,9 @@ def test_a_cut_at_any_write_is_gone_on_from(tmp_path, monkeypatch):
         assert files_of(tmp_path / f"cut{point}") == whole, point
         point += 1
     assert files_of(tmp_path / f"cut{point}") == whole
-    # The list and its name, the identity, 3 parts, 3 results, the last word.
-    assert cuts == 10
+    # The list and its name, the identity, 3 parts, 3 results, the last word,
+    # and the list's last name.
+    assert cuts == 11
 
 
 def test_what_a_kill_leaves_is_taken_away(tmp_path):
@@ -127,7 +128,7 @@ def test_what_a_kill_leaves_is_taken_away(tmp_path):
     (tmp_path / "out" / ".tmp-mine").write_text("somebody's")
     assert run(root, tmp_path / "out").predicted == 45
     assert set(os.listdir(tmp_path / "out")) == {
-        *RESULTS, "predict.json", ".tmp-mine",
+        *RESULTS, "predict.json", ".pictures.sqlite", ".tmp-mine",
     }  # fmt: skip
 
 
@@ -187,7 +188,7 @@ def test_another_model_or_input_is_refused(
         run(root, folder, **options)
     (line,) = told.value.faults
     assert words in line
-    if change == "input" and not finished:
+    if change == "input":
         assert "(1 new, 1 gone, 1 changed)" in line
     assert sorted(os.listdir(folder)) == before
 

@@ -290,7 +290,8 @@ def native_stderr_hidden() -> Iterator[None]:
 def help_text(command: Command) -> str:
     """What `--help` prints: our flags alone, by group."""
     lines = [
-        f"usage: python -m {command.module} --flagfile=FILE [--flag=value ...]",
+        f"usage: python -m {command.module} --flagfile=FILE [--flag=value ...]"
+        + f" [{command.operand.upper()}]" * bool(command.operand),
         "",
         *textwrap.wrap(command.purpose, 78),
         "",

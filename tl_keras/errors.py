@@ -20,7 +20,6 @@ the built-in exception that each of them also is.
 
 from collections.abc import Sequence
 
-
 _REASON_LOST = (
     "{} without a reason, which is a fault of tl_keras - please report it "
     "with the command"

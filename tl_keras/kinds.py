@@ -39,7 +39,11 @@ SUFFIXES = {
 RAW = (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".pef",
        ".srw", ".raf")  # fmt: skip
 # Their bytes have no mark of their own.
-BY_NAME_ALONE = {".tga": "TGA", ".pcx": "PCX", **dict.fromkeys(RAW, "a raw photograph")}
+BY_NAME_ALONE = {
+    ".tga": "TGA",
+    ".pcx": "PCX",
+    **dict.fromkeys(RAW, "a raw photograph"),
+}
 
 
 class Kind(NamedTuple):
@@ -124,8 +128,10 @@ def kind_of(first: bytes) -> Kind:
         webp = first[8:12] == b"WEBP"
         return Kind("WebP", GRAPH) if webp else Kind("a RIFF file", OTHER)
     # Two letters begin a text as well.
-    if first[:2] == b"BM" and first[14:18] and (
-        int.from_bytes(first[14:18], "little") in _BITMAP_HEADERS
+    if (
+        first[:2] == b"BM"
+        and first[14:18]
+        and (int.from_bytes(first[14:18], "little") in _BITMAP_HEADERS)
     ):
         return Kind("BMP", GRAPH)
     if first[4:8] == b"ftyp":
@@ -172,7 +178,7 @@ def refusal(kind: Kind) -> str:
         return f"{kind.name} is not supported - convert it to JPEG or PNG"
     if kind.use == PILLOW and not is_installed(kind.name):
         return (
-            f"{kind.name} is read where pillow-heif is installed - pip install "
-            "pillow-heif, or convert it to JPEG or PNG"
+            f"{kind.name} is not supported - convert it to JPEG or PNG, or pip "
+            "install pillow-heif"
         )
     return ""

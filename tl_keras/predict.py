@@ -26,11 +26,13 @@ COMMAND = Command(
     purpose="Asks an exported model, or a running TensorFlow Serving, about "
     "every picture of a folder, and writes predictions.csv, "
     "predictions.jsonl and gallery.html. The same command goes on with a run "
-    "that was stopped (exit code 75).",
+    "that was stopped (exit code 75). A picture's path alone prints its label "
+    "and probability.",
     settings=PredictConfig,
     body=body,
     first=first,
     resumable=True,
+    operand="input",
 )
 
 

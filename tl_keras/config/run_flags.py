@@ -89,10 +89,11 @@ def same_run(
             f"{folder}: this run diverged ({state['why']}) - change the "
             "settings and add --restart"
         )
-    if state.get("refused") and state["refused"]["by"] == standard(config):
+    refused = state["state"] == "unfinished" and state.get("refused")
+    if refused and refused["by"] == standard(config):
         raise NotPublishedError(
             [
-                *state["refused"]["why"],
+                *refused["why"],
                 f"{folder}: so it was before, and nothing is done again - "
                 "lower --min_accuracy or name another --not_worse_than to "
                 "judge the same model anew; --restart trains another",

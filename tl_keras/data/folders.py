@@ -18,7 +18,7 @@ import numpy as np
 from tl_keras.data.examples import Examples, Listing, Skip
 from tl_keras.data.layout import LAYOUT, splits_of
 from tl_keras.data.masks import mask_warnings
-from tl_keras.data.options import ListOptions
+from tl_keras.data.options import AS_IT_IS, ListOptions
 from tl_keras.data.walking import NESTED, SAME_FILE, Walk, entries_of, is_folder
 from tl_keras.errors import DataError
 
@@ -29,7 +29,7 @@ def list_folder(
     root: str,
     val_root: str = "",
     test_root: str = "",
-    options: ListOptions = ListOptions(),
+    options: ListOptions = AS_IT_IS,
 ) -> Listing:
     """Lists a dataset that is folders.
 

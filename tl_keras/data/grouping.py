@@ -74,7 +74,9 @@ def cut_groups(
         smallest = draw[np.argsort(sizes, kind="stable")]
         placed = _placed(counts, smallest, shares, classes_first=True)
     _refuse_missing_classes(_missing(counts, placed, names, list(shares)))
-    splits = {split: np.zeros(0, np.int64) for split in ("train", "val", "test")}
+    splits = {
+        split: np.zeros(0, np.int64) for split in ("train", "val", "test")
+    }
     for place, split in enumerate(shares):
         splits[split] = np.flatnonzero(placed[of] == place)
     return splits

@@ -13,27 +13,18 @@ them, and where all folders share another word (`seg_train`, `seg_test`).
 import collections
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from tl_keras.data.looking import may_be_picture
 from tl_keras.data.options import ListOptions
-from tl_keras.data.walking import entries_of, is_folder
+from tl_keras.data.split_words import (
+    split_and_rest,
+    split_named,
+    splits_among,
+    words_of,
+)
+from tl_keras.data.tree import Tree
 from tl_keras.errors import DataError
 
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training", "trn", "trainval"), "train"),
-    **dict.fromkeys(
-        ("val", "valid", "validation", "validate", "dev", "development"), "val"
-    ),
-    **dict.fromkeys(
-        ("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"
-    ),
-}
-# Words that say nothing of what lies in a folder.
-FILLERS = {
-    "set", "sets", "data", "dataset", "datasets", "images", "image", "imgs",
-    "img", "pictures", "photos", "split", "folder", "dir", "subset", "samples",
-}  # fmt: skip
 # What a picture is accompanied by, or how it was processed: no class.
 PARTS = {
     "images", "image", "imgs", "img", "pictures", "photos", "jpegimages",
@@ -53,110 +44,6 @@ LAYOUT = (
     "expected class folders with pictures in them, or train/ val/ test/ with "
     "class folders"
 )
-
-
-def split_named(word: str) -> str | None:
-    """ "train", "val" or "test" for a word of a table or a folder."""
-    found = _split_and_rest(word)
-    return found[0] if found and not found[1] else None
-
-
-def _words(name: str) -> list[str]:
-    """The words of a name: trainA, seg_train2, TRAINING-SET."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return re.findall(r"[^\W\d_]+", name.lower())
-
-
-def _split_and_rest(name: str) -> tuple[str, tuple[str, ...]] | None:
-    """The split that a name speaks of, and its other words; None for none."""
-    split, rest = None, []
-    for word in _words(name):
-        for known in (word, re.sub("(set|sets|data|images|imgs)$", "", word)):
-            if known in SPLIT_WORDS and split is None:
-                split = SPLIT_WORDS[known]
-                break
-        else:
-            if word not in FILLERS:
-                rest.append(word)
-    return (split, tuple(rest)) if split else None
-
-
-def splits_among(names: Sequence[str]) -> dict[str, str]:
-    """Folder's name -> split, of those that are named as splits.
-
-    Another word in them counts only when all share it: `test_tube` beside
-    `train_station` are two things.
-    """
-    found = {n: s for n in names if (s := _split_and_rest(n))}
-    if len({rest for _, rest in found.values()}) > 1:
-        found = {n: s for n, s in found.items() if not s[1]}
-    elif len(found) == 1 and next(iter(found.values()))[1]:
-        return {}
-    splits = {name: split for name, (split, _) in found.items()}
-    counts = collections.Counter(splits.values())
-    if counts["test"] > 1 and not counts["val"]:
-        # Beside a test set, what is for evaluation is to validate on.
-        for name in splits:
-            if {"eval", "evaluation"} & set(_words(name)):
-                splits[name] = "val"
-    return splits
-
-
-class Tree:
-    """The folders of a root, looked into as far as a question needs."""
-
-    def __init__(self, root: str, options: ListOptions):
-        self.root = root
-        self.options = options
-        self.folders: dict[str, os.DirEntry] = {}
-        self.pictures = self.tables = 0
-        self.table = ""
-        for entry in self._entries(root):
-            if is_folder(entry):
-                self.folders[entry.name] = entry
-            elif may_be_picture(entry.name):
-                self.pictures += 1
-            elif entry.name.lower().endswith(".csv"):
-                self.table = self.table or entry.path
-
-    def _entries(self, folder: str):
-        for entry in entries_of(folder, collections.Counter()):
-            path = os.path.relpath(entry.path, self.root)
-            if not self.options.closes(path):
-                yield entry
-
-    def path(self, name: str) -> str:
-        """The path of a folder in the root."""
-        return os.path.join(self.root, name)
-
-    def is_flat(self, name: str) -> bool:
-        """Whether a folder holds pictures itself."""
-        return any(
-            not is_folder(entry) and may_be_picture(entry.name)
-            for entry in self._entries(self.path(name))
-        )
-
-    def below(self, name: str) -> list[str]:
-        """The folders in a folder that hold pictures somewhere."""
-        return [
-            entry.name
-            for entry in self._entries(self.path(name))
-            if is_folder(entry) and self._holds(entry.path)
-        ]
-
-    def holders(self) -> list[str]:
-        """The folders of the root that hold pictures somewhere."""
-        return [name for name in self.folders if self._holds(self.path(name))]
-
-    def _holds(self, folder: str, depth: int = 8) -> bool:
-        left: list[str] = []
-        for entry in self._entries(folder):
-            if not is_folder(entry):
-                if may_be_picture(entry.name):
-                    return True
-            elif not entry.is_symlink() and depth:
-                left.append(entry.path)
-        return any(self._holds(path, depth - 1) for path in left)
 
 
 def splits_of(
@@ -198,10 +85,7 @@ def _own_splits(
                 f"{tree.root}: both {os.path.basename(splits[split])} and "
                 f"{name} - keep one folder for {split}"
             )
-        if (
-            tree.folders[name].is_symlink()
-            and not tree.options.follow_links
-        ):
+        if tree.folders[name].is_symlink() and not tree.options.follow_links:
             raise DataError(
                 f"{tree.path(name)}: a link to a folder - give --follow_links "
                 "to take it, or put the folder here"
@@ -243,7 +127,9 @@ def _refuse_odd_splits(
             if len(inner.below(holders[0])) > 1:
                 wrapped[split] = inner.path(holders[0])
                 continue
-        refuse_other_layouts(inner, flag if split == "train" else f"{split}_dataset")
+        refuse_other_layouts(
+            inner, flag if split == "train" else f"{split}_dataset"
+        )
     if "train" in wrapped:
         paths = {**splits, **wrapped}
         flags = {"train": flag, "val": "val_dataset", "test": "test_dataset"}
@@ -287,7 +173,7 @@ def _refuse_splits_among_others(
 
 def _refuse_splits_of_classes(tree: Tree, flag: str) -> None:
     """train_cat, train_dog, test_cat, ...: split and class in one name."""
-    found = {n: s for n in tree.folders if (s := _split_and_rest(n))}
+    found = {n: s for n in tree.folders if (s := split_and_rest(n))}
     splits = {split for split, _ in found.values()}
     rests = collections.Counter(rest for _, rest in found.values())
     twice = [rest for rest, count in rests.items() if rest and count > 1]
@@ -349,9 +235,9 @@ def _refuse_parts(tree: Tree, flag: str) -> None:
 
 def _part(name: str) -> str:
     """The word by which a folder is a part of a data set, or ""."""
-    words = _words(name)
+    words = words_of(name)
     joined = "".join(words)
-    split = _split_and_rest(name)
+    split = split_and_rest(name)
     if joined in PARTS or (words and all(word in PARTS for word in words)):
         return joined
     if split and not split[1]:
@@ -360,9 +246,7 @@ def _part(name: str) -> str:
     return numbered[1] if numbered and numbered[1] in NUMBERED else ""
 
 
-def _refuse_same_folders(
-    tree: Tree, holders: Sequence[str], flag: str
-) -> None:
+def _refuse_same_folders(tree: Tree, holders: Sequence[str], flag: str) -> None:
     """Every class holds the same folders: one of the two levels is no class."""
     if any(tree.is_flat(name) for name in holders):
         return
@@ -371,11 +255,11 @@ def _refuse_same_folders(
     every = set.union(*inner.values())
     if len(shared) < 2 or 2 * len(shared) < len(every):
         return
-    masks = sorted(n for n in shared if "".join(_words(n)) in MASKS)
+    masks = sorted(n for n in shared if "".join(words_of(n)) in MASKS)
     if masks:
         raise DataError(
             f"{tree.root}: each of {_listed(holders)} holds "
-            f"{_listed(sorted(shared))} - without the latter: "
+            f"{_listed(sorted(shared))} - without the masks: "
             f"--exclude={','.join(masks)}; all of them as pictures: "
             "--label_from=first"
         )
@@ -447,7 +331,7 @@ def _a_table(tree: Tree) -> str:
     return "a .csv path,label"
 
 
-def _listed(names) -> str:
+def _listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES)
     return ", ".join(names[:MOST_NAMES]) + more

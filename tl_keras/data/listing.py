@@ -18,7 +18,13 @@ from tl_keras.data.tables import list_csv
 from tl_keras.errors import DataError
 
 # What turns the direction of text hides what a name says.
-TURNING = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+TURNING = {
+    0x061C,
+    0x200E,
+    0x200F,
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+}
 
 
 def list_dataset(

@@ -81,6 +81,9 @@ class ListOptions:
         return any(_fits(path, pattern) for pattern in self.exclude)
 
 
+AS_IT_IS = ListOptions()
+
+
 def _fits(path: str, pattern: str) -> bool:
     if "/" in pattern:
         return fnmatch.fnmatchcase(path, pattern.strip("/"))

@@ -82,9 +82,7 @@ class _Why(NamedTuple):
     suffix: str
 
 
-def explain_missing(
-    root: str, names: Sequence[str], rows: int
-) -> list[str]:
+def explain_missing(root: str, names: Sequence[str], rows: int) -> list[str]:
     """Why paths are not found, one line for each reason, with the remedy.
 
     Args:
@@ -168,6 +166,8 @@ class _Index:
 
     def explain(self, name: str) -> tuple[_Why | None, str]:
         """What is wrong with a path, and the file that it means."""
+        if ".." in name or "://" in name:
+            return None, ""  # It leads out on purpose.
         slashes = "\\" in name
         plain = name.strip().replace("\\", "/")
         drive = re.match(r"[A-Za-z]:/*|/+", plain)
@@ -178,7 +178,8 @@ class _Index:
             file = self._find(rest)
             if file:
                 off = start + "/".join([*parts[:first], ""] if first else [])
-                return self._why(slashes, off, "", rest, file), file
+                why = self._why(slashes, off, "", rest, file)
+                return (why if any(why) else None), file
         base = _key(parts[-1])
         file = self.by_name.get(base) or self.by_name.get(
             os.path.splitext(base)[0]
@@ -193,8 +194,6 @@ class _Index:
         return None, ""
 
     def _find(self, name: str) -> str:
-        if os.path.exists(os.path.join(self.root, name)) and name:
-            return name
         key = _key(name)
         stem, suffix = os.path.splitext(key)
         return (

@@ -175,9 +175,7 @@ def _encoding_fault(file: str) -> str:
     return f"{file}: it changes while it is read - try again"
 
 
-def raise_first(
-    faults: Sequence[str], hints: Sequence[str] = ()
-) -> None:
+def raise_first(faults: Sequence[str], hints: Sequence[str] = ()) -> None:
     """The first faults, how many more there are, and what may explain them."""
     if len(faults) > MOST_FAULTS:
         more = f"and {len(faults) - MOST_FAULTS:,} more rows like these"

@@ -7,7 +7,6 @@ that `write_split` stores: a split is never cut twice.
 
 import csv
 import dataclasses
-import itertools
 import os
 from collections.abc import Collection, Iterator, Sequence
 
@@ -123,9 +122,9 @@ def _too_small(
     counts: dict[str, int], classes: int, cut: Cut, wanted: Sequence[str]
 ) -> list[str]:
     """All classes that cannot be cut, and the number that would do."""
-    need = next(
-        n for n in itertools.count(1) if not _is_short(n, _sizes(n, cut, wanted), wanted)
-    )  # fmt: skip
+    need = 1
+    while _is_short(need, _sizes(need, cut, wanted), wanted):
+        need += 1
     sizes = _sizes(need, cut, wanted)
     split = (
         f"{sizes['train']} to train, {sizes['val']} to validate and "
@@ -144,8 +143,8 @@ def _too_small(
         )
     remedy = f"add pictures up to {need} in each, take these classes away"
     least = min(counts.values())
-    if cut.train_per_class and least - sizes["val"] - ("test" in wanted) > 0:
-        enough = least - sizes["val"] - ("test" in wanted)
+    enough = least - _sizes(least, cut, wanted)["val"] - ("test" in wanted)
+    if cut.train_per_class and enough > 0:
         remedy += f", or give --train_examples_per_class={enough}"
     elif "test" in wanted or "val" in wanted:
         remedy += ", or give splits of your own (--test_dataset, --val_dataset)"

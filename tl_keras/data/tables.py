@@ -20,12 +20,12 @@ import numpy as np
 
 from tl_keras.data.examples import EMPTY, Examples, Listing, Skip
 from tl_keras.data.folders import lacks
-from tl_keras.data.layout import split_named, splits_among
 from tl_keras.data.looking import NO_SUCH_FILE, look_at
 from tl_keras.data.masks import mask_warnings
-from tl_keras.data.options import LEFT_OUT, ListOptions
+from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.data.places import Places, explain_missing
 from tl_keras.data.rows import MOST_FAULTS, Row, blank, raise_first, read_rows
+from tl_keras.data.split_words import split_named, splits_among
 from tl_keras.errors import DataError
 
 HEADER = "path,label[,split]"
@@ -52,7 +52,7 @@ class Entry:
 def list_csv(
     tables: Mapping[str, str],
     data_dir: str = "",
-    options: ListOptions = ListOptions(),
+    options: ListOptions = AS_IT_IS,
 ) -> Listing:
     """Lists the pictures that one or more .csv files name.
 
@@ -107,11 +107,13 @@ class _Taken:
     def take(self, entries: list[Entry], root: str) -> None:
         """Takes the rows of one table, whose paths start from `root`."""
         places = Places(root, self.options.follow_links)
-        missing, outside = [], []
+        missing, outside, leading_out = [], [], []
         for entry in entries:
             path, fault = places.inside(entry.path)
             if fault:
                 outside.append(entry.path)
+                leading_out.append(f"{entry.where}: {fault}")
+                fault = ""
             elif self.options.leaves_out(os.path.relpath(path, root)):
                 self.ignored[LEFT_OUT] += 1
             elif path in self.seen:
@@ -123,7 +125,10 @@ class _Taken:
                     missing.append(entry.path)
             if fault:
                 self.faults.append(f"{entry.where}: {fault}")
-        self.hints += explain_missing(root, [*outside, *missing], len(entries))
+        hints = explain_missing(root, [*outside, *missing], len(entries))
+        # Where the reason is known, one row is example enough.
+        self.faults += leading_out[:1] if hints else leading_out
+        self.hints += hints
 
     def _picture(self, entry: Entry, path: str, id_: str) -> bool:
         """Takes or skips a picture; whether there is such a file."""
@@ -139,6 +144,13 @@ class _Taken:
         item = (id_, path, self.numbers[entry.label], entry.group)
         self.items[entry.split].append(item)
         return True
+
+    def _told(self, skip: Skip) -> Skip:
+        """A skip, without the question whether --data_dir is right where
+        something else is known to be wrong."""
+        if self.hints and skip.reason.startswith(NO_SUCH_FILE):
+            return dataclasses.replace(skip, reason=NO_SUCH_FILE)
+        return skip
 
     def listing(self, file: str) -> Listing:
         """All of it as a listing."""
@@ -167,7 +179,7 @@ class _Taken:
             splits,
             names,
             dict(+self.ignored),
-            tuple(self.skipped),
+            tuple(self._told(skip) for skip in self.skipped),
             kinds=self.kinds,
             warnings=tuple(warnings),
             hints=tuple(self.hints),

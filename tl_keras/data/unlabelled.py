@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tl_keras import storage
 from tl_keras.data.looking import NO_SUCH_FILE, Look, look_at
-from tl_keras.data.options import LEFT_OUT, ListOptions
+from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.data.places import Places, explain_missing
 from tl_keras.data.rows import blank, raise_first, read_rows
 from tl_keras.data.walking import (
@@ -76,7 +76,7 @@ class Unlabelled:
         self,
         source: str,
         data_dir: str = "",
-        options: ListOptions = ListOptions(),
+        options: ListOptions = AS_IT_IS,
     ):
         self.source = source
         self.options = options

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from tl_keras import storage
 from tl_keras.data.looking import EXTENSIONS, look_at
-from tl_keras.data.options import LEFT_OUT, ListOptions
+from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.errors import DataError
 
 AGAIN = "a link to a folder that is taken already"
@@ -55,7 +55,7 @@ class Walk:
     """
 
     root: str
-    options: ListOptions = ListOptions()
+    options: ListOptions = AS_IT_IS
     start: str = ""
     pictures: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     unusable: dict[str, list[tuple[str, str]]] = dataclasses.field(

@@ -26,7 +26,7 @@ from tl_keras.classifier import probabilities_model
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, MachineError, NotPublishedError
 from tl_keras.evaluation import Evaluation
-from tl_keras.job.checking import check_writable
+from tl_keras.job.checking import LOCK, check_writable, leaving_nothing
 from tl_keras.job.enduring import (
     Enduring,
     enough_memory,
@@ -68,8 +68,6 @@ from tl_keras.phases import FitResult, get_variables, set_variables
 from tl_keras.runtimes import check_packages
 from tl_keras.servable import Passed, ServerPlan, write_server_files
 
-LOCK = ".lock"
-
 
 @dataclasses.dataclass(frozen=True)
 class RunResult:
@@ -109,9 +107,11 @@ def run(config: TransferConfig, *, restart: bool = False) -> RunResult:
     """
     config.validate()
     config = config.resolved()
-    check_writable(config.run_folder())
-    with alone_in(config.run_folder()):
-        return _run(config, restart)
+    folder = config.run_folder()
+    with leaving_nothing(folder):
+        check_writable(folder)
+        with alone_in(folder):
+            return _run(config, restart)
 
 
 def _run(config: TransferConfig, restart: bool) -> RunResult:
@@ -131,9 +131,12 @@ def _run(config: TransferConfig, restart: bool) -> RunResult:
     try:
         _publish(trained, outcome, found, accept, clock)
     except NotPublishedError as error:
-        raise NotPublishedError(
+        told = NotPublishedError(
             [f"{fault} - the model is in {folder}" for fault in error.faults]
-        ) from None
+        )
+        if accept.refused:
+            found.refuse(told)
+        raise told from None
     finally:
         # Last, so that a folder with metrics.json is a whole one but for its
         # page, which can be made again; whatever becomes of the export, what
@@ -265,16 +268,17 @@ def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""
     config.validate()
     with enough_memory():
-        return describe_plan(prepare_all(config.resolved(), "")[0])
+        prepared, _ = prepare_all(config.resolved(), "", download=False)
+        return describe_plan(prepared)
 
 
 def prepare_all(
-    config: TransferConfig, run_id: str
+    config: TransferConfig, run_id: str, *, download: bool = True
 ) -> tuple[Prepared, Acceptance]:
     """Everything that can be refused before the first step is refused here."""
     accept = Acceptance(config, run_id)
     check_packages(asked_targets(config))
-    prepared = prepare(config)
+    prepared = prepare(config, download=download)
     accept.check(prepared.images)
     refuse_unconvertible(prepared)
     return prepared, accept
@@ -323,6 +327,10 @@ def alone_in(folder: pathlib.Path) -> Iterator[None]:
     with open(folder / LOCK, "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A start that failed beside us may have taken the file away.
+            mine, there = os.fstat(lock.fileno()), os.stat(folder / LOCK)
+            if not os.path.samestat(mine, there):
+                raise BlockingIOError
         except OSError:
             lock.seek(0)
             raise MachineError(

@@ -5,8 +5,12 @@ and the splits. A training run and `python -m tl_keras.check` both come here,
 so they cannot judge the same picture differently.
 """
 
+import contextlib
 import dataclasses
+import fcntl
 import os
+import pathlib
+from collections.abc import Iterator
 
 from tl_keras import atomic
 from tl_keras.audit import (
@@ -29,6 +33,8 @@ from tl_keras.data import (
 from tl_keras.errors import DataError, MachineError
 from tl_keras.first_look import cut_of, list_data
 from tl_keras.pixels import Decoding
+
+LOCK = ".lock"
 
 
 def check_data(
@@ -132,6 +138,33 @@ def report_on(config: CheckConfig) -> Report:
         raise DataError(report.faults)
     print("can be trained on as it is", flush=True)
     return report
+
+
+@contextlib.contextmanager
+def leaving_nothing(folder: pathlib.Path) -> Iterator[None]:
+    """Takes away what a start that fails has left: a lock, an empty folder."""
+    new = [p for p in (folder, *folder.parents) if not p.exists()]
+    try:
+        yield
+    except BaseException:
+        _remove_lock(folder)
+        for made in new:
+            with contextlib.suppress(OSError):
+                made.rmdir()
+        raise
+
+
+def _remove_lock(folder: pathlib.Path) -> None:
+    """Removes the lock of a run that has left nothing else, if it is free."""
+    try:
+        if os.listdir(folder) != [LOCK]:
+            return
+        with open(folder / LOCK) as lock:
+            # Another run may have begun: its lock stays.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / LOCK).unlink()
+    except OSError:
+        return
 
 
 def check_writable(folder: str | os.PathLike) -> None:

@@ -26,6 +26,7 @@ from tl_keras.servable import PREFIX, Version, open_version, run_of
 
 CHANGED_FILE = "changed.csv"
 MOST_PRINTED = 5  # of the pictures that the new version gets wrong
+MOST_SHOWN = 12  # of them, on the page
 MOST_NAMES = 5  # of classes, in a message
 UNREAD = ""  # the prediction for a picture that a version cannot read
 
@@ -50,6 +51,11 @@ class Acceptance:
         self.earlier = _earlier_version(config.not_worse_than, run_id)
         self.file = config.run_folder() / "run" / CHANGED_FILE
         self.numbers: dict = {}
+
+    @property
+    def refused(self) -> bool:
+        """Whether an export was judged, and not taken."""
+        return "refused" in self.numbers.get("regression", {})
 
     def check(self, images: ImageSplits) -> None:
         """Finds out, before training, that no comparison will be possible.
@@ -98,6 +104,7 @@ class Acceptance:
         if self.earlier is not None:
             reasons += self._worse(examples, labels, says)
         if reasons:
+            self._note(refused=reasons)
             raise NotPublishedError([f"not published: {r}" for r in reasons])
 
     def _too_low(self, accuracy: float) -> list[str]:
@@ -122,6 +129,9 @@ class Acceptance:
             "accuracy_of_new": float((says == labels).mean()),
             "unread": int((said == UNREAD).sum()),
             "changed": len(rows),
+            "lost": [row for row in rows if row["change"] == "lost"][
+                :MOST_SHOWN
+            ],
             **counts,
             **run_card.paired_comparison(counts),
         }
