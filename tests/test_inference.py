@@ -72,7 +72,8 @@ def test_every_picture_has_one_row_and_the_books_balance(tmp_path):
     assert done.labels == {"b": 45}
     assert all(row["reason"] for row in rows if row["status"] == "unreadable")
     assert sorted(os.listdir(tmp_path / "out")) == [
-        ".pictures.sqlite", "gallery.html", "predict.json", "predictions.csv", "predictions.jsonl",
+        ".pictures.sqlite", "gallery.html", "predict.json", "predictions.csv",
+        "predictions.jsonl",
     ]  # fmt: skip
 
 
@@ -191,6 +192,45 @@ def test_another_model_or_input_is_refused(
     if change == "input":
         assert "(1 new, 1 gone, 1 changed)" in line
     assert sorted(os.listdir(folder)) == before
+
+
+def test_new_pictures_are_added_to_an_old_folder(tmp_path):
+    """They alone are asked; the files are those of one run over all."""
+    root = make_files(tmp_path / "photos", 50)
+    folder = tmp_path / "out"
+    first = run(root, folder)
+    asked = []
+
+    def remember(encoded):
+        asked.extend(encoded)
+        return ask(encoded)
+
+    def added(names, **options):
+        for name in names:
+            (root / "s0" / name).write_bytes(b"new" + name.encode())
+        return predict_pictures(
+            remember, Unlabelled(str(root)), folder, **options,
+            known_as={"model": "m"}, batch_size=2,
+        )  # fmt: skip
+
+    done = added(["a.jpg", "zz.jpg"])
+    new = [content for content in asked if content.startswith(b"new")]
+    assert new == [b"newa.jpg", b"newzz.jpg"]
+    # What could not be read is tried once more.
+    assert len(asked) == 2 + first.unreadable
+    assert done.asked == 2 + first.unreadable
+    assert done.predicted == first.predicted + 2
+    run(root, tmp_path / "whole")
+    assert files_of(folder) == files_of(tmp_path / "whole")
+    with pytest.raises(StoppedError):
+        added(["b.jpg"], stop=lambda: True)
+    assert added(["c.jpg"]).predicted == first.predicted + 4
+    run(root, tmp_path / "again")
+    assert files_of(folder) == files_of(tmp_path / "again")
+    assert added([]).seconds is None
+    (root / "s0" / "a.jpg").write_bytes(b"changed")
+    with pytest.raises(DataError, match=r"\(0 new, 0 gone, 1 changed\)"):
+        added([])
 
 
 def test_a_stop_ends_it_between_batches_and_it_goes_on(tmp_path):

@@ -97,13 +97,13 @@ UNFOUND = {
         lambda p: "C:\\me\\" + p.replace("/", "\\"),
         "begin with C:/me/, which is not here",
     ),
-    "no extension": (lambda p: p[:-4], "have no extension, their files have .jpg"),
-    "another extension": (lambda p: p[:-4] + ".png", "end in .png, their files"),
-    "another case": (lambda p: p.upper(), "upper and lower case: IMG/0.JPG is img/"),
+    "no extension": (lambda p: p[:-4], "have no extension, their files have"),
+    "another extension": (lambda p: p[:-4] + ".png", "end in .png, their"),
+    "another case": (lambda p: p.upper(), "upper and lower case: IMG/0.JPG is"),
     "the folder itself": (lambda p: "ROOT/" + p, "--data_dir=PARENT"),
     "one folder up": (lambda p: p[4:], "--data_dir=ROOT/img"),
     "ids of a folder": (lambda p: p[4:-4], "lie in img and have no extension"),
-    "a folder of elsewhere": (lambda p: "/home/me/" + p, "begin with /home/me/"),
+    "a folder of elsewhere": (lambda p: "/home/me/" + p, "begin with /home/"),
     "a slash before": (lambda p: "/" + p, "begin with /, which is not here"),
 }  # fmt: skip
 
@@ -218,7 +218,7 @@ def test_a_label_from_the_files_name(root):
     file = table(root, "path\ncat.1.jpg\ndog.2.jpg\nBig_Dog.3.jpg\n")
     listing = list_dataset(file, label_regex=r"(.+)\.\d+")
     assert listing.class_names == ("Big_Dog", "cat", "dog")
-    with pytest.raises(DataError, match="finds no class in cat.1.jpg"):
+    with pytest.raises(DataError, match=r"finds no class in cat\.1"):
         list_dataset(file, label_regex=r"([A-Z].+)\.\d+")
     with pytest.raises(ConfigError, match="expected a group"):
         ListOptions(label_regex="cat")

@@ -174,14 +174,15 @@ def _refuse_splits_among_others(
 def _refuse_splits_of_classes(tree: Tree, flag: str) -> None:
     """train_cat, train_dog, test_cat, ...: split and class in one name."""
     found = {n: s for n in tree.folders if (s := split_and_rest(n))}
-    splits = {split for split, _ in found.values()}
+    splits = sorted({split for split, _ in found.values()}, reverse=True)
     rests = collections.Counter(rest for _, rest in found.values())
-    twice = [rest for rest, count in rests.items() if rest and count > 1]
+    twice = sorted(rest for rest, count in rests.items() if rest and count > 1)
     if len(found) == len(tree.folders) and len(splits) > 1 and twice:
+        as_split = os.path.join(splits[0], "_".join(twice[0]), "")
         raise DataError(
             f"{tree.root}: {_listed(found)} say a split and a class each - as "
-            f"splits, move them: {next(iter(splits))}/{'_'.join(twice[0])}/; "
-            "as classes: --label_from=first"
+            f"splits, move them, as into {as_split}; as classes: "
+            "--label_from=first"
         )
 
 
