@@ -122,11 +122,13 @@ def test_a_file_in_two_splits_is_refused(split_folder):
         )  # fmt: skip
 
 
-def test_a_class_named_train_is_no_split(tmp_path):
+def test_a_class_named_train_is_no_split_where_that_is_said(tmp_path):
     for color, name in enumerate(("train", "bus")):
         for number in range(4):
             write_picture(tmp_path / name / f"{number}.png", number, color)
-    images = load_images(str(tmp_path), image_size=8)
+    with pytest.raises(DataError, match="if it is a class: --label_from=first"):
+        load_images(str(tmp_path), image_size=8)
+    images = load_images(str(tmp_path), image_size=8, label_from="first")
     assert images.class_names == ("bus", "train")
 
 

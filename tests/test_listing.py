@@ -141,6 +141,28 @@ TWO_READINGS = {
         [f"fold{n}/{c}/1.jpg" for n in range(3) for c in "ab"],
         ("--dataset=ROOT/fold0", "--label_from=first"),
     ),
+    "a test set without labels among classes": (
+        ("cat/1.jpg", "dog/1.jpg", "test/1.jpg"),
+        ("--exclude=test", "--label_from=first"),
+    ),
+    "tiny-imagenet": (
+        ("train/n1/images/1.JPEG", "train/n2/images/1.JPEG",
+         "val/images/1.JPEG"), ("--exclude=val",),
+    ),
+    "Office-31": (
+        [f"{p}/images/{c}/1.jpg" for p in ("amazon", "dslr", "webcam")
+         for c in ("bike", "mug")],
+        ("--label_from=leaf", "--label_from=first"),
+    ),
+    "HAM10000": (
+        ("HAM10000_images_part_1/1.jpg", "HAM10000_images_part_2/2.jpg"),
+        ("--label_regex=", "--label_from=first"),
+    ),
+    "cell_images": (
+        [f"{p}{c}/1.png" for p in ("", "cell_images/")
+         for c in ("Parasitized", "Uninfected")],
+        ("--exclude=cell_images", "--label_from=first"),
+    ),
     "a test set without labels": (
         ("train/a/1.jpg", "train/b/1.jpg", "test/1.jpg"), ("--exclude=test",),
     ),
@@ -183,8 +205,8 @@ def test_the_remedies_are_taken(tmp_path):
 @pytest.mark.parametrize(
     "folders",
     [
-        ("train", "bus"), ("mask", "no_mask"), ("test_tube", "train_station"),
-        ("valley", "training_shoe"), ("control", "test"), ("original", "fake"),
+        ("mask", "no_mask"), ("test_tube", "train_station"), ("s1", "s2"),
+        ("valley", "training_shoe"), ("class1", "class2"), ("original", "fake"),
     ],
 )  # fmt: skip
 def test_classes_that_sound_like_splits_or_parts_stay_classes(
@@ -259,6 +281,7 @@ def test_known_junk_is_ignored_and_counted(tmp_path):
         (("b (1).png", "b (1)_mask.png", "b (1)_mask_1.png"), "*_mask*"),
         (("x.jpg", "x_segmentation.png"), "--exclude=*_segmentation*"),
         (("x.jpg", "x-GT.png"), "--exclude=*-GT*"),
+        (("x.png", "mask_x.png"), "--exclude=mask_*"),
     ],
 )
 def test_pictures_and_their_masks_are_told_and_left_out(names, flag, tmp_path):
@@ -270,6 +293,14 @@ def test_pictures_and_their_masks_are_told_and_left_out(names, flag, tmp_path):
     listing = list_dataset(str(tmp_path), exclude=(pattern,))
     assert sizes(listing) == {"train": 2}
     assert listing.warnings == ()
+
+
+def test_two_pictures_of_one_name_are_told(tmp_path):
+    made(tmp_path, *(f"{c}/{i}.{e}" for c in "ab" for i in range(3)
+                     for e in ("jpg", "png")))  # fmt: skip
+    (line,) = list_dataset(str(tmp_path)).warnings
+    assert "12 of 12 pictures share their name" in line
+    assert line.endswith("--exclude=*.png")
 
 
 def test_include_and_exclude_compare_names_and_paths(tmp_path):
@@ -294,10 +325,10 @@ def test_include_and_exclude_compare_names_and_paths(tmp_path):
         "b/x/3.jpg",
         "b/4.png",
     }
-    for options in (ListOptions(exclude=("x", "*.gif")),):
-        pictures = Unlabelled(str(tmp_path), "", options)
-        assert {f.id for f in pictures} == {"a/2.jpg", "b/4.png"}
-        assert pictures.ignored == {"left out by --include or --exclude": 3}
+    options = ListOptions(exclude=("x", "*.gif"))
+    pictures = Unlabelled(str(tmp_path), "", options)
+    assert {f.id for f in pictures} == {"a/2.jpg", "b/4.png"}
+    assert pictures.ignored == {"left out by --include or --exclude": 3}
 
 
 TIFF, PSD = b"II*\0" + bytes(40), b"8BPS" + bytes(40)

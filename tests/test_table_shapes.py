@@ -139,6 +139,25 @@ def test_accents_in_another_encoding_are_explained(tmp_path):
     assert "2 of 3 paths encode accents otherwise" in hint
 
 
+@pytest.mark.parametrize(
+    ("file", "written", "words"),
+    [
+        ("000{}.jpg", "{}", "lost their zeros and have no extension"),
+        ("000{}.jpg", "{}.0", "lost their zeros"),
+        ("000{}.jpg", "{}.jpg", "lost their zeros"),
+        ("a {}.jpg", "a%20{}.jpg", "are written as addresses"),
+    ],
+)
+def test_names_that_a_library_has_changed(file, written, words, tmp_path):
+    text = "path,label\n"
+    for i in range(4):
+        (tmp_path / file.format(i)).write_bytes(JPEG)
+        text += f"{written.format(i)},{'ab'[i % 2]}\n"
+    (hint,) = list_dataset(table(tmp_path, text)).hints
+    assert "4 of 4 paths" in hint
+    assert words in hint
+
+
 def test_row_numbers_are_no_paths(root):
     number = ("id", lambda i, *_: 100 + i)
     file = table(root, rows(number, LABEL))

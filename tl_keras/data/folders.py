@@ -55,8 +55,9 @@ def list_folder(
     walks = {}
 
     def walk(folder: str) -> Walk:
-        inside = folder.startswith(os.path.join(root, ""))
-        start = os.path.relpath(folder, root) if inside else ""
+        start = ""
+        if folder.startswith(os.path.join(root, "")):
+            start = os.path.join(os.path.relpath(folder, root), "")
         return Walk(folder, options, start).run()
 
     for split, elsewhere in (("val", val_root), ("test", test_root)):

@@ -35,6 +35,7 @@ PARTS = {
     "grey", "rgb", "depth", "original", "originals", "augmented", "raw",
     "processed", "preprocessed", "cropped", "resized", "thumbnails", "thumbs",
     "meta", "metadata", "attributes", "heatmaps", "overlays", "lungmasks",
+    "jpg", "jpeg", "jpegs", "png", "pngs", "pics",
 }  # fmt: skip
 NUMBERED = {"fold", "batch", "part", "shard", "chunk", "split", "set"}
 MASKS = ("mask", "masks", "annotations", "labels", "gt", "groundtruth",
@@ -93,7 +94,7 @@ def _own_splits(
         splits[split] = tree.path(name)
     if tree.options.label_regex:
         return splits
-    flat = [n for n in named if tree.is_flat(n) and not tree.below(n)]
+    flat = [name for name in named if _is_unlabelled(tree, name)]
     if not flat:
         if tree.options.label_from == "auto":
             _refuse_odd_splits(tree, splits, flag)
@@ -113,6 +114,17 @@ def _own_splits(
         "without class folders, so they have no labels - leave it out: "
         f"--exclude={more}"
     )
+
+
+def _is_unlabelled(tree: Tree, name: str) -> bool:
+    """Whether a split holds pictures without class folders: in itself, or in
+    one folder that is a part, as test/images/."""
+    inner = tree.below(name)
+    if tree.is_flat(name):
+        return not inner
+    if len(inner) != 1 or not _part(inner[0]):
+        return False
+    return Tree(tree.path(name), tree.options).is_flat(inner[0])
 
 
 def _refuse_odd_splits(
@@ -152,8 +164,12 @@ def _refuse_splits_among_others(
     others = [name for name in tree.folders if name not in named]
     if len(named) == 1 and not others:
         return  # One folder alone, of which another rule speaks.
-    if len(named) == 1 and tree.is_flat(held[0]) and not tree.below(held[0]):
-        return  # A class of that name: a train beside a bus.
+    if len(named) == 1 and _is_unlabelled(tree, held[0]):
+        raise DataError(
+            f"{tree.root}: {held[0]} looks like a split without labels beside "
+            f"{_listed(others)} - without it: --exclude={held[0]}; if it is a "
+            "class: --label_from=first"
+        )
     as_classes = "as classes: --label_from=first"
     if "train" not in named.values():
         commands = " or ".join(f"--{flag}={tree.path(n)}" for n in held)
@@ -191,6 +207,7 @@ def refuse_other_layouts(tree: Tree, flag: str) -> None:
     if not tree.folders:
         _refuse_one_too_low(tree, flag)
         return
+    _refuse_a_copy_of_itself(tree)
     if _starts_with_pictures(tree):
         _refuse_parts(tree, flag)
         return
@@ -200,6 +217,21 @@ def refuse_other_layouts(tree: Tree, flag: str) -> None:
     elif holders:
         _refuse_parts(tree, flag)
         _refuse_same_folders(tree, holders, flag)
+
+
+def _refuse_a_copy_of_itself(tree: Tree) -> None:
+    """Among the classes lies a folder that holds them all once more."""
+    for name in tree.folders:
+        if tree.is_flat(name):
+            continue
+        others = set(tree.folders) - {name}
+        again = others.intersection(tree.below(name))
+        if len(others) > 1 and 2 * len(again) > len(others):
+            raise DataError(
+                f"{tree.root}: its folder {name} holds "
+                f"{_listed(sorted(again))} once more - without it: --exclude={name}; if it is a class: "
+                "--label_from=first"
+            )
 
 
 def _starts_with_pictures(tree: Tree) -> bool:
@@ -215,7 +247,7 @@ def _starts_with_pictures(tree: Tree) -> bool:
 def _refuse_parts(tree: Tree, flag: str) -> None:
     """Folders of pictures and of what belongs to them: images/ masks/."""
     words = {name: _part(name) for name in tree.folders}
-    if len(words) < 2 or not all(words.values()):
+    if len(words) < 2 or not (all(words.values()) or _are_numbered(words)):
         return
     holders = tree.holders()
     if not holders:
@@ -243,15 +275,21 @@ def _part(name: str) -> str:
         return joined
     if split and not split[1]:
         return split[0]
-    numbered = re.fullmatch(r"([a-z]+)[\W_]*\d+", name.lower())
-    return numbered[1] if numbered and numbered[1] in NUMBERED else ""
+    return ""
+
+
+def _are_numbered(names: Iterable[str]) -> bool:
+    """fold_1, fold_2; images_part_1, images_part_2: one thing in pieces."""
+    alike = {re.sub(r"\d+", "", name.lower()) for name in names}
+    words = set(words_of(next(iter(names)))) & (NUMBERED | PARTS)
+    return len(alike) == 1 and bool(words)
 
 
 def _refuse_same_folders(tree: Tree, holders: Sequence[str], flag: str) -> None:
     """Every class holds the same folders: one of the two levels is no class."""
     if any(tree.is_flat(name) for name in holders):
         return
-    inner = {name: set(tree.below(name)) for name in holders}
+    inner = _first_that_differ(tree, holders)
     shared = set.intersection(*inner.values())
     every = set.union(*inner.values())
     if len(shared) < 2 or 2 * len(shared) < len(every):
@@ -269,7 +307,8 @@ def _refuse_same_folders(tree: Tree, holders: Sequence[str], flag: str) -> None:
             f"{tree.root}: each of {_listed(holders)} holds "
             f"{_listed(sorted(shared))} - to keep these splits, put them "
             "first (train/CLASS/) or write a .csv path,label,split; to cut "
-            "them anew: --label_from=first"
+            "them anew: --label_from=first; one of them alone: "
+            f"--{flag}={tree.path(holders[0])}"
         )
     raise DataError(
         f"{tree.root}: each of {_listed(holders)} holds the same folders "
@@ -278,6 +317,25 @@ def _refuse_same_folders(tree: Tree, holders: Sequence[str], flag: str) -> None:
         f"{tree.path(holders[0])}; if {_listed(holders)} are the classes: "
         "--label_from=first"
     )
+
+
+def _first_that_differ(
+    tree: Tree, holders: Sequence[str]
+) -> dict[str, set[str]]:
+    """The folders in each of some; where that is one and the same, as in
+    amazon/images/ and webcam/images/, those in it."""
+    inner = {name: set(tree.below(name)) for name in holders}
+    one = set.union(*inner.values())
+    if len(one) != 1:
+        return inner
+    (name,) = one
+    deeper = {}
+    for holder in holders:
+        lower = Tree(tree.path(holder), tree.options)
+        if lower.is_flat(name):
+            return inner
+        deeper[holder] = set(lower.below(name))
+    return deeper
 
 
 def _refuse_one_too_high(tree: Tree, name: str, flag: str) -> None:

@@ -56,6 +56,9 @@ class Look(NamedTuple):
 
 def look_at(path: str) -> Look:
     """Looks at a path; never raises."""
+    if path.lower().endswith(EXTENSIONS):
+        reason, status = file_status(path)
+        return Look(True, reason, "", status)
     name = os.path.basename(path).strip()
     suffix = os.path.splitext(name.lower())[1]
     called = suffix in EXTENSIONS or bool(_NAMED_AS_PICTURE.search(name))

@@ -13,6 +13,7 @@ import collections
 import os
 import re
 import unicodedata
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -73,6 +74,8 @@ class _Why(NamedTuple):
         put_before: the folders that it lacks there.
         spelling: "", "case" or "accents".
         suffix: the end that the file has instead; "" where it is the same.
+        number: whether it is a number that has lost its zeros, or got ".0".
+        quoted: whether it is written as in an address, with %20.
     """
 
     slashes: bool
@@ -80,6 +83,8 @@ class _Why(NamedTuple):
     put_before: str
     spelling: str
     suffix: str
+    number: bool = False
+    quoted: bool = False
 
 
 def explain_missing(root: str, names: Sequence[str], rows: int) -> list[str]:
@@ -135,6 +140,12 @@ def _told(root: str, why: _Why, some: list[tuple[str, str]], rows: int) -> str:
     elif why.spelling:
         what.append("encode accents otherwise than their files (NFC, NFD)")
         remedies.append("write them as the files are named")
+    if why.number:
+        what.append("are numbers that have lost their zeros")
+        remedies.append("read the column as text where the table is made")
+    if why.quoted:
+        what.append("are written as addresses")
+        remedies.append("write the characters themselves, not %20")
     if why.suffix:
         ending = os.path.splitext(name)[1]
         ending = f"end in {ending}" if ending else "have no extension"
@@ -154,6 +165,7 @@ class _Index:
         self.by_key: dict[str, str] = {}
         self.by_stem: dict[str, str] = {}
         self.by_name: dict[str, str] = {}
+        self.by_number: dict[int, str] = {}
         for number, path in enumerate(_files(root)):
             if number == MOST_FILES:
                 break
@@ -163,11 +175,19 @@ class _Index:
             self.by_stem.setdefault(stem, path)
             for name in (os.path.basename(key), os.path.basename(stem)):
                 self.by_name.setdefault(name, path)
+            if os.path.basename(stem).isdecimal():
+                self.by_number.setdefault(int(os.path.basename(stem)), path)
 
     def explain(self, name: str) -> tuple[_Why | None, str]:
         """What is wrong with a path, and the file that it means."""
         if ".." in name or "://" in name:
             return None, ""  # It leads out on purpose.
+        if re.search("%[0-9a-fA-F]{2}", name):
+            why, file = self.explain(urllib.parse.unquote(name))
+            plain = urllib.parse.unquote(name)
+            if why is None and self._find(plain):
+                return _Why(False, "", "", "", "", quoted=True), plain
+            return why and why._replace(quoted=True), file
         slashes = "\\" in name
         plain = name.strip().replace("\\", "/")
         drive = re.match(r"[A-Za-z]:/*|/+", plain)
@@ -191,7 +211,17 @@ class _Index:
             inner = "/".join(file.split("/")[depth:])
             why = self._why(slashes, start, before, "/".join(parts), inner)
             return why, file
-        return None, ""
+        return self._as_number(parts[-1])
+
+    def _as_number(self, name: str) -> tuple[_Why | None, str]:
+        """A number behind which a file's name has gone: 7 or 7.0 for 0007."""
+        digits = re.fullmatch(r"(\d+)(?:\.0)?(\.[a-zA-Z]+)?", name)
+        file = digits and self.by_number.get(int(digits[1]))
+        if not file:
+            return None, ""
+        folder, found = os.path.split(file)
+        suffix = "" if digits[2] else os.path.splitext(found)[1]
+        return _Why(False, "", folder, "", suffix, number=True), file
 
     def _find(self, name: str) -> str:
         key = _key(name)

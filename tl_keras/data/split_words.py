@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training", "trn", "trainval"), "train"),
+    **dict.fromkeys(("train", "training", "trn", "trainval", "tr"), "train"),
     **dict.fromkeys(
         ("val", "valid", "validation", "validate", "dev", "development"), "val"
     ),

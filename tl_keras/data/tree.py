@@ -13,7 +13,12 @@ from collections.abc import Iterator
 
 from tl_keras.data.looking import may_be_picture
 from tl_keras.data.options import ListOptions
-from tl_keras.data.walking import entries_of, is_folder
+from tl_keras.data.walking import (
+    entries_of,
+    folder_fault,
+    is_folder,
+    is_left_behind,
+)
 
 DEPTH = 8  # folders below each other that are looked into
 
@@ -54,10 +59,23 @@ class Tree:
         return os.path.join(self.root, name)
 
     def is_flat(self, name: str) -> bool:
-        """Whether a folder holds pictures itself."""
-        return any(
-            not is_folder(entry) and may_be_picture(entry.name)
-            for entry in self._entries(self.path(name))
+        """Whether a folder holds pictures itself; the first one answers."""
+        folder = self.path(name)
+        try:
+            with os.scandir(folder) as scanned:
+                return any(
+                    may_be_picture(entry.name) and not self._left_out(entry)
+                    for entry in scanned
+                )
+        except OSError as error:
+            raise folder_fault(folder, error) from None
+
+    def _left_out(self, entry: os.DirEntry) -> bool:
+        inside = os.path.relpath(entry.path, self.root)
+        return (
+            is_left_behind(entry.name)
+            or is_folder(entry)
+            or self.options.closes(inside)
         )
 
     def below(self, name: str) -> list[str]:

@@ -30,6 +30,7 @@ LEFT_BEHIND = {
     "network trash folder", "temporary items", "thevolumesettingsfolder",
     "__pycache__", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db",
     "desktop.ini", "icon\r", "picasa.ini", "zbthumbnail.info", "webviewcache",
+    "found.000",
 }  # fmt: skip
 LEFT_BEHIND_STARTS = (".", "~$", "synophoto_thumb", "synofile_thumb")
 
@@ -41,7 +42,8 @@ class Walk:
     Attributes:
         root: the folder.
         options: what is taken, and what the class is.
-        start: the path of `root` from the dataset's, for the patterns.
+        start: what stands before a path in `root` to make it one in the
+            dataset, for the patterns: "" or "train/".
         pictures: class name -> paths, in the order of names.
         unusable: class name -> (path, reason).
         inodes: path -> (device, inode) of each picture.
@@ -129,12 +131,12 @@ class Walk:
                 yield entry
 
     def _from_root(self, path: str) -> str:
-        return os.path.join(self.start, os.path.relpath(path, self.root))
+        return self.start + path[len(os.path.join(self.root, "")) :]
 
     def _emptied_by(self, entry: os.DirEntry) -> None:
         """Its class may have nothing left, which then is no fault."""
-        first = os.path.relpath(entry.path, self.root).split(os.sep)[0]
-        self.emptied.add(first)
+        inside = entry.path[len(os.path.join(self.root, "")) :]
+        self.emptied.add(inside.split(os.sep)[0])
 
     def _enter(self, status: os.stat_result) -> bool:
         """Whether a folder is met for the first time: no loop, no twin."""
