@@ -12,8 +12,8 @@ from spoiling import check, good_folder, jpeg, picture
 from tl_keras.audit import Rules, check_listing, seen_in_training
 from tl_keras.data import Cut, list_dataset, split_images
 from tl_keras.errors import MachineError
-from tl_keras.job.checking import LOCK, leaving_nothing
 from tl_keras.job.record import leakage
+from tl_keras.outputs import LOCK, leaving_nothing
 from tl_keras.pixels import Decoding
 from tl_keras.run_card import leakage_lines
 

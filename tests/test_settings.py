@@ -243,11 +243,12 @@ def test_choices_are_those_of_the_rooms():
 
 def test_every_setting_is_read_somewhere():
     """An option that nothing reads is a lie in the help text."""
-    from tl_keras import command_line, job
+    from tl_keras import command_line, first_look, job
 
     code = ""
     for file in pathlib.Path(job.__file__).parent.glob("*.py"):
         code += file.read_text(encoding="utf-8")
+    code += inspect.getsource(first_look)
     # Settings that a method of the configuration reads on their behalf:
     code += "config.name config.output_dir config.head_solver "
     code += "config.augment_views config.io_timeout"

@@ -1,14 +1,20 @@
 """What can be refused before TensorFlow loads and anything is downloaded.
 
     listing = list_data(config)              # of train and check
-    look_before_training(config, restart=False)
+    look_before_training(config)
 
 In: the settings of a command. Out: the listing of its data, or the line that
 says why it cannot be used: a header, a class, a path, a run of other settings.
 This takes seconds where the start of a run takes a minute.
 """
 
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+
 from tl_keras.config import (
+    CheckConfig,
     DataConfig,
     EvaluateConfig,
     PredictConfig,
@@ -26,6 +32,7 @@ from tl_keras.data import (
 )
 from tl_keras.data.unlabelled import check_header
 from tl_keras.errors import DataError
+from tl_keras.outputs import check_writable, leaving_nothing
 
 
 def list_data(config: DataConfig, *, download: bool = True) -> Listing:
@@ -87,20 +94,41 @@ def cut_of(config: DataConfig) -> Cut:
     )
 
 
-def look_before_training(config: TransferConfig, restart: bool) -> None:
+@contextlib.contextmanager
+def _writing_to(folder: str | os.PathLike) -> Iterator[None]:
+    """First of all: whether there is a place for what will come of it."""
+    if not os.fspath(folder):
+        yield
+        return
+    with leaving_nothing(pathlib.Path(folder), always=True):
+        check_writable(folder)
+        yield
+
+
+def look_before_training(
+    config: TransferConfig, *, restart: bool = False, dry_run: bool = False
+) -> None:
     """Raises what a run would raise of its folder and its listing.
 
+    Args:
+        config: the settings.
+        restart: whether a run that is there counts for nothing.
+        dry_run: whether nothing will be written.
+
     Raises:
+        MachineError: its folder cannot be written.
         ConfigError, DivergedError, NotPublishedError: another run is there,
             or this one has ended so.
         DataError: the data cannot be used; the check may find more.
     """
     config = config.resolved()
-    folder = config.run_folder() / "run"
-    state, old = ({}, {}) if restart else stored_run(folder)
-    if state:
-        same_run(config, state, old, folder)
-    if not config.dataset.startswith("tfds:"):
+    with _writing_to("" if dry_run else config.run_folder()):
+        folder = config.run_folder() / "run"
+        state, old = ({}, {}) if restart or dry_run else stored_run(folder)
+        if state:
+            same_run(config, state, old, folder)
+        if config.dataset.startswith("tfds:"):
+            return
         listing = list_data(config)
         faults = faults_of_skips(
             listing, config.max_bad_fraction, config.bad_input
@@ -110,19 +138,22 @@ def look_before_training(config: TransferConfig, restart: bool) -> None:
         check_cut(listing, cut_of(config))
 
 
-def look_before_checking(config: DataConfig) -> None:
+def look_before_checking(config: CheckConfig) -> None:
     """Raises what the listing of a check would raise."""
-    if not config.dataset.startswith("tfds:"):
-        list_data(config)
+    with _writing_to(config.output_dir):
+        if not config.dataset.startswith("tfds:"):
+            list_data(config)
 
 
 def look_before_evaluating(config: EvaluateConfig) -> None:
     """Raises what the listing of an evaluation would raise."""
-    if not config.dataset.startswith("tfds:"):
-        list_labelled(config)
+    with _writing_to(config.output_dir):
+        if not config.dataset.startswith("tfds:"):
+            list_labelled(config)
 
 
 def look_before_predicting(config: PredictConfig) -> None:
     """Raises what the header of a table would raise."""
-    if is_table(config.input):
-        check_header(config.input)
+    with _writing_to(config.output_dir):
+        if is_table(config.input):
+            check_header(config.input)

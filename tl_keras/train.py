@@ -26,8 +26,9 @@ def first(config: TransferConfig, switches: set[str]) -> None:
     """What can be refused without TensorFlow."""
     from tl_keras.first_look import look_before_training
 
-    anew = bool(switches & {"restart", "dry_run"})
-    look_before_training(config, restart=anew)
+    look_before_training(
+        config, restart="restart" in switches, dry_run="dry_run" in switches
+    )
 
 
 COMMAND = Command(

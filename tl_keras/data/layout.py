@@ -229,8 +229,8 @@ def _refuse_a_copy_of_itself(tree: Tree) -> None:
         if len(others) > 1 and 2 * len(again) > len(others):
             raise DataError(
                 f"{tree.root}: its folder {name} holds "
-                f"{_listed(sorted(again))} once more - without it: --exclude={name}; if it is a class: "
-                "--label_from=first"
+                f"{_listed(sorted(again))} once more - without it: "
+                f"--exclude={name}; if it is a class: --label_from=first"
             )
 
 

@@ -76,9 +76,14 @@ def look_at(path: str) -> Look:
     else:
         kind = kinds.kind_of(first)
     if kind.use == kinds.OTHER:
-        return Look(called, status=status)
+        return Look(called, _no_picture(kind) * called, status=status)
     through_pillow = kind.name if kind.use == kinds.PILLOW else ""
     return Look(True, kinds.refusal(kind), through_pillow, status)
+
+
+def _no_picture(kind: kinds.Kind) -> str:
+    """What is called a picture and is none."""
+    return f"{kind.name}, no picture - take it away or fetch the picture"
 
 
 def may_be_picture(name: str) -> bool:

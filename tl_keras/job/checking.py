@@ -5,14 +5,9 @@ and the splits. A training run and `python -m tl_keras.check` both come here,
 so they cannot judge the same picture differently.
 """
 
-import contextlib
 import dataclasses
-import fcntl
 import os
-import pathlib
-from collections.abc import Iterator
 
-from tl_keras import atomic
 from tl_keras.audit import (
     Report,
     Rules,
@@ -30,11 +25,21 @@ from tl_keras.data import (
     names_of_skips,
     split_images,
 )
-from tl_keras.errors import DataError, MachineError
+from tl_keras.errors import DataError
 from tl_keras.first_look import cut_of, list_data
+from tl_keras.outputs import LOCK, check_writable, leaving_nothing
 from tl_keras.pixels import Decoding
 
-LOCK = ".lock"
+__all__ = [
+    "LOCK",
+    "after_cutting",
+    "check_data",
+    "check_writable",
+    "decoding_of",
+    "judge",
+    "leaving_nothing",
+    "report_on",
+]
 
 
 def check_data(
@@ -76,7 +81,7 @@ def after_cutting(
     report: Report, images: ImageSplits, config: DataConfig
 ) -> Report:
     """The report, with what only the cut of its splits can show."""
-    splits = images.examples()
+    splits, notes = images.examples(), dict(report.notes)
     more = cut_apart(report.pairs, splits)
     for split, places in seen_in_training(report.rows, splits).items():
         more.append(
@@ -87,11 +92,11 @@ def after_cutting(
     if config.group_column:
         groups = {s: len(set(e.groups or ())) for s, e in splits.items()}
         told = ", ".join(f"{count:,} in {s}" for s, count in groups.items())
-        report.notes[f"in groups of {config.group_column}: {told}"] = sum(
-            len(examples) for examples in splits.values()
-        )
+        title = f"in groups of {config.group_column}: {told}"
+        notes[title] = sum(len(examples) for examples in splits.values())
     return dataclasses.replace(
         report,
+        notes=notes,
         warnings=(*report.warnings, *more),
         pairs=tuple(after_the_cut(report.pairs, splits)),
     )
@@ -138,53 +143,3 @@ def report_on(config: CheckConfig) -> Report:
         raise DataError(report.faults)
     print("can be trained on as it is", flush=True)
     return report
-
-
-@contextlib.contextmanager
-def leaving_nothing(folder: pathlib.Path) -> Iterator[None]:
-    """Takes away what a start that fails has left: a lock, an empty folder."""
-    new = [p for p in (folder, *folder.parents) if not p.exists()]
-    try:
-        yield
-    except BaseException:
-        _remove_lock(folder)
-        for made in new:
-            with contextlib.suppress(OSError):
-                made.rmdir()
-        raise
-
-
-def _remove_lock(folder: pathlib.Path) -> None:
-    """Removes the lock of a run that has left nothing else, if it is free."""
-    try:
-        if os.listdir(folder) != [LOCK]:
-            return
-        with open(folder / LOCK) as lock:
-            # Another run may have begun: its lock stays.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (folder / LOCK).unlink()
-    except OSError:
-        return
-
-
-def check_writable(folder: str | os.PathLike) -> None:
-    """Finds out that nothing can be written before any work is done.
-
-    Raises:
-        MachineError: naming the folder and the reason; also where a kill
-            could leave things half there.
-    """
-    try:
-        with atomic.building_folder(folder) as temporary:
-            fault = atomic.rename_fault(temporary)
-        if fault:
-            raise MachineError(
-                f"--output_dir={folder}: {fault}, so that a kill could leave "
-                "half a model - give a folder on a disk or a network share, "
-                "and copy what is finished from there"
-            )
-    except OSError as error:
-        raise MachineError(
-            f"--output_dir={folder}: cannot be written ({error.strerror}) - "
-            "give another folder or yourself the right"
-        ) from None
