@@ -189,11 +189,14 @@ def _agreed_classes(
         missing = sorted(set(names) - filled[split])
         if split == "train":
             missing = []
+        named = os.path.basename(walk.root.rstrip("/"))
         if extra or (missing and differing):
             faults.append(
                 f"{walk.root}: its class folders differ from those of "
                 f"{walks['train'].root}: only here {extra or 'none'}, missing "
                 f"here {missing or 'none'} - give every split the same folders"
+                + f", or leave it out: --exclude={named}"
+                * (split != "train")
             )
         elif missing:
             lacking.append(lacks(split, missing))

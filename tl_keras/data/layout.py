@@ -254,7 +254,7 @@ def _refuse_parts(tree: Tree, flag: str) -> None:
         return
     first = next((n for n in holders if n not in MASKS), holders[0])
     alone = f"--{flag}={tree.path(first)}"
-    if not tree.below(first):
+    if not tree.below(first) or _is_unlabelled(tree, first):
         alone = (
             f"{_a_table(tree)}, or --label_regex='(.+)[._-]' with "
             f"{alone}, where the files' names say the class"
