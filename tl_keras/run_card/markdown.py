@@ -134,7 +134,8 @@ def _data(card: Mapping) -> list[str]:
     warnings = card["data"].get("warnings", ())
     if not warnings:
         return []
-    return ["## Data", "", *(f"- {plain(line)}" for line in warnings), ""]
+    # They quote names of files.
+    return ["## Data", "", *(f"- {code(line)}" for line in warnings), ""]
 
 
 def _file(file: Mapping) -> str:
