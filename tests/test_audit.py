@@ -243,6 +243,7 @@ def test_thumbnails_are_encoded_anew():
         ("a\udcffb", "a\\xffb"),
         ("a\u2028b\n", "a\\u2028b\\x0a"),
         ("né <b>", "né <b>"),
+        ("می‌خورم 👩‍🍳 ice\u00a0cream", "می‌خورم 👩‍🍳 ice\u00a0cream"),
     ],
 )
 def test_nothing_in_a_name_moves_the_cursor(text, shown):

@@ -464,3 +464,12 @@ def test_random_weights_keep_what_scales_the_input(tmp_path):
     np.testing.assert_allclose(layer(pictures), scale(pictures), atol=1e-5)
     (kernel,) = [x for x in fresh.layers if isinstance(x, keras.layers.Conv2D)]
     assert (np.array(kernel.kernel) != np.array(conv.kernel)).any()
+
+
+def test_a_layer_of_another_backbone_names_auto():
+    """As where block5 of VGG16 was left in a flag file."""
+    from tl_keras.classifier.freezing import layer_index
+
+    layers = [keras.layers.ReLU(name=n) for n in ("block_15_add", "out_relu")]
+    with pytest.raises(ConfigError, match="auto takes this network's last"):
+        layer_index(layers, "block5")

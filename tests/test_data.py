@@ -56,7 +56,7 @@ def test_what_is_ignored_is_counted(color_folder):
     assert images.books["ignored"] == {
         "hidden, or left by a tool": 2,
         "a file beside the class folders": 1,
-        "not a picture by its extension": 1,
+        "not a picture by its first bytes": 1,
     }
     assert images.books["skipped"] == 1  # the pipe
     assert sum(images.books["used"].values()) == 25
@@ -98,7 +98,7 @@ def test_split_folders_in_any_case(split_folder):
 def test_splits_and_one_folder_more_are_refused(split_folder):
     """They would become classes: train, test and the extra one."""
     write_picture(split_folder / "annotations" / "1.png", 1, 1)
-    with pytest.raises(DataError, match="annotations does not - take it away"):
+    with pytest.raises(DataError, match="--exclude=annotations; as classes"):
         load_images(str(split_folder), image_size=8)
 
 
@@ -122,11 +122,13 @@ def test_a_file_in_two_splits_is_refused(split_folder):
         )  # fmt: skip
 
 
-def test_a_class_named_train_is_no_split(tmp_path):
+def test_a_class_named_train_is_no_split_where_that_is_said(tmp_path):
     for color, name in enumerate(("train", "bus")):
         for number in range(4):
             write_picture(tmp_path / name / f"{number}.png", number, color)
-    images = load_images(str(tmp_path), image_size=8)
+    with pytest.raises(DataError, match="if it is a class: --label_from=first"):
+        load_images(str(tmp_path), image_size=8)
+    images = load_images(str(tmp_path), image_size=8, label_from="first")
     assert images.class_names == ("bus", "train")
 
 
@@ -148,6 +150,7 @@ def test_a_class_name_that_labels_cannot_hold_is_refused(tmp_path, name):
 def spoil(root, how: str) -> None:
     if how == "no pictures":
         for file in root.rglob("*.png"):
+            file.write_text("notes")
             file.rename(file.with_suffix(".txt"))
     elif how == "one class":
         for split in ("train", "validation", "test"):
@@ -220,7 +223,7 @@ def test_a_csv_with_splits_and_a_folder_of_its_own(tmp_path):
     [
         ("", "pets.csv:1: expected the header"),
         ("path,label\n", "no rows"),
-        ("file,label\n" + ROWS, "pets.csv:1: expected the header"),
+        ("name,label\n" + ROWS, "pets.csv:1: expected the header"),
         ("path,label\n" + ROWS + "p/cat0.png\n", "pets.csv:18: expected 2"),
         ("path,label\n" + ROWS + "a,b,c\n", "pets.csv:18: expected 2 fields"),
         ("path,label\n" + ROWS + ",cat\n", "pets.csv:18: the path is empty"),
@@ -231,7 +234,7 @@ def test_a_csv_with_splits_and_a_folder_of_its_own(tmp_path):
         ("path,label\n" + ROWS + "gs://b/x.png,cat\n", "is no path"),
         ("path,label\n" + ROWS + "p/cat1.png,dog\n", "stands here as dog"),
         ("path,label\n" + ROWS.replace("dog\r", "cat\r"), "2 or more"),
-        ("path,label,split\np/cat0.png,cat,dev\n", "expected train, val or"),
+        ("path,label,split\np/cat0.png,cat,odd\n", "expected train, val or"),
         ('path,label\n"p/cat0.png,cat\n', "comma-separated"),
     ],
 )

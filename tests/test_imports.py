@@ -16,15 +16,16 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
-    "errors", "atomic", "keras_globals", "memory", "pixels", "pages",
+    "errors", "atomic", "keras_globals", "kinds", "memory", "pixels", "pages",
     "settings", "stopping", "storage",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
     "atomic": {"errors"},
     "keras_globals": {"errors"},
+    "kinds": set(),
     "memory": set(),
-    "pixels": {"errors"},
+    "pixels": {"errors", "kinds"},
     "pages": {"errors"},
     "stopping": {"errors"},
     "storage": {"errors", "stopping"},
@@ -46,6 +47,8 @@ ALLOWED = {
     "phases": {
         "classifier", "callbacks", "checkpoints", "features", "data", "jit",
     },
+    "outputs": set(),
+    "first_look": {"config", "data", "outputs"},
     "evaluation": {"classifier"},
     "explanations": {"classifier"},
     "servable": {"classifier"},
@@ -57,14 +60,14 @@ ALLOWED = {
         "config", "devices", "data", "classifier", "phases", "evaluation",
         "servable", "run_card", "backbones", "features", "precision", "cache",
         "audit", "calibration", "runtimes", "inference", "server_client",
-        "pretrained",
+        "pretrained", "first_look", "outputs",
     },
     "command_line": {"config"},
-    "check": {"command_line", "config", "job"},
-    "predict": {"command_line", "config", "job"},
-    "evaluate": {"command_line", "config", "job"},
+    "check": {"command_line", "config", "first_look", "job"},
+    "predict": {"command_line", "config", "first_look", "job"},
+    "evaluate": {"command_line", "config", "first_look", "job"},
     "report": {"command_line", "config", "job"},
-    "train": {"command_line", "config", "backbones", "job"},
+    "train": {"command_line", "config", "backbones", "first_look", "job"},
     "__init__": {"callbacks", "keras_globals"},
 }  # fmt: skip
 

@@ -167,7 +167,7 @@ def test_a_restart_keeps_the_first_run_and_its_version(config):
 def test_f17_a_second_run_at_the_same_time_is_refused(config):
     inside = []
 
-    def prepare(_):
+    def prepare(_, download):
         with pytest.raises(MachineError, match="another run writes there"):
             run(config)
         inside.append(True)
@@ -335,7 +335,7 @@ def test_a_model_of_ours_is_a_backbone_again(config, tmp_path):
 
 
 def test_f15_running_out_of_memory_is_the_machines_fault(config):
-    def no_room(_):
+    def no_room(_, download):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM")
 
     with pytest.raises(MachineError, match="out of memory - halve"):

@@ -77,7 +77,18 @@ REFUSED = {
     "empty": (b"", "empty file"),
     "one byte": (b"\xff", "unknown format"),
     "html": (b"<!DOCTYPE html><html>", "unknown format"),
-    "TIFF": (encode("TIFF"), "unknown format"),
+    "TIFF": (encode("TIFF"), "TIFF is not read here"),
+    "AVIF": (encode("AVIF"), "AVIF is not read here"),
+    "JPEG 2000": (encode("JPEG2000"), "JPEG 2000 is not read here"),
+    "JPEG 2000 without a box": (
+        b"\xff\x4f\xff\x51" + bytes(40), "JPEG 2000 is not read here",
+    ),
+    "HEIC": (
+        b"\0\0\0\x18ftypheic" + bytes(40), "HEIC is not read here",
+    ),
+    "AVIF behind mif1": (
+        b"\0\0\0\x1cftypmif1\0\0\0\0avifmif1", "AVIF is not read here",
+    ),
     "bare JPEG": (b"\xff\xd8\xff", "damaged JPEG header"),
     "JPEG cut in its header": (encode("JPEG")[:100], "damaged JPEG header"),
     "JPEG of fill bytes": (b"\xff\xd8" + b"\xff" * 9999, "damaged JPEG header"),

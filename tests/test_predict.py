@@ -202,7 +202,6 @@ def test_trust_runs_what_the_model_does_and_says_so(
 
 FAULTS = {
     "--output_dir={}/photos/out": "expected a folder outside --input",
-    "--output_dir=": "--output_dir: nothing received",
     "--input={}/none": "expected a folder, a .csv or a picture, found nothing",
     "--model={}/none": "expected a run's folder or one of its versions",
     "--data_dir={}": "only a .csv has one",
@@ -242,3 +241,23 @@ def test_wrong_flags_with_a_server(flag, tmp_path, capsys):
     assert predict.main(arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert SERVER_FAULTS[flag] in line
+
+
+def test_one_picture_prints_its_label_and_probability(
+    tiny_export, tmp_path, capsys
+):
+    """Without a flag for it, and without a folder for the answers."""
+    root = photographs(tmp_path / "photos", 3)
+    arguments = [f"--model={tiny_export}", f"{root}/s1/0001.png"]
+    assert predict.main(arguments) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    name, label, score, other, less = first.replace(",", "").split()
+    assert name == "0001.png:"
+    assert {label, other} == {"blue_not", "green"}
+    assert float(score) + float(less) == pytest.approx(1, abs=2e-4)
+    assert not any("predictions" in line for line in rest)
+    assert predict.main([f"--model={tiny_export}", f"--input={root}"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in shown[:3]] == [
+        "s0/0000.jpg", "s1/0001.png", "s2/0002.jpg",
+    ]  # fmt: skip

@@ -222,7 +222,10 @@ def test_the_least_accuracy_is_kept(tmp_path, least, taken):
         assert caught.value.faults == (
             "not published: test accuracy 0.5000, --min_accuracy=0.51",
         )
-    assert accept.numbers == {"regression": {"min_accuracy": least}}
+    refused = ["test accuracy 0.5000, --min_accuracy=0.51"]
+    expected = {"min_accuracy": least} | ({} if taken else {"refused": refused})
+    assert accept.numbers == {"regression": expected}
+    assert accept.refused is not taken
     assert not (tmp_path / "out").exists()
 
 
@@ -253,8 +256,12 @@ def flags(config: TransferConfig, **values) -> list[str]:
     return dataclasses.replace(config, **values).to_flags().splitlines()
 
 
-def test_a_worse_run_leaves_all_but_a_version(again, capsys):
-    """A head that learnt nothing; the version is asked in a process."""
+def test_a_worse_run_leaves_all_but_a_version(again, capsys, monkeypatch):
+    """A head that learnt nothing; the version is asked in a process.
+
+    The same command says the same again without training; another standard
+    judges the same model anew.
+    """
     spoiled = flags(
         again, not_worse_than=again.output_dir, min_accuracy=0.99,
         head_solver="adam", head_epochs=1, head_learning_rate=1e-12,
@@ -289,7 +296,26 @@ def test_a_worse_run_leaves_all_but_a_version(again, capsys):
     page = Page((out / "run" / "report.html").read_text(encoding="utf-8"))
     assert "Version out/1 has" in page.text
     assert "Not exported" in page.text
-    assert "## Against an earlier" in (out / "run" / "report.md").read_text()
+    assert "Right there, wrong here" in page.text
+    markdown = (out / "run" / "report.md").read_text()
+    assert "## Against an earlier" in markdown
+    assert "Not published: worse than" in markdown.replace("\\", "")
+    assert all(f"- lost: `{row['id']}`" in markdown for row in rows[:12])
+    saved = (out / "run" / "model.keras").read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "_train", None)
+        assert main(spoiled) == 6
+    told = capsys.readouterr().err.splitlines()
+    assert told[:2] == [low, worse]
+    assert "nothing is done again" in told[2]
+    relaxed = flags(
+        again, min_accuracy=0.01, head_solver="adam", head_epochs=1,
+        head_learning_rate=1e-12, calibrate=False,
+    )  # fmt: skip
+    assert main(relaxed) == 0
+    assert sorted(os.listdir(out)) == [".lock", "1", "2", "run", "run.1"]
+    assert len((out / "run" / "history.csv").read_text().splitlines()) == 2
+    assert len(saved) == (out / "run" / "model.keras").stat().st_size
 
 
 @test_runtimes.needs_runtimes

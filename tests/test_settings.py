@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tl_keras import command_line, settings
+from tl_keras import command_line, first_look, settings
 from tl_keras.config import TransferConfig
 from tl_keras.errors import ConfigError
 from tl_keras.settings import Settings, setting
@@ -267,7 +267,9 @@ def test_every_setting_is_read_somewhere():
     that one of these calls. To be checked for nonsense is not to be read.
     """
     whose = {"config", "given", "settings"}
-    outside = [*trees("job"), ast.parse(inspect.getsource(command_line))]
+    modules = (command_line, first_look)
+    outside = [ast.parse(inspect.getsource(module)) for module in modules]
+    outside += trees("job")
     read = set().union(*(names_read(tree, whose) for tree in outside))
     methods = {
         node.name: names_read(node, {"self"})

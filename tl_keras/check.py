@@ -14,6 +14,13 @@ def body(config: CheckConfig, switches: set[str]) -> None:
     report_on(config)
 
 
+def first(config: CheckConfig, switches: set[str]) -> None:
+    """What can be refused without TensorFlow."""
+    from tl_keras.first_look import look_before_checking
+
+    look_before_checking(config)
+
+
 COMMAND = Command(
     module="tl_keras.check",
     purpose="Reads every picture of a dataset with the decoder that training "
@@ -21,6 +28,7 @@ COMMAND = Command(
     "leakage. Exit code 0: it can be trained on as it is; 3: it cannot.",
     settings=CheckConfig,
     body=body,
+    first=first,
 )
 
 

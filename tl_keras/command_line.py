@@ -60,9 +60,12 @@ class Command:
         settings: the dataclass its flags come from.
         body: called with the settings and the switches that were given;
             TensorFlow is imported inside it, not before.
+        first: called likewise before TensorFlow loads, which takes seconds:
+            raises what can be said of the data by then.
         switches: flags of the command itself that no run records.
         without_settings: the switches that need no valid settings.
         resumable: whether the same command goes on where a signal stopped it.
+        operand: the setting that one word without a flag gives; "" for none.
     """
 
     module: str
@@ -72,6 +75,8 @@ class Command:
     switches: Mapping[str, str] = dataclasses.field(default_factory=dict)
     without_settings: frozenset[str] = frozenset()
     resumable: bool = False
+    first: Callable[[Any, set[str]], None] = lambda config, switches: None
+    operand: str = ""
 
 
 def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
@@ -95,6 +100,7 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
             stack.enter_context(stopping.watching(command.resumable))
             if hasattr(config, "io_timeout"):
                 stack.enter_context(storage.watching(config.io_timeout))
+            command.first(config, switches)
             _load_tensorflow(switches)
             stack.enter_context(keras_globals.standard_globals())
             command.body(config, switches - {"verbosity"})
@@ -113,8 +119,9 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
         if error.errno not in MACHINE_ERRNOS:
             raise
         place = error.filename or "a file"
+        why = error.strerror or type(error).__name__
         print(
-            f"error: {stopping.one_line(f'{place}: {error.strerror}')} - make "
+            f"error: {stopping.one_line(f'{place}: {why}')} - make "
             "room or choose another --output_dir",
             file=sys.stderr,
         )
@@ -157,6 +164,11 @@ def read_arguments(
     except (flags.Error, ValueError) as error:
         raise ConfigError(f"flags: {error}") from None
     known = sorted(names | set(switches))
+    bare = [word for word in rest if not word.startswith("-")]
+    operand = command.operand
+    if operand and len(bare) == 1 and not values[operand].present:
+        values[operand].value, values[operand].present = bare[0], 1
+        rest.remove(bare[0])
     faults += [_stray(word, known) for word in rest]
     texts = {name: values[name].value for name in names if values[name].present}
     for name in switches:
@@ -280,7 +292,8 @@ def native_stderr_hidden() -> Iterator[None]:
 def help_text(command: Command) -> str:
     """What `--help` prints: our flags alone, by group."""
     lines = [
-        f"usage: python -m {command.module} --flagfile=FILE [--flag=value ...]",
+        f"usage: python -m {command.module} --flagfile=FILE [--flag=value ...]"
+        + f" [{command.operand.upper()}]" * bool(command.operand),
         "",
         *textwrap.wrap(command.purpose, 78),
         "",

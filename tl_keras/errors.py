@@ -20,19 +20,28 @@ the built-in exception that each of them also is.
 
 from collections.abc import Sequence
 
+_REASON_LOST = (
+    "{} without a reason, which is a fault of tl_keras - please report it "
+    "with the command"
+)
+
 
 class TlKerasError(Exception):
     """Base of the faults that a user can mend.
 
     Attributes:
-        faults: the messages, one line each; `str(error)` joins them.
+        faults: the messages, one line each and never none; `str(error)`
+            joins them.
         exit_code: what a command exits with.
     """
 
     exit_code = 1
 
     def __init__(self, faults: str | Sequence[str]):
-        self.faults = (faults,) if isinstance(faults, str) else tuple(faults)
+        given = (faults,) if isinstance(faults, str) else faults
+        told = tuple(fault for fault in given if fault.strip())
+        # Whoever raises this owes a reason; an exit code alone is none.
+        self.faults = told or (_REASON_LOST.format(type(self).__name__),)
         super().__init__("\n".join(self.faults))
 
 

@@ -14,6 +14,13 @@ def body(config: EvaluateConfig, switches: set[str]) -> None:
     evaluate_with(config)
 
 
+def first(config: EvaluateConfig, switches: set[str]) -> None:
+    """What can be refused without TensorFlow."""
+    from tl_keras.first_look import look_before_evaluating
+
+    look_before_evaluating(config)
+
+
 COMMAND = Command(
     module="tl_keras.evaluate",
     purpose="Asks an exported model about labelled pictures and gives the "
@@ -21,6 +28,7 @@ COMMAND = Command(
     "model's.",
     settings=EvaluateConfig,
     body=body,
+    first=first,
 )
 
 

@@ -25,6 +25,9 @@ THUMBNAIL_SIDE = 128  # pixels of the longer side
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
 # What turns the direction of text, and hides what a name ends with.
 BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F}
+# Wide and unbreakable blanks, and what joins letters and emoji: parts of names
+# in many scripts, which Python does not call printable.
+IN_NAMES = {0x00A0, 0x3000, 0x200C, 0x200D, *range(0xE0020, 0xE0080)}
 
 
 def escape_controls(text: str) -> str:
@@ -45,7 +48,7 @@ def _shown(character: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
-    if character.isprintable() and code not in BIDI:
+    if (character.isprintable() and code not in BIDI) or code in IN_NAMES:
         return character
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 

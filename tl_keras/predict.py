@@ -14,15 +14,25 @@ def body(config: PredictConfig, switches: set[str]) -> None:
     predict_with(config)
 
 
+def first(config: PredictConfig, switches: set[str]) -> None:
+    """What can be refused without TensorFlow."""
+    from tl_keras.first_look import look_before_predicting
+
+    look_before_predicting(config)
+
+
 COMMAND = Command(
     module="tl_keras.predict",
     purpose="Asks an exported model, or a running TensorFlow Serving, about "
     "every picture of a folder, and writes predictions.csv, "
     "predictions.jsonl and gallery.html. The same command goes on with a run "
-    "that was stopped (exit code 75).",
+    "that was stopped (exit code 75). A picture's path alone prints its label "
+    "and probability.",
     settings=PredictConfig,
     body=body,
+    first=first,
     resumable=True,
+    operand="input",
 )
 
 

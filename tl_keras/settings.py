@@ -17,6 +17,7 @@ one or more of its choices (written `red,blue`).
 
 import dataclasses
 import math
+import os
 import re
 import types
 import typing
@@ -180,7 +181,7 @@ def parse(field: dataclasses.Field, text: str) -> Any:
         return None
     try:
         if str in kinds:
-            return text
+            return _at_home(text) if field.metadata["path"] else text
         if bool in kinds:
             if stripped.lower() in WORDS_FOR_TRUE:
                 return True
@@ -196,6 +197,13 @@ def parse(field: dataclasses.Field, text: str) -> Any:
         raise ValueError(
             f"--{field.name}={text}: expected {expectation(field)}"
         ) from None
+
+
+def _at_home(path: str) -> str:
+    """~/pets as a shell means it, which leaves it as it is behind a =."""
+    if path.startswith("~") and not os.path.exists(path):
+        return os.path.expanduser(path)
+    return path
 
 
 def value_fault(field: dataclasses.Field, value: Any) -> str:

@@ -22,12 +22,22 @@ def body(config: TransferConfig | None, switches: set[str]) -> None:
     job.run(config, restart="restart" in switches)
 
 
+def first(config: TransferConfig, switches: set[str]) -> None:
+    """What can be refused without TensorFlow."""
+    from tl_keras.first_look import look_before_training
+
+    look_before_training(
+        config, restart="restart" in switches, dry_run="dry_run" in switches
+    )
+
+
 COMMAND = Command(
     module="tl_keras.train",
     purpose="Trains a classifier on a pretrained network, evaluates it and "
     "exports a verified SavedModel for TensorFlow Serving.",
     settings=TransferConfig,
     body=body,
+    first=first,
     switches={
         "dry_run": "print settings, phases, parameters and disk, and stop",
         "restart": "begin anew though the run's folder holds a run, which is "

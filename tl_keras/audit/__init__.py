@@ -19,8 +19,10 @@ from tl_keras.audit.cache import FactCache
 from tl_keras.audit.duplicates import Row
 from tl_keras.audit.facts import Facts
 from tl_keras.audit.findings import (
+    after_the_cut,
     bytes_in_two_places,
     cut_apart,
+    seen_in_training,
     warnings_of,
     without_copies,
 )
@@ -42,6 +44,7 @@ from tl_keras.data import (
     Skip,
     faults_of_skips,
     joined,
+    without_unreadable,
 )
 
 __all__ = [
@@ -50,11 +53,13 @@ __all__ = [
     "Report",
     "Rules",
     "Suspect",
+    "after_the_cut",
     "check_listing",
     "cut_apart",
     "describe",
     "find_suspects",
     "named",
+    "seen_in_training",
     "write_reports",
 ]
 
@@ -77,10 +82,17 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
     began = time.perf_counter()
     sums = read_manifest(rules.data_manifest) if rules.data_manifest else {}
     if rules.check == "off":
+        listing = without_unreadable(listing)
         faults = faults_of_skips(
             listing, rules.max_bad_fraction, rules.bad_input
         )
-        return Report(dataset, rules, listing, faults=tuple(faults))
+        return Report(
+            dataset,
+            rules,
+            listing,
+            faults=tuple(faults),
+            warnings=listing.warnings,
+        )
     cache = FactCache.of(dataset)
     reader = Reader(
         decode=rules.check == "full",
@@ -90,8 +102,8 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
     )
     facts = reader.read(joined(listing.splits.values()))
     cache.save()
-    listing, rows, notes = _judged(listing, facts, rules, sums)
-    listing, rows, groups = without_copies(listing, rows, rules)
+    listing, rows, mended = _judged(listing, facts, rules, sums)
+    listing, rows, groups = without_copies(listing, rows)
     faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
     faults += bytes_in_two_places(groups, listing.class_names, rules)
     pairs = duplicates.near_pairs(rows) if reader.look else []
@@ -100,8 +112,11 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
         rules,
         listing,
         faults=tuple(faults),
-        warnings=tuple(warnings_of(listing, rows, pairs, sums)),
-        notes=notes,
+        warnings=(
+            *listing.warnings,
+            *warnings_of(listing, rows, pairs, sums, mended),
+        ),
+        notes=_notes(listing, rows, mended),
         rows=tuple(rows),
         groups=tuple(tuple(group) for group in groups),
         pairs=tuple(pairs),
@@ -114,10 +129,10 @@ def _judged(
     facts: Sequence[Facts],
     rules: Rules,
     sums: Mapping[str, str],
-) -> tuple[Listing, list[Row], dict[str, int]]:
-    """The listing without what is skipped, its rows, and what is counted."""
-    rows, skips, notes, splits = [], [], collections.Counter(), {}
-    notes.update(listing.notes)
+) -> tuple[Listing, list[Row], set[str]]:
+    """The listing without what is skipped, its rows, and the files that were
+    mended."""
+    rows, skips, mended, splits = [], [], set(), {}
     remaining = iter(facts)
     for split, examples in listing.splits.items():
         files = list(examples.files) if examples.files is not None else None
@@ -125,21 +140,36 @@ def _judged(
             fact, label = next(remaining), int(examples.labels[index])
             reason = reason_to_skip(fact, id_, rules, sums)
             file = files[index] if files else ""
-            if reason and fact.decoded not in ("", "yes") and files:
-                repaired = repaired_file(
+            if reason and files and fact.decoded not in ("", "yes"):
+                # Whatever else may be wrong with it stays wrong.
+                decoded = dataclasses.replace(fact, decoded="yes")
+                other = reason_to_skip(decoded, id_, rules, sums)
+                repaired = "" if other else repaired_file(
                     examples, index, fact, rules.max_pixels
-                )
+                )  # fmt: skip
                 if repaired:
                     reason, files[index] = "", repaired
-                    notes[REPAIRED] += 1
+                    mended.add(file)
             if reason:
                 name = listing.class_names[label]
                 skips.append(Skip(id_, reason, split, name, file))
                 continue
-            notes.update(notes_on(fact, id_))
-            rows.append(Row(split, id_, label, fact, file))
+            group = examples.groups[index] if examples.groups else ""
+            rows.append(Row(split, id_, label, fact, file, group))
         if files:
             examples = dataclasses.replace(examples, files=tuple(files))
         splits[split] = examples
     listing = dataclasses.replace(listing, splits=splits).without(skips)
-    return listing, rows, dict(notes)
+    return listing, rows, mended
+
+
+def _notes(
+    listing: Listing, rows: Sequence[Row], mended: set[str]
+) -> dict[str, int]:
+    """What is worth counting of the pictures that are used."""
+    notes = collections.Counter(listing.notes)
+    for row in rows:
+        notes.update(notes_on(row.facts, row.id))
+        if row.file in mended:
+            notes[REPAIRED] += 1
+    return dict(notes)

@@ -17,11 +17,11 @@ import os
 import pathlib
 from collections.abc import Iterable
 
-from tl_keras import atomic, pixels
+from tl_keras import atomic, kinds, pixels
 from tl_keras.audit.facts import Facts
 from tl_keras.cache import user_cache
 
-VERSION = 1
+VERSION = 2
 Stamp = tuple[int, int, int]
 FIELDS = tuple(field.name for field in dataclasses.fields(Facts))
 
@@ -94,7 +94,10 @@ def _key(path: str) -> str:
 
 def _seal(body: str) -> str:
     """What a file must begin with to be believed."""
-    made_by = f"{VERSION} {pixels.DECODER_VERSION} {','.join(FIELDS)} "
+    plug_in = kinds.is_installed("HEIC")
+    made_by = (
+        f"{VERSION} {pixels.DECODER_VERSION} {','.join(FIELDS)} {plug_in} "
+    )
     return hashlib.sha256((made_by + body).encode()).hexdigest()
 
 

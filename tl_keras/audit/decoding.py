@@ -92,9 +92,25 @@ def decoded_alone(
     Raises:
         OSError: its file cannot be read.
     """
-    encoded = tf.constant(examples.read(index))
+    return _decoded(examples.read(index), look, max_pixels)
+
+
+def look_of_mended(
+    examples: Examples, index: int, max_pixels: int
+) -> np.ndarray | None:
+    """A small picture of what Pillow alone can read, or None.
+
+    Raises:
+        OSError: its file cannot be read.
+    """
+    mended = pixels.repair(examples.read(index), max_pixels)
+    small = "" if mended is None else _decoded(mended, True, max_pixels)
+    return None if isinstance(small, str) else small
+
+
+def _decoded(encoded: bytes, look: bool, max_pixels: int) -> np.ndarray | str:
     try:
-        return _decoder(max_pixels, look)(encoded).numpy()
+        return _decoder(max_pixels, look)(tf.constant(encoded)).numpy()
     except (tf.errors.OpError, ValueError) as error:
         reason = re.sub(r"\{\{.*?\}\}|\[Op:.*|\n.*", "", str(error)).strip()
         return f"does not decode ({reason[:120]})"

@@ -26,13 +26,14 @@ SAME, MIRRORED = "re-encoded or resized", "mirrored"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One listed picture with its facts."""
+    """One listed picture with its facts, and what it belongs to, or ""."""
 
     split: str
     id: str
     label: int
     facts: Facts
     file: str = ""
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ class Facts:
 
     Attributes:
         sha256: of the bytes, in hexadecimal.
-        format: "JPEG", "PNG", "GIF", "BMP", "WebP", or "".
+        format: as in `headers.Header`.
         width, height: by the header.
         pixels: what a decoder must make room for, all frames together.
         notes: what is worth counting.

@@ -4,8 +4,9 @@ In: a listing, its rows with facts, the pairs that look alike. Out: copies left
 out, faults (they fail the check) and warnings (they do not), one line each.
 """
 
+import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -20,14 +21,14 @@ MOST_RATIO = 50  # pictures of the largest class for one of the smallest
 MOST_NAMED = 20  # pairs named one by one
 
 
-def without_copies(listing: Listing, rows: list[Row], rules: Rules):
+def without_copies(listing: Listing, rows: list[Row]):
     """Drops copies that a cut could put on both sides of it.
 
-    Where the data brings its splits, copies within one of them do no harm.
+    Where the data brings its splits, copies within one of them do no harm. To
+    allow leakage is to allow what these splits hold, not what a cut would add.
     """
     groups = duplicates.same_bytes(rows)
-    cut = "val" not in listing.splits or "test" not in listing.splits
-    if not cut or rules.allow_leakage:
+    if "val" in listing.splits and "test" in listing.splits:
         return listing, rows, groups
     copies = set()
     for group in groups:
@@ -73,9 +74,11 @@ def bytes_in_two_places(groups, names, rules: Rules) -> list[str]:
     return faults
 
 
-def warnings_of(listing: Listing, rows, pairs, sums) -> list[str]:
+def warnings_of(
+    listing: Listing, rows, pairs, sums, mended: Collection[str]
+) -> list[str]:
     """What a person should know, and which hinders no training."""
-    warnings = []
+    warnings = _unread_by_servers(rows, mended)
     for split, examples in listing.splits.items():
         counts = np.bincount(
             examples.labels, minlength=len(listing.class_names)
@@ -101,7 +104,7 @@ def warnings_of(listing: Listing, rows, pairs, sums) -> list[str]:
             f"{count} damaged inside, with wrong pixels and no error - look at "
             f"{', '.join(hurt[:5])}{', ...' if len(hurt) > 5 else ''}"
         )
-    warnings += _looking_alike(pairs)
+    warnings += _looking_alike(pairs) + _across_groups(pairs)
     if sums:
         unlisted = [row.id for row in rows if row.id not in sums]
         absent = set(sums) - {row.id for row in rows}
@@ -114,6 +117,85 @@ def warnings_of(listing: Listing, rows, pairs, sums) -> list[str]:
             if some:
                 warnings.append(f"{len(some):,} files {words}: {some[0]}")
     return warnings
+
+
+def _unread_by_servers(
+    rows: Sequence[Row], mended: Collection[str]
+) -> list[str]:
+    """How many pictures are used that the exported graph would refuse."""
+    counts = collections.Counter(
+        row.facts.format for row in rows if row.file in mended
+    )
+    if not counts:
+        return []
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    return [
+        f"{counts.total():,} of {len(rows):,} pictures ({kinds}) are read "
+        "through Pillow, which a server cannot do: it answers such a file with "
+        "its status alone - send it JPEG or PNG"
+    ]
+
+
+def _across_groups(pairs: Sequence[Pair]) -> list[str]:
+    """Pairs that look alike and are said to be of two groups."""
+    apart = [p for p in pairs if p.first.group != p.second.group]
+    if not apart:
+        return []
+    one, two = apart[0].first, apart[0].second
+    count = "1 pair that looks alike is"
+    if len(apart) > 1:
+        count = f"{len(apart):,} pairs that look alike are"
+    return [
+        f"{count} of two groups of --group_column, as {one.id} ({one.group}) "
+        f"and {two.id} ({two.group}) - if they are one, give them one name"
+    ]
+
+
+def seen_in_training(
+    rows: Sequence[Row], splits: Mapping[str, Examples]
+) -> dict[str, list[int]]:
+    """Which pictures of a split have the bytes of a training picture.
+
+    Args:
+        rows: the facts of the usable pictures.
+        splits: what became of them, "train", "val" and "test".
+
+    Returns:
+        "val" and "test" -> indices of their examples; only where there are
+        some.
+    """
+    hashes = {(row.split, row.id): row.facts.sha256 for row in rows}
+
+    def known(split: str) -> list[str]:
+        # What was cut is listed in train.
+        return [
+            hashes.get((split, id_)) or hashes.get(("train", id_), "")
+            for id_ in splits[split].ids
+        ]
+
+    trained = {digest for digest in known("train") if digest}
+    found = {
+        split: [i for i, digest in enumerate(known(split)) if digest in trained]
+        for split in ("val", "test")
+    }
+    return {split: places for split, places in found.items() if places}
+
+
+def after_the_cut(
+    pairs: Sequence[Pair], splits: Mapping[str, Examples]
+) -> list[Pair]:
+    """The same pairs, with the splits that their pictures came to."""
+    place = {id_: split for split, e in splits.items() for id_ in e.ids}
+
+    def moved(row: Row) -> Row:
+        if row.split != "train":
+            return row
+        return dataclasses.replace(row, split=place.get(row.id, row.split))
+
+    return [
+        dataclasses.replace(p, first=moved(p.first), second=moved(p.second))
+        for p in pairs
+    ]
 
 
 def cut_apart(

@@ -13,22 +13,16 @@ import re
 import struct
 import zlib
 
+from tl_keras import kinds, pixels
 from tl_keras.audit.strangers import describe_stranger
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 FETCH = "fetch it again or take it away"
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 MOST_SEGMENTS = 10_000  # of one file; no camera writes so many
-# A file's name that fits its content:
-SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "WebP": (".webp",),
-}
 TURNED, ALPHA = "turned by its EXIF orientation", "transparent"
 DEEP, FIRST_FRAME = "16 bits a channel", "animated: its first frame"
+FIRST_PAGE = "of several pages: its first"
 DAMAGED = "JPEG data damaged inside, which decodes to wrong pixels"
 TRAILING, CMYK = "bytes after its end", "CMYK"
 
@@ -38,7 +32,8 @@ class Header:
     """What a picture file says of itself.
 
     Attributes:
-        format: "JPEG", "PNG", "GIF", "BMP", "WebP", or "" for anything else.
+        format: "JPEG", "PNG", "GIF", "BMP", "WebP", or what Pillow alone opens
+            ("TIFF", "AVIF", "JPEG 2000", "HEIC"); "" for anything else.
         width, height: in pixels, before any EXIF rotation.
         notes: what is worth counting, such as `TURNED`.
         frames: pixels of all frames, which are unpacked together.
@@ -81,7 +76,19 @@ def read_header(content: bytes) -> Header:
                     f"- {FETCH}"
                 )
             return header
-    return Header(problem=describe_stranger(content))
+    return _read_foreign(content)
+
+
+def _read_foreign(content: bytes) -> Header:
+    """What Pillow alone opens, or what else it is."""
+    kind = kinds.kind_of(content[: kinds.ENOUGH])
+    if kind.use != kinds.PILLOW or not kinds.is_installed(kind.name):
+        return Header(problem=describe_stranger(content))
+    width, height, pages = pixels.size_of(content)
+    if not width or not height:
+        return Header(kind.name, problem=describe_stranger(content))
+    notes = [FIRST_PAGE] if pages > 1 else []
+    return Header(kind.name, width, height, notes, repairable=True)
 
 
 def _read_jpeg(content: bytes) -> Header:

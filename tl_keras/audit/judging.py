@@ -10,9 +10,8 @@ import pathlib
 import warnings
 from collections.abc import Mapping
 
-from tl_keras import atomic, pixels
+from tl_keras import atomic, kinds, pixels
 from tl_keras.audit.facts import Facts
-from tl_keras.audit.headers import SUFFIXES
 from tl_keras.cache import user_cache
 from tl_keras.data import Examples
 
@@ -20,6 +19,7 @@ CHECKS = ("full", "fast", "off")
 BAD_INPUTS = ("skip", "fail")
 OTHER_SUFFIX = "named otherwise than its content"
 REPAIRED = "read by Pillow, since TensorFlow cannot"
+FOREIGN = frozenset(kinds.PILLOW_FORMATS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +75,11 @@ def reason_to_skip(
             f"sides of 1 to {rules.max_aspect:g} at most - cut it or raise "
             "--max_aspect"
         )
+    if facts.decoded not in ("", "yes") and facts.format in FOREIGN:
+        return (
+            f"{facts.format} of a sort that is not read (raw, floating point, "
+            "damaged) - convert it to JPEG or PNG"
+        )
     if facts.decoded not in ("", "yes"):
         return f"{facts.format} {facts.decoded} - fetch it again or convert it"
     if sums.get(id_, facts.sha256) != facts.sha256:
@@ -86,7 +91,7 @@ def notes_on(facts: Facts, id_: str) -> list[str]:
     """What is worth counting of a picture that is used."""
     notes = list(facts.notes)
     suffix = os.path.splitext(id_.strip().lower())[1]
-    if suffix and suffix not in SUFFIXES[facts.format]:
+    if suffix and suffix not in kinds.SUFFIXES[facts.format]:
         notes.append(OTHER_SUFFIX)
     return notes
 

@@ -25,6 +25,7 @@ from tl_keras.audit.decoding import (
     damaged,
     decoded_batches,
     decoding_fault,
+    look_of_mended,
     looks_of,
 )
 from tl_keras.audit.facts import Facts
@@ -98,8 +99,12 @@ class Reader:
             return True
         return self.decode and (
             not facts.decoded
-            or (self.look and facts.decoded == "yes" and not facts.look)
+            or (self.look and not facts.look and self._can_look(facts))
         )
+
+    @staticmethod
+    def _can_look(facts: Facts) -> bool:
+        return facts.decoded == "yes" or facts.repairable
 
     def _decode(
         self, examples: Examples, indices: Sequence[int], facts: list[Facts]
@@ -130,9 +135,15 @@ class Reader:
         """The facts of a picture that may not decode, with the reason."""
         try:
             fault = decoding_fault(examples, index, self.max_pixels)
+            facts = dataclasses.replace(facts, decoded=fault)
+            if not self.look or not facts.repairable or fault == "yes":
+                return facts
+            small = look_of_mended(examples, index, self.max_pixels)
         except OSError as error:  # It could be read before.
             return Facts(problem=unread(error))
-        return dataclasses.replace(facts, decoded=fault)
+        if small is None:
+            return facts
+        return dataclasses.replace(self._decoded(facts, small), decoded=fault)
 
     def _decoded(self, facts: Facts, small: np.ndarray) -> Facts:
         """The facts of a picture that decodes, with its hashes if wanted."""

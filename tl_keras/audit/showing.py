@@ -34,6 +34,8 @@ def thumbnail_of(content: bytes) -> str:
         return ""
     try:
         with heard():
+            if header.repairable:
+                content = pixels.repair(content) or content
             if header.format == "JPEG" and header.problem:
                 picture = tf.io.decode_jpeg(
                     content, channels=3, try_recover_truncated=True
@@ -59,7 +61,10 @@ class Contents:
 
     def thumbnail(self, split: str, id_: str, file: str) -> str:
         """As `thumbnail_of`; "" for what cannot be read."""
-        content = self.encoded.get((split, id_), b"")
+        # What was cut off training is listed there.
+        content = self.encoded.get((split, id_)) or self.encoded.get(
+            ("train", id_), b""
+        )
         if file:
             content, _ = read_regular(file, MOST_BYTES)
         return thumbnail_of(content)

@@ -50,8 +50,9 @@ def layer_index(layers: list[keras.Layer], name: str) -> int:
             return index
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
     raise ConfigError(
-        f"--unfreeze_from={name}: expected a layer's name, its beginning, all "
-        f"or none - near names: {', '.join(near or names[-5:])}"
+        f"--unfreeze_from={name}: expected a layer's name, its beginning, "
+        "auto, all or none - auto takes this network's last stage; near names: "
+        f"{', '.join(near or names[-5:])}"
     )
 
 

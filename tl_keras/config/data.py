@@ -26,9 +26,40 @@ def io_timeout_in(group: str) -> float:
     )
 
 
+def follow_links_in(group: str) -> bool:
+    """The setting of every command that walks through folders."""
+    return setting(
+        False,
+        "take folders that are links, and paths of a .csv that lead through "
+        "one out of its folder; each real file is taken once",
+        group=group,
+    )
+
+
+def include_in(group: str) -> str:
+    """The setting of every command that walks through folders."""
+    return setting(
+        "",
+        "take only files that fit a pattern (commas between several): without "
+        "a slash it is compared with each name on the way to a file, with one "
+        "with its path from the dataset's folder",
+        group=group,
+    )
+
+
+def exclude_in(group: str) -> str:
+    """The setting of every command that walks through folders."""
+    return setting(
+        "",
+        "leave out files and folders that fit a pattern, such as *_mask.png "
+        "or thumbs (commas between several; as --include)",
+        group=group,
+    )
+
+
 @dataclasses.dataclass(frozen=True)
-class DataConfig(Settings):
-    """Where pictures come from, how they are split, what is asked of them."""
+class ListingConfig(Settings):
+    """What is listed, the same for training, checking and evaluating."""
 
     dataset: str = setting(
         "",
@@ -39,12 +70,6 @@ class DataConfig(Settings):
         path=True,
         words=("digits",),
     )
-    val_dataset: str = setting(
-        "", "folder of class folders to validate on", group=DATA, path=True
-    )
-    test_dataset: str = setting(
-        "", "folder of class folders to test on", group=DATA, path=True
-    )
     data_dir: str = setting(
         "",
         "the folder that a .csv's paths start from (its own folder when not "
@@ -53,16 +78,56 @@ class DataConfig(Settings):
         path=True,
     )
     label_from: str = setting(
-        "first",
+        "auto",
         "in a folder, the class of a picture: the first folder below the "
-        "root, the last one (leaf), or the path of all of them",
+        "root, the last one (leaf), or the path of all of them; auto is the "
+        "first, and stops where another reading is as likely",
         group=DATA,
-        choices=("first", "leaf", "path"),
+        choices=("auto", "first", "leaf", "path"),
     )
-    follow_links: bool = setting(
+    label_regex: str = setting(
+        "",
+        "the class of a picture is the first group of this Python pattern in "
+        "its file's name, such as (.+)_[0-9]+; folders say nothing then",
+        group=DATA,
+    )
+    include: str = include_in(DATA)
+    exclude: str = exclude_in(DATA)
+    follow_links: bool = follow_links_in(DATA)
+    skip_unlabelled: bool = setting(
         False,
-        "take folders that are links, and paths of a .csv that lead through "
-        "one out of its folder; each real file is taken once",
+        "leave out rows of a .csv that have no label, and count them",
+        group=DATA,
+    )
+    case_sensitive_classes: bool = setting(
+        False,
+        "let two classes differ in upper and lower case alone, as A and a",
+        group=DATA,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig(ListingConfig):
+    """Where pictures come from, how they are split, what is asked of them."""
+
+    val_dataset: str = setting(
+        "",
+        "a folder of class folders to validate on, or a .csv where --dataset "
+        "is one",
+        group=DATA,
+        path=True,
+    )
+    test_dataset: str = setting(
+        "",
+        "a folder of class folders to test on, or a .csv where --dataset is "
+        "one",
+        group=DATA,
+        path=True,
+    )
+    group_column: str = setting(
+        "",
+        "the column of a .csv that says what belongs together (a patient, a "
+        "speaker, a camera): all of it stays on one side of every cut",
         group=DATA,
     )
     val_fraction: float = setting(
@@ -155,13 +220,13 @@ class DataConfig(Settings):
     )
     allow_leakage: bool = setting(
         False,
-        "let the same file or the same bytes be in two splits",
+        "let the same file or the same bytes be in two splits that the dataset "
+        "brings; how many, and the accuracy without them, is told",
         group=CHECK,
     )
     allow_empty_class: bool = setting(
         False,
-        "leave out a class folder without pictures, and let validation and "
-        "test lack classes",
+        "leave out a class folder without pictures",
         group=CHECK,
     )
     data_manifest: str = setting(

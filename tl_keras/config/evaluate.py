@@ -10,12 +10,12 @@ import os
 from collections.abc import Iterator
 
 from tl_keras.config import rules
-from tl_keras.config.data import io_timeout_in
-from tl_keras.settings import Fault, Settings, setting
+from tl_keras.config.data import ListingConfig, io_timeout_in
+from tl_keras.settings import Fault, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig(Settings):
+class EvaluateConfig(ListingConfig):
     """Which labelled pictures, which model."""
 
     model: str = setting(
@@ -30,41 +30,12 @@ class EvaluateConfig(Settings):
         "more than compute; it may then do whatever a program of yours may do",
         group="Model",
     )
-    dataset: str = setting(
-        "",
-        "a folder of class folders (or of train/ val/ test/ with class "
-        "folders), a .csv (path,label[,split]; a run's split.csv too), "
-        "tfds:NAME[/config][:version], or digits",
-        group="Data",
-        path=True,
-        words=("digits",),
-    )
-    data_dir: str = setting(
-        "",
-        "the folder that a .csv's paths start from (its own folder when not "
-        "given), or the folder of prepared TFDS sets",
-        group="Data",
-        path=True,
-    )
     split: str = setting(
         "auto",
         "which part of the dataset; auto is test where it has one of its own, "
         "else all of it",
         group="Data",
         choices=("auto", "all", "train", "val", "test"),
-    )
-    label_from: str = setting(
-        "first",
-        "in a folder, the class of a picture: the first folder below the "
-        "root, the last one (leaf), or the path of all of them",
-        group="Data",
-        choices=("first", "leaf", "path"),
-    )
-    follow_links: bool = setting(
-        False,
-        "take folders that are links, and paths of a .csv that lead through "
-        "one out of its folder; each real file is taken once",
-        group="Data",
     )
     max_bad_fraction: float = setting(
         0.01,
@@ -93,21 +64,7 @@ class EvaluateConfig(Settings):
     def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
         """What is wrong with these values together."""
         yield from rules.model_faults(self.model)
-        yield from rules.dataset_faults(self.dataset)
-        is_folder = self.dataset != "digits" and os.path.isdir(self.dataset)
-        is_csv = self.dataset.endswith(".csv")
-        if self.given("label_from") and not is_folder:
-            yield rules.idle(
-                "label_from", f"--dataset={self.dataset} is no folder"
-            )
-        if self.follow_links and not (is_folder or is_csv):
-            yield rules.idle(
-                "follow_links", "only a folder or a .csv has links"
-            )
-        if self.data_dir and (is_folder or self.dataset == "digits"):
-            yield rules.idle("data_dir", "only a .csv or tfds: dataset has one")
-        elif self.data_dir and not os.path.isdir(self.data_dir):
-            yield rules.no_such("data_dir", self.data_dir, "a folder")
+        yield from rules.listing_faults(self)
         if self.output_dir and os.path.isfile(
             os.path.join(self.output_dir, "run.flags")
         ):

@@ -10,6 +10,7 @@ import os
 import pathlib
 from collections.abc import Callable, Iterator
 
+from tl_keras.config.paths import output_folder
 from tl_keras.settings import Fault, Settings, setting
 
 EXPORT = "Export"
@@ -84,7 +85,7 @@ def newest_version(
         folder: of either.
         not_this: says that a version does not count.
     """
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(output_folder(os.fspath(folder)))
     try:
         names = os.listdir(folder)
     except OSError:  # No folder, or not ours to read.

@@ -13,7 +13,12 @@ import urllib.parse
 from collections.abc import Iterator
 
 from tl_keras.config import rules
-from tl_keras.config.data import io_timeout_in
+from tl_keras.config.data import (
+    exclude_in,
+    follow_links_in,
+    include_in,
+    io_timeout_in,
+)
 from tl_keras.settings import Fault, Settings, setting
 
 SCHEMES = ("http", "https", "grpc")
@@ -68,6 +73,9 @@ class PredictConfig(Settings):
         group="Pictures",
         path=True,
     )
+    include: str = include_in("Pictures")
+    exclude: str = exclude_in("Pictures")
+    follow_links: bool = follow_links_in("Pictures")
     io_timeout: float = io_timeout_in("Pictures")
     batch_size: int = setting(
         32,
@@ -88,7 +96,8 @@ class PredictConfig(Settings):
     output_dir: str = setting(
         "",
         "where predictions.csv, predictions.jsonl and gallery.html are "
-        "written; a run that was stopped goes on there",
+        "written; a run that was stopped goes on there, and new pictures are "
+        "added to those of a finished one; printed only, when not given",
         group="Pictures",
         path=True,
     )
@@ -100,13 +109,11 @@ class PredictConfig(Settings):
         elif self.model:
             yield from rules.model_faults(self.model)
         yield from self._input_faults()
-        if not self.output_dir:
-            yield Fault(
-                ("output_dir",),
-                "--output_dir: nothing received; expected a folder for the "
-                "predictions",
-            )
-        elif self.input and _lies_in(self.output_dir, self.input):
+        if (
+            self.output_dir
+            and self.input
+            and _lies_in(self.output_dir, self.input)
+        ):
             yield Fault(
                 ("output_dir",),
                 f"--output_dir={self.output_dir}: expected a folder outside "
@@ -169,6 +176,10 @@ class PredictConfig(Settings):
             yield rules.no_such(
                 "input", self.input, "a folder, a .csv or a picture"
             )
+        for name in ("include", "exclude", "follow_links"):
+            if self.given(name) and os.path.isfile(self.input):
+                if not self.input.lower().endswith(".csv"):
+                    yield rules.idle(name, "--input is one picture")
         if self.data_dir and not self.input.lower().endswith(".csv"):
             yield rules.idle("data_dir", "only a .csv has one")
         elif self.data_dir and not os.path.isdir(self.data_dir):

@@ -9,6 +9,7 @@ import dataclasses
 import os
 from collections.abc import Iterator
 
+from tl_keras.config.paths import record_folder
 from tl_keras.settings import Fault, Settings, setting
 
 
@@ -18,15 +19,19 @@ class ReportConfig(Settings):
 
     run: str = setting(
         "",
-        "the run/ folder that a training run left, such as "
-        "saved_models/flowers/run",
+        "the folder of a training run, such as saved_models/flowers, or the "
+        "run/ in it",
         group="Run",
         path=True,
     )
 
+    def folder(self) -> str:
+        """The run/ folder, whichever of the two was named."""
+        return record_folder(self.run)
+
     def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
         """What is wrong with these values together."""
-        if not os.path.isfile(os.path.join(self.run, "metrics.json")):
+        if not os.path.isfile(os.path.join(self.folder(), "metrics.json")):
             yield Fault(
                 ("run",),
                 f"--run={self.run}: expected the run/ folder that a training "

@@ -1,6 +1,6 @@
 """What is wrong with settings taken together. No TensorFlow.
 
-In: a `DataConfig` or `TransferConfig`. Out: its faults, one line each:
+In: a `TransferConfig`. Out: its faults, one line each:
 received, expected, remedy.
 
 A setting that differs from its default counts as given; one that does nothing
@@ -15,11 +15,26 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tl_keras import backbones, pretrained
+from tl_keras.config.data_rules import (
+    data_faults,
+    idle,
+    listing_faults,
+)
+from tl_keras.config.paths import no_such, saved_model_file
 from tl_keras.errors import ConfigError
 from tl_keras.settings import Fault
 
 if TYPE_CHECKING:
-    from tl_keras.config import DataConfig, TransferConfig
+    from tl_keras.config import TransferConfig
+
+__all__ = [
+    "combination_faults",
+    "data_faults",
+    "idle",
+    "listing_faults",
+    "model_faults",
+    "no_such",
+]
 
 
 def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
@@ -31,14 +46,6 @@ def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
     yield from _idle_faults(config)
 
 
-def data_faults(config: "DataConfig") -> Iterator[Fault]:
-    """Faults of the settings about data, which several commands share."""
-    yield from dataset_faults(config.dataset)
-    yield from _data_path_faults(config)
-    yield from _split_faults(config)
-    yield from _check_faults(config)
-
-
 def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
     if config.weights not in ("auto", "imagenet", "none"):
         if not os.path.isfile(config.weights):
@@ -47,12 +54,13 @@ def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
             )
         elif fault := backbones.weights_fault(config.weights):
             yield Fault(("weights",), fault)
-    if config.warm_start and not os.path.isfile(config.warm_start):
+    start = saved_model_file(config.warm_start)
+    if start and not os.path.isfile(start):
         yield no_such(
             "warm_start", config.warm_start, "the model.keras of a run"
         )
-    elif config.warm_start:
-        if fault := backbones.network_fault("--warm_start", config.warm_start):
+    elif start:
+        if fault := backbones.network_fault("--warm_start", start):
             yield Fault(("warm_start",), fault)
     if config.name and not re.fullmatch(r"[\w][\w.-]*", config.name):
         yield Fault(
@@ -60,31 +68,6 @@ def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
             f"--name={config.name}: expected letters, digits, '_', '-' or "
             "'.' - the place of the run's folder is --output_dir",
         )
-
-
-def dataset_faults(dataset: str) -> Iterator[Fault]:
-    """Faults of a `--dataset` alone."""
-    if not dataset:
-        yield Fault(
-            ("dataset",),
-            "--dataset: nothing received; expected a folder, a .csv, "
-            "tfds:NAME or digits - for a first try --dataset=digits",
-        )
-    elif dataset.endswith(".csv"):
-        if not os.path.isfile(dataset):
-            yield no_such("dataset", dataset, "a .csv file")
-    elif dataset != "digits" and not dataset.startswith("tfds:"):
-        if not os.path.isdir(dataset):
-            yield no_such("dataset", dataset, "a folder")
-
-
-def _data_path_faults(config: "DataConfig") -> Iterator[Fault]:
-    for name in ("val_dataset", "test_dataset", "data_dir"):
-        path = getattr(config, name)
-        if path and not os.path.isdir(path):
-            yield no_such(name, path, "a folder")
-    if config.data_manifest and not os.path.isfile(config.data_manifest):
-        yield no_such("data_manifest", config.data_manifest, "a file")
 
 
 def model_faults(model: str, otherwise: str = "") -> Iterator[Fault]:
@@ -97,72 +80,6 @@ def model_faults(model: str, otherwise: str = "") -> Iterator[Fault]:
         )
     elif not os.path.isdir(model):
         yield no_such("model", model, "a run's folder or one of its versions")
-
-
-def no_such(name: str, path: str, expected: str) -> Fault:
-    """That a path is not what it should be, and what is near."""
-    near = difflib.get_close_matches(
-        os.path.basename(path.rstrip("/")), _siblings(path), n=2
-    )
-    hint = f"did you mean {' or '.join(near)}?" if near else "check the path"
-    found = "a file" if os.path.isfile(path) else "nothing"
-    found = "a folder" if os.path.isdir(path) else found
-    return Fault(
-        (name,), f"--{name}={path}: expected {expected}, found {found} - {hint}"
-    )
-
-
-def _siblings(path: str) -> list[str]:
-    try:
-        return os.listdir(os.path.dirname(path.rstrip("/")) or ".")
-    except OSError:
-        return []
-
-
-def _split_faults(config: "DataConfig") -> Iterator[Fault]:
-    is_folder = config.dataset != "digits" and os.path.isdir(config.dataset)
-    is_csv = config.dataset.endswith(".csv")
-    for name in ("val_dataset", "test_dataset", "label_from"):
-        if config.given(name) and not is_folder:
-            yield idle(name, f"--dataset={config.dataset} is no folder")
-    if config.allow_empty_class and not is_folder:
-        yield idle(
-            "allow_empty_class", f"--dataset={config.dataset} is no folder"
-        )
-    if config.follow_links and not (is_folder or is_csv):
-        yield idle("follow_links", "only a folder or a .csv has links")
-    if config.data_dir and (is_folder or config.dataset == "digits"):
-        yield idle("data_dir", "only a .csv or tfds: dataset has one")
-    if config.train_examples_per_class and config.given("test_fraction"):
-        yield idle(
-            "test_fraction",
-            "with --train_examples_per_class the rest is test",
-        )
-    if config.val_examples_per_class and config.given("val_fraction"):
-        yield idle("val_fraction", "--val_examples_per_class says how many")
-    both = config.val_fraction + config.test_fraction
-    if both >= 1 and not config.train_examples_per_class:
-        yield Fault(
-            ("val_fraction", "test_fraction"),
-            f"--val_fraction={config.val_fraction} --test_fraction="
-            f"{config.test_fraction}: expected a sum below 1 - nothing is "
-            "left to train on",
-        )
-
-
-def _check_faults(config: "DataConfig") -> Iterator[Fault]:
-    """Settings of the check that its mode, or the dataset, does not read."""
-    if config.bad_input == "fail" and config.given("max_bad_fraction"):
-        yield idle("max_bad_fraction", "--bad_input=fail allows none")
-    in_files = os.path.exists(config.dataset) and config.dataset != "digits"
-    if config.data_manifest and not in_files:
-        yield idle("data_manifest", f"--dataset={config.dataset} has no files")
-    if config.check == "off":
-        for name in ("data_manifest", "min_side", "max_aspect"):
-            if config.given(name):
-                yield idle(name, "--check=off reads no picture")
-    if config.check != "full" and not config.near_duplicates:
-        yield idle("near_duplicates", "only --check=full looks for them")
 
 
 def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
@@ -269,10 +186,3 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
     for name, reader in (("momentum", "sgd"), ("weight_decay", "adamw")):
         if config.given(name) and config.optimizer != reader:
             yield idle(name, f"only --optimizer={reader} reads it")
-
-
-def idle(name: str, why: str) -> Fault:
-    """That a setting was given which nothing reads."""
-    return Fault(
-        (name,), f"--{name}: given, but does nothing here: {why} - leave it out"
-    )

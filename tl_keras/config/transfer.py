@@ -19,6 +19,7 @@ from collections.abc import Iterator
 
 from tl_keras.config import rules
 from tl_keras.config.data import DataConfig
+from tl_keras.config.data_rules import is_csv
 from tl_keras.config.export import ExportConfig
 from tl_keras.config.run import RunConfig
 from tl_keras.settings import Fault, setting
@@ -297,7 +298,7 @@ class TransferConfig(RunConfig, ExportConfig, DataConfig):
             stem = self.dataset.removeprefix("tfds:").split(":")[0]
         else:
             stem = os.path.basename(os.path.abspath(self.dataset))
-            stem = stem.removesuffix(".csv")
+            stem = stem[:-4] if is_csv(stem) else stem
         return re.sub(r"[^\w.-]+", "_", stem).strip("._") or "run"
 
     def run_folder(self) -> pathlib.Path:

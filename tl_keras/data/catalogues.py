@@ -42,7 +42,9 @@ def list_digits() -> Listing:
     )
 
 
-def list_tfds(spec: str, data_dir: str = "") -> Listing:
+def list_tfds(
+    spec: str, data_dir: str = "", *, download: bool = True
+) -> Listing:
     """Lists a TensorFlow data set, downloading it if it is not prepared.
 
     Its pictures are held in memory as PNG while the run lasts.
@@ -50,6 +52,7 @@ def list_tfds(spec: str, data_dir: str = "") -> Listing:
     Args:
         spec: `tfds:NAME[/config][:version]`.
         data_dir: folder of prepared sets; TFDS's own default when empty.
+        download: whether one that is not prepared may be fetched.
 
     Raises:
         DataError: no such set, or it has no image and label.
@@ -77,6 +80,12 @@ def list_tfds(spec: str, data_dir: str = "") -> Listing:
         raise DataError(
             f"--dataset={spec}: expected the features image and label, found "
             f"{', '.join(features or ())} - only classification sets do"
+        )
+    if not download and not builder.info.splits:
+        raise DataError(
+            f"--dataset={spec}: it is not prepared in {builder.data_dir}, and "
+            "--dry_run downloads nothing - python -m tl_keras.check "
+            f"--dataset={spec} fetches it"
         )
     _prepare(builder, spec)
     short = name.split(":")[0]

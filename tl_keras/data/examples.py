@@ -24,12 +24,15 @@ class Examples:
         files: path of each, or None when the bytes are in memory.
         encoded: bytes of each as a picture file, or None when they are in
             files.
+        groups: what each belongs to (a patient, a speaker), or None; one group
+            stays on one side of every cut.
     """
 
     ids: tuple[str, ...]
     labels: np.ndarray
     files: tuple[str, ...] | None = None
     encoded: tuple[bytes, ...] | None = None
+    groups: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -46,6 +49,7 @@ class Examples:
             self.labels[indices],
             pick(self.files),
             pick(self.encoded),
+            pick(self.groups),
         )
 
     def read(self, index: int) -> bytes:
@@ -81,6 +85,9 @@ def joined(parts: Iterable[Examples]) -> Examples:
         np.concatenate([part.labels for part in parts]),
         tuple(f for part in parts for f in part.files) if in_files else None,
         None if in_files else tuple(e for p in parts for e in p.encoded),
+        None
+        if parts[0].groups is None
+        else tuple(group for part in parts for group in part.groups),
     )
 
 
@@ -122,14 +129,32 @@ class Listing:
         class_names: in the order of the labels.
         ignored: how many things were found and not taken, by reason.
         skipped: pictures that cannot be used, each with its reason.
-        notes: what is worth telling and hinders nothing, counted.
+        marked: what is worth counting -> the ids of which it is true.
+        kinds: file -> the kind of those that Pillow alone opens.
+        warnings: what a person should know, and which hinders nothing.
+        hints: why so many pictures were not found, each with the remedy.
     """
 
     splits: Mapping[str, Examples]
     class_names: tuple[str, ...]
     ignored: Mapping[str, int]
     skipped: tuple[Skip, ...] = ()
-    notes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    marked: Mapping[str, frozenset[str]] = dataclasses.field(
+        default_factory=dict
+    )
+    kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """How many of the listed pictures each mark is true of."""
+        ids = [id_ for e in self.splits.values() for id_ in e.ids]
+        counts = {
+            what: sum(id_ in marked for id_ in ids)
+            for what, marked in self.marked.items()
+        }
+        return {what: count for what, count in counts.items() if count}
 
     def found(self) -> int:
         """Everything: listed + skipped + ignored."""

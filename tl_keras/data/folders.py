@@ -4,9 +4,9 @@
     flowers/train/rose/1.jpg               splits with class folders in them
     flowers/test/rose/9.jpg
 
-A root is read as splits when it has a folder `train` and every folder in it is
-named as a split (train, val, valid, validation, test, in any case). Sub-folders
-of a class folder belong to the class, unless `label_from` says otherwise.
+Which of the two it is, `layout` says. Sub-folders of a class folder belong to
+the class, unless `label_from` says otherwise; with `label_regex` the class is
+in the files' names, wherever they lie.
 """
 
 import collections
@@ -16,31 +16,20 @@ from collections.abc import Mapping
 import numpy as np
 
 from tl_keras.data.examples import Examples, Listing, Skip
-from tl_keras.data.walking import SAME_FILE, Walk, entries_of, is_folder
+from tl_keras.data.layout import LAYOUT, splits_of
+from tl_keras.data.masks import mask_warnings
+from tl_keras.data.options import AS_IT_IS, ListOptions
+from tl_keras.data.walking import NESTED, SAME_FILE, Walk, entries_of, is_folder
 from tl_keras.errors import DataError
 
-SPLIT_NAMES = {
-    "train": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
-LAYOUT = (
-    "expected class folders with pictures in them, or train/ val/ test/ with "
-    "class folders"
-)
+MOST_FAULTS = 20
 
 
 def list_folder(
     root: str,
     val_root: str = "",
     test_root: str = "",
-    *,
-    label_from: str = "first",
-    follow_links: bool = False,
-    allow_empty_class: bool = False,
-    allow_leakage: bool = False,
+    options: ListOptions = AS_IT_IS,
 ) -> Listing:
     """Lists a dataset that is folders.
 
@@ -48,25 +37,28 @@ def list_folder(
         root: class folders, or splits with class folders.
         val_root, test_root: class folders that live elsewhere; they replace
             the split of that name in `root`.
-        label_from: one of `walking.LABELS_FROM`.
-        follow_links: whether folders that are links are taken.
-        allow_empty_class: leave out a class without any picture, and let val
-            and test lack classes, instead of refusing.
-        allow_leakage: let two splits hold the same file.
+        options: what is taken.
 
     Returns:
         A listing with "train" and the other splits that there are.
 
     Raises:
-        DataError: no pictures, one class only, an empty class, splits whose
-            classes differ or that share a file, a link to a folder.
+        DataError: no pictures, one class only, an empty class, a split with
+            classes of its own, splits that share a file, a link to a folder;
+            folders that can be read in two ways.
     """
     ignored: collections.Counter = collections.Counter()
-    roots = {"train": root, **_split_folders(root, ignored, follow_links)}
+    own = splits_of(root, options)
+    if own:
+        _count_files_beside(root, ignored)
+    roots = {"train": root, **own}
     walks = {}
 
     def walk(folder: str) -> Walk:
-        return Walk(folder, follow_links, label_from).run()
+        start = ""
+        if folder.startswith(os.path.join(root, "")):
+            start = os.path.join(os.path.relpath(folder, root), "")
+        return Walk(folder, options, start).run()
 
     for split, elsewhere in (("val", val_root), ("test", test_root)):
         if elsewhere and split in roots:
@@ -74,15 +66,16 @@ def list_folder(
             count = sum(map(len, replaced.pictures.values()))
             ignored[f"in {split}/, replaced"] += count
         if elsewhere:
+            splits_of(elsewhere, options, f"{split}_dataset")
             roots[split] = elsewhere
     for split, folder in roots.items():
         walks[split] = walk(folder)
         if walks[split].faults:
             raise DataError(walks[split].faults)
         _refuse_no_pictures(walks[split])
-    class_names = _agreed_classes(walks, allow_empty_class)
-    _take_each_file_once(walks, allow_leakage)
-    return _listing(root, walks, class_names, ignored)
+    class_names, warnings = _agreed_classes(walks, options)
+    _take_each_file_once(walks, options.allow_leakage)
+    return _listing(root, walks, class_names, ignored, warnings)
 
 
 def _listing(
@@ -90,8 +83,9 @@ def _listing(
     walks: Mapping[str, Walk],
     class_names: tuple[str, ...],
     ignored: collections.Counter,
+    warnings: list[str],
 ) -> Listing:
-    splits, skipped, notes = {}, [], collections.Counter()
+    splits, skipped, nested, kinds = {}, [], set(), {}
     for split, walk in walks.items():
         start = len(_prefix(walk.root, root))
         files = [f for name in class_names for f in walk.pictures.get(name, ())]
@@ -112,10 +106,18 @@ def _listing(
         ]
         ignored += walk.ignored
         ignored["a file beside the class folders"] += walk.strays
-        notes += walk.notes
+        nested |= {file[start:] for file in files if file in walk.nested}
+        kinds |= walk.kinds
+        warnings += mask_warnings(files)
     ignored = +ignored  # without the zeros
     return Listing(
-        splits, class_names, dict(ignored), tuple(skipped), dict(notes)
+        splits,
+        class_names,
+        dict(ignored),
+        tuple(skipped),
+        marked={NESTED: frozenset(nested)} if nested else {},
+        kinds=kinds,
+        warnings=tuple(warnings),
     )
 
 
@@ -129,46 +131,10 @@ def _prefix(folder: str, root: str) -> str:
     return os.path.join(parent, "") if parent else ""
 
 
-def _split_folders(
-    root: str, ignored: collections.Counter, follow_links: bool
-) -> dict[str, str]:
-    """{"train": path, ...} when the root is laid out as splits, or {}."""
-    folders = [
-        entry
-        for entry in entries_of(root, collections.Counter())
-        if is_folder(entry)
-    ]
-    names = [entry.name for entry in folders]
-    known = [name for name in names if name.lower() in SPLIT_NAMES]
-    if "train" not in [SPLIT_NAMES[name.lower()] for name in known]:
-        return {}
-    if len(known) < len(names):
-        # One such name may be a class: a train beside a bus.
-        if len(known) == 1:
-            return {}
-        raise DataError(
-            f"{root}: {', '.join(known)} look like splits, and "
-            f"{', '.join(n for n in names if n not in known)} does not - take "
-            "it away, or rename the splits if they are classes"
-        )
-    splits: dict[str, str] = {}
-    for entry in folders:
-        split = SPLIT_NAMES[entry.name.lower()]
-        if entry.is_symlink() and not follow_links:
-            raise DataError(
-                f"{entry.path}: a link to a folder - give --follow_links to "
-                "take it, or put the folder here"
-            )
-        if split in splits:
-            raise DataError(
-                f"{root}: both {os.path.basename(splits[split])} and "
-                f"{entry.name} - keep one folder for {split}"
-            )
-        splits[split] = entry.path
+def _count_files_beside(root: str, ignored: collections.Counter) -> None:
     for entry in entries_of(root, ignored):
         if not is_folder(entry):
             ignored["a file beside the split folders"] += 1
-    return splits
 
 
 def _refuse_no_pictures(walk: Walk) -> None:
@@ -179,6 +145,9 @@ def _refuse_no_pictures(walk: Walk) -> None:
         f"found {len(walk.pictures)} folders and {walk.strays} files beside "
         "them"
     )
+    if walk.ignored:
+        what, count = walk.ignored.most_common(1)[0]
+        found += f", {count:,} ignored ({what})"
     if unusable:
         path, reason = unusable[0]
         found += (
@@ -189,44 +158,72 @@ def _refuse_no_pictures(walk: Walk) -> None:
 
 
 def _agreed_classes(
-    walks: Mapping[str, Walk], allow_empty_class: bool
-) -> tuple[str, ...]:
-    """The class names, the same in every split and none of them empty."""
+    walks: Mapping[str, Walk], options: ListOptions
+) -> tuple[tuple[str, ...], list[str]]:
+    """The class names, those of training, none of them empty; and warnings.
+
+    Another split may lack a class, which is told, but not have one more.
+    """
     held = {
         split: {
             name
             for name in {*walk.pictures, *walk.unusable}
-            if not allow_empty_class
-            or walk.pictures.get(name)
+            if walk.pictures.get(name)
             or walk.unusable.get(name)
+            or not (options.allow_empty_class or options.partial)
         }
         for split, walk in walks.items()
     }
-    names, faults = sorted(held["train"]), []
+    names, faults, lacking = sorted(held["train"]), [], []
+    filled = {
+        split: {
+            name
+            for name in held[split]
+            if walk.pictures.get(name) or walk.unusable.get(name)
+        }
+        for split, walk in walks.items()
+    }
+    differing = any(held[split] - set(names) for split in walks)
     for split, walk in walks.items():
         extra = sorted(held[split] - set(names))
-        missing = sorted(set(names) - held[split])
-        if extra or (missing and not allow_empty_class):
+        missing = sorted(set(names) - filled[split])
+        if split == "train":
+            missing = []
+        named = os.path.basename(walk.root.rstrip("/"))
+        if extra or (missing and differing):
             faults.append(
                 f"{walk.root}: its class folders differ from those of "
                 f"{walks['train'].root}: only here {extra or 'none'}, missing "
                 f"here {missing or 'none'} - give every split the same folders"
+                + f", or leave it out: --exclude={named}"
+                * (split != "train")
             )
-        for name in sorted(held[split]):
-            if not walk.pictures.get(name) and not walk.unusable.get(name):
-                faults.append(
-                    f"{os.path.join(walk.root, name)}: a class folder without "
-                    "pictures - fill it, take it away, or give "
-                    "--allow_empty_class to leave it out"
-                )
-    if len(names) < 2 and not faults:
+        elif missing:
+            lacking.append(lacks(split, missing))
+    for name in sorted(held["train"] - filled["train"]):
+        faults.append(
+            f"{os.path.join(walks['train'].root, name)}: a class folder "
+            "without pictures - fill it, take it away, or give "
+            "--allow_empty_class to leave it out"
+        )
+    if len(names) < 2 and not faults and not options.partial:
         faults = [
             f"{walks['train'].root}: one class only, {names[0]!r}; expected 2 "
             f"or more - {LAYOUT}"
         ]
     if faults:
         raise DataError(faults)
-    return tuple(names)
+    return tuple(names), lacking
+
+
+def lacks(split: str, missing: list[str]) -> str:
+    """The warning that a split has no picture of some classes."""
+    some = ", ".join(map(repr, missing[:MOST_FAULTS]))
+    more = ", ..." * (len(missing) > MOST_FAULTS)
+    return (
+        f"{split} has no picture of {some}{more} - its score says nothing "
+        f"about {'it' if len(missing) == 1 else 'them'}"
+    )
 
 
 def _take_each_file_once(
@@ -255,7 +252,7 @@ def _take_each_file_once(
             walk.ignored[SAME_FILE] += again
             walk.pictures[name] = list(taken.values())
     if faults:
-        more = [f"and {len(faults) - 20:,} more like these"] * (
-            len(faults) > 20
+        more = [f"and {len(faults) - MOST_FAULTS:,} more like these"] * (
+            len(faults) > MOST_FAULTS
         )
-        raise DataError(faults[:20] + more)
+        raise DataError(faults[:MOST_FAULTS] + more)

@@ -7,9 +7,12 @@ mean that something else is wrong, which a person should see first.
 
 import numpy as np
 
-from tl_keras.data.examples import Listing
+from tl_keras.data.examples import Listing, Skip
+from tl_keras.data.looking import NO_SUCH_FILE
 
 MOST_LINES = 50  # of pictures named one by one; the rest is counted
+MOST_MISSING = 3  # of files that are not there: they have one cause
+MOST_EMPTIED = 20  # classes named one by one
 
 
 def faults_of_skips(
@@ -38,39 +41,76 @@ def faults_of_skips(
             allowed = "--bad_input=fail allows none"
         faults = [
             f"{len(skipped):,} of {listed + len(skipped):,} pictures cannot "
-            f"be used; {allowed} - mend them, or allow more{_hint(listing)}"
+            f"be used; {allowed} - mend them, or allow more{_hint(listing)}",
+            *listing.hints,
         ]
+    if faults and not listed:
+        return faults
     return faults + _emptied(listing)
 
 
 def names_of_skips(listing: Listing) -> list[str]:
-    """A line for each unusable picture, the first `MOST_LINES` of them."""
-    lines = [skip.line() for skip in listing.skipped[:MOST_LINES]]
-    if len(listing.skipped) > MOST_LINES:
-        more = len(listing.skipped) - MOST_LINES
+    """A line for each unusable picture, the first `MOST_LINES` of them.
+
+    Files that are not there are named by a few: their cause is one.
+    """
+    missing = [s for s in listing.skipped if s.reason.startswith(NO_SUCH_FILE)]
+    others = [
+        s for s in listing.skipped if not s.reason.startswith(NO_SUCH_FILE)
+    ]
+    lines = [skip.line() for skip in missing[:MOST_MISSING]]
+    if len(missing) > MOST_MISSING:
+        more = len(missing) - MOST_MISSING
+        lines.append(f"and {more:,} more files that are not there")
+    lines += [skip.line() for skip in others[:MOST_LINES]]
+    if len(others) > MOST_LINES:
+        more = len(others) - MOST_LINES
         lines.append(f"and {more:,} more that cannot be used")
     return lines
 
 
+def without_unreadable(listing: Listing) -> Listing:
+    """The listing without what Pillow alone opens, for whom mends nothing."""
+    skips = [
+        Skip(
+            id_,
+            f"{listing.kinds[file]} is read through the data check alone - "
+            "give --check=fast or full, or convert it to JPEG or PNG",
+            split,
+            listing.class_names[label],
+            file,
+        )
+        for split, examples in listing.splits.items()
+        for id_, file, label in zip(
+            examples.ids, examples.files or (), examples.labels, strict=False
+        )
+        if file in listing.kinds
+    ]
+    return listing.without(skips) if skips else listing
+
+
 def _hint(listing: Listing) -> str:
     """Where half of a .csv's files are missing, its root is wrong."""
-    missing = [s for s in listing.skipped if s.reason.startswith("no such")]
+    missing = [s for s in listing.skipped if s.reason.startswith(NO_SUCH_FILE)]
     listed = sum(len(examples) for examples in listing.splits.values())
-    wrong_root = len(missing) > max(1, listed)
+    wrong_root = len(missing) > max(1, listed) and not listing.hints
     return "; is --data_dir right?" if wrong_root else ""
 
 
 def _emptied(listing: Listing) -> list[str]:
     """Classes whose last usable picture of a split was skipped."""
     faults = []
+    numbers = {name: label for label, name in enumerate(listing.class_names)}
     for split, name in sorted(
         {(s.split, s.class_name) for s in listing.skipped}
     ):
         examples = listing.splits.get(split)
-        label = listing.class_names.index(name)
-        if examples is None or not np.any(examples.labels == label):
+        if examples is None or not np.any(examples.labels == numbers[name]):
             faults.append(
                 f"class {name!r}: none of its pictures in {split} can be used "
                 "- mend them or take the class away"
             )
+    if len(faults) > MOST_EMPTIED:
+        more = f"and {len(faults) - MOST_EMPTIED:,} more such classes"
+        return [*faults[:MOST_EMPTIED], more]
     return faults

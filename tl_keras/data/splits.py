@@ -8,13 +8,16 @@ that `write_split` stores: a split is never cut twice.
 import csv
 import dataclasses
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
 from tl_keras import atomic
 from tl_keras.data.examples import EMPTY, Examples, Listing, total
+from tl_keras.data.grouping import cut_groups, refuse_groups_in_two_splits
 from tl_keras.errors import DataError
+
+MOST_NAMED = 50  # classes in one message
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,55 +49,106 @@ def cut_splits(
         left out, by reason.
 
     Raises:
-        DataError: a class has too few examples for the splits asked for.
+        DataError: classes have too few examples for the splits asked for;
+            all of them are named.
     """
     train = listing.splits["train"]
-    parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
-    left_out = 0
-    wants_val = "val" not in listing.splits
-    wants_test = "test" not in listing.splits
-    for label, name in enumerate(listing.class_names):
-        members = np.flatnonzero(train.labels == label)
-        order = np.random.default_rng([cut.seed, label]).permutation(members)
-        sizes = _sizes(len(order), name, cut, wants_val, wants_test)
-        start = 0
-        for split, size in sizes.items():
-            parts[split].append(order[start : start + size])
-            start += size
-        left_out += len(order) - start
+    wanted = [s for s in ("val", "test") if s not in listing.splits]
+    if train.groups is not None:
+        refuse_groups_in_two_splits(listing)
+        parts = cut_groups(train, listing.class_names, cut, wanted)
+    else:
+        parts = _cut_classes(train, listing.class_names, cut, wanted)
     splits = {
-        split: train.take(np.sort(np.concatenate(indices)))
-        if len(np.concatenate(indices))
-        else EMPTY
+        split: train.take(np.sort(indices)) if len(indices) else EMPTY
         for split, indices in parts.items()
     }
+    left_out = len(train) - sum(map(len, parts.values()))
     splits |= {s: e for s, e in listing.splits.items() if s != "train"}
     reasons = {"not drawn (train_examples_per_class)": left_out}
     return splits, reasons if left_out else {}
 
 
-def _sizes(
-    count: int, name: str, cut: Cut, wants_val: bool, wants_test: bool
-) -> dict[str, int]:
+def check_cut(listing: Listing, cut: Cut) -> None:
+    """Raises DataError where `cut_splits` would."""
+    cut_splits(listing, cut)
+
+
+def _cut_classes(
+    train: Examples, names: Sequence[str], cut: Cut, wanted: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Split -> indices, class by class."""
+    members = [np.flatnonzero(train.labels == i) for i in range(len(names))]
+    sizes = [_sizes(len(some), cut, wanted) for some in members]
+    too_small = {
+        names[label]: len(members[label])
+        for label, size in enumerate(sizes)
+        if _is_short(len(members[label]), size, wanted)
+    }
+    if too_small:
+        raise DataError(_too_small(too_small, len(names), cut, wanted))
+    parts: dict[str, list] = {"train": [], "val": [], "test": []}
+    for label, size in enumerate(sizes):
+        draw = np.random.default_rng([cut.seed, label])
+        order, start = draw.permutation(members[label]), 0
+        for split, count in size.items():
+            parts[split].append(order[start : start + count])
+            start += count
+    return {split: np.concatenate(some) for split, some in parts.items()}
+
+
+def _sizes(count: int, cut: Cut, wanted: Sequence[str]) -> dict[str, int]:
     """How many of a class with `count` examples each split takes."""
     val = test = 0
-    if wants_val and cut.val_per_class:
+    if "val" in wanted and cut.val_per_class:
         val = cut.val_per_class
-    elif wants_val and cut.val_fraction:
+    elif "val" in wanted and cut.val_fraction:
         val = max(1, round(cut.val_fraction * count))
-    if wants_test and not cut.train_per_class:
+    if "test" in wanted and not cut.train_per_class:
         test = max(1, round(cut.test_fraction * count))
     train = cut.train_per_class or count - val - test
-    if wants_test and cut.train_per_class:
+    if "test" in wanted and cut.train_per_class:
         test = count - val - train
-    if train < 1 or val + train + test > count or (wants_test and test < 1):
-        raise DataError(
-            f"class {name!r}: {count} examples to cut; expected at least "
-            f"{max(train, 1)} to train, {val} to validate and "
-            f"{max(test, int(wants_test))} to test - add pictures or ask for "
-            "fewer"
-        )
     return {"train": train, "val": val, "test": test}
+
+
+def _is_short(count: int, sizes: dict[str, int], wanted: Sequence[str]) -> bool:
+    """Whether a class cannot be cut so."""
+    no_test = "test" in wanted and sizes["test"] < 1
+    return sizes["train"] < 1 or sum(sizes.values()) > count or no_test
+
+
+def _too_small(
+    counts: dict[str, int], classes: int, cut: Cut, wanted: Sequence[str]
+) -> list[str]:
+    """All classes that cannot be cut, and the number that would do."""
+    need = 1
+    while _is_short(need, _sizes(need, cut, wanted), wanted):
+        need += 1
+    sizes = _sizes(need, cut, wanted)
+    split = (
+        f"{sizes['train']} to train, {sizes['val']} to validate and "
+        f"{sizes['test']} to test"
+    )
+    if len(counts) == 1:
+        ((name, count),) = counts.items()
+        start = f"class {name!r}: {count} examples to cut"
+    else:
+        some = sorted(counts.items(), key=lambda item: item[1])
+        named = ", ".join(f"{n!r} {c}" for n, c in some[:MOST_NAMED])
+        more = f" and {len(some) - MOST_NAMED} more" * (len(some) > MOST_NAMED)
+        start = (
+            f"{len(counts)} of {classes} classes have too few examples to cut: "
+            f"{named}{more}"
+        )
+    remedy = f"add pictures up to {need} in each, take these classes away"
+    least = min(counts.values())
+    enough = least - _sizes(least, cut, wanted)["val"] - ("test" in wanted)
+    if cut.train_per_class and enough > 0:
+        remedy += f", or give --train_examples_per_class={enough}"
+    elif "test" in wanted or "val" in wanted:
+        remedy += ", or give splits of your own (--test_dataset, --val_dataset)"
+    return [f"{start}; expected at least {need}: {split} - {remedy}"]
 
 
 def write_split(

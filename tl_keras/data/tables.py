@@ -5,40 +5,64 @@
     photos/2.jpg,dog,test
 
 Paths start from `data_dir`, or from the .csv's own folder, and stay below it.
-Every row is used, skipped (its file cannot be read) or a fault that names
-`file.csv:LINE`; all faults are told at once.
+Every row is used, skipped (its file cannot be read), ignored (counted) or a
+fault that names `file.csv:LINE`; all faults are told at once. Several tables
+may hold a split each.
 """
 
-import csv
+import collections
+import dataclasses
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from tl_keras.data.examples import EMPTY, Examples, Listing, Skip
-from tl_keras.data.folders import SPLIT_NAMES
-from tl_keras.data.walking import file_fault
+from tl_keras.data.folders import lacks
+from tl_keras.data.looking import NO_SUCH_FILE, look_at
+from tl_keras.data.masks import mask_warnings
+from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
+from tl_keras.data.places import Places, explain_missing
+from tl_keras.data.rows import MOST_FAULTS, Row, blank, raise_first, read_rows
+from tl_keras.data.split_words import split_named, splits_among
 from tl_keras.errors import DataError
 
 HEADER = "path,label[,split]"
-MOST_FAULTS = 5  # rows named one by one
-ENCODING_MARKS = {
-    b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "Excel",
-    b"\xd0\xcf\x11\xe0": "Excel",
-}  # fmt: skip
+NO_LABEL = "a row without a label"
+SAME_ROW = "the same row again"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A row that says all it must.
+
+    Attributes:
+        path, label, split, group: its cells.
+        where: `file.csv:LINE`.
+    """
+
+    path: str
+    label: str
+    split: str
+    group: str
+    where: str
 
 
 def list_csv(
-    file: str, data_dir: str = "", *, follow_links: bool = False
+    tables: Mapping[str, str],
+    data_dir: str = "",
+    options: ListOptions = AS_IT_IS,
 ) -> Listing:
-    """Lists the pictures that a .csv names.
+    """Lists the pictures that one or more .csv files name.
 
     Args:
-        file: UTF-8, comma separated, with a header: path, label and, if
-            wanted, split (train, val or test). Other columns are ignored.
-        data_dir: the folder that paths start from; the .csv's own when empty.
-        follow_links: whether a path may lead through a link out of it.
+        tables: split -> file: UTF-8, comma separated, with a header: path,
+            label and, if wanted, split (train, val or test). All rows of
+            "val" and "test" are of that split and replace what "train" says
+            of it. Other columns are ignored.
+        data_dir: the folder that paths start from; a .csv's own when empty.
+        options: what is taken.
 
     Returns:
         A listing with "train" and the other splits that the rows name.
@@ -47,80 +71,157 @@ def list_csv(
         DataError: naming the rows: a column or value is missing, a path leads
             out of the folder, a picture has two labels, labels are numbers.
     """
-    root = os.path.abspath(data_dir or os.path.dirname(file) or ".")
-    rows = _rows(file)
-    class_names = _class_names(rows, file)
+    file, ignored = tables["train"], collections.Counter()
+    by_table = {
+        split: _entries(table, split, options, ignored)
+        for split, table in tables.items()
+    }
+    for split in set(tables) - {"train"}:
+        kept = [e for e in by_table["train"] if e.split != split]
+        replaced = len(by_table["train"]) - len(kept)
+        ignored[f"rows of {split}, replaced"] += replaced
+        by_table["train"] = kept
+    entries = [entry for some in by_table.values() for entry in some]
+    class_names = _class_names(entries, file, options)
     numbers = {name: number for number, name in enumerate(class_names)}
-    places = Places(root, follow_links)
-    taken: dict[str, list[tuple[str, str, int]]] = {}
-    skipped: list[Skip] = []
-    seen: dict[str, dict[str, str]] = {}
-    repeated, faults = 0, []
-    for row in rows:
-        path, fault = places.inside(row["path"])
-        if not fault and path in seen:
-            repeated += 1
-            fault = _conflict(row, seen[path])
-        elif not fault:
-            seen[path] = row
-            id_, split = os.path.relpath(path, root), row["split"]
-            reason, _ = file_fault(path)
-            if reason:
-                skipped.append(
-                    Skip(id_, reason, split, row["label"], path, row["where"])
-                )
+    taken = _Taken(numbers, ignored, options)
+    for split, some in by_table.items():
+        folder = data_dir or os.path.dirname(tables[split]) or "."
+        taken.take(some, os.path.abspath(folder))
+    raise_first(taken.faults, taken.hints)
+    return taken.listing(file)
+
+
+class _Taken:
+    """What is gathered of the rows of all tables."""
+
+    def __init__(self, numbers, ignored, options: ListOptions):
+        self.numbers, self.ignored, self.options = numbers, ignored, options
+        self.items: dict[str, list[tuple]] = collections.defaultdict(list)
+        self.skipped: list[Skip] = []
+        self.seen: dict[str, Entry] = {}
+        self.kinds: dict[str, str] = {}
+        self.faults: list[str] = []
+        self.hints: list[str] = []
+
+    def take(self, entries: list[Entry], root: str) -> None:
+        """Takes the rows of one table, whose paths start from `root`."""
+        places = Places(root, self.options.follow_links)
+        missing, outside, leading_out = [], [], []
+        for entry in entries:
+            path, fault = places.inside(entry.path)
+            if fault:
+                outside.append(entry.path)
+                leading_out.append(f"{entry.where}: {fault}")
+                fault = ""
+            elif self.options.leaves_out(os.path.relpath(path, root)):
+                self.ignored[LEFT_OUT] += 1
+            elif path in self.seen:
+                self.ignored[SAME_ROW] += 1
+                fault = _conflict(entry, self.seen[path])
             else:
-                item = (id_, path, numbers[row["label"]])
-                taken.setdefault(split, []).append(item)
-        if fault:
-            faults.append(f"{row['where']}: {fault}")
-    raise_first(faults)
-    lost = {skip.split for skip in skipped} - set(taken)
-    splits = {split: _columns(items) for split, items in taken.items()}
-    splits |= {split: EMPTY for split in lost}
-    if "train" not in splits:
-        raise DataError(f"{file}: no row is of split train - add some")
-    ignored = {"the same row again": repeated} if repeated else {}
-    return Listing(splits, class_names, ignored, tuple(skipped))
+                self.seen[path] = entry
+                if not self._picture(entry, path, os.path.relpath(path, root)):
+                    missing.append(entry.path)
+            if fault:
+                self.faults.append(f"{entry.where}: {fault}")
+        hints = explain_missing(root, [*outside, *missing], len(entries))
+        # Where the reason is known, one row is example enough.
+        self.faults += leading_out[:1] if hints else leading_out
+        self.hints += hints
+
+    def _picture(self, entry: Entry, path: str, id_: str) -> bool:
+        """Takes or skips a picture; whether there is such a file."""
+        look = look_at(path)
+        if look.reason:
+            self.skipped.append(
+                Skip(id_, look.reason, entry.split, entry.label, path,
+                     entry.where)
+            )  # fmt: skip
+            return not look.reason.startswith(NO_SUCH_FILE)
+        if look.kind:
+            self.kinds[path] = look.kind
+        item = (id_, path, self.numbers[entry.label], entry.group)
+        self.items[entry.split].append(item)
+        return True
+
+    def _told(self, skip: Skip) -> Skip:
+        """A skip, without the question whether --data_dir is right where
+        something else is known to be wrong."""
+        if self.hints and skip.reason.startswith(NO_SUCH_FILE):
+            return dataclasses.replace(skip, reason=NO_SUCH_FILE)
+        return skip
+
+    def listing(self, file: str) -> Listing:
+        """All of it as a listing."""
+        grouped = bool(self.options.group_column)
+        lost = {skip.split for skip in self.skipped} - set(self.items)
+        splits = {
+            split: _columns(items, grouped)
+            for split, items in self.items.items()
+        }
+        splits |= {split: EMPTY for split in lost}
+        if not splits or ("train" not in splits and not self.options.partial):
+            raise DataError(f"{file}: no row is of split train - add some")
+        warnings = [
+            line for e in splits.values()
+            for line in mask_warnings(e.files or ())
+        ]  # fmt: skip
+        names = tuple(self.numbers)
+        if not self.options.partial:
+            for split in sorted(set(splits) - {"train"}):
+                held = set(splits[split].labels.tolist())
+                held |= {self.numbers[s.class_name] for s in self.skipped
+                         if s.split == split}  # fmt: skip
+                missing = [n for i, n in enumerate(names) if i not in held]
+                warnings += [lacks(split, missing)] if missing else []
+        return Listing(
+            splits,
+            names,
+            dict(+self.ignored),
+            tuple(self._told(skip) for skip in self.skipped),
+            kinds=self.kinds,
+            warnings=tuple(warnings),
+            hints=tuple(self.hints),
+        )
 
 
-def _conflict(row: dict[str, str], above: dict[str, str]) -> str:
+def _conflict(row: Entry, above: Entry) -> str:
     """What is wrong with a path that stands in a row above, or ""."""
-    if all(row[c] == above[c] for c in ("label", "split")):
+    if (row.label, row.split) == (above.label, above.split):
         return ""
     return (
-        f"{row['path']} stands here as {row['label']} in {row['split']}, and "
-        f"in row {above['where']} as {above['label']} in {above['split']} - "
-        "keep one row"
+        f"{row.path} stands here as {row.label} in {row.split}, and in row "
+        f"{above.where} as {above.label} in {above.split} - keep one row"
     )
 
 
-def raise_first(faults: Sequence[str]) -> None:
-    """The first faults, and how many more there are."""
-    if len(faults) > MOST_FAULTS:
-        more = f"and {len(faults) - MOST_FAULTS:,} more rows like these"
-        raise DataError([*faults[:MOST_FAULTS], more])
-    if faults:
-        raise DataError(faults)
+def _class_names(
+    entries: list[Entry], file: str, options: ListOptions
+) -> tuple[str, ...]:
+    """The labels of the training rows; no other row may have one of its own.
 
-
-def _class_names(rows: list[dict[str, str]], file: str) -> tuple[str, ...]:
-    """The labels of the training rows; no other row may have one of its own."""
-    names = {row["label"] for row in rows if row["split"] == "train"}
+    Where pictures are only asked, those of all rows.
+    """
+    names = {
+        entry.label
+        for entry in entries
+        if entry.split == "train" or options.partial
+    }
     if not names:
         raise DataError(f"{file}: no row is of split train - add some")
-    _refuse_measurements(rows, file)
+    _refuse_measurements(entries, file)
     faults = []
-    for row in rows:
-        if row["label"] not in names:
-            near = difflib.get_close_matches(row["label"], names, n=1)
+    for entry in entries:
+        if entry.label not in names:
+            near = difflib.get_close_matches(entry.label, names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             faults.append(
-                f"{row['where']}: the label {row['label']!r} is of no training "
+                f"{entry.where}: the label {entry.label!r} is of no training "
                 f"row{hint} - mend it, or add training rows"
             )
     raise_first(faults)
-    if len(names) < 2:
+    if len(names) < 2 and not options.partial:
         raise DataError(
             f"{file}: {len(names)} label in its rows; expected 2 or more "
             "classes"
@@ -128,15 +229,15 @@ def _class_names(rows: list[dict[str, str]], file: str) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _refuse_measurements(rows: list[dict[str, str]], file: str) -> None:
+def _refuse_measurements(entries: list[Entry], file: str) -> None:
     """Numbers such as 0.73, nan and inf are no names of classes."""
     try:
-        numbers = [float(row["label"]) for row in rows]
+        numbers = [float(entry.label) for entry in entries]
     except ValueError:
         return
     broken = [
-        row["where"]
-        for row, number in zip(rows, numbers, strict=True)
+        entry.where
+        for entry, number in zip(entries, numbers, strict=True)
         if not number.is_integer()
     ]
     if broken:
@@ -148,177 +249,84 @@ def _refuse_measurements(rows: list[dict[str, str]], file: str) -> None:
         )
 
 
-def _columns(items: list[tuple[str, str, int]]) -> Examples:
-    ids, files, labels = zip(*items, strict=True)
-    return Examples(ids, np.array(labels, np.int32), files=files)
+def _columns(items: list[tuple], grouped: bool) -> Examples:
+    ids, files, labels, groups = zip(*items, strict=True)
+    return Examples(
+        ids,
+        np.array(labels, np.int32),
+        files=files,
+        groups=groups if grouped else None,
+    )
 
 
-def _rows(file: str) -> list[dict[str, str]]:
-    """The checked rows, each with `where`, its `file.csv:LINE`."""
-    rows, faults = [], []
-    for row, where in read_rows(file, ("path", "label"), HEADER):
-        fault = _row_fault(row)
-        if fault:
-            faults.append(f"{where}: {fault}")
+def _entries(
+    file: str, split: str, options: ListOptions, ignored: collections.Counter
+) -> list[Entry]:
+    """The checked rows of a table that holds a split, or all of them."""
+    columns = ["path"] if options.label_regex else ["path", "label"]
+    columns += [options.group_column] if options.group_column else []
+    expected = HEADER
+    if len(columns) == 1 or options.group_column:
+        expected = ",".join(columns) + "[,split]"
+    rows = list(read_rows(file, columns, expected, ignored))
+    words = _split_words(rows)
+    entries, faults = [], []
+    for row in rows:
+        entry, fault = _entry(row, split, words, options)
+        if entry is not None:
+            entries.append(entry)
+        elif fault:
+            faults.append(f"{row.where}: {fault}")
         else:
-            rows.append(_cleaned(row, where))
+            ignored[NO_LABEL] += 1
     raise_first(faults)
-    if not rows:
-        raise DataError(f"{file}: no rows under the header")
-    return rows
+    if not entries:
+        labelled = " with a label" if rows else ""
+        raise DataError(f"{file}: no rows{labelled} under the header")
+    return entries
 
 
-def read_rows(
-    file: str, columns: Sequence[str], expected: str
-) -> Iterator[tuple[dict[str, str], str]]:
-    """Rows one by one, each with its `file.csv:LINE`.
-
-    A row of too few or too many fields has None among its keys or values.
-
-    Args:
-        file: UTF-8, comma separated, with a header.
-        columns: that the header must have.
-        expected: the header in words, for the message.
-
-    Raises:
-        DataError: no such header, not UTF-8, or quotes that do not close.
-    """
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            header = tuple(name.strip() for name in reader.fieldnames or ())
-            if "path" not in header:  # A run's split.csv says `id`.
-                header = tuple("path" if n == "id" else n for n in header)
-            reader.fieldnames = list(header)
-            _check_header(header, file, columns, expected)
-            for row in reader:
-                yield row, f"{file}:{reader.line_num}"
-    except OSError as error:
-        raise DataError(
-            f"{file}: cannot be read ({error.strerror}) - check the path"
-        ) from None
-    except UnicodeDecodeError:
-        raise DataError(_encoding_fault(file)) from None
-    except csv.Error as error:
-        raise DataError(
-            f"{file}:{reader.line_num}: not readable as comma-separated text "
-            f"({error}) - check quotes and commas"
-        ) from None
+def _split_words(rows: list[Row]) -> dict[str, str]:
+    """The words of a split column -> train, val or test."""
+    words = {row.cells["split"].strip() for row in rows if "split" in row.cells}
+    known = sorted(word for word in words if split_named(word))
+    return splits_among(known)
 
 
-def _check_header(
-    header: tuple[str, ...], file: str, columns: Sequence[str], expected: str
-) -> None:
-    if set(columns) <= set(header):
-        if len(set(header)) < len(header):
-            raise DataError(
-                f"{file}:1: a column stands twice in {','.join(header)} - "
-                "rename one"
-            )
-        return
-    joined = ",".join(header)
-    marks = [m for m in (";", "\t", "|") if m in joined]
-    hint = f" - write commas, not {marks[0]!r}" if marks else ""
-    raise DataError(
-        f"{file}:1: expected the header {expected}, received "
-        f"{joined[:200] or 'nothing'}{hint}"
-    )
-
-
-def _encoding_fault(file: str) -> str:
-    """Names the byte that is no UTF-8, and what the file may be instead."""
-    with open(file, "rb") as stream:
-        content = stream.read()
-    for mark, name in ENCODING_MARKS.items():
-        if content.startswith(mark):
-            return (
-                f"{file}: expected UTF-8 text, found {name} - save it as "
-                "UTF-8 text with commas"
-            )
-    try:
-        content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        return (
-            f"{file}:{line}: expected UTF-8 text, found byte "
-            f"{content[error.start]:#x}, perhaps Latin-1 - save it as UTF-8"
+def _entry(
+    row: Row, split: str, words: Mapping[str, str], options: ListOptions
+) -> tuple[Entry | None, str]:
+    """A row's entry; or what is wrong with it, "" where it is left out."""
+    cells = row.cells
+    if row.fault:
+        return None, row.fault
+    if blank(cells, "path"):
+        return None, "the path is empty - fill it"
+    label = cells.get("label", "").strip()
+    if options.label_regex:
+        name = os.path.basename(cells["path"].replace("\\", "/"))
+        label = options.label_in(name) or ""
+        if not label:
+            return None, f"--label_regex finds no class in {name} - mend it"
+    elif not label:
+        if options.skip_unlabelled:
+            return None, ""
+        return None, (
+            "the label is empty - fill it, or give --skip_unlabelled to leave "
+            "such rows out"
         )
-    return f"{file}: it changes while it is read - try again"
-
-
-def field_fault(row: dict) -> str:
-    """What is wrong with the number of a row's fields, or ""."""
-    if None not in row and None not in row.values():
-        return ""
-    names = [name for name in row if name is not None]
-    return (
-        f"expected {len(names)} fields ({','.join(names)}), received "
-        f"{[value for value in row.values() if value]}"
-    )
-
-
-def _row_fault(row: dict) -> str:
-    """What is wrong with a row on its own, or ""."""
-    fault = field_fault(row)
-    if fault:
-        return fault
-    for column in ("path", "label"):
-        if not row[column].strip():
-            return f"the {column} is empty - fill it"
-    split = (row.get("split") or "train").strip().lower()
-    if split not in SPLIT_NAMES:
-        return f"split {split!r}; expected train, val or test"
-    return ""
-
-
-def _cleaned(row: dict, where: str) -> dict[str, str]:
-    split = (row.get("split") or "train").strip().lower()
-    return {
-        "path": row["path"],
-        "label": row["label"].strip(),
-        "split": SPLIT_NAMES[split],
-        "where": where,
-    }
-
-
-class Places:
-    """Paths of rows -> absolute paths that stay below one folder."""
-
-    def __init__(self, root: str, follow_links: bool):
-        self.root = root
-        self.real_root = os.path.realpath(root)
-        self.follow_links = follow_links
-        self.real_folders: dict[str, str] = {}
-
-    def inside(self, name: str) -> tuple[str, str]:
-        """The path, and what is wrong with it, or ""."""
-        if "\0" in name or "://" in name:
-            return "", f"{name!r} is no path of a file on this disk"
-        path = os.path.normpath(os.path.join(self.root, name))
-        # Blanks around a path are a slip, unless a file is so named.
-        if name != name.strip() and not os.path.lexists(path):
-            path = os.path.normpath(os.path.join(self.root, name.strip()))
-        if not _below(path, self.root):
-            return "", (
-                f"{name} leads out of {self.root} - give the right --data_dir"
-            )
-        if not self.follow_links and not _below(
-            self._real(path), self.real_root
-        ):
-            return "", (
-                f"{name} leads through a link out of {self.root} - give "
-                "--follow_links if that is meant"
-            )
-        return path, ""
-
-    def _real(self, path: str) -> str:
-        """realpath, with the folder's kept: most rows share theirs."""
-        folder, name = os.path.split(path)
-        if folder not in self.real_folders:
-            self.real_folders[folder] = os.path.realpath(folder)
-        real = os.path.join(self.real_folders[folder], name)
-        return os.path.realpath(real) if os.path.islink(real) else real
-
-
-def _below(path: str, root: str) -> bool:
-    return path.startswith(os.path.join(root, ""))
+    group = options.group_column
+    if group and blank(cells, group):
+        return None, f"the {group} is empty - fill it"
+    word = cells.get("split", "").strip()
+    if split == "train" and word:
+        if word not in words:
+            return None, f"split {word!r}; expected train, val or test"
+        split = words[word]
+    return Entry(
+        cells["path"],
+        label,
+        split,
+        cells[group].strip() if group else "",
+        row.where,
+    ), ""

@@ -4,37 +4,40 @@
     for found in pictures: found.id, found.reason
     pictures.ignored                    # afterwards: counts by reason
 
-In: a path. Out: one `Found` each, in the order of the disk, none of them
-opened, so that a pipe or a device cannot hold anything up; and counts of what
-is no picture. Nothing is gathered: a million files need the memory of one.
+In: a path. Out: one `Found` each, in the order of the disk; and counts of what
+is no picture. A pipe or a device cannot hold anything up. Nothing is gathered:
+a million files need the memory of one.
 """
 
 import collections
 import os
+import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from tl_keras import storage
-from tl_keras.data.tables import (
-    Places,
-    field_fault,
-    raise_first,
-    read_rows,
-)
+from tl_keras.data.looking import NO_SUCH_FILE, Look, look_at
+from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
+from tl_keras.data.places import Places, explain_missing
+from tl_keras.data.rows import blank, raise_first, read_rows
 from tl_keras.data.walking import (
+    AGAIN,
     HIDDEN,
     NO_PICTURE,
-    file_status,
     folder_fault,
     is_folder,
     is_left_behind,
-    name_fault,
 )
 from tl_keras.errors import DataError
 
 HEADER = "path (other columns are not read)"
-FOLDER_LINK = "a link to a folder"
+FOLDER_LINK = "a link to a folder (see --follow_links)"
 MOST_KEPT = 1000  # of a .csv's faults; the rest would only take memory
+
+
+def check_header(file: str) -> None:
+    """Raises DataError where a table has no column of paths."""
+    next(read_rows(file, ("path",), HEADER), None)
 
 
 class Found(NamedTuple):
@@ -61,15 +64,24 @@ class Unlabelled:
     Args:
         source: a folder; a .csv with a column `path`; or a picture file.
         data_dir: where a .csv's paths start; its own folder when empty.
+        options: which of it is taken; what is said of labels is not read.
 
     Attributes:
         root: what ids are relative to.
         ignored: counts by reason; whole when the iteration has ended.
+        hints: why paths of a .csv are not found; likewise.
     """
 
-    def __init__(self, source: str, data_dir: str = ""):
+    def __init__(
+        self,
+        source: str,
+        data_dir: str = "",
+        options: ListOptions = AS_IT_IS,
+    ):
         self.source = source
+        self.options = options
         self.ignored: collections.Counter = collections.Counter()
+        self.hints: list[str] = []
         self._is_folder = os.path.isdir(source)
         folder = source if self._is_folder else os.path.dirname(source)
         self.root = os.path.abspath(data_dir or folder or ".")
@@ -86,59 +98,90 @@ class Unlabelled:
         return os.path.join(self.root, id_)
 
     def _of_folder(self) -> Iterator[Found]:
-        left = [self.root]
+        left, entered = [self.root], set()
         while left:
             folder = left.pop()
             try:
                 with storage.reading(folder):
+                    status = os.stat(folder)
                     scanned = os.scandir(folder)
-                with scanned as entries:
-                    for entry in entries:
-                        if is_left_behind(entry.name):
-                            self.ignored[HIDDEN] += 1
-                        elif not is_folder(entry):
-                            yield from self._of_entry(entry)
-                        elif entry.is_symlink():
-                            self.ignored[FOLDER_LINK] += 1
-                        else:
-                            left.append(entry.path)
             except OSError as error:
                 raise folder_fault(folder, error) from None
+            with scanned as entries:
+                if (status.st_dev, status.st_ino) in entered:
+                    self.ignored[AGAIN] += 1
+                    continue
+                entered.add((status.st_dev, status.st_ino))
+                for entry in entries:
+                    if self._passes_over(entry):
+                        continue
+                    if is_folder(entry):
+                        left.append(entry.path)
+                    else:
+                        yield from self._of_entry(entry)
+
+    def _passes_over(self, entry: os.DirEntry) -> bool:
+        """Whether something is not looked at, and counts it."""
+        id_ = os.path.relpath(entry.path, self.root)
+        reason = ""
+        if is_left_behind(entry.name):
+            reason = HIDDEN
+        elif is_folder(entry):
+            if entry.is_symlink() and not self.options.follow_links:
+                reason = FOLDER_LINK
+            elif self.options.closes(id_):
+                reason = LEFT_OUT
+        elif self.options.leaves_out(id_):
+            reason = LEFT_OUT
+        if reason:
+            self.ignored[reason] += 1
+        return bool(reason)
 
     def _of_entry(self, entry: os.DirEntry) -> Iterator[Found]:
-        is_picture, unsupported = name_fault(entry.name)
-        if not is_picture:
+        look = look_at(entry.path)
+        if look.is_picture:
+            yield self._found(entry.path, look)
+        else:
             self.ignored[NO_PICTURE] += 1
-            return
-        yield self._found(entry.path, unsupported)
 
     def _of_csv(self) -> Iterator[Found]:
-        places = Places(self.root, follow_links=False)
-        faults = []
-        for row, where in read_rows(self.source, ("path",), HEADER):
-            path, fault = "", field_fault(row)
-            if not fault and not row["path"].strip():
+        places = Places(self.root, self.options.follow_links)
+        faults, missing, rows = [], [], 0
+        for row in read_rows(self.source, ("path",), HEADER, self.ignored):
+            rows += 1
+            path, fault = "", row.fault
+            if not fault and blank(row.cells, "path"):
                 fault = "the path is empty - fill it"
             if not fault:
-                path, fault = places.inside(row["path"])
-            if not fault:
-                yield self._found(path, "")
-            elif len(faults) < MOST_KEPT:
-                faults.append(f"{where}: {fault}")
-        raise_first(faults)
+                path, fault = places.inside(row.cells["path"])
+            if fault:
+                faults += [f"{row.where}: {fault}"] * (len(faults) < MOST_KEPT)
+                continue
+            if self.options.leaves_out(os.path.relpath(path, self.root)):
+                self.ignored[LEFT_OUT] += 1
+                continue
+            found = self._found(path, look_at(path))
+            if found.reason.startswith(NO_SUCH_FILE) and (
+                len(missing) < MOST_KEPT
+            ):
+                missing.append(row.cells["path"])
+            yield found
+        self.hints = explain_missing(self.root, missing, rows)
+        raise_first(faults, self.hints)
 
     def _of_file(self) -> Iterator[Found]:
-        found = self._found(os.path.abspath(self.source), "")
+        path = os.path.abspath(self.source)
+        found = self._found(path, look_at(path))
         if found.reason:
             raise DataError(f"{self.source}: {found.reason}")
         yield found
 
-    def _found(self, path: str, unsupported: str) -> Found:
-        reason, status = file_status(path)
+    def _found(self, path: str, look: Look) -> Found:
         id_ = os.path.relpath(path, self.root)
-        if reason or status is None:
-            return Found(id_, reason, "", 0, 0)
+        status = look.status
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return Found(id_, look.reason, "", 0, 0)
         place = f"{status.st_dev}:{status.st_ino}"
         return Found(
-            id_, unsupported, place, status.st_size, status.st_mtime_ns
+            id_, look.reason, place, status.st_size, status.st_mtime_ns
         )

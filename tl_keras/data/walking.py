@@ -1,37 +1,38 @@
 """One root of class folders -> its picture files by class, and the rest.
 
-In: a folder. Out: a `Walk` filled: pictures, what cannot be one (with the
-reason), what was ignored (counted), faults. No file is opened, so a pipe or a
-device named `x.jpg` cannot hold anything up; each real file is taken once.
+In: a folder. Out: a `Walk` filled: pictures, what cannot be read (with the
+reason), what was ignored (counted), faults. A pipe or a device named `x.jpg`
+cannot hold anything up; each real file is taken once.
 """
 
 import collections
 import dataclasses
 import os
-import stat
 from collections.abc import Iterator
 
 from tl_keras import storage
+from tl_keras.data.looking import EXTENSIONS, look_at
+from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.errors import DataError
 
-# What TensorFlow decodes, by content; other files are ignored and counted.
-EXTENSIONS = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp",
-)  # fmt: skip
-# Pictures that a person would miss: skipped by name, not passed over.
-UNSUPPORTED = {
-    ".tif": "TIFF", ".tiff": "TIFF", ".heic": "HEIC", ".heif": "HEIF",
-    ".avif": "AVIF", ".jp2": "JPEG 2000", ".j2k": "JPEG 2000",
-    ".jxl": "JPEG XL", ".ico": "ICO", ".svg": "SVG", ".psd": "PSD",
-    ".ppm": "PPM", ".pgm": "PGM", ".tga": "TGA", ".dng": "a raw photograph",
-    ".cr2": "a raw photograph", ".nef": "a raw photograph",
-    ".arw": "a raw photograph",
-}  # fmt: skip
-LABELS_FROM = ("first", "leaf", "path")
 AGAIN = "a link to a folder that is taken already"
 HIDDEN = "hidden, or left by a tool"
-NO_PICTURE = "not a picture by its extension"
+NO_PICTURE = "not a picture by its first bytes"
 SAME_FILE = "a link to a file that is taken already"
+NESTED = "in a sub-folder of its class folder"
+MOST_NAMED = 3  # files that a fault gives as examples
+# What tools leave beside pictures, thumbnails and deleted pictures among it;
+# compared in lower case.
+LEFT_BEHIND = {
+    "__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot",
+    "@sharebin", "@snapshot", "@__thumb", "#recycle", "#snapshot",
+    "$recycle.bin", "recycler", "system volume information", "lost+found",
+    "network trash folder", "temporary items", "thevolumesettingsfolder",
+    "__pycache__", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db",
+    "desktop.ini", "icon\r", "picasa.ini", "zbthumbnail.info", "webviewcache",
+    "found.000",
+}  # fmt: skip
+LEFT_BEHIND_STARTS = (".", "~$", "synophoto_thumb", "synofile_thumb")
 
 
 @dataclasses.dataclass
@@ -40,31 +41,36 @@ class Walk:
 
     Attributes:
         root: the folder.
-        follow_links: whether folders that are links are entered.
-        label_from: one of `LABELS_FROM`: the class is the first folder below
-            the root, the last one, or the path of them.
+        options: what is taken, and what the class is.
+        start: what stands before a path in `root` to make it one in the
+            dataset, for the patterns: "" or "train/".
         pictures: class name -> paths, in the order of names.
         unusable: class name -> (path, reason).
         inodes: path -> (device, inode) of each picture.
-        ignored, notes: counts by reason.
+        kinds: path -> the kind of those that Pillow alone opens.
+        nested: paths that lie deeper than their class folder.
+        ignored: counts by reason.
+        emptied: class folders out of which the patterns left something.
+        unlabelled: names in which `label_regex` finds no class.
         faults: why the root cannot be used.
         strays: files beside the class folders.
     """
 
     root: str
-    follow_links: bool = False
-    label_from: str = "first"
+    options: ListOptions = AS_IT_IS
+    start: str = ""
     pictures: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     unusable: dict[str, list[tuple[str, str]]] = dataclasses.field(
         default_factory=dict
     )
     inodes: dict[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    kinds: dict[str, str] = dataclasses.field(default_factory=dict)
+    nested: set[str] = dataclasses.field(default_factory=set)
     ignored: collections.Counter = dataclasses.field(
         default_factory=collections.Counter
     )
-    notes: collections.Counter = dataclasses.field(
-        default_factory=collections.Counter
-    )
+    emptied: set[str] = dataclasses.field(default_factory=set)
+    unlabelled: list[str] = dataclasses.field(default_factory=list)
     faults: list[str] = dataclasses.field(default_factory=list)
     strays: int = 0
     _folders: set[tuple[int, int]] = dataclasses.field(default_factory=set)
@@ -72,20 +78,65 @@ class Walk:
     def run(self) -> "Walk":
         """Walks; gives itself."""
         self._enter(os.stat(self.root))
-        for entry in entries_of(self.root, self.ignored):
-            if not is_folder(entry):
-                self.strays += 1
-            elif entry.is_symlink() and not self.follow_links:
-                self.faults.append(
-                    f"{entry.path}: a link to a folder, which may lie "
-                    "anywhere - give --follow_links to take it, or put the "
-                    "folder here"
-                )
-            elif self._enter(entry.stat()):
-                self._folder(entry.path, (entry.name,))
+        by_name = bool(self.options.label_regex)
+        for entry in self._entries(self.root):
+            if is_folder(entry):
+                self._top_folder(entry)
+            elif by_name:
+                self._file(entry, "", False)
             else:
-                self.ignored[AGAIN] += 1
+                self.strays += 1
+        self._drop_emptied()
+        if self.unlabelled:
+            self.faults.append(self._without_label())
         return self
+
+    def _top_folder(self, entry: os.DirEntry) -> None:
+        if entry.is_symlink() and not self.options.follow_links:
+            self.faults.append(
+                f"{entry.path}: a link to a folder, which may lie "
+                "anywhere - give --follow_links to take it, or put the "
+                "folder here"
+            )
+        elif self._enter(entry.stat()):
+            self._folder(entry.path, (entry.name,))
+        else:
+            self.ignored[AGAIN] += 1
+
+    def _drop_emptied(self) -> None:
+        """Takes away classes of which the patterns have left nothing."""
+        by_folder = self.options.label_from in ("auto", "first")
+        for name in [n for n, files in self.pictures.items() if not files]:
+            if (name in self.emptied) if by_folder else self.emptied:
+                if not self.unusable.get(name):
+                    del self.pictures[name]
+
+    def _without_label(self) -> str:
+        some = ", ".join(self.unlabelled[:MOST_NAMED])
+        return (
+            f"{self.root}: --label_regex={self.options.label_regex} finds no "
+            f"class in {len(self.unlabelled):,} of its file names, such as "
+            f"{some} - mend the pattern, or leave these out by --exclude"
+        )
+
+    def _entries(self, folder: str) -> Iterator[os.DirEntry]:
+        """What stands in a folder and is not excluded."""
+        for entry in entries_of(folder, self.ignored):
+            if self.options.exclude and self.options.closes(
+                self._from_root(entry.path)
+            ):
+                self.ignored[LEFT_OUT] += 1
+                self._emptied_by(entry)
+            else:
+                yield entry
+
+    def _from_root(self, path: str) -> str:
+        return self.start + path[len(os.path.join(self.root, "")) :]
+
+    def _emptied_by(self, entry: os.DirEntry) -> None:
+        """Its class may have nothing left, which then is no fault."""
+        inside = entry.path[len(os.path.join(self.root, "")) :]
+        self.emptied.add(inside.split(os.sep)[0])
 
     def _enter(self, status: os.stat_result) -> bool:
         """Whether a folder is met for the first time: no loop, no twin."""
@@ -95,13 +146,18 @@ class Walk:
         return new
 
     def _folder(self, folder: str, parts: tuple[str, ...]) -> None:
-        found = list(entries_of(folder, self.ignored))
+        found = list(self._entries(folder))
         folders = [entry for entry in found if is_folder(entry)]
-        if self.label_from == "first":
+        first = self.options.label_from in ("auto", "first")
+        if first:
             name = parts[0]
+        elif self.options.label_from == "leaf":
+            name = parts[-1]
         else:
-            name = parts[-1] if self.label_from == "leaf" else "/".join(parts)
-        if (len(parts) == 1 and self.label_from == "first") or not folders:
+            name = "/".join(parts)
+        if not self.options.label_regex and (
+            (len(parts) == 1 and first) or not folders
+        ):
             self.pictures.setdefault(name, [])
         for entry in found:
             if not is_folder(entry):
@@ -109,7 +165,7 @@ class Walk:
                 continue
             if entry.name.lower().endswith(EXTENSIONS):
                 self.ignored["a folder named like a picture"] += 1
-            if entry.is_symlink() and not self.follow_links:
+            if entry.is_symlink() and not self.options.follow_links:
                 self.ignored["a link to a folder (see --follow_links)"] += 1
             elif self._enter(entry.stat()):
                 self._folder(entry.path, (*parts, entry.name))
@@ -117,19 +173,29 @@ class Walk:
                 self.ignored[AGAIN] += 1
 
     def _file(self, entry: os.DirEntry, name: str, nested: bool) -> None:
-        is_picture, unsupported = name_fault(entry.name)
-        if not is_picture:
+        patterns = self.options.include or self.options.exclude
+        if patterns and self.options.leaves_out(self._from_root(entry.path)):
+            self.ignored[LEFT_OUT] += 1
+            self._emptied_by(entry)
+            return
+        look = look_at(entry.path)
+        if not look.is_picture:
             self.ignored[NO_PICTURE] += 1
             return
-        reason, place = file_fault(entry.path)
-        reason = reason or unsupported
-        if reason:
-            self.unusable.setdefault(name, []).append((entry.path, reason))
+        if self.options.label_regex:
+            name = self.options.label_in(entry.name) or ""
+            if not name:
+                self.unlabelled.append(entry.name)
+                return
+        if look.reason:
+            self.unusable.setdefault(name, []).append((entry.path, look.reason))
             return
-        self.inodes[entry.path] = place
+        if look.kind:
+            self.kinds[entry.path] = look.kind
+        self.inodes[entry.path] = look.place
         self.pictures.setdefault(name, []).append(entry.path)
         if nested:
-            self.notes["in a sub-folder of its class folder"] += 1
+            self.nested.add(entry.path)
 
 
 def is_folder(entry: os.DirEntry) -> bool:
@@ -140,45 +206,10 @@ def is_folder(entry: os.DirEntry) -> bool:
         return False
 
 
-def file_fault(path: str) -> tuple[str, tuple[int, int]]:
-    """Why a path is no file to read, or ""; and its (device, inode)."""
-    reason, status = file_status(path)
-    return reason, (0, 0) if reason else (status.st_dev, status.st_ino)
-
-
-def file_status(path: str) -> tuple[str, os.stat_result | None]:
-    """Why a path is no file to read, or ""; and what the disk says of it."""
-    try:
-        with storage.reading(path):
-            status = os.stat(path)
-    except OSError as error:
-        if os.path.islink(path):
-            return "a link that leads nowhere - mend or remove it", None
-        if isinstance(error, FileNotFoundError):
-            return "no such file - is --data_dir right?", None
-        return f"cannot be read ({error.strerror}) - check its rights", None
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device"
-        if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
-            kind = "a pipe or socket"
-        return f"not a regular file but {kind} - take it away", status
-    return "", status
-
-
-def name_fault(name: str) -> tuple[bool, str]:
-    """Whether a file's name is a picture's, and why it cannot be read."""
-    suffix = os.path.splitext(name.strip().lower())[1]
-    if suffix in UNSUPPORTED:
-        return True, (
-            f"{UNSUPPORTED[suffix]} is not supported - convert it to JPEG or "
-            "PNG"
-        )
-    return suffix in EXTENSIONS, ""
-
-
 def is_left_behind(name: str) -> bool:
     """Whether a name is hidden, or one that tools leave."""
-    return name.startswith(".") or name == "__MACOSX"
+    lower = name.lower()
+    return lower in LEFT_BEHIND or lower.startswith(LEFT_BEHIND_STARTS)
 
 
 def entries_of(

@@ -20,7 +20,7 @@ from tl_keras.data import Unlabelled
 from tl_keras.errors import DataError, StoppedError
 from tl_keras.inference import results
 from tl_keras.inference.asking import Answer
-from tl_keras.inference.work import Work
+from tl_keras.inference.work import Picture, Work
 
 Ask = Callable[[Sequence[bytes]], Sequence[Answer]]
 # Larger files are not read: a batch of them would not fit in memory.
@@ -28,6 +28,7 @@ MOST_BYTES = 128 << 20
 THREADS = min(4, os.cpu_count() or 1)
 AHEAD = 2  # batches that are read before they are asked
 TELL_EVERY = 30.0  # seconds
+ANSWERED = "answered before"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +99,11 @@ def predict_pictures(
     if not done["predicted"]:
         reason = next(iter(done["reasons"]))
         raise DataError(
-            f"--input={pictures.source}: none of {done['unreadable']:,} "
-            f"pictures could be read, most of them for: {reason}"
+            [
+                f"--input={pictures.source}: none of {done['unreadable']:,} "
+                f"pictures could be read, most of them for: {reason}",
+                *pictures.hints,
+            ]
         )
     seconds = round(time.perf_counter() - began, 3)
     return Done(**done, seconds=seconds, asked=asked)
@@ -129,7 +133,7 @@ def _fill(
             rows = []
         part = number
         rows += _rows(batch, contents, ask)
-        asked += len(batch)
+        asked += sum(picture.row is None for picture in batch)
         if time.perf_counter() - told > TELL_EVERY:
             told = time.perf_counter()
             print(f"{there + asked:,} of {total:,} pictures", flush=True)
@@ -139,17 +143,14 @@ def _fill(
 
 
 def _read_ahead(
-    batches: Iterable[tuple[int, list[tuple[str, str]]]], pictures: Unlabelled
-) -> Iterator[tuple[int, list[tuple[str, str]], list[tuple[bytes, str]]]]:
+    batches: Iterable[tuple[int, list[Picture]]], pictures: Unlabelled
+) -> Iterator[tuple[int, list[Picture], list[tuple[bytes, str]]]]:
     """Batches with their pictures' bytes, a few of them read ahead."""
 
-    def read(picture: tuple[str, str]) -> tuple[bytes, str]:
-        id_, reason = picture
-        return (
-            (b"", reason)
-            if reason
-            else read_regular(pictures.path(id_), MOST_BYTES)
-        )
+    def read(picture: Picture) -> tuple[bytes, str]:
+        if picture.reason or picture.row is not None:
+            return b"", picture.reason or ANSWERED
+        return read_regular(pictures.path(picture.id), MOST_BYTES)
 
     waiting: collections.deque = collections.deque()
     with futures.ThreadPoolExecutor(THREADS) as pool:
@@ -168,7 +169,7 @@ def _read_ahead(
 
 
 def _rows(
-    batch: Sequence[tuple[str, str]],
+    batch: Sequence[Picture],
     contents: Sequence[tuple[bytes, str]],
     ask: Ask,
 ) -> list[dict]:
@@ -176,12 +177,15 @@ def _rows(
     read = [content for content, reason in contents if not reason]
     answers = iter(ask(read) if read else ())
     rows = []
-    for (id_, _), (content, reason) in zip(batch, contents, strict=True):
+    for picture, (content, reason) in zip(batch, contents, strict=True):
+        if picture.row is not None:
+            rows.append(picture.row)
+            continue
         answer = Answer((), (), reason) if reason else next(answers)
         if answer.status and not reason:
             # The graph names the fault; the header's reader the remedy too.
             reason = read_header(content).problem or answer.status
-        rows.append(_row(id_, reason, answer))
+        rows.append(_row(picture.id, reason, answer))
     return rows
 
 

@@ -14,6 +14,7 @@ import pathlib
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from tl_keras import atomic
 from tl_keras.data import Unlabelled
@@ -24,7 +25,24 @@ WORK, DONE = "work", "predict.json"
 RESULTS = ("predictions.jsonl", "predictions.csv", "gallery.html")
 IDENTITY, PICTURES, PARTS = "identity.json", "pictures.sqlite", "parts"
 FRESH = "fresh.sqlite"
+# Of a finished run: what it was of, so that new pictures can be told.
+KEPT = ".pictures.sqlite"
+EARLIER = "earlier.jsonl"  # its rows, while new pictures are asked
 PART_BATCHES = 8  # of a part; what a kill loses at most
+
+
+class Picture(NamedTuple):
+    """One of the list.
+
+    Attributes:
+        id: as in the list.
+        reason: why it cannot be read, or "".
+        row: what was answered before, or None.
+    """
+
+    id: str
+    reason: str
+    row: dict | None
 
 
 class Work:
@@ -66,8 +84,10 @@ class Work:
             (self._work / PARTS).mkdir(exist_ok=True)
             fresh.path.replace(self._work / PICTURES)
             _write_json(self._work / IDENTITY, self.identity)
+            # Where there are new pictures, it is done no more.
+            (folder / DONE).unlink(missing_ok=True)
         else:
-            shutil.rmtree(self._work)
+            self._clear()
         self.listing = fresh
         self.listing.path = self._work / PICTURES
 
@@ -106,17 +126,53 @@ class Work:
         if before["pictures"] == fresh.fingerprint:
             return
         try:
-            counts = fresh.differences(self._work / PICTURES)
+            counts = fresh.differences(self._known_list())
+            if counts["new"] == sum(counts.values()) and self._take_in():
+                return
             told = ", ".join(f"{n:,} {word}" for word, n in counts.items())
         except sqlite3.Error:
             told = "other pictures, or changed ones"
         fresh.path.unlink()
         if self.done is not None:
-            shutil.rmtree(self._work)
+            self._clear()
         raise DataError(
             f"--output_dir={self.folder}: its input is not what it was ({told})"
             " - give another folder for what there is now"
         )
+
+    def _known_list(self) -> pathlib.Path:
+        """The list of the run that is there, begun or done."""
+        begun = self._work / PICTURES
+        return begun if begun.exists() else self.folder / KEPT
+
+    def _take_in(self) -> bool:
+        """Keeps the answers of a finished run, since no picture of it has
+        changed; whether there are some."""
+        earlier = self._work / EARLIER
+        if self.done is not None:
+            with atomic.replacing(earlier) as temporary:
+                shutil.copyfile(self.folder / RESULTS[0], temporary)
+            self.done = None
+        elif earlier.exists():
+            # More came before the first were asked: parts are cut anew.
+            shutil.rmtree(self._work / PARTS, ignore_errors=True)
+        return earlier.exists()
+
+    def _clear(self) -> None:
+        """Takes the work of a finished run away, but for its list."""
+        if (self._work / PICTURES).exists():
+            (self._work / PICTURES).replace(self.folder / KEPT)
+        shutil.rmtree(self._work)
+
+    def _answered(self) -> Iterator[dict]:
+        """Rows of before that can be used again, in the order of the list."""
+        if not (self._work / EARLIER).exists():
+            return
+        with open(self._work / EARLIER, encoding="ascii") as lines:
+            for line in lines:
+                row = json.loads(line)
+                if row["status"] == "ok":
+                    yield row
 
     def _stored(self, file: pathlib.Path) -> dict | None:
         try:
@@ -131,20 +187,23 @@ class Work:
             )
         return stored
 
-    def batches(
-        self, batch_size: int
-    ) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    def batches(self, batch_size: int) -> Iterator[tuple[int, list[Picture]]]:
         """(part, pictures) of the parts that are missing, a batch each.
 
         Parts and batches begin at the same pictures in every run.
         """
         there = set(self._parts())
-        batch: list[tuple[str, str]] = []
-        for number, picture in enumerate(self.listing):
+        answered = self._answered()
+        known = next(answered, None)
+        batch: list[Picture] = []
+        for number, (id_, reason) in enumerate(self.listing):
+            row = None
+            if known is not None and known["id"] == id_:
+                row, known = known, next(answered, None)
             part = number // self._part
             if part in there:
                 continue
-            batch.append(picture)
+            batch.append(Picture(id_, reason, row))
             if len(batch) == batch_size or number == self.listing.count - 1:
                 yield part, batch
                 batch = []
@@ -193,7 +252,7 @@ class Work:
     def finish(self, done: Mapping) -> None:
         """Says that the results are whole, and takes the parts away."""
         _write_json(self.folder / DONE, {**done, "identity": self.identity})
-        shutil.rmtree(self._work)
+        self._clear()
 
 
 def _short(value: object) -> str:

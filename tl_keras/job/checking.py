@@ -8,37 +8,54 @@ so they cannot judge the same picture differently.
 import dataclasses
 import os
 
-from tl_keras import atomic
 from tl_keras.audit import (
     Report,
     Rules,
+    after_the_cut,
     check_listing,
     cut_apart,
     describe,
+    seen_in_training,
     write_reports,
 )
 from tl_keras.config import CheckConfig, DataConfig, TransferConfig
 from tl_keras.data import (
-    Cut,
     ImageSplits,
     Listing,
-    list_dataset,
     names_of_skips,
     split_images,
 )
-from tl_keras.errors import DataError, MachineError
+from tl_keras.errors import DataError
+from tl_keras.first_look import cut_of, list_data
+from tl_keras.outputs import LOCK, check_writable, leaving_nothing
 from tl_keras.pixels import Decoding
+
+__all__ = [
+    "LOCK",
+    "after_cutting",
+    "check_data",
+    "check_writable",
+    "decoding_of",
+    "judge",
+    "leaving_nothing",
+    "report_on",
+]
 
 
 def check_data(
-    config: TransferConfig, image_size: int
+    config: TransferConfig, image_size: int, *, download: bool = True
 ) -> tuple[Report, ImageSplits]:
     """Lists, checks and cuts the data of a run.
+
+    Args:
+        config: the settings.
+        image_size: side of the square that the network sees, in pixels.
+        download: whether a TFDS set may be fetched.
 
     Raises:
         DataError: it cannot be trained on as it is; all faults at once.
     """
-    report = judge(config, listing_of(config))
+    report = judge(config, list_data(config, download=download))
     if report.faults:
         # Nothing else names them: what a check prints, a run does not.
         names = names_of_skips(report.listing)
@@ -46,7 +63,7 @@ def check_data(
     images = split_images(
         report.listing, cut_of(config), decoding_of(config, image_size)
     )
-    return with_warnings_of_the_cut(report, images), images
+    return after_cutting(report, images, config), images
 
 
 def decoding_of(config: TransferConfig, image_size: int) -> Decoding:
@@ -60,23 +77,28 @@ def decoding_of(config: TransferConfig, image_size: int) -> Decoding:
     )
 
 
-def with_warnings_of_the_cut(report: Report, images: ImageSplits) -> Report:
+def after_cutting(
+    report: Report, images: ImageSplits, config: DataConfig
+) -> Report:
     """The report, with what only the cut of its splits can show."""
-    more = cut_apart(report.pairs, images.examples())
-    return dataclasses.replace(report, warnings=(*report.warnings, *more))
-
-
-def listing_of(config: DataConfig) -> Listing:
-    """What the dataset holds, before any picture is opened."""
-    return list_dataset(
-        config.dataset,
-        config.val_dataset,
-        config.test_dataset,
-        config.data_dir,
-        label_from=config.label_from,
-        follow_links=config.follow_links,
-        allow_empty_class=config.allow_empty_class,
-        allow_leakage=config.allow_leakage,
+    splits, notes = images.examples(), dict(report.notes)
+    more = cut_apart(report.pairs, splits)
+    for split, places in seen_in_training(report.rows, splits).items():
+        more.append(
+            f"{len(places):,} of {len(splits[split]):,} pictures of {split} "
+            "have the bytes of a training picture (--allow_leakage) - the "
+            "accuracy without them says more"
+        )
+    if config.group_column:
+        groups = {s: len(set(e.groups or ())) for s, e in splits.items()}
+        told = ", ".join(f"{count:,} in {s}" for s, count in groups.items())
+        title = f"in groups of {config.group_column}: {told}"
+        notes[title] = sum(len(examples) for examples in splits.values())
+    return dataclasses.replace(
+        report,
+        notes=notes,
+        warnings=(*report.warnings, *more),
+        pairs=tuple(after_the_cut(report.pairs, splits)),
     )
 
 
@@ -96,17 +118,6 @@ def judge(config: DataConfig, listing: Listing) -> Report:
     return check_listing(listing, config.dataset, rules)
 
 
-def cut_of(config: CheckConfig | TransferConfig) -> Cut:
-    """How missing splits are cut."""
-    return Cut(
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        train_per_class=config.train_examples_per_class,
-        val_per_class=config.val_examples_per_class,
-        seed=config.seed,
-    )
-
-
 def report_on(config: CheckConfig) -> Report:
     """Checks the data of `python -m tl_keras.check`: prints, writes, raises.
 
@@ -117,10 +128,10 @@ def report_on(config: CheckConfig) -> Report:
     """
     if config.output_dir:
         check_writable(config.output_dir)
-    report = judge(config, listing_of(config))
+    report = judge(config, list_data(config))
     try:
         images = split_images(report.listing, cut_of(config), Decoding(1))
-        report = with_warnings_of_the_cut(report, images)
+        report = after_cutting(report, images, config)
     except DataError as error:
         faults = (*report.faults, *error.faults)
         report = dataclasses.replace(report, faults=faults)
@@ -132,26 +143,3 @@ def report_on(config: CheckConfig) -> Report:
         raise DataError(report.faults)
     print("can be trained on as it is", flush=True)
     return report
-
-
-def check_writable(folder: str | os.PathLike) -> None:
-    """Finds out that nothing can be written before any work is done.
-
-    Raises:
-        MachineError: naming the folder and the reason; also where a kill
-            could leave things half there.
-    """
-    try:
-        with atomic.building_folder(folder) as temporary:
-            fault = atomic.rename_fault(temporary)
-        if fault:
-            raise MachineError(
-                f"--output_dir={folder}: {fault}, so that a kill could leave "
-                "half a model - give a folder on a disk or a network share, "
-                "and copy what is finished from there"
-            )
-    except OSError as error:
-        raise MachineError(
-            f"--output_dir={folder}: cannot be written ({error.strerror}) - "
-            "give another folder or yourself the right"
-        ) from None

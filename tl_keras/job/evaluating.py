@@ -16,17 +16,18 @@ from tl_keras.audit.headers import read_header
 from tl_keras.audit.reading import SEE_TO_DISK, read_regular
 from tl_keras.calibration import expected_calibration_error
 from tl_keras.config import EvaluateConfig
+from tl_keras.config.paths import output_folder
 from tl_keras.data import (
     Examples,
     Listing,
     Skip,
     faults_of_skips,
     joined,
-    list_dataset,
     names_of_skips,
 )
 from tl_keras.errors import DataError, MachineError, NotPublishedError
 from tl_keras.evaluation import Evaluation, count_probabilities
+from tl_keras.first_look import list_labelled
 from tl_keras.inference import MOST_BYTES, Loaded
 from tl_keras.job.checking import check_writable
 from tl_keras.job.run_lock import alone_in
@@ -53,20 +54,15 @@ def evaluate_with(config: EvaluateConfig) -> dict:
         ConfigError, DataError, MachineError: see `tl_keras.errors`; each
             has one clear line.
     """
-    export = inspect_export(config.model, trust_model=config.trust_model)
+    model = output_folder(config.model)
+    export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
         print(f"warning: {export.folder}: {line}", file=sys.stderr)
-    listing = one_split(
-        list_dataset(
-            config.dataset,
-            data_dir=config.data_dir,
-            label_from=config.label_from,
-            follow_links=config.follow_links,
-        ),
-        config.split,
-        config.dataset,
-    )
+    listing = one_split(list_labelled(config), config.split, config.dataset)
+    for line in listing.warnings:
+        print(f"warning: {pages.escape_controls(line)}", flush=True)
     refuse_other_classes(listing.class_names, export, config.dataset)
+    refuse_unusable(listing, config.max_bad_fraction)
     if config.output_dir:
         check_writable(config.output_dir)
     listing, evaluation = asked(Loaded(export), listing, config.batch_size)
@@ -75,9 +71,7 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     lost = [s.line() for s in listing.skipped if s.reason.endswith(SEE_TO_DISK)]
     if lost:
         raise MachineError(lost)
-    faults = faults_of_skips(listing, config.max_bad_fraction)
-    if faults:
-        raise DataError([*names_of_skips(listing), *faults])
+    refuse_unusable(listing, config.max_bad_fraction)
     metrics = numbers(export, listing, evaluation)
     metrics["rounding"] = rounding(export, listing, evaluation)
     print(summary(metrics, names_of_skips(listing)), flush=True)
@@ -121,16 +115,32 @@ def one_split(listing: Listing, split: str, dataset: str) -> Listing:
 def refuse_other_classes(
     names: Sequence[str], export: Export, dataset: str
 ) -> None:
-    """Raises DataError with what differs, where classes are not the model's."""
+    """Raises DataError with what differs, where it has classes of its own.
+
+    Any part of the model's will do: one may ask cats alone.
+    """
     extra = [name for name in names if name not in set(export.labels)]
     missing = [name for name in export.labels if name not in set(names)]
-    if extra or missing:
+    if extra:
         raise DataError(
             f"--dataset={dataset}: its classes are not those of "
             f"{export.folder}: only in the dataset {extra or 'none'}, only in "
-            f"the model {missing or 'none'} - give every class of the model a "
-            "folder or label of its name"
+            f"the model {missing or 'none'} - name each folder or label as the "
+            "model does; it may lack some"
         )
+
+
+def refuse_unusable(listing: Listing, max_bad_fraction: float) -> None:
+    """Raises DataError where too much of it, or all, cannot be read."""
+    faults = faults_of_skips(listing, max_bad_fraction)
+    if not faults and not sum(map(len, listing.splits.values())):
+        faults = [
+            f"none of {len(listing.skipped):,} pictures can be used - mend "
+            "them, or give another --dataset",
+            *listing.hints,
+        ]
+    if faults:
+        raise DataError([*names_of_skips(listing), *faults])
 
 
 def asked(
@@ -161,7 +171,12 @@ def asked(
             name = listing.class_names[examples.labels[row]]
             skips.append(Skip(examples.ids[row], reason, split, name))
     if not kept:
-        raise DataError([skip.line() for skip in skips[:1]])
+        listing = dataclasses.replace(
+            listing,
+            splits={split: examples.take([])},
+            skipped=(*listing.skipped, *skips),
+        )
+        refuse_unusable(listing, 0)
     names = listing.class_names
     examples = examples.take(kept)
     labels = np.array(column)[examples.labels]

@@ -4,14 +4,20 @@ In: a `PredictConfig`. Out: the files of `tl_keras.inference` in its folder, and
 the lines that a person reads at the end.
 """
 
+import contextlib
 import dataclasses
+import json
+import os
 import pathlib
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 
 from tl_keras import pages, pixels, stopping
 from tl_keras.config import PredictConfig
-from tl_keras.data import Unlabelled
+from tl_keras.config.paths import output_folder
+from tl_keras.data import ListOptions, Unlabelled, is_table
+from tl_keras.first_look import patterns
 from tl_keras.inference import (
     Answer,
     Asker,
@@ -19,7 +25,7 @@ from tl_keras.inference import (
     Loaded,
     predict_pictures,
 )
-from tl_keras.job.checking import check_writable
+from tl_keras.job.checking import check_writable, leaving_nothing
 from tl_keras.job.run_lock import alone_in
 from tl_keras.servable import inspect_export
 from tl_keras.server_client import Client, connect
@@ -34,20 +40,62 @@ def predict_with(config: PredictConfig) -> Done:
         ConfigError, DataError, MachineError, StoppedError: see
             `tl_keras.errors`; each has one clear line.
     """
-    folder = pathlib.Path(config.output_dir)
     ask, known_as = _asked(config)
-    check_writable(folder)
-    with alone_in(folder), stopping.at_a_step():
+    with contextlib.ExitStack() as stack:
+        name = config.output_dir or stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="tl_keras_")
+        )
+        folder = pathlib.Path(name)
+        stack.enter_context(leaving_nothing(folder))
+        check_writable(folder)
+        stack.enter_context(alone_in(folder))
+        stack.enter_context(stopping.at_a_step())
         done = predict_pictures(
             ask,
-            Unlabelled(config.input, config.data_dir),
+            _pictures(config),
             folder,
             known_as={**known_as, "top_k": config.top_k},
             batch_size=config.batch_size,
             stop=stopping.requested,
         )
-    print(summary(done, folder), flush=True)
+        one = os.path.isfile(config.input) and not is_table(config.input)
+        if one or not config.output_dir:
+            for line in answers(
+                folder / "predictions.jsonl", best_alone=not one
+            ):
+                print(pages.escape_controls(line))
+    print(summary(done, config.output_dir), flush=True)
     return done
+
+
+def _pictures(config: PredictConfig) -> Unlabelled:
+    return Unlabelled(
+        config.input,
+        config.data_dir,
+        ListOptions(
+            include=patterns(config.include),
+            exclude=patterns(config.exclude),
+            follow_links=config.follow_links,
+        ),
+    )
+
+
+def answers(file: pathlib.Path, best_alone: bool) -> Iterator[str]:
+    """Label and probability of each picture, in a line.
+
+    Args:
+        file: predictions.jsonl.
+        best_alone: whether other labels than the best are left out.
+    """
+    with open(file, encoding="ascii") as lines:
+        for line in lines:
+            row = json.loads(line)
+            if row["status"] != "ok":
+                yield f"{row['id']}: unreadable, {row['reason']}"
+                continue
+            best = row["top"][:1] if best_alone else row["top"]
+            told = ", ".join(f"{b['label']} {b['score']:.4f}" for b in best)
+            yield f"{row['id']}: {told}"
 
 
 def _asked(config: PredictConfig) -> tuple:
@@ -62,7 +110,8 @@ def _asked(config: PredictConfig) -> tuple:
             "model": f"{config.model_name} version {client.version}",
             "server": config.server,
         }
-    export = inspect_export(config.model, trust_model=config.trust_model)
+    model = output_folder(config.model)
+    export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
         print(f"warning: {export.folder}: {line}", file=sys.stderr)
     return Asker(Loaded(export), config.top_k), {"model": export.sha256}
@@ -85,8 +134,8 @@ class _Served:
         return [Answer(a[:top], b[:top], status) for a, b, status in answers]
 
 
-def summary(done: Done, folder: pathlib.Path) -> str:
-    """The books, the labels and where everything lies."""
+def summary(done: Done, folder: str | os.PathLike) -> str:
+    """The books, the labels and where everything lies, "" for nowhere."""
     lines = [f"{n:>10,}  {label}" for label, n in _first(done.labels)]
     lines += [f"{n:>10,}  unreadable: {why}" for why, n in _first(done.reasons)]
     lines.append(
@@ -95,8 +144,11 @@ def summary(done: Done, folder: pathlib.Path) -> str:
         f"{sum(done.ignored.values()):,} ignored"
     )
     lines += [f"  ignored {n:,}: {why}" for why, n in done.ignored.items()]
-    lines.append(f"predictions: {folder / 'predictions.csv'}")
-    lines.append(f"gallery: {folder / 'gallery.html'}")
+    if folder:
+        for title, name in (
+            ("predictions", "predictions.csv"), ("gallery", "gallery.html")
+        ):  # fmt: skip
+            lines.append(f"{title}: {os.path.join(folder, name)}")
     if done.seconds is None:
         lines.append("all of it was there already")
     else:

@@ -23,13 +23,14 @@ from tl_keras.classifier import (
     warm_start,
 )
 from tl_keras.config import TransferConfig
+from tl_keras.config.paths import saved_model_file
 from tl_keras.data import ImageSplits
 from tl_keras.devices import (
     check_precision,
     compute_deterministically,
 )
 from tl_keras.errors import ConfigError, DataError, MachineError
-from tl_keras.job.checking import check_data
+from tl_keras.job.checking import check_data, decoding_of
 from tl_keras.job.placing import place
 from tl_keras.phases import Objective, Phase, probe_bytes
 from tl_keras.precision import choose_precision
@@ -55,23 +56,34 @@ class Prepared:
     phases: list[Phase]
 
 
-def prepare(config: TransferConfig) -> Prepared:
-    """Chooses the device, checks the data, builds the model and the phases."""
+def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
+    """Chooses the device, checks the data, builds the model and the phases.
+
+    Args:
+        config: the settings.
+        download: whether weights and data may be fetched; without, a network
+            that would fetch its own has random ones, enough for a plan.
+    """
     device = place(config)
     compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
     config = dataclasses.replace(config, feature_cache=usable_cache(config))
+    # First: weights are not fetched for data that cannot be used.
+    report, images = check_data(config, 1, download=download)
+    fetches = config.weights in ("auto", "imagenet") and (
+        config.backbone in backbones.BACKBONES
+    )
     network = load_backbone(
         config.backbone,
         image_size=config.image_size,
-        weights=config.weights,
+        weights="none" if fetches and not download else config.weights,
         arguments=backbones.parse_arguments(config.backbone_args),
         layer=config.backbone_layer or None,
     )
     if config.input_scaling == "auto":
         if hint := scaling_hint(config.backbone, network):
             print(f"backbone: {hint}", flush=True)
-    report, images = check_data(config, network.input_shape[1])
+    images = images.decoded_by(decoding_of(config, network.input_shape[1]))
     refuse_idle(config, network, images)
     config = dataclasses.replace(
         config, precision=decided_precision(config, network, device)
@@ -81,7 +93,8 @@ def prepare(config: TransferConfig) -> Prepared:
     model = classifier_on(network, config, len(images.class_names))
     if config.warm_start:
         names = images.class_names
-        print(warm_start(model, config.warm_start, names), flush=True)
+        file = saved_model_file(config.warm_start)
+        print(warm_start(model, file, names), flush=True)
     config = dataclasses.replace(
         config, head_solver=decided_solver(config, images, model)
     )

@@ -10,8 +10,16 @@ import pathlib
 import shutil
 from collections.abc import Sequence
 
+import numpy as np
+
 from tl_keras import atomic, run_card
-from tl_keras.audit import Report, find_suspects, named, write_reports
+from tl_keras.audit import (
+    Report,
+    find_suspects,
+    named,
+    seen_in_training,
+    write_reports,
+)
 from tl_keras.classifier import (
     count_trainable,
     cut_for,
@@ -19,7 +27,7 @@ from tl_keras.classifier import (
     set_trainable,
 )
 from tl_keras.data import ImageSplits
-from tl_keras.evaluation import Evaluation
+from tl_keras.evaluation import Evaluation, wilson_interval
 from tl_keras.job.measuring import (
     device_memory_numbers,
     file_bytes,
@@ -65,6 +73,8 @@ def collect(
     }
     if scratch is not None:
         metrics["scratch"] = {"test": scratch.metrics}
+    if leaked := leakage(prepared, evaluations[fit.kept]):
+        metrics["leakage"] = leaked
     return (
         metrics
         | {
@@ -80,6 +90,31 @@ def collect(
         }
         | describe_run(prepared, seconds, cost)
     )
+
+
+def leakage(prepared: Prepared, evaluation: Evaluation) -> dict:
+    """What splits share that the data brought, and the accuracy without it.
+
+    Returns:
+        {} where no picture's bytes are in two splits; else "val" and "test",
+        how many of theirs are in training, and "without": the test split
+        without them.
+    """
+    splits = prepared.images.examples()
+    found = seen_in_training(prepared.report.rows, splits)
+    if not found:
+        return {}
+    numbers: dict = {split: len(places) for split, places in found.items()}
+    kept = np.ones(len(evaluation.labels), bool)
+    kept[found.get("test", [])] = False
+    if kept.any():
+        right = evaluation.predicted[kept] == evaluation.labels[kept]
+        numbers["without"] = {
+            "examples": int(kept.sum()),
+            "accuracy": float(right.mean()),
+            "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
+        }
+    return numbers
 
 
 def stopped(prepared: Prepared, why: str, seconds: dict[str, float]) -> dict:
@@ -341,6 +376,7 @@ def summary(metrics: dict, version: pathlib.Path, folder: pathlib.Path) -> str:
         "",
         f"test accuracy: {test['accuracy']:.4f} on {test['examples']:,} "
         f"pictures, loss {test['loss']:.4f}",
+        *run_card.leakage_lines(metrics),
         f"export: {version} (loaded and checked in a fresh process)",
         *rounding_in_words(metrics["export"]["rounding"]),
         *(

@@ -33,6 +33,7 @@ from tl_keras.servable import (
 
 CHANGED_FILE = "changed.csv"
 MOST_PRINTED = 5  # of the pictures that the new version gets wrong
+MOST_SHOWN = 12  # of them, on the page
 MOST_NAMES = 5  # of classes, in a message
 MEASURED = 8  # pictures, for how far rounding moves an earlier version
 COLUMNS = ("id", "label", "old", "new", "change", "tie")
@@ -60,6 +61,11 @@ class Acceptance:
         self.earlier = _earlier_version(config.not_worse_than, run_id)
         self.file = config.run_folder() / "run" / CHANGED_FILE
         self.numbers: dict = {}
+
+    @property
+    def refused(self) -> bool:
+        """Whether an export was judged, and not taken."""
+        return "refused" in self.numbers.get("regression", {})
 
     def check(self, images: ImageSplits) -> None:
         """Finds out, before training, that no comparison will be possible.
@@ -116,6 +122,7 @@ class Acceptance:
                 examples, names, Answers(names, probabilities, movement)
             )
         if reasons:
+            self._note(refused=reasons)
             raise NotPublishedError([f"not published: {r}" for r in reasons])
 
     def _too_low(self, accuracy: float) -> list[str]:
@@ -143,6 +150,9 @@ class Acceptance:
             "ties": sum(row["tie"] == TIE for row in rows),
             "movement": old.movement,
             "movement_of_new": new.movement,
+            "lost": [row for row in rows if row["change"] == "lost"][
+                :MOST_SHOWN
+            ],
             **counts,
             **run_card.paired_comparison(counts),
         }

@@ -17,7 +17,8 @@ from tl_keras import pixels, run_card
 from tl_keras.config import ReportConfig, TransferConfig
 from tl_keras.data import Listing
 from tl_keras.errors import TlKerasError
-from tl_keras.job.checking import decoding_of, listing_of
+from tl_keras.first_look import list_data
+from tl_keras.job.checking import decoding_of
 from tl_keras.job.preparation import Prepared
 
 GONE = (
@@ -126,12 +127,12 @@ def report_on(config: ReportConfig) -> None:
     Raises:
         DataError: the folder holds no run.
     """
-    folder = pathlib.Path(config.run)
+    folder = pathlib.Path(config.folder())
     run_card.read_run(folder)  # Said first: whether there is a run at all.
     settings, listing = None, None
     try:
         settings = settings_of(folder)
-        listing = listing_of(settings)
+        listing = list_data(settings, download=False)
     except (TlKerasError, OSError):
         pass
     model = _model_of(folder)

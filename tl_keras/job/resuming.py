@@ -20,24 +20,20 @@ import keras
 
 from tl_keras import atomic, run_card
 from tl_keras.config import TransferConfig
+from tl_keras.config.run_flags import (
+    ANEW,
+    FLAGS,
+    STATE,
+    same_run,
+    standard,
+    stored_run,
+)
 from tl_keras.data import split_changes, write_split
-from tl_keras.errors import ConfigError, DataError, DivergedError
+from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.job.preparation import Prepared
 from tl_keras.phases import get_variables
 
-FLAGS, STATE, SPLIT, SAVES = "run.flags", "state.json", "split.csv", "saves"
-# What a run is made of; these may be given anew without changing it.
-FREE = (
-    "output_dir",
-    "feature_cache_gb",
-    "feature_memory_gb",
-    "checkpoint_required",
-    "io_timeout",
-    "auto_batch",
-)
-# Where the command leaves them to the run, the run's own choice holds.
-DECIDED = ("precision", "head_solver")
-ANEW = "--restart begins anew there, another --output_dir elsewhere"
+SPLIT, SAVES = "split.csv", "saves"
 
 
 @dataclasses.dataclass
@@ -146,6 +142,12 @@ class Found:
         with atomic.replacing(self.folder / STATE) as temporary:
             temporary.write_text(json.dumps(self.state, indent=1))
 
+    def refuse(self, error: NotPublishedError) -> None:
+        """The model was trained and is not published; the saves stay, for it
+        may be judged anew."""
+        by = standard(self.config)
+        self.note(refused={"why": list(error.faults), "by": by})
+
     def finish(self, version: int) -> None:
         """Nothing is left to do; the saves have served."""
         self.note(state="finished", version=version)
@@ -162,58 +164,18 @@ def look(config: TransferConfig, restart: bool) -> Found:
     Raises:
         ConfigError: a run of other settings, with each that differs.
         DivergedError: a run of the same settings diverged.
+        NotPublishedError: its model was refused.
     """
     atomic.remove_leftovers(config.run_folder())
     folder = config.run_folder() / "run"
-    if restart or not folder.exists():
+    state, old = ({}, {}) if restart else stored_run(folder)
+    if not state:
         return Found(config, folder, {})
-    try:
-        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        old = flags_of((folder / FLAGS).read_text(encoding="utf-8"))
-        if not {"id", "state", "weights", "versions"} <= set(state):
-            raise ValueError
-    except (OSError, ValueError, TypeError):
-        raise ConfigError(
-            f"{folder}: not a run that can be gone on with - {ANEW}"
-        ) from None
-    decided = {
-        name: old[name]
-        for name in DECIDED
-        if getattr(config, name) == "auto" and name in old
-    }
-    config = dataclasses.replace(config, **decided)
-    faults = differences(old, flags_of(config.to_flags()))
-    if faults:
-        raise ConfigError(
-            [*faults, f"{folder}: a run of other settings is there - {ANEW}"]
-        )
-    if state["state"] == "diverged":
-        raise DivergedError(
-            f"{folder}: this run diverged ({state['why']}) - change the "
-            "settings and add --restart"
-        )
+    config = same_run(config, state, old, folder)
     if config.auto_batch and "batch_size" in state:
         # What an earlier process had to go down to.
         config = dataclasses.replace(config, batch_size=state["batch_size"])
     return Found(config, folder, state)
-
-
-def flags_of(text: str) -> dict[str, str]:
-    """A run.flags as texts by name."""
-    pairs = (
-        line.removeprefix("--").partition("=") for line in text.splitlines()
-    )
-    return {name: value for name, _, value in pairs if name}
-
-
-def differences(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """A line for each setting that would change what a run gives."""
-    return [
-        f"--{name}: the run has {old.get(name) or 'none'}, received "
-        f"{new.get(name) or 'none'}"
-        for name in dict.fromkeys([*old, *new])
-        if old.get(name) != new.get(name) and name not in FREE
-    ]
 
 
 def weights_hash(model: keras.Model) -> str:

@@ -13,8 +13,7 @@ import socket
 from collections.abc import Iterator
 
 from tl_keras.errors import MachineError
-
-LOCK = ".lock"
+from tl_keras.outputs import LOCK
 
 
 @contextlib.contextmanager
@@ -27,6 +26,10 @@ def alone_in(folder: pathlib.Path) -> Iterator[None]:
     with open(folder / LOCK, "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A start that failed beside us may have taken the file away.
+            mine, there = os.fstat(lock.fileno()), os.stat(folder / LOCK)
+            if not os.path.samestat(mine, there):
+                raise BlockingIOError
         except OSError:
             lock.seek(0)
             raise MachineError(

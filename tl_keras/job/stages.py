@@ -255,14 +255,15 @@ class Stages(NamedTuple):
     """All that a run does, in order.
 
     Attributes:
-        prepare: settings -> what a run is made of; nothing is written.
+        prepare: settings, and whether weights and data may be fetched
+            (`download`) -> what a run is made of; nothing is written.
         training: where one of these fails, the same command goes on later.
         publishing: where one of these fails, what was trained is recorded.
         record: the run so far, seconds by stage -> its metrics, written.
         record_stopped: the same of a run that diverged, and why it did.
     """
 
-    prepare: Callable[[TransferConfig], Prepared] = prepare
+    prepare: Callable[..., Prepared] = prepare
     training: tuple[Stage, ...] = (
         Stage("train", fit),
         Stage("evaluate", evaluate),

@@ -17,7 +17,7 @@ from tl_keras import run_card
 from tl_keras.audit import write_reports
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, NotPublishedError
-from tl_keras.job.checking import check_writable
+from tl_keras.job.checking import check_writable, leaving_nothing
 from tl_keras.job.enduring import enough_memory, readable, without
 from tl_keras.job.exporting import asked_targets, refuse_unconvertible
 from tl_keras.job.preparation import Prepared
@@ -77,9 +77,11 @@ def run(
     """
     config.validate()
     config = config.resolved()
-    check_writable(config.run_folder())
-    with alone_in(config.run_folder()):
-        return _run(config, restart, stages or STAGES)
+    folder = config.run_folder()
+    with leaving_nothing(folder):
+        check_writable(folder)
+        with alone_in(folder):
+            return _run(config, restart, stages or STAGES)
 
 
 def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
@@ -100,9 +102,12 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         for stage in stages.publishing:
             run = clock.timed(stage, run)
     except NotPublishedError as error:
-        raise NotPublishedError(
+        told = NotPublishedError(
             [f"{fault} - the model is in {folder}" for fault in error.faults]
-        ) from None
+        )
+        if accept.refused:
+            found.refuse(told)
+        raise told from None
     finally:
         # Last, so that a folder with metrics.json is a whole one but for its
         # page, which can be made again; whatever becomes of the export, what
@@ -138,16 +143,23 @@ def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""
     config.validate()
     with enough_memory():
-        return describe_plan(_prepare_all(config.resolved(), "", STAGES)[0])
+        prepared, _ = _prepare_all(
+            config.resolved(), "", STAGES, download=False
+        )
+        return describe_plan(prepared)
 
 
 def _prepare_all(
-    config: TransferConfig, run_id: str, stages: Stages
+    config: TransferConfig,
+    run_id: str,
+    stages: Stages,
+    *,
+    download: bool = True,
 ) -> tuple[Prepared, Acceptance]:
     """Everything that can be refused before the first step is refused here."""
     accept = Acceptance(config, run_id)
     check_packages(asked_targets(config))
-    prepared = stages.prepare(config)
+    prepared = stages.prepare(config, download=download)
     accept.check(prepared.images)
     refuse_unconvertible(prepared)
     return prepared, accept

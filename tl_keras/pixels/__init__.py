@@ -12,7 +12,8 @@ exported graph all call `load`, so they see the same pixels; all of it works in
 
 Before anything is decoded the header is read: what is no picture, has more
 than `max_pixels`, or would be decoded wrongly is refused with a reason.
-`repair` makes some of those readable, through Pillow.
+`repair` makes some of those readable, through Pillow, and TIFF, AVIF, JPEG 2000
+and HEIC too.
 """
 
 from tl_keras.pixels.decoders import BIT_DEPTH_SCALES
@@ -31,7 +32,7 @@ from tl_keras.pixels.header import (
     read_header,
     status,
 )
-from tl_keras.pixels.repairing import repair
+from tl_keras.pixels.repairing import repair, size_of
 
 __all__ = [
     "BIT_DEPTH_SCALES",
@@ -47,5 +48,6 @@ __all__ = [
     "make_square",
     "read_header",
     "repair",
+    "size_of",
     "status",
 ]

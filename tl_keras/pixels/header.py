@@ -69,7 +69,7 @@ def read_header(encoded: tf.Tensor) -> Header:
     )
     layout = _layout(encoded, format_)
     sides = numbers(encoded, place, (7, 2, "big"), (5, 2, "big"))
-    empty = tf.where(length(encoded) == 0, faults.EMPTY, faults.UNKNOWN)
+    empty = tf.where(length(encoded) == 0, faults.EMPTY, _foreign(first))
     jpeg = tf.where(kind == FRAME, faults.NONE, faults.JPEG_HEADER)
     drawn = tf.unstack(layout[:5])
     # A row for each format: width, height, alpha, fault, depth. One is taken.
@@ -162,8 +162,10 @@ def _first_bytes(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
         "three": (0, 3, "big"),
         "four": (0, 4, "big"),
         "seven": (0, 7, "big"),
+        "five": (4, 4, "big"),
         "webp": (8, 4, "big"),
         "name": (12, 4, "big"),
+        "second brand": (16, 4, "big"),
         "png width": (16, 4, "big"),
         "png height": (20, 4, "big"),
         "png depth": (24, 1, "big"),
@@ -189,6 +191,35 @@ def _format(first: dict[str, tf.Tensor]) -> tf.Tensor:
         (first["four"] == code(b"RIFF")) & (first["webp"] == code(b"WEBP")),
     ]
     return tf.reduce_sum(tf.where(found, [1, 2, 3, 4, 5], 0))
+
+
+def _foreign(first: dict[str, tf.Tensor]) -> tf.Tensor:
+    """The fault of what is in no format of ours: its name, where known.
+
+    An ISO media file says its brand, and `mif1` that others follow; AVIF and
+    HEIC are told apart by the one that follows first.
+    """
+    four, media = first["four"], first["five"] == code(b"ftyp")
+    brand = first["webp"]
+    brand = tf.where(
+        (brand == code(b"mif1")) & (first["second brand"] != 0),
+        first["second brand"],
+        brand,
+    )
+    avif = [code(b"avif"), code(b"avis")]
+    heic = [code(n) for n in (b"heic", b"heix", b"hevc", b"hevx", b"heim",
+                              b"heis", b"mif1", b"msf1")]  # fmt: skip
+    tiff = [code(n) for n in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")]
+    stream = four == code(b"\xff\x4f\xff\x51")
+    found = [
+        tf.reduce_any(four == tf.constant(tiff, tf.int64)),
+        media & tf.reduce_any(brand == tf.constant(avif, tf.int64)),
+        stream | (first["five"] == code(b"jP  ")),
+        media & tf.reduce_any(brand == tf.constant(heic, tf.int64)),
+    ]
+    codes = [faults.TIFF, faults.AVIF, faults.JPEG_2000, faults.HEIC]
+    said = tf.reduce_sum(tf.where(found, codes, 0))
+    return tf.where(said > 0, said, faults.UNKNOWN)
 
 
 def _layout(encoded: tf.Tensor, format_: tf.Tensor) -> tf.Tensor:

@@ -19,9 +19,11 @@ from tl_keras.run_card.files import (
 from tl_keras.run_card.page import write_card
 from tl_keras.run_card.plots import plot_confusion, plot_curves
 from tl_keras.run_card.statistics import paired_comparison, paired_counts
+from tl_keras.run_card.words import leakage as leakage_lines
 
 __all__ = [
     "RunRecord",
+    "leakage_lines",
     "paired_comparison",
     "paired_counts",
     "plot_confusion",

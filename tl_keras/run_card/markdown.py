@@ -20,7 +20,7 @@ def as_markdown(metrics: Mapping) -> str:
     lines += ["", *(f"- {plain(line)}" for line in words.reasons(metrics)), ""]
     if "test" in metrics:
         lines += _scores(metrics) + _mistakes(metrics)
-    lines += _publishing(metrics) + _cost(metrics)
+    lines += _publishing(metrics) + _data(card) + _cost(metrics)
     lines += [
         "## Repeat it",
         "",
@@ -114,7 +114,13 @@ def _publishing(metrics: Mapping) -> list[str]:
     if "regression" in metrics:
         told = words.regression(metrics["regression"])
         lines += ["## Against an earlier version", ""]
-        lines += [*(f"- {plain(line)}" for line in told), ""]
+        lines += [*(f"- {plain(line)}" for line in told)]
+        lines += [
+            f"- lost: {code(row['id'])} of {code(row['label'])}, now "
+            f"{code(row['new'])}"
+            for row in metrics["regression"].get("lost", ())
+        ]
+        lines += [""]
     if "runtimes" in metrics:
         lines += [
             "## Other runtimes",
@@ -125,6 +131,15 @@ def _publishing(metrics: Mapping) -> list[str]:
         lines += [_file(file) for file in metrics["runtimes"].values()]
         lines += [""]
     return lines
+
+
+def _data(card: Mapping) -> list[str]:
+    """What the check warned of."""
+    warnings = card["data"].get("warnings", ())
+    if not warnings:
+        return []
+    # They quote names of files.
+    return ["## Data", "", *(f"- {code(line)}" for line in warnings), ""]
 
 
 def _file(file: Mapping) -> str:

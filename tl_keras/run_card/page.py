@@ -85,12 +85,14 @@ def _view(
         "wide": len(names) > WIDE_FROM,
         "curl": _curl(record.name),
     }
-    view |= _plots(metrics["card"], names) | _pictures(metrics["card"], gallery)
+    lost = metrics.get("regression", {}).get("lost", ())
+    view |= _plots(metrics["card"], names)
+    view |= _pictures(metrics["card"], gallery, lost)
     return view | {"no_pictures": _why_no_pictures(gallery, no_pictures)}
 
 
-def _pictures(card: Mapping, gallery: Gallery) -> dict:
-    """The cards of test pictures and of suspects."""
+def _pictures(card: Mapping, gallery: Gallery, lost: Sequence[Mapping]) -> dict:
+    """The cards of test pictures, of suspects and of what a version lost."""
     examples = card.get("gallery", {})
     gallery.look([e for kind in examples.values() for e in kind])
     # The many right ones last, should the page become too large.
@@ -103,6 +105,7 @@ def _pictures(card: Mapping, gallery: Gallery) -> dict:
                 strict=True,
             )
         ],
+        "lost": [(row, gallery.plain("test", row["id"])) for row in lost],
         "duplicates": _duplicates(card, gallery),
         "suspects": [
             (suspect, gallery.plain("train", suspect["id"]))

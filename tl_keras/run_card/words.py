@@ -76,6 +76,27 @@ def headline(metrics: Mapping) -> str:
     return words + "."
 
 
+def leakage(metrics: Mapping) -> list[str]:
+    """What of the test split was trained on, and the accuracy without it."""
+    found = metrics.get("leakage")
+    if not found:
+        return []
+    lines = [
+        f"{found[split]:,} of the {name} pictures are in training too "
+        "(--allow_leakage)"
+        for split, name in (("test", "test"), ("val", "validation"))
+        if found.get(split)
+    ]
+    if found.get("test") and "without" in found:
+        rest = found["without"]
+        lines[0] += (
+            f"; of the other {rest['examples']:,} "
+            f"{percent(rest['accuracy'])} are right (95 % interval "
+            f"{interval(rest['accuracy_interval'])})"
+        )
+    return lines
+
+
 def regression(found: Mapping) -> list[str]:
     """What was asked of a new version, and how it compares with an earlier."""
     lines = []
@@ -135,9 +156,12 @@ def reasons(metrics: Mapping) -> list[str]:
     """The lines under the headline: what each step was worth, what is kept."""
     if "stopped" in metrics:
         return [metrics["stopped"]]
-    lines = [_compared(c) for c in metrics["card"]["comparisons"]]
+    lines = [f"{line}." for line in leakage(metrics)]
+    refused = metrics.get("regression", {}).get("refused", ())
+    lines += [f"Not published: {line}." for line in refused]
     if "only_answer" in metrics["card"]:
-        lines.insert(0, _one_class(metrics))
+        lines.append(_one_class(metrics))
+    lines += [_compared(c) for c in metrics["card"]["comparisons"]]
     return [*lines, _kept(metrics)]
 
 

@@ -1,0 +1,82 @@
+"""What a path names, and what is there instead. No TensorFlow.
+
+    output_folder("saved_models/flowers/run")    # "saved_models/flowers"
+    no_such("dataset", "pets.zip", "a folder")   # a Fault that says unpack it
+
+In: paths as they were given. Out: the folders of a run, by either of the two
+that people name; and the fault of a path that is something else.
+"""
+
+import difflib
+import os
+
+from tl_keras.settings import Fault
+
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+TABLES = (".txt", ".tsv", ".xlsx", ".xls", ".ods", ".json", ".jsonl",
+          ".parquet", ".xml")  # fmt: skip
+PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+
+
+def output_folder(path: str) -> str:
+    """A run's output folder, where its `run/` may have been named instead."""
+    plain = path.rstrip("/") or path
+    if os.path.isfile(os.path.join(plain, "run.flags")):
+        return os.path.dirname(os.path.abspath(plain))
+    return path
+
+
+def record_folder(path: str) -> str:
+    """A run's `run/`, where its output folder may have been named instead."""
+    inner = os.path.join(path, "run")
+    if os.path.isfile(os.path.join(path, "metrics.json")):
+        return path
+    return inner if os.path.isdir(inner) else path
+
+
+def saved_model_file(path: str) -> str:
+    """A run's model.keras, where one of its folders may have been named."""
+    if not os.path.isdir(path):
+        return path
+    return os.path.join(record_folder(path), "model.keras")
+
+
+def no_such(name: str, path: str, expected: str) -> Fault:
+    """That a path is not what it should be, and what would be."""
+    found = "nothing"
+    if os.path.isdir(path):
+        found = "a folder"
+    elif os.path.exists(path):
+        found = "a file"
+    hint = _as_it_is(path) if found == "a file" else _near(path)
+    return Fault(
+        (name,), f"--{name}={path}: expected {expected}, found {found} - {hint}"
+    )
+
+
+def _as_it_is(path: str) -> str:
+    """What to do with a file that is there and is not what is wanted."""
+    lower = path.lower()
+    if lower.endswith(ARCHIVES):
+        return "unpack it, and give the folder"
+    if lower.endswith(TABLES):
+        return "write it as a .csv with the header path,label"
+    if lower.endswith(PICTURES):
+        return "give the folder in which the class folders are"
+    return "check the path"
+
+
+def _near(path: str) -> str:
+    """Names that are there and look like one that is not."""
+    name = os.path.basename(path.rstrip("/"))
+    beside = [other for other in _siblings(path) if other != name]
+    near = difflib.get_close_matches(name, beside, n=2)
+    near = [n for n in beside if n.lower() == name.lower()] or near
+    return f"did you mean {' or '.join(near)}?" if near else "check the path"
+
+
+def _siblings(path: str) -> list[str]:
+    try:
+        return os.listdir(os.path.dirname(path.rstrip("/")) or ".")
+    except OSError:
+        return []
