@@ -9,7 +9,7 @@ from tl_keras import backbones, pretrained
 from tl_keras.config import TransferConfig
 from tl_keras.devices import choose_device, device_memory
 from tl_keras.errors import TlKerasError
-from tl_keras.job.checking import listing_of
+from tl_keras.first_look import list_data
 from tl_keras.phases import Compute
 
 # Of the GPU's memory, what rows may take that stay there for a phase; the rest
@@ -33,7 +33,7 @@ def multiply_adds(config: TransferConfig) -> float | None:
     if cost is None:
         return None
     try:
-        listing = listing_of(config)
+        listing = list_data(config)
     except TlKerasError:
         return None  # The check tells it, with all else that is wrong.
     pictures = sum(len(examples) for examples in listing.splits.values())
