@@ -4,10 +4,8 @@ import contextlib
 import io
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
-import types
 import typing
 from unittest import mock
 
@@ -24,7 +22,7 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="tl_keras_tests_")
 import numpy as np
 import pytest
 from PIL import Image
-from warm import WarmPython
+from warm import WarmPython, subprocess_with
 
 CHECKOUT = pathlib.Path(__file__).parent.parent
 PARTS_OF_NIGHTLY = ("every_network", "fuzz", "acceptance")
@@ -83,9 +81,7 @@ def _warm_gate(request, monkeypatch):
         warm = request.getfixturevalue("warm_loaders")
         return warm.start(command, **options)
 
-    standing_in = types.SimpleNamespace(**vars(subprocess))
-    standing_in.Popen = start
-    monkeypatch.setattr(children, "subprocess", standing_in)
+    monkeypatch.setattr(children, "subprocess", subprocess_with(start))
 
 
 @pytest.fixture

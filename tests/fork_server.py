@@ -23,9 +23,11 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import jobs
 import tensorflow  # noqa: F401
 from killing import QUICK, UNGATED
+from warm import WarmPython, subprocess_with
 
 from tl_keras import servable
 from tl_keras.job import transfer
+from tl_keras.servable import children
 from tl_keras.train import main
 
 
@@ -85,5 +87,7 @@ def serve(request: dict) -> int:
 
 
 if __name__ == "__main__":
-    for line in sys.stdin:
-        print(json.dumps(serve(json.loads(line))), flush=True)
+    with WarmPython("numpy", "tensorflow", blocked="keras") as warm:
+        children.subprocess = subprocess_with(warm.start)
+        for line in sys.stdin:
+            print(json.dumps(serve(json.loads(line))), flush=True)

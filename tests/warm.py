@@ -14,6 +14,7 @@ import select
 import socket
 import subprocess
 import sys
+import types
 
 SERVER = pathlib.Path(__file__).parent / "warm_server.py"
 
@@ -48,6 +49,11 @@ class WarmPython:
     def __exit__(self, *_):
         self.socket.close()
         self._server.wait()
+
+
+def subprocess_with(start) -> types.SimpleNamespace:
+    """The module `subprocess` with another `Popen`, to stand in for it."""
+    return types.SimpleNamespace(**{**vars(subprocess), "Popen": start})
 
 
 class WarmProcess(subprocess.Popen):
