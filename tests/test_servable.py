@@ -20,6 +20,7 @@ from tl_keras.servable import (
     children,
     export_saved_model,
     gate,
+    open_version,
     publish,
 )
 from tl_keras.servable.graph import check_operations, read_graph
@@ -389,19 +390,28 @@ def test_restoring_is_for_the_loader_alone(version):
         check_operations(graph)
 
 
-def test_half_precision_gives_float32_and_the_same_numbers(tmp_path):
+def test_half_precision_gives_float32_and_the_same_numbers(
+    tiny_network, tmp_path
+):
+    """Through both processes; the C++ loader's is asked in float32."""
     keras.utils.set_random_seed(0)
-    model = build_classifier(
-        "MobileNetV2", 3, weights="none", image_size=32,
-        precision="mixed_bfloat16", backbone_arguments={"alpha": 0.35},
-    )  # fmt: skip
-    probabilities = probabilities_model(model)
-    pictures = np.stack([pixels.load(g, 32) for g in GOLDEN])
+    model = build_classifier(str(tiny_network), 3, precision="mixed_bfloat16")
+    head = model.get_layer("head_logits")
+    head.kernel.assign(20 * head.kernel)
     folder, passed = publish(
         model, tmp_path, class_names=NAMES, golden={"g": GOLDEN[0]},
-        evaluated=evaluated(probabilities.predict(pictures, verbose=0)),
+        evaluated=evaluated(expected(model)),
     )  # fmt: skip
     assert passed.difference <= 1e-5
+    # What answers move by here, found from the published version alone.
+    moved = open_version(folder).movement(GOLDEN, passed.probabilities)
+    plain = build_classifier(str(tiny_network), 3)
+    plain.set_weights(model.get_weights())
+    exact, found = expected(plain), passed.probabilities
+    want = np.abs(np.log(exact) - np.log(found)).max()
+    assert moved == pytest.approx(float(want), rel=1e-3)
+    assert moved > 1e-4
+    assert passed.rounding.movement > 1e-4
     graph = read_graph(folder)
     kinds = {
         output.dtype

@@ -1,6 +1,9 @@
 """phases/steps.py: Keras's fit by our own step functions, to the same bits."""
 
 import dataclasses
+import subprocess
+import sys
+import textwrap
 
 import keras
 import ml_dtypes
@@ -426,3 +429,70 @@ def test_a_float16_fit_goes_on_to_the_same_bits(tiny_network, tmp_path):
     asked.clear()
     asked += [1] * 100
     assert_same(straight, fit(saves=Saves(tmp_path, stop=stop)))
+
+
+TWO_DEVICES = """
+    import sys
+    import keras, numpy as np, tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    from tl_keras.classifier import build_classifier
+    from tl_keras.data import FixedBatches, PixelMemory, TrainingBatches
+    from tl_keras.data import load_images
+    from tl_keras.phases import Compute, Phase, fit_phases
+
+    class Second(Compute):
+        def device_name(self):
+            return "CPU:1"
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            own = self.model.optimizer
+            places[:] = [v.value.device[-5:] for v in (
+                own.iterations, self.model.variables[0], own.variables[-1]
+            )]
+
+    def fit(optimizer="adam", precision="float32", **compute):
+        keras.utils.set_random_seed(1)
+        memory = PixelMemory(1.0)
+        with tf.device("CPU:1"):  # Where all goes that nobody places.
+            model = build_classifier("letters_vgg", 10, precision=precision)
+            return fit_phases(
+                model,
+                [Phase("p", 2, 1e-3, unfreeze_from="all", optimizer=optimizer)],
+                TrainingBatches(images.train, 16, memory=memory),
+                FixedBatches(images.val, 16, memory),
+                compute=Second(**compute), callbacks=[Look()], verbose=0,
+            ).history[-1]["val_loss"]
+
+    places = []
+    images = load_images(
+        "digits", image_size=8, train_examples_per_class=4,
+        val_examples_per_class=2,
+    )
+    plain = fit()
+    gpu = {"device": "gpu", "resident_bytes": 1e9}
+    for asked in (
+        {}, {"optimizer": "adamw"}, {"precision": "mixed_float16"},
+        {"jit": "on"},
+    ):
+        loss = fit(**gpu, **asked)
+        assert abs(loss - plain) < 0.01, (asked, loss, plain)
+        expected = ["CPU:0", "CPU:1", "CPU:1"]
+        if "jit" in asked:  # XLA takes no variable of another device.
+            expected[0] = "CPU:1"
+        assert places == expected, (asked, places)
+    print("done")
+"""
+
+
+@pytest.mark.nightly  # Devices are set up once a process.
+def test_host_and_device_share_a_step():
+    """A second CPU device stands in for the GPU."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(TWO_DEVICES)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.endswith("done\n"), done.stderr[-2000:]

@@ -106,9 +106,20 @@ def measure(
     return Movement(by_exact, max(by_exact, by_device), nats)
 
 
-def nudged(pixels: np.ndarray, share: float = NUDGE) -> np.ndarray:
-    """Pixels a little larger or smaller, the same ones each time."""
-    signs = np.random.default_rng(0).choice([-share, share], pixels.shape)
+def nudged(
+    pixels: np.ndarray, share: float = NUDGE, *, whole: bool = False
+) -> np.ndarray:
+    """Pixels a little larger or smaller, the same ones each time.
+
+    Args:
+        pixels: (n, size, size, 3).
+        share: by which.
+        whole: a picture's channel as one, which no average over places
+            evens out, as little as it does where a weight is rounded.
+    """
+    count, *places, channels = pixels.shape
+    shape = (count, 1, 1, channels) if whole else (count, *places, channels)
+    signs = np.random.default_rng(0).choice([-share, share], shape)
     return (pixels * (1 + signs)).astype(np.float32)
 
 
@@ -130,7 +141,9 @@ def rounding_inside(reference: Reference, pictures: np.ndarray) -> Movement:
     """
     batch = pictures.astype(np.float32)
     whole = reference.exact(batch)
-    found = [reference.exact(nudged(batch, share)) for share in LADDER]
+    found = [
+        reference.exact(nudged(batch, share, whole=True)) for share in LADDER
+    ]
     steepness = [
         _apart(answers, whole) / share
         for answers, share in zip(found, LADDER, strict=True)
