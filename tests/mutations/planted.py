@@ -1,0 +1,150 @@
+"""Faults that somebody could make, each of which the suite shall find.
+
+File -> (what stands there, what stands there instead); once in the file.
+"""
+
+ATOMIC = "tl_keras/atomic.py"
+CHECKPOINTS = "tl_keras/checkpoints.py"
+SPLITS = "tl_keras/data/splits.py"
+COMPARISON = "tl_keras/servable/comparison.py"
+STORED = "tl_keras/servable/stored.py"
+GATE = "tl_keras/servable/gate.py"
+
+PLANTED = [
+    # A file or folder that is not there whole.
+    (
+        ATOMIC,
+        "        sync_file(temporary)\n        os.replace(",
+        "        os.replace(",
+    ),
+    (
+        ATOMIC,
+        "        os.replace(temporary, path)\n        sync_file(path.parent)",
+        "        os.replace(temporary, path)",
+    ),
+    (ATOMIC, "        os.replace(temporary, path)\n", ""),
+    (ATOMIC, "    sync_tree(temporary)\n", ""),
+    (
+        ATOMIC,
+        "    os.rename(temporary, final)\n    sync_file(final.parent)",
+        "    os.rename(temporary, final)",
+    ),
+    (ATOMIC, "    if final.exists():\n", "    if False:\n"),
+    (ATOMIC, "default=0) + 1", "default=0)"),
+    (
+        ATOMIC,
+        "    return max(numbers",
+        "    return len(numbers) or max(numbers",
+    ),
+    (
+        ATOMIC,
+        "        if _size_and_hash(folder / name) != expected:",
+        "        if _size_and_hash(folder / name)[0] != expected[0]:",
+    ),
+    (
+        ATOMIC,
+        "    folder.rename(doomed)\n    shutil.rmtree(doomed",
+        "    shutil.rmtree(folder",
+    ),
+    # Saves that are not what they were.
+    (CHECKPOINTS, "            atomic.write_manifest(temporary)\n", ""),
+    (CHECKPOINTS, "[: -self.keep]", "[: -self.keep + 1]"),
+    (CHECKPOINTS, "default=0) + 1:08d", "default=0):08d"),
+    (CHECKPOINTS, "reversed(self._numbers())", "self._numbers()"),
+    (CHECKPOINTS, "            if fault is None:\n", "            if True:\n"),
+    (
+        CHECKPOINTS,
+        "        if faults and found is None:",
+        "        if False and found is None:",
+    ),
+    (
+        CHECKPOINTS,
+        "            if required:\n",
+        "            if not required:\n",
+    ),
+    (
+        CHECKPOINTS,
+        "        return sorted(int(name)",
+        "        return list(int(name)",
+    ),
+    (
+        CHECKPOINTS,
+        "            folder.rename(folder.with_name(DAMAGED",
+        "            str(folder.with_name(DAMAGED",
+    ),
+    (
+        CHECKPOINTS,
+        "with atomic.building_folder(self.folder) as temporary:",
+        "with atomic.building_folder(self.folder.parent) as temporary:",
+    ),
+    # A picture in two splits, or in none; other pictures each time.
+    (
+        SPLITS,
+        "        order, start = draw.permutation(members[label]), 0\n",
+        "        order, start = members[label], 0\n",
+    ),
+    (
+        SPLITS,
+        "np.random.default_rng([cut.seed, label])",
+        "np.random.default_rng([label])",
+    ),
+    (
+        SPLITS,
+        "np.random.default_rng([cut.seed, label])",
+        "np.random.default_rng([cut.seed])",
+    ),
+    (SPLITS, "            start += count\n", ""),
+    (
+        SPLITS,
+        "            start += count\n",
+        "            start += count - 1\n",
+    ),
+    (
+        SPLITS,
+        "max(1, round(cut.val_fraction * count))",
+        "round(cut.val_fraction * count)",
+    ),
+    (SPLITS, "count - val - test", "count - val"),
+    (SPLITS, "sum(sizes.values()) > count", "sum(sizes.values()) >= count"),
+    (SPLITS, "now[k][1] != before[k][1]", "now[k][0] != before[k][0]"),
+    (SPLITS, "now[k][3] != before[k][3]", "now[k][0] != before[k][0]"),
+    # An export that is not its model.
+    (COMPARISON, "        if difference > limit:\n", "        if False:\n"),
+    (COMPARISON, "nan=np.inf", "nan=0.0"),
+    (
+        COMPARISON,
+        "    return np.maximum(largest(found, want), by_logs)",
+        "    return largest(found, want)",
+    ),
+    (
+        COMPARISON,
+        '        if told is not None and ((told != b"") != bad).any():',
+        "        if False:",
+    ),
+    (
+        COMPARISON,
+        '        self._probabilities(what, good, answer["scores"][kept], named)\n',
+        "",
+    ),
+    (
+        COMPARISON,
+        '            if name != "status" and',
+        "            if False and",
+    ),
+    (STORED, "    if others:\n", "    if others and False:\n"),
+    (
+        STORED,
+        "        if place is None:\n            others",
+        "        if False:\n            others",
+    ),
+    (
+        STORED,
+        "texts != names for texts",
+        "sorted(texts) != sorted(names) for texts",
+    ),
+    (
+        GATE,
+        "        exact.refuse(movement.tolerance)\n        served",
+        "        served",
+    ),
+]

@@ -1,0 +1,188 @@
+"""Does the suite find faults? Makes them, one at a time, in a copy.
+
+    python tests/mutations/run.py planted
+    python tests/mutations/run.py drawn --count=60 --seed=0
+
+`planted` are faults that somebody could make (planted.py). `drawn` changes one
+comparison, number, sign or condition somewhere, by the seed, some in every
+room. Each copy is asked the tests of the room that was changed, until one
+fails; `--whole` asks the whole suite of those that are left. Prints a line
+each, and the survivors at the end.
+"""
+
+import argparse
+import ast
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from planted import PLANTED
+
+CHECKOUT = pathlib.Path(__file__).parent.parent.parent
+COPIED = ("tl_keras", "tests", "configs", "docs", "benchmarks", "README.md",
+          "CHANGELOG.md", "SECURITY.md", "pyproject.toml",
+          "constraints.txt")  # fmt: skip
+# Room -> the words that its tests' files have in their names, quick ones first.
+TESTS = {
+    "atomic": ("atomic", "crash_points", "checkpoints", "publishing"),
+    "checkpoints": ("checkpoints", "crash_points", "backup"),
+    "audit": ("audit", "bad_input", "pictures"),
+    "callbacks": ("callbacks", "backup"),
+    "classifier": ("cutting", "classifier", "own_networks", "foreign"),
+    "config": ("settings", "configs", "every_flag", "command_line"),
+    "data": ("data", "listing", "bad_input", "leakage", "tables"),
+    "features": ("features",),
+    "inference": ("inference", "predict"),
+    "job": ("going_on", "job", "enduring", "regression", "evaluate"),
+    "phases": ("phases", "probe", "jit", "precision"),
+    "pixels": ("pixels", "pillow"),
+    "run_card": ("run_card", "report"),
+    "runtimes": ("runtimes",),
+    "servable": ("gate", "rounding", "servable", "trusting"),
+    "server_client": ("server_client",),
+    "backbones": ("backbones", "file_kinds"),
+}
+SWAPS = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Add: ast.Sub, ast.Sub: ast.Add,
+    ast.Mult: ast.Add, ast.And: ast.Or, ast.Or: ast.And, ast.In: ast.NotIn,
+    ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+
+
+def places(tree: ast.Module) -> list[tuple[int, str]]:
+    """What can be changed: number of a node in the walk, and how."""
+    found = []
+    for number, node in enumerate(ast.walk(tree)):
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
+            found.append((number, "compare"))
+        elif isinstance(node, (ast.BinOp, ast.BoolOp)):
+            if type(node.op) in SWAPS:
+                found.append((number, "operator"))
+        elif isinstance(node, ast.If):
+            found.append((number, "condition"))
+        elif isinstance(node, ast.Constant) and type(node.value) is int:
+            found.append((number, "number"))
+    return found
+
+
+def changed(text: str, number: int, how: str) -> tuple[str, int]:
+    """The file with one change, and its line."""
+    tree = ast.parse(text)
+    node = list(ast.walk(tree))[number]
+    if how == "compare":
+        node.ops[0] = SWAPS[type(node.ops[0])]()
+    elif how == "operator":
+        node.op = SWAPS[type(node.op)]()
+    elif how == "condition":
+        node.test = ast.UnaryOp(ast.Not(), node.test)
+    else:
+        node.value += 1
+    ast.fix_missing_locations(tree)
+    return ast.unparse(tree), node.lineno
+
+
+def drawn(count: int, seed: int):
+    """(file, its text with a fault, what was done), some in every room."""
+    luck = random.Random(seed)
+    rooms: dict[str, list] = {}
+    for file in sorted((CHECKOUT / "tl_keras").rglob("*.py")):
+        rooms.setdefault(room_of(file.relative_to(CHECKOUT)), []).append(file)
+    names = sorted(rooms)
+    for turn in range(count):
+        file = luck.choice(rooms[names[turn % len(names)]])
+        text = file.read_text(encoding="utf-8")
+        some = places(ast.parse(text))
+        if not some:
+            continue
+        number, how = luck.choice(some)
+        spoiled, line = changed(text, number, how)
+        yield file.relative_to(CHECKOUT), spoiled, f"line {line}: {how}"
+
+
+def planted():
+    """The same of planted.py; a fault that no more fits is told."""
+    for name, before, after in PLANTED:
+        text = (CHECKOUT / name).read_text(encoding="utf-8")
+        if text.count(before) != 1:
+            raise SystemExit(f"{name}: {before!r} is there not once")
+        words = " ".join(f"{before!r} -> {after!r}".split())
+        yield pathlib.Path(name), text.replace(before, after), words
+
+
+def room_of(file: pathlib.Path) -> str:
+    return file.parts[1].removesuffix(".py")
+
+
+def tests_of(room: str) -> list[str]:
+    """The files that are asked first."""
+    words = TESTS.get(room, (room,))
+    return [
+        str(file.relative_to(CHECKOUT))
+        for word in words
+        for file in sorted((CHECKOUT / "tests").glob("test_*.py"))
+        if word in file.name
+    ]
+
+
+def fails(copy: pathlib.Path, files: list[str]) -> str:
+    """The first test that fails; "" if none does."""
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p",
+         "no:cacheprovider", *files],
+        cwd=copy, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+    )  # fmt: skip
+    if not run.returncode:
+        return ""
+    told = [
+        x for x in run.stdout.splitlines() if x.startswith(("FAILED", "ERR"))
+    ]
+    return told[0].split(" - ")[0] if told else f"exit code {run.returncode}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=("planted", "drawn"))
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="files with this in them")
+    parser.add_argument("--whole", action="store_true")
+    given = parser.parse_args()
+    faults = planted() if given.kind == "planted" else drawn(
+        given.count, given.seed
+    )  # fmt: skip
+    survivors, total = [], 0
+    for file, spoiled, words in faults:
+        if given.only not in str(file):
+            continue
+        with tempfile.TemporaryDirectory() as place:
+            copy = pathlib.Path(place)
+            for name in COPIED:
+                source = CHECKOUT / name
+                if source.is_dir():
+                    shutil.copytree(source, copy / name)
+                elif source.exists():
+                    shutil.copy(source, copy / name)
+            (copy / file).write_text(spoiled, encoding="utf-8")
+            found = ""
+            for some in tests_of(room_of(file)):
+                if found := fails(copy, [some]):
+                    break
+            if not found and given.whole:
+                found = fails(copy, [])
+        total += 1
+        print(f"{'found' if found else 'SURVIVED'} {file} {words} {found}",
+              flush=True)  # fmt: skip
+        if not found:
+            survivors.append(f"{file} {words}")
+    print(f"{total - len(survivors)} of {total} found")
+    print("\n".join(survivors))
+
+
+if __name__ == "__main__":
+    main()
