@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Faults that somebody could make, each of which the suite shall find.
 
 File -> (what stands there, what stands there instead); once in the file.
