@@ -1,6 +1,5 @@
 """`python -m tl_keras.check`: what of a dataset can be used, and what not."""
 
-import importlib
 import sys
 from collections.abc import Sequence
 
@@ -10,7 +9,6 @@ from tl_keras.config import CheckConfig
 
 def body(config: CheckConfig, switches: set[str]) -> None:
     """Checks the data, prints what it found, fails when it cannot be used."""
-    load_tensorflow_alone()
     from tl_keras.job.checking import report_on
 
     report_on(config)
@@ -23,21 +21,6 @@ def first(config: CheckConfig, switches: set[str]) -> None:
     look_before_checking(config)
 
 
-def load_tensorflow_alone() -> None:
-    """TensorFlow without Keras, which it would load for its own sake.
-
-    Keras brings matplotlib and scikit-learn: 2.7 of 6.6 seconds, of which a
-    check needs nothing. Whoever imports Keras afterwards gets it as ever.
-    """
-    if "tensorflow" in sys.modules or "keras" in sys.modules:
-        return
-    sys.modules["keras"] = None  # As if it were not installed.
-    try:
-        importlib.import_module("tensorflow")
-    finally:
-        del sys.modules["keras"]
-
-
 COMMAND = Command(
     module="tl_keras.check",
     purpose="Reads every picture of a dataset with the decoder that training "
@@ -46,6 +29,7 @@ COMMAND = Command(
     settings=CheckConfig,
     body=body,
     first=first,
+    without_keras=True,
 )
 
 
