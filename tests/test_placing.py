@@ -17,8 +17,9 @@ from tl_keras.backbones import (
 from tl_keras.backbones.cost import BILLIONS
 from tl_keras.classifier import multiply_adds, ordered_nodes
 from tl_keras.classifier.inference import _filled, inference
-from tl_keras.data.pipeline import _traced, _traced_batch
+from tl_keras.data.pipeline import _traced_batch
 from tl_keras.job import placing
+from tl_keras.pixels import decoding as decoding_module
 
 
 def counted(network: keras.Model) -> float:
@@ -144,7 +145,7 @@ def test_the_quick_start_goes_to_the_cpu(gpu):
 
 def nodes_of(function) -> list:
     """All operations of a traced function, those of its loops too."""
-    graph = function.get_concrete_function().graph.as_graph_def()
+    graph = function.graph.as_graph_def()
     inner = [node for f in graph.library.function for node in f.node_def]
     return [*graph.node, *inner]
 
@@ -153,7 +154,9 @@ def nodes_of(function) -> list:
 def test_pictures_are_decoded_on_the_cpu_whatever_computes(many):
     """On a GPU each picture would be dozens of small kernels and copies."""
     decoding = pixels.Decoding(8)
-    traced = _traced_batch(decoding, True) if many else _traced(decoding)
+    traced = decoding_module._traced_load(decoding)
+    if many:
+        traced = _traced_batch(decoding, True).get_concrete_function()
     free = {"Placeholder", "NoOp", "Identity"}
     elsewhere = {
         node.op
