@@ -98,9 +98,8 @@ def test_b30_no_pictures_or_pictures_in_the_root(tmp_path, capsys):
 def test_b31_nested_folders(tmp_path, capsys, how, classes):
     for number, place in enumerate(("africa", "asia")):
         good_folder(tmp_path / "n" / place, 6)
-        for file in (tmp_path / "n" / place).rglob("*.jpg"):
-            seed = 100 * number + len(file.parts) + hash(file.name) % 50
-            seed += 5000 * (file.parent.name == "dog")
+        files = sorted((tmp_path / "n" / place).rglob("*.jpg"))
+        for seed, file in enumerate(files, 100 * number):
             file.write_bytes(jpeg(seed))
     listing = list_dataset(str(tmp_path / "n"), label_from=how)
     assert listing.class_names == classes

@@ -2,12 +2,13 @@
 
 import dataclasses
 
+import hypothesis
 import keras
 import numpy as np
 import pytest
 import scipy.special
+from hypothesis import strategies
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from tl_keras.classifier import build_classifier
 from tl_keras.config import TransferConfig
@@ -15,7 +16,7 @@ from tl_keras.data import FixedBatches, TrainingBatches, load_images
 from tl_keras.errors import ConfigError
 from tl_keras.features import FeatureStore
 from tl_keras.phases import Phase, fit_phases
-from tl_keras.phases.probe import solve_probe
+from tl_keras.phases.probe import feature_scales, solve_probe
 
 
 def features(count: int, width: int, classes: int):
@@ -32,13 +33,74 @@ def test_the_head_gives_scikit_learns_probabilities(count, width, classes):
     rows, labels = features(count, width, classes)
     probe = solve_probe(rows, labels)
     received = scipy.special.softmax(rows @ probe.kernel + probe.bias, axis=-1)
-    scaler = StandardScaler().fit(rows.astype(np.float64))
+    wide = rows.astype(np.float64)
+    scaled = (wide - wide.mean(axis=0)) / feature_scales(wide)
     solver = LogisticRegression(C=probe.strength, max_iter=9000, tol=1e-10)
-    solver.fit(scaler.transform(rows.astype(np.float64)), labels)
-    expected = solver.predict_proba(scaler.transform(rows.astype(np.float64)))
+    expected = solver.fit(scaled, labels).predict_proba(scaled)
     np.testing.assert_allclose(received, expected, atol=1e-5)
     again = solve_probe(rows, labels)
     np.testing.assert_array_equal(probe.kernel, again.kernel)
+
+
+def test_lively_features_are_standardised():
+    rows, _ = features(200, 20, 2)
+    moves = rows.astype(np.float64).std(axis=0)
+    lively = moves > 1
+    assert 10 < lively.sum() < 20
+    found = feature_scales(rows.astype(float))
+    np.testing.assert_array_equal(found[lively], moves[lively])
+    assert (found >= moves).all()
+
+
+COLUMNS = {
+    "dead": lambda random, n: 1e-33 * random.normal(size=n),
+    "near-dead": lambda random, n: 1e-4 * (np.arange(n) == 3),
+    "constant": lambda random, n: np.full(n, 7.0),
+    "constant but for rounding": lambda random, n: 3e3 + 1e-4 * np.arange(n),
+    "huge": lambda random, n: 1e4 * random.normal(size=n),
+    "tiny": lambda random, n: 1e-6 * random.normal(size=n),
+}
+
+
+@hypothesis.given(
+    kinds=strategies.lists(strategies.sampled_from(sorted(COLUMNS))),
+    copied=strategies.integers(0, 3),
+    seed=strategies.integers(0, 1000),
+)
+@hypothesis.settings(max_examples=10, deadline=None)
+def test_no_head_hangs_on_features_that_carry_nothing(kinds, copied, seed):
+    """Finite, bounded, and computed alike in float32 whatever the order."""
+    random = np.random.default_rng(seed)
+    rows, labels = features(30, 6, 3)
+    odd = [COLUMNS[kind](random, 30) for kind in kinds]
+    rows = np.column_stack([rows, *odd, *rows.T[:copied]]).astype(np.float32)
+    probe = solve_probe(rows, labels)
+    assert np.isfinite(probe.kernel).all()
+    # No feature, moved by as much as the lively ones do, decides alone.
+    assert np.abs(probe.kernel[:6]).max() < 30
+    assert np.abs(probe.kernel).max() < 300
+    exact = rows.astype(np.float64) @ probe.kernel.astype(np.float64)
+    exact += probe.bias
+    turned = rows[:, ::-1] @ probe.kernel[::-1] + probe.bias
+    scale = np.maximum(1, np.abs(exact))
+    assert (np.abs(turned - exact) / scale).max() < 1e-5
+
+
+def test_noise_beside_the_features_changes_no_prediction():
+    rows, labels = features(60, 12, 3)
+    noise = 1e-6 * np.random.default_rng(0).normal(size=(60, 4))
+    more = np.column_stack([rows, noise]).astype(np.float32)
+    plain, noisy = solve_probe(rows, labels), solve_probe(more, labels)
+    np.testing.assert_allclose(
+        more @ noisy.kernel + noisy.bias,
+        rows @ plain.kernel + plain.bias,
+        atol=1e-3,
+    )
+    # Of one picture alone: as a ReLU6 that fires once in a hundred.
+    more[:, -1] = 0
+    more[5, -1] = 0.02
+    once = solve_probe(more, labels)
+    assert np.abs(once.kernel[-1]).max() < np.abs(once.kernel[:12]).max()
 
 
 def test_a_constant_feature_and_a_single_example_do_no_harm():

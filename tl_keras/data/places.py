@@ -211,7 +211,8 @@ class _Index:
             inner = "/".join(file.split("/")[depth:])
             why = self._why(slashes, start, before, "/".join(parts), inner)
             return why, file
-        return self._as_number(parts[-1])
+        # A path with folders in it was no number to whoever made the table.
+        return self._as_number(plain) if len(parts) == 1 else (None, "")
 
     def _as_number(self, name: str) -> tuple[_Why | None, str]:
         """A number behind which a file's name has gone: 7 or 7.0 for 0007."""

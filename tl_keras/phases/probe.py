@@ -3,7 +3,8 @@
 In: pooled features of the training pictures, and their labels. Out: kernel and
 bias of the Dense layer that gives the logits. Multinomial logistic regression
 of scikit-learn on standardised features; the standardisation is folded into
-the weights, so the head alone computes the same.
+the weights, so the head alone computes the same. A feature that hardly moves
+is not blown up by it (`feature_scales`).
 
 Reference: Kornblith, Shlens and Le, "Do Better ImageNet Models Transfer
 Better?", 2019, for the method; Kumar and others, "Fine-Tuning can Distort
@@ -23,7 +24,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
-from sklearn.preprocessing import StandardScaler
 
 from tl_keras.classifier import inference, ordered_nodes
 
@@ -33,6 +33,10 @@ STRENGTHS = tuple(float(c) for c in np.logspace(-4, 1, 11))
 WORSE_IN_A_ROW = 2
 FOLDS = 5
 FOLD_SEED = 0
+# A feature that moves by less than this share of the liveliest is dead; of the
+# others, this quantile is what a feature usually moves by.
+DEAD, LIVELY = 1e-9, 0.9
+LEAST_OF_USUAL, LEAST_OF_MEAN = 0.1, 0.01
 # Where a class has a single example there is nothing to cross-validate on.
 STRENGTH_WITHOUT_FOLDS = 0.1
 # The choice of a strength needs no digits that the solution itself does. The
@@ -79,8 +83,9 @@ def solve_probe(
     Returns:
         `LinearProbe`; features @ kernel + bias are the logits.
     """
-    scaler = StandardScaler().fit(features.astype(np.float64))
-    scaled = scaler.transform(features.astype(np.float64))
+    wide = features.astype(np.float64)
+    mean, scale = wide.mean(axis=0), feature_scales(wide)
+    scaled = (wide - mean) / scale
     # The L2 penalty does not see a rotation, and the solution lies in the span
     # of the pictures: with fewer of them than features, that span is smaller.
     rotation = None
@@ -100,14 +105,42 @@ def solve_probe(
         # Two classes: scikit-learn gives the difference of their logits.
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercept = np.concatenate([-intercept, intercept]) / 2
-    kernel = (coefficients / scaler.scale_).T
-    bias = intercept - scaler.mean_ @ kernel
+    kernel = (coefficients / scale).T
+    bias = intercept - mean @ kernel
     return LinearProbe(
         kernel.astype(np.float32),
         bias.astype(np.float32),
         strength,
         judged,
     )
+
+
+def feature_scales(features: np.ndarray) -> np.ndarray:
+    """What each feature is divided by: its deviation, but never too little.
+
+    A feature that is the same in all pictures but one, or that moves by
+    rounding alone, says nothing; divided by its own deviation it would be as
+    loud as any other, with a kernel that nothing bounds. Such a feature stays
+    as quiet as it is beside the others: the least that one is divided by is a
+    tenth of what the livelier ones move by. And it is a hundredth of its own
+    mean, which float32 would else subtract with an error that shows.
+
+    Args:
+        features: float64 (n, d).
+
+    Returns:
+        float64 (d,), above 0.
+    """
+    moves = features.std(axis=0)
+    alive = moves[moves > DEAD * moves.max(initial=0.0)]
+    if not len(alive):
+        return np.ones(features.shape[1])
+    # Not the largest: a few huge ones shall not silence the rest.
+    usual = np.quantile(alive, LIVELY, method="lower")
+    least = np.maximum(
+        LEAST_OF_USUAL * usual, LEAST_OF_MEAN * np.abs(features).mean(axis=0)
+    )
+    return np.maximum(moves, least)
 
 
 def _cross_validate(
