@@ -17,8 +17,8 @@ from tl_keras.data import Examples, Listing
 
 COPIES = "the same bytes as another picture of its class"
 # Pictures of the largest class for one of the smallest. Heads trained on 140
-# cats and fewer dogs, or the reverse, lose so many points of mean recall against
-# --class_weights=balanced: 1 at 2 to 1, 4 at 3, 8 at 5, 13 at 12, 15 at 20.
+# cats and fewer dogs, or the reverse, lose so many points of mean recall
+# against --class_weights=balanced: 1 at 2 to 1, 4 at 3, 8 at 5, 13 at 12.
 UNEVEN_TRAINING, UNEVEN_ELSEWHERE = 3, 50
 MOST_NAMED = 20  # pairs named one by one
 
