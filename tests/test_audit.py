@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from spoiling import check, encode, good_folder, jpeg, picture
 
 from tl_keras import TransferConfig, pages, pixels
-from tl_keras.audit import Rules, Suspect, check_listing, reading
+from tl_keras.audit import Rules, Suspect, check_listing, findings, reading
 from tl_keras.audit.cache import FactCache
 from tl_keras.audit.duplicates import MIRRORED, SAME
 from tl_keras.audit.facts import Facts
@@ -308,3 +309,30 @@ def test_a_run_leaves_out_what_the_check_skips(pets, capsys):
     assert report.listing.skipped[0].id == "cat/bad.jpg"
     off = dataclasses.replace(config, check="off")
     assert check_data(off, 16)[1].books["used"] != images.books["used"]
+
+
+@pytest.mark.parametrize(
+    ("split", "counts", "told"),
+    [
+        ("train", (20, 10), False),
+        ("train", (29, 10), False),
+        ("train", (30, 10), True),
+        ("train", (10, 120, 20), True),
+        ("test", (30, 10), False),
+        ("test", (500, 10), True),
+    ],
+)
+def test_classes_of_uneven_size_are_told_from_where_it_matters(
+    split, counts, told
+):
+    names = [f"class{n}" for n in range(len(counts))]
+    examples = SimpleNamespace(labels=np.repeat(range(len(counts)), counts))
+    listing = SimpleNamespace(
+        splits={split: examples}, class_names=names, skipped=()
+    )
+    lines = findings.warnings_of(listing, [], [], {})
+    assert [line for line in lines if "macro-F1" in line] == lines
+    assert bool(lines) == told
+    for line in lines:
+        assert f"{max(counts)} pictures of" in line
+        assert "--class_weights=balanced" in line
