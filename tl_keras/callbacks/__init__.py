@@ -13,7 +13,8 @@ of settings or runs, and each starts anew at train begin, so that one object
 serves several fits in a row.
 """
 
-from tl_keras.callbacks.backup import AtomicBackup, TrainingBackup
+from tl_keras.callbacks.atomic_backup import AtomicBackup
+from tl_keras.callbacks.backup import TrainingBackup
 from tl_keras.callbacks.guarding import (
     KeepBestWeights,
     StopOnNonFinite,

@@ -214,23 +214,17 @@ class _Trainer:
         keeper = KeepBestWeights(
             None if val is None else monitor, mode, left.variables
         )
-        noting = [
+        callbacks = [
+            _EpochNumber(number),
+            phase.new_schedule(first),
             guard,
             log,
             keeper,
             *([] if val is None else self._stoppers()),
-        ]
-        callbacks = [
-            _EpochNumber(number),
-            phase.new_schedule(first),
-            *noting,
             *self.callbacks,
         ]
         if self.saves:
-            # The last one, so that it saves what the others noted.
-            callbacks.append(
-                self.saves.callback(phase, noting, skip, batch_size)
-            )
+            callbacks.append(self.saves.callback(phase, skip, batch_size))
         with stopping.at_a_step() if self.saves else contextlib.nullcontext():
             self._compiled(left, phase).fit(
                 train,

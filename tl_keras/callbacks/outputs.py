@@ -1,0 +1,92 @@
+"""Files that Keras's callbacks write to, as they were at a save.
+
+A fit that goes on repeats what was done after its save, so that rows which
+were written then would stand there twice; and a `CSVLogger` empties its file
+as a fit begins.
+"""
+
+import csv
+import pathlib
+import time
+
+import keras
+import tensorflow as tf
+
+
+class CsvFile:
+    """The rows of a `keras.callbacks.CSVLogger`."""
+
+    def __init__(self, callback: keras.callbacks.CSVLogger):
+        self.callback = callback
+
+    def save(self) -> str:
+        """All that is in the file."""
+        file = self.callback.csv_file
+        if file is not None and not file.closed:
+            file.flush()
+        with tf.io.gfile.GFile(self.callback.filename, "rb") as stream:
+            return stream.read().decode()
+
+    def put_back(self, text: str) -> None:
+        """Goes on writing after that text."""
+        logger = self.callback
+        logger.csv_file.close()
+        with tf.io.gfile.GFile(logger.filename, "wb") as stream:
+            stream.write(text.encode())
+        logger.csv_file = open(logger.filename, "a")  # noqa: SIM115
+        if text and logger.keys:
+            # Else it would write its header once more.
+            logger.writer = csv.DictWriter(
+                logger.csv_file,
+                fieldnames=["epoch", *logger.keys],
+                delimiter=logger.sep,
+            )
+
+
+class EventFiles:
+    """The events of a `keras.callbacks.TensorBoard`."""
+
+    def __init__(self, callback: keras.callbacks.TensorBoard):
+        self.callback = callback
+        self._before = self._sizes()
+
+    def save(self) -> dict:
+        """How long each file is, and when that was."""
+        for writer in self.callback._writers.values():
+            writer.flush()
+        return {"sizes": self._sizes(), "time": time.time()}
+
+    def put_back(self, saved: dict) -> None:
+        """Cuts off the events after the save; they will be written again.
+
+        Files that killed processes began after it are renamed, so that
+        TensorBoard does not see them.
+        """
+        for name, size in self._sizes().items():
+            file = pathlib.Path(self.callback.log_dir, name)
+            if name in saved["sizes"]:
+                if size > saved["sizes"][name]:
+                    with open(file, "r+b") as stream:
+                        stream.truncate(saved["sizes"][name])
+            elif name in self._before and _begun(file) >= int(saved["time"]):
+                hidden = file.name.replace("tfevents", "written_again")
+                file.rename(file.with_name(hidden))
+
+    def _sizes(self) -> dict[str, int]:
+        folder = pathlib.Path(self.callback.log_dir)
+        return {
+            str(file.relative_to(folder)): file.stat().st_size
+            for file in sorted(folder.rglob("events.out.tfevents.*"))
+        }
+
+
+def _begun(file: pathlib.Path) -> int:
+    """The second in which TensorFlow began a file, from its name."""
+    second = file.name.split(".")[3]
+    return int(second) if second.isdecimal() else 0
+
+
+OUTPUTS = {
+    keras.callbacks.CSVLogger: CsvFile,
+    keras.callbacks.TensorBoard: EventFiles,
+}
