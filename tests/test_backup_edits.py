@@ -244,7 +244,7 @@ def test_each_fold_of_a_loop_is_a_fit_of_its_own(tmp_path, capsys):
     for fold in (1, 2, 3):
         assert f"fit_{fold}: a fit of 3 epochs begins" in told
     with pytest.raises(Killed):
-        list(folds(tmp_path / "b", Kill(8)))  # In the second fold.
+        list(folds(tmp_path / "b", Kill(9)))  # In the second fold.
     capsys.readouterr()
     assert list(folds(tmp_path / "b")) == straight
     told = capsys.readouterr().out.splitlines()

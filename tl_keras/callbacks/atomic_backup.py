@@ -16,7 +16,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tl_keras.callbacks.backup import TrainingBackup, _values
+from tl_keras.callbacks.backup import TrainingBackup
 from tl_keras.callbacks.identity import (
     describe_data,
     describe_model,
@@ -27,6 +27,7 @@ from tl_keras.callbacks.identity import (
 )
 from tl_keras.callbacks.logs import learning_rate
 from tl_keras.callbacks.this_fit import call_site, fit_data
+from tl_keras.callbacks.values import values_of
 from tl_keras.checkpoints import Checkpoints
 from tl_keras.errors import ConfigError
 
@@ -127,6 +128,8 @@ class AtomicBackup(TrainingBackup):
         super()._before_others()
         if self._saved is not None:
             self._refuse_another_fit(self._saved.state)
+        elif self._begun and differences(self._begun.state["what"], self._what):
+            self._begun = None  # Nothing of it was trained.
 
     def _begin_fit(self) -> None:
         """Gives the fit its number in the folder."""
@@ -176,6 +179,8 @@ class AtomicBackup(TrainingBackup):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        if self._saved is None:
+            self._note_begin(self._what)
         if self.verbose:
             print(f"{type(self).__name__}: {self._told()}", flush=True)
 
@@ -244,7 +249,7 @@ class AtomicBackup(TrainingBackup):
         """The last epoch's end, and what the fit's end made of it."""
         began = time.monotonic()
         arrays, state = self._end or self._snapshot([])
-        for number, value in enumerate(_values(variables_of(self.model))):
+        for number, value in enumerate(values_of(variables_of(self.model))):
             if not np.array_equal(value, arrays[f"variables/{number}"]):
                 arrays[f"final/{number}"] = value
         self._write(arrays, state, began)

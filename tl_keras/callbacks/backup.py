@@ -11,7 +11,6 @@ batches of an epoch depend on its number alone. Data that Keras or tf.data
 shuffles anew from process to process goes on in another order.
 """
 
-import collections
 import math
 import sys
 import time
@@ -22,9 +21,9 @@ import numpy as np
 
 from tl_keras.callbacks.identity import variables_of
 from tl_keras.callbacks.neighbours import Neighbours
-from tl_keras.callbacks.state import Notes
+from tl_keras.callbacks.state import Notes, notes_of
 from tl_keras.callbacks.steps import build, drop_batches, drop_no_more
-from tl_keras.callbacks.values import from_plain, plain
+from tl_keras.callbacks.values import assign, from_plain, plain, values_of
 from tl_keras.checkpoints import Checkpoint, Checkpoints
 from tl_keras.errors import ConfigError, StoppedError
 
@@ -98,40 +97,25 @@ class TrainingBackup(keras.callbacks.Callback):
     def _before_others(self) -> None:
         """What is to be known before another callback's `on_train_begin`."""
         others = self._neighbours.others()
-        self._refuse_another_backup(others)
         self._neighbours.begin()
         if self.callbacks is not None:
             others = [c for c in others if _always_goes_on(c)]
             others += [c for c in self.callbacks if c not in others]
-        counts = collections.Counter()
-        self._notes = []
-        for callback in others:
-            if callback in self.without:
-                continue
-            name = type(callback).__name__
-            counts[name] += 1
-            name += f"-{counts[name]}" if counts[name] > 1 else ""
-            self._notes.append(Notes(callback, name))
+        self._notes = notes_of(others, self.without)
         self._looked = 0
         drop_no_more(self.model)
-        self._saved = self.checkpoints.newest()
-        if self._saved is not None:
-            if self._saved.state.get("form") != FORM:
-                raise ConfigError(
-                    f"{self.checkpoints.folder}: saved by another version of "
-                    "tl_keras - remove that folder to begin anew"
-                )
-            build(self.model, self._is_built)
-
-    @staticmethod
-    def _refuse_another_backup(callbacks) -> None:
-        if any(
-            isinstance(c, keras.callbacks.BackupAndRestore) for c in callbacks
-        ):
+        self._saved = saved = self.checkpoints.newest()
+        if saved is not None and saved.state.get("form") != FORM:
             raise ConfigError(
-                "BackupAndRestore: it and tl_keras's backup would both go on "
-                "with this fit - take one of them"
+                f"{self.checkpoints.folder}: saved by another version of "
+                "tl_keras - remove that folder to begin anew"
             )
+        # A fit that was killed before its first save left what others wrote.
+        self._begun = saved if saved and "outputs" in saved.state else None
+        if self._begun:
+            self._saved = None
+        elif saved is not None:
+            build(self.model, self._is_built)
 
     def on_train_begin(self, logs=None):
         if self._notes is None:
@@ -146,6 +130,18 @@ class TrainingBackup(keras.callbacks.Callback):
         if self._saved is not None:
             self._go_on(self._saved)
         self._saved_at = time.monotonic()
+
+    def _note_begin(self, what: dict) -> None:
+        """Saves what is in others' files before they write; no variables."""
+        outputs = {notes.name: notes.save_output() for notes in self._notes}
+        if self._begun:
+            for notes in self._notes:
+                notes.put_back_output(
+                    self._begun.state["outputs"].get(notes.name)
+                )
+        elif any(output is not None for output in outputs.values()):
+            state = {"form": FORM, "outputs": outputs, "what": what}
+            self.checkpoints.save_or_tell({}, state, self.required)
 
     def _is_built(self) -> bool:
         """Whether all variables are there that the save holds."""
@@ -182,7 +178,7 @@ class TrainingBackup(keras.callbacks.Callback):
         return state["stopped"] or state["epoch"] >= self.params["epochs"]
 
     def _put_back(self, saved: Checkpoint) -> None:
-        _assign(variables_of(self.model), saved.arrays, "variables")
+        assign(variables_of(self.model), saved.arrays, "variables")
         for notes in self._notes:
             if notes.name in saved.state["callbacks"]:
                 notes.put_back(
@@ -230,7 +226,7 @@ class TrainingBackup(keras.callbacks.Callback):
 
     def on_test_begin(self, logs=None):
         # Validation empties the metrics; a stop there saves those before it.
-        self._metrics = _values(self.model.metrics_variables)
+        self._metrics = values_of(self.model.metrics_variables)
         drop_no_more(self.model)
 
     def on_test_batch_end(self, batch, logs=None):
@@ -281,9 +277,11 @@ class TrainingBackup(keras.callbacks.Callback):
     def _snapshot(self, metrics=None) -> tuple[dict, dict]:
         """(arrays, state) of now; the metrics of now unless given."""
         if metrics is None:
-            metrics = _values(self.model.metrics_variables)
+            metrics = values_of(self.model.metrics_variables)
         variables = variables_of(self.model)
-        arrays = {f"variables/{i}": v for i, v in enumerate(_values(variables))}
+        arrays = {
+            f"variables/{i}": v for i, v in enumerate(values_of(variables))
+        }
         arrays |= {f"metrics/{i}": v for i, v in enumerate(metrics)}
         elsewhere = frozenset(map(id, variables))
         state = {
@@ -327,21 +325,3 @@ class TrainingBackup(keras.callbacks.Callback):
 def _always_goes_on(callback) -> bool:
     """Whether a callback is Keras's own or ours."""
     return type(callback).__module__.split(".")[0] in ("keras", "tl_keras")
-
-
-def _values(variables) -> list[np.ndarray]:
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
-
-
-def _assign(variables, arrays: dict[str, np.ndarray], prefix: str) -> None:
-    for number, variable in enumerate(variables):
-        value = arrays.get(f"{prefix}/{number}")
-        if value is None or value.shape != tuple(variable.shape):
-            found = "none" if value is None else value.shape
-            name = getattr(variable, "path", variable.name)
-            raise ConfigError(
-                f"the save holds {found} for {name}, expected "
-                f"{tuple(variable.shape)}: it is of another model - give "
-                "another backup_dir"
-            )
-        variable.assign(value)

@@ -26,6 +26,7 @@ class HistoryLogger(keras.callbacks.Callback):
 
     Attributes:
         rows: the rows of the last fit, as dictionaries.
+        before: the rows that stand before them in the file.
     """
 
     def __init__(
@@ -39,12 +40,13 @@ class HistoryLogger(keras.callbacks.Callback):
         self.earlier = earlier
         self.columns = columns
         self.rows: list[dict] = []
+        self.before: list[dict] = []
 
     def on_train_begin(self, logs=None):
         self.rows = []
-        self._before = self.earlier
+        self.before = list(self.earlier or ())
         if self.earlier is None and self.path is not None:
-            self._before = read_rows(self.path)
+            self.before = read_rows(self.path)
 
     def on_epoch_end(self, epoch, logs=None):
         logs = plain_logs(logs)
@@ -54,7 +56,7 @@ class HistoryLogger(keras.callbacks.Callback):
         row = {**self.columns, "epoch": epoch + 1, **logs}
         self.rows.append(row)
         if self.path is not None:
-            write_rows(self.path, [*self._before, *self.rows])
+            write_rows(self.path, [*self.before, *self.rows])
 
 
 def read_rows(path: str | os.PathLike) -> list[dict]:

@@ -41,7 +41,7 @@ def optimizers_of(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
     """Every optimizer that a model or one of its layers holds, by name."""
     found: dict = {}
     for layer in model._flatten_layers():
-        for name, value in vars(layer).items():
+        for name, value in _attributes(layer):
             for inner in _items(value):
                 if isinstance(inner, keras.optimizers.Optimizer) and not any(
                     inner is other for other in found.values()
@@ -62,9 +62,18 @@ def variables_of(model: keras.Model) -> list:
     for optimizer in optimizers_of(model).values():
         found += optimizer.variables
     for layer in model._flatten_layers():
-        for value in vars(layer).values():
+        for _, value in _attributes(layer):
             found += [i for i in _items(value) if isinstance(i, tf.Variable)]
     return list({id(variable): variable for variable in found}.values())
+
+
+def _attributes(layer: keras.Layer) -> list[tuple[str, Any]]:
+    """Without what TensorFlow keeps there of the others."""
+    return [
+        (name, value)
+        for name, value in vars(layer).items()
+        if not name.startswith("_self_")
+    ]
 
 
 def _items(value) -> list:
@@ -80,6 +89,8 @@ def describe_model(model: keras.Model) -> dict:
     for layer in model._flatten_layers():
         # The settings of a nested model are those of its layers.
         config = {} if isinstance(layer, keras.Model) else _config(layer)
+        if isinstance(layer, keras.layers.Lambda):
+            config["function"] = describe(layer.function)
         own = layer._trainable_variables + layer._non_trainable_variables
         layers.append(
             {
@@ -144,6 +155,8 @@ def describe(value) -> Any:
     if isinstance(value, (list, tuple)):
         return [describe(item) for item in value]
     if isinstance(value, dict):
+        if value.get("class_name") == "__lambda__":
+            return "lambda"  # Its code says in which line it stood.
         # Layers' names are numbered, and seeds drawn, anew in each process.
         layer = "trainable" in value
         return {
@@ -250,7 +263,12 @@ def _first_rows(data: FitData) -> dict:
     found = {}
     names = "first inputs", "first targets", "first weights"
     for name, part in zip(names, data.arrays, strict=True):
-        rows = [np.asarray(leaf[:count]) for leaf in keras.tree.flatten(part)]
+        if part is None:
+            continue
+        leaves = keras.tree.flatten(part)
+        if not all(hasattr(leaf, "shape") for leaf in leaves):
+            return {}  # Somebody's source, which may count what it gives.
+        rows = [np.asarray(leaf[:count]) for leaf in leaves]
         found[name] = _digest(rows)
     return found
 

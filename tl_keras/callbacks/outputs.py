@@ -1,8 +1,8 @@
-"""Files that Keras's callbacks write to, as they were at a save.
+"""Files that callbacks write to, as they were at a save.
 
-A fit that goes on repeats what was done after its save, so that rows which
-were written then would stand there twice; and a `CSVLogger` empties its file
-as a fit begins.
+A fit that goes on repeats what was done after its save, and one that was
+killed before its first save all of it, so that rows which were written then
+would stand there twice; and a `CSVLogger` empties its file as a fit begins.
 """
 
 import csv
@@ -11,6 +11,8 @@ import time
 
 import keras
 import tensorflow as tf
+
+from tl_keras.callbacks.history import HistoryLogger
 
 
 class CsvFile:
@@ -80,6 +82,21 @@ class EventFiles:
         }
 
 
+class HistoryRows:
+    """The rows that were in a `HistoryLogger`'s file before the fit."""
+
+    def __init__(self, callback: HistoryLogger):
+        self.callback = callback
+
+    def save(self) -> list[dict]:
+        """Those rows; the fit's own are among the logger's notes."""
+        return self.callback.before
+
+    def put_back(self, rows: list[dict]) -> None:
+        """The next epoch's end writes the file anew, after them."""
+        self.callback.before = rows
+
+
 def _begun(file: pathlib.Path) -> int:
     """The second in which TensorFlow began a file, from its name."""
     second = file.name.split(".")[3]
@@ -89,4 +106,5 @@ def _begun(file: pathlib.Path) -> int:
 OUTPUTS = {
     keras.callbacks.CSVLogger: CsvFile,
     keras.callbacks.TensorBoard: EventFiles,
+    HistoryLogger: HistoryRows,
 }

@@ -12,9 +12,10 @@ classes beside the callback's. What else is made in the middle of a fit, and
 iterators, cannot be: `Notes` refuses them by name.
 """
 
+import collections
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import keras
@@ -108,10 +109,16 @@ class Notes:
             found[attribute] = plain(
                 value, prefix, arrays, self.callback, elsewhere
             )
-        saved = {"attributes": found}
-        if self._output:
-            saved["output"] = self._output.save()
-        return saved
+        return {"attributes": found, "output": self.save_output()}
+
+    def save_output(self) -> Any:
+        """What is in the file that the callback writes to, as JSON."""
+        return self._output and self._output.save()
+
+    def put_back_output(self, saved: Any) -> None:
+        """Cuts off what was written there since."""
+        if self._output and saved is not None:
+            self._output.put_back(saved)
 
     def put_back(self, saved: dict, arrays: dict) -> None:
         """Gives the callback what `save` found, in this process or another.
@@ -126,8 +133,7 @@ class Notes:
                 setattr(self.callback, attribute, give_back(now, value))
             except NotPlainError:
                 raise self._refusal(attribute, now) from None
-        if self._output and "output" in saved:
-            self._output.put_back(saved["output"])
+        self.put_back_output(saved["output"])
 
     def _attributes(self) -> list[tuple[str, Any]]:
         return [
@@ -153,6 +159,32 @@ class Notes:
             "arrays there, or variables made before training begins; or leave "
             "that callback out with AtomicBackup(..., without=[callback])"
         )
+
+
+def notes_of(
+    callbacks: Sequence[keras.callbacks.Callback],
+    without: Sequence[keras.callbacks.Callback],
+) -> list[Notes]:
+    """Of each callback, under a name of its own.
+
+    Raises:
+        ConfigError: one of them goes on with the fit by itself.
+    """
+    counts = collections.Counter()
+    found = []
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ConfigError(
+                "BackupAndRestore: it and tl_keras's backup would both go on "
+                "with this fit - take one of them"
+            )
+        if any(callback is other for other in without):
+            continue
+        name = type(callback).__name__
+        counts[name] += 1
+        name += f"-{counts[name]}" if counts[name] > 1 else ""
+        found.append(Notes(callback, name))
+    return found
 
 
 def _text(value, callback) -> str | None:

@@ -25,6 +25,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.errors import ConfigError
+
 # Never changed, only replaced; a replaced one is a setting of now.
 SETTINGS = (
     pathlib.PurePath, enum.Enum, datetime.date, datetime.timedelta, np.dtype,
@@ -243,6 +245,30 @@ def _operation(value) -> str:
     """
     name = getattr(value, "__name__", "")
     return name if name and getattr(keras.ops, name, None) is value else ""
+
+
+def values_of(variables) -> list[np.ndarray]:
+    """Copies."""
+    return [_numbers(variable) for variable in variables]
+
+
+def assign(variables, arrays: dict[str, np.ndarray], prefix: str) -> None:
+    """Gives variables what `arrays` holds for their places.
+
+    Raises:
+        ConfigError: it does not hold all of them, in their shapes.
+    """
+    for number, variable in enumerate(variables):
+        value = arrays.get(f"{prefix}/{number}")
+        if value is None or value.shape != tuple(variable.shape):
+            found = "none" if value is None else value.shape
+            name = getattr(variable, "path", variable.name)
+            raise ConfigError(
+                f"the save holds {found} for {name}, expected "
+                f"{tuple(variable.shape)}: it is of another model - give "
+                "another backup_dir"
+            )
+        variable.assign(value)
 
 
 def _numbers(variable) -> np.ndarray:
