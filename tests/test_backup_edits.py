@@ -4,6 +4,10 @@ Each edit goes on or is refused with what differs, and says what it did. In
 eager mode, as many small fits are traced longer than they train.
 """
 
+import contextlib
+import sys
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -251,6 +255,37 @@ def test_each_fold_of_a_loop_is_a_fit_of_its_own(tmp_path, capsys):
     assert "fit_1: all 3 epochs are trained" in told[0]
     assert "fit_2: goes on after epoch" in told[1]
     assert "fit_3: a fit of 3 epochs begins" in told[2]
+
+
+def test_a_cell_that_runs_again_is_no_turn_of_a_loop(monkeypatch, tmp_path):
+    """Though the same line calls again, in the same process."""
+    shell = types.SimpleNamespace(execution_count=0)
+    notebook = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    refused = pytest.raises(ConfigError, match="first targets differs")
+    for y, expected in ((Y, contextlib.nullcontext()), (1 - Y, refused)):
+        shell.execution_count += 1
+        with expected:
+            cell(tmp_path, y=y)
+
+
+def test_fits_of_one_object_are_numbered_as_they_end(tmp_path, capsys):
+    backup = AtomicBackup(tmp_path, "epoch")
+
+    def fit(*callbacks):
+        model = keras.Sequential([keras.Input((3,)), L.Dense(1)])
+        model.compile("sgd", "mse", run_eagerly=True)
+        callbacks = [*callbacks, backup]
+        model.fit(X, Y, batch_size=8, epochs=2, verbose=0, callbacks=callbacks)
+
+    with pytest.raises(Killed):
+        fit(Kill(5))
+    for _ in range(2):
+        fit()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("fit_")[1][:10] for line in lines] == [
+        "1: a fit o", "1: goes on", "2: a fit o"
+    ]  # fmt: skip
 
 
 def test_folds_that_differ_in_their_first_weights_alone(tmp_path):

@@ -229,7 +229,7 @@ def test_heads(case, tiny_network):
     assert model.output_shape == (None, 3)
 
 
-def frozen_with_dropout():
+def frozen_with_dropout(kind=keras.layers.Dropout):
     """A classifier whose frozen part acts differently in training."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((8, 8, 3))
@@ -238,7 +238,7 @@ def frozen_with_dropout():
         [keras.Input((6, 6, 4)), keras.layers.Dropout(0.5)], name="nested"
     )
     x = nested(keras.layers.BatchNormalization(name="bn")(x))
-    x = keras.layers.Dropout(0.2, name="drop")(x)
+    x = kind(0.2, name="drop")(x)
     model = build_classifier(keras.Model(inputs, x), 2, dropout=0.5)
     set_trainable(model, "none")
     graph = training_graph(model)
@@ -274,6 +274,14 @@ def test_a_training_graph_is_saved_cloned_and_loaded(tmp_path):
         assert not varies_in_training(same, batch)
     loaded.fit(batch, labels, verbose=0)  # Compiled, with its optimizer.
     assert int(loaded.optimizer.iterations) == 3
+
+
+def test_a_layer_that_does_not_tell_so_is_loaded_frozen(tmp_path):
+    _, graph = frozen_with_dropout(keras.layers.SpatialDropout2D)
+    graph.save(tmp_path / "all.keras")
+    loaded = keras.models.load_model(tmp_path / "all.keras")
+    loaded.get_layer("head_dropout").rate = 0.0
+    assert not varies_in_training(loaded, pixels(8, 8))
 
 
 def test_weights_of_a_training_graph_fit_the_model_and_back(tmp_path):

@@ -6,6 +6,7 @@ would stand there twice; and a `CSVLogger` empties its file as a fit begins.
 """
 
 import csv
+import os
 import pathlib
 import time
 
@@ -36,6 +37,7 @@ class CsvFile:
         with tf.io.gfile.GFile(logger.filename, "wb") as stream:
             stream.write(text.encode())
         logger.csv_file = open(logger.filename, "a")  # noqa: SIM115
+        logger.append_header = not (logger.append and text)
         if text and logger.keys:
             # Else it would write its header once more.
             logger.writer = csv.DictWriter(
@@ -50,7 +52,6 @@ class EventFiles:
 
     def __init__(self, callback: keras.callbacks.TensorBoard):
         self.callback = callback
-        self._before = self._sizes()
 
     def save(self) -> dict:
         """How long each file is, and when that was."""
@@ -64,15 +65,29 @@ class EventFiles:
         Files that killed processes began after it are renamed, so that
         TensorBoard does not see them.
         """
+        ours = self._open_files()
         for name, size in self._sizes().items():
             file = pathlib.Path(self.callback.log_dir, name)
             if name in saved["sizes"]:
                 if size > saved["sizes"][name]:
                     with open(file, "r+b") as stream:
                         stream.truncate(saved["sizes"][name])
-            elif name in self._before and _begun(file) >= int(saved["time"]):
+            elif file not in ours and _begun(file)[0] >= int(saved["time"]):
                 hidden = file.name.replace("tfevents", "written_again")
                 file.rename(file.with_name(hidden))
+
+    def _open_files(self) -> set[pathlib.Path]:
+        """Those that the callback is writing to now."""
+        places = {
+            "train": self.callback._train_dir, "val": self.callback._val_dir
+        }  # fmt: skip
+        found = set()
+        for kind in self.callback._writers:
+            files = pathlib.Path(places[kind]).glob(
+                f"events.out.tfevents.*.{os.getpid()}.*"
+            )
+            found.add(max(files, key=_begun, default=pathlib.Path()))
+        return found
 
     def _sizes(self) -> dict[str, int]:
         folder = pathlib.Path(self.callback.log_dir)
@@ -97,10 +112,15 @@ class HistoryRows:
         self.callback.before = rows
 
 
-def _begun(file: pathlib.Path) -> int:
-    """The second in which TensorFlow began a file, from its name."""
-    second = file.name.split(".")[3]
-    return int(second) if second.isdecimal() else 0
+def _begun(file: pathlib.Path) -> tuple[int, int]:
+    """(the second it was begun in, its number in the process), by its name.
+
+    As in events.out.tfevents.1790000000.host.4711.2.v2.
+    """
+    parts = file.name.split(".")
+    return tuple(
+        int(part) if part.isdecimal() else 0 for part in (parts[3], parts[-2])
+    )
 
 
 OUTPUTS = {

@@ -97,7 +97,7 @@ class Notes:
                 own = [v for v in variables if id(v) not in elsewhere]
                 if not own:
                     continue
-                if id(value) != self._at_begin.get(attribute, id(value)):
+                if id(value) != self._at_begin.get(attribute):
                     raise self._refusal(attribute, value)
             elif _not_kept(value, self.callback) is not None:
                 self._look_at_new(attribute, value)

@@ -74,8 +74,8 @@ def call_site() -> tuple:
     In a notebook, a cell that is run again is another place.
     """
     place = [(frame.f_code, frame.f_lineno) for frame in _callers()]
-    interactive = sys.modules.get("IPython")
-    shell = interactive.get_ipython() if interactive else None
+    ask = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = ask() if ask else None
     return (*place, getattr(shell, "execution_count", None))
 
 

@@ -222,12 +222,18 @@ def give_back(now, value) -> Any:
         _set_random_state(now, value.of)
         return now
     if isinstance(value, _Attributes):
+        if not hasattr(now, "__dict__"):
+            raise NotPlainError(now)
         for name, inner in value.values.items():
             setattr(now, name, give_back(vars(now).get(name), inner))
         return now
+    if isinstance(value, (list, tuple, collections.deque)):
+        value = _of_items(now, value)
     if isinstance(now, list) and isinstance(value, list):
         now[:] = value
     elif any(isinstance(now, k) and isinstance(value, k) for k in (dict, set)):
+        if isinstance(value, dict):
+            value = {k: give_back(now.get(k), v) for k, v in value.items()}
         now.clear()
         now.update(value)  # A Counter or the like stays one.
     elif isinstance(now, collections.deque):
@@ -236,6 +242,15 @@ def give_back(now, value) -> Any:
     else:
         return value
     return now
+
+
+def _of_items(now, value):
+    """A list or the like, of the objects that `now` holds in their places."""
+    held = list(now) if isinstance(now, type(value)) else []
+    held += [None] * (len(value) - len(held))
+    return type(value)(
+        give_back(*pair) for pair in zip(held, value, strict=False)
+    )
 
 
 def _operation(value) -> str:

@@ -124,17 +124,47 @@ class TrainingGraph(keras.Model):
         one = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if one else outputs
 
+    def get_config(self):
+        """Keras's, and the names of frozen layers, which some do not tell."""
+        frozen = [layer.name for layer in self.layers if not layer.trainable]
+        return {**super().get_config(), "frozen": frozen}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model, with the same layers frozen."""
+        config = dict(config)
+        frozen = config.pop("frozen", ())
+        model = super().from_config(config, custom_objects)
+        for name in frozen:
+            model.get_layer(name).trainable = False
+        return model
+
 
 def _in_training(operation, training):
     """An operation of a graph, told whether it trains."""
     if not isinstance(operation, keras.Layer) or not takes_training(operation):
         return operation
-    told = training if operation.trainable else False
+    told = False if _is_frozen(operation) else training
 
     def call(*args, **arguments):
         return operation(*args, **{**arguments, "training": told})
 
     return call
+
+
+def _is_frozen(layer: keras.Layer) -> bool:
+    """Whether nothing of a layer is to change.
+
+    A `Sequential` that was cloned says that it is trainable; the layers in it
+    say that they are not.
+    """
+    inner = [
+        part
+        for part in inner_layers(layer)[1:]
+        if not isinstance(part, (keras.layers.InputLayer, keras.Model))
+    ]
+    frozen = inner and not any(part.trainable for part in inner)
+    return not layer.trainable or bool(frozen and not layer.trainable_variables)
 
 
 def takes_training(layer: keras.Layer) -> bool:
