@@ -389,7 +389,7 @@ def test_several_steps_at_once_go_on(tmp_path):
         keras.utils.set_random_seed(0)
         model = sequential(steps_per_execution=2)
         model.fit(
-            X, Y, batch_size=4, epochs=3, verbose=0, shuffle=False,
+            X, Y, batch_size=4, epochs=2, verbose=0, shuffle=False,
             callbacks=list(callbacks),
         )  # fmt: skip
         return model.history.history, [v.numpy() for v in model.variables]
