@@ -8,8 +8,11 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from warm import WarmPython
 
 from tl_keras.callbacks import AtomicBackup
+from tl_keras.callbacks.identity import variables_of
 from tl_keras.checkpoints import Checkpoints
 from tl_keras.errors import MachineError
 
@@ -73,20 +76,28 @@ print(json.dumps([digest.hexdigest(), batches,
 """
 
 
-def run_script(folder, kill_at=0, save_freq="epoch"):
-    """The script's last line, or None where it was killed."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder), str(kill_at), save_freq],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    if done.returncode == -signal.SIGKILL:
-        return None
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+@pytest.fixture(scope="module")
+def run_script():
+    """Runs the script; gives its last line, or None where it was killed."""
+
+    def run(folder, kill_at=0, save_freq="epoch"):
+        process = python.start(
+            [sys.executable, "-c", SCRIPT, str(folder), str(kill_at),
+             save_freq],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        out, errors = process.communicate()
+        if process.returncode == -signal.SIGKILL:
+            return None
+        assert process.returncode == 0, errors[-2000:]
+        return json.loads(out.splitlines()[-1])
+
+    with WarmPython("tensorflow", "keras", "tl_keras.callbacks") as python:
+        yield run
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory):
+def straight(run_script, tmp_path_factory):
     return run_script(tmp_path_factory.mktemp("straight") / "backup")
 
 
@@ -94,7 +105,7 @@ def straight(tmp_path_factory):
     ("save_freq", "kills"), [("epoch", (10, 24)), ("2", (5, 17, 16))]
 )
 def test_a_killed_script_ends_with_the_same_bits(
-    straight, tmp_path, save_freq, kills
+    run_script, straight, tmp_path, save_freq, kills
 ):
     for kill_at in kills:
         assert run_script(tmp_path / "b", kill_at, save_freq) is None
@@ -113,10 +124,11 @@ X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 Y = X[:, :1]
 
 
-def fitted(*callbacks, units=1, epochs=3, optimizer="adam"):
+def fitted(*callbacks, units=1, epochs=3, optimizer="adam", eager=True):
+    """In eager mode, as so small a fit is traced longer than it trains."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units)])
-    model.compile(optimizer, "mse")
+    model.compile(optimizer, "mse", run_eagerly=eager)
     model.fit(
         X, Y, batch_size=8, epochs=epochs, verbose=0, shuffle=False,
         callbacks=list(callbacks),
@@ -168,10 +180,10 @@ def test_what_other_callbacks_noted_goes_on(tmp_path):
 
 
 def test_metrics_of_a_half_epoch_count_all_of_it(tmp_path):
-    straight = fitted()
+    straight = fitted(eager=False)
     with pytest.raises(InterruptedError):
-        fitted(AtomicBackup(tmp_path, save_freq=1), Stop(5))
-    model = fitted(AtomicBackup(tmp_path, save_freq=1))
+        fitted(AtomicBackup(tmp_path, save_freq=1), Stop(5), eager=False)
+    model = fitted(AtomicBackup(tmp_path, save_freq=1), eager=False)
     assert model.history.history == straight.history.history
     assert model.history.epoch == [0, 1, 2]
 
@@ -242,7 +254,7 @@ def test_saves_are_as_rare_as_their_cost_asks(tmp_path, monkeypatch):
             now[0] += 1.0
 
     one = AtomicBackup(tmp_path)
-    fitted(Tick(), one, epochs=100)  # 300 batches
+    fitted(Tick(), one, epochs=100, eager=False)  # 300 batches
     assert one.seconds_saving / now[0] <= 0.04
     assert 3 <= len(saves) <= 6
 
@@ -262,7 +274,7 @@ def test_a_fit_goes_on_with_other_batches_after_the_same_examples(
     def fit(size, *callbacks):
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-        model.compile("sgd", "mse")
+        model.compile("sgd", "mse", run_eagerly=True)
         backup = TrainingBackup(
             Checkpoints(tmp_path), save_freq=2, batch_size=size
         )
@@ -277,3 +289,140 @@ def test_a_fit_goes_on_with_other_batches_after_the_same_examples(
     fit(size, Seen())
     assert numbers[:3] == seen
     assert len(numbers) == (20 - 8) // size
+
+
+class Subclassed(keras.Model):
+    """Builds itself at its first call."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(4, activation="relu")
+        self.drop = keras.layers.Dropout(0.5)
+        self.out = keras.layers.Dense(1)
+
+    def call(self, x, training=None):
+        return self.out(self.drop(self.hidden(x), training=training))
+
+
+class Adversarial(keras.Model):
+    """Two networks, two optimizers and a counter, as in Keras's own GAN."""
+
+    def __init__(self):
+        super().__init__()
+        self.maker = keras.Sequential([keras.layers.Dense(3)])
+        self.judge = keras.Sequential([keras.layers.Dense(1)])
+        self.steps = tf.Variable(0, trainable=False)
+        self.noise = keras.random.SeedGenerator(1)
+        self.tracker = keras.metrics.Mean(name="judge_loss")
+
+    def compile(self, optimizers, **arguments):
+        super().compile(**arguments)
+        self.optimizers = optimizers
+
+    def call(self, x):
+        return self.judge(self.maker(x))
+
+    def train_step(self, data):
+        x, _ = data
+        x = x + keras.random.normal((3,), seed=self.noise)
+        for net, optimizer, sign in zip(
+            (self.judge, self.maker), self.optimizers, (1, -1), strict=True
+        ):
+            with tf.GradientTape() as tape:
+                loss = sign * keras.ops.mean(self(x) - self.judge(x))
+            weights = net.trainable_weights
+            optimizer.apply(tape.gradient(loss, weights), weights)
+        self.steps.assign_add(1)
+        self.tracker.update_state(loss)
+        return {"judge_loss": self.tracker.result()}
+
+
+def sequential(**compiled):
+    model = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"], **compiled)
+    return model
+
+
+def subclassed(**compiled):
+    model = Subclassed()
+    model.compile("adam", "mse", **compiled)
+    return model
+
+
+def adversarial(**compiled):
+    model = Adversarial()
+    adam = keras.optimizers.Adam
+    model.compile([adam(1e-2), adam(1e-3)], **compiled)
+    return model
+
+
+@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize("make", [sequential, subclassed, adversarial])
+def test_models_that_fit_builds_and_all_their_optimizers(make, eager, tmp_path):
+    """A fresh model holds no variable yet when its save is there."""
+
+    def fit(*callbacks, at_once=1):
+        keras.utils.set_random_seed(0)
+        model = make(run_eagerly=eager)
+        model.fit(
+            X, Y, batch_size=5, epochs=3, verbose=0, shuffle=False,
+            callbacks=list(callbacks),
+        )  # fmt: skip
+        return model
+
+    def end(model):
+        return [np.asarray(v).tobytes() for v in variables_of(model)], (
+            model.history.history
+        )
+
+    straight = end(fit(AtomicBackup(tmp_path / "straight")))
+    for stop, save_freq in ((7, "epoch"),) if eager else ((6, 1), (7, "epoch")):
+        folder = tmp_path / f"{stop}"
+        with pytest.raises(InterruptedError):
+            fit(Stop(stop), AtomicBackup(folder, save_freq, callbacks=[]))
+        backup = AtomicBackup(folder, save_freq, callbacks=[])
+        assert end(fit(backup)) == straight
+
+
+def test_several_steps_at_once_go_on(tmp_path):
+    def fit(*callbacks):
+        keras.utils.set_random_seed(0)
+        model = sequential(steps_per_execution=2)
+        model.fit(
+            X, Y, batch_size=4, epochs=2, verbose=0, shuffle=False,
+            callbacks=list(callbacks),
+        )  # fmt: skip
+        return model.history.history, [v.numpy() for v in model.variables]
+
+    straight = fit()
+    with pytest.raises(InterruptedError):
+        fit(Stop(5), AtomicBackup(tmp_path, 1))  # Of six, the fourth saved.
+    gone_on = fit(AtomicBackup(tmp_path, 1))
+    assert gone_on[0] == straight[0]
+    for one, other in zip(gone_on[1], straight[1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_it_sees_what_others_do_wherever_it_stands(place, tmp_path):
+    """Early stopping sets the best weights when the fit ends."""
+
+    def run():
+        beside = [
+            keras.callbacks.EarlyStopping(
+                "loss", mode="max", patience=9, restore_best_weights=True
+            )
+        ]
+        beside.insert(place, AtomicBackup(tmp_path))
+        return fitted(*beside).get_weights()
+
+    first, again = run(), run()
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_next_fit_of_a_model_begins_at_its_own_epoch(tmp_path):
+    fitted(AtomicBackup(tmp_path))
+    model = fitted(AtomicBackup(tmp_path))  # Nothing was left to train.
+    model.fit(X, Y, epochs=2, verbose=0)
+    assert model.history.epoch == [0, 1]

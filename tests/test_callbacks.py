@@ -104,6 +104,52 @@ def test_what_was_found_is_forgotten_at_the_next_fit():
     assert callback.found is None
 
 
+def values_a_class() -> keras.Model:
+    """A model with a metric of one value a class."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2, activation="softmax")]
+    )
+    model.compile(
+        "sgd", "categorical_crossentropy", metrics=[keras.metrics.F1Score()],
+        run_eagerly=True,
+    )  # fmt: skip
+    return model
+
+
+def fit_classes(*callbacks):
+    labels = keras.utils.to_categorical(np.arange(8) % 2, 2)
+    return values_a_class().fit(
+        X, labels, batch_size=4, epochs=2, verbose=0,
+        validation_data=(X, labels), callbacks=list(callbacks),
+    )  # fmt: skip
+
+
+def test_a_metric_of_a_value_a_class_is_taken(tmp_path):
+    """As Keras's CSVLogger takes it."""
+    logger, keeper = HistoryLogger(tmp_path / "h.csv"), KeepBestWeights("loss")
+    guard = StopOnNonFinite()
+    history = fit_classes(logger, keeper, guard).history["f1_score"]
+    assert guard.found is None
+    assert logger.rows[1]["f1_score"] == np.asarray(history[1]).tolist()
+    assert read_rows(tmp_path / "h.csv")[0]["f1_score"].count(",") == 1
+    assert len(keeper.best_logs["val_f1_score"]) == 2
+
+
+def test_one_value_of_several_that_is_nan_stops():
+    callback = attach(StopOnNonFinite())
+    callback.on_epoch_begin(0)
+    callback.on_train_batch_end(0, {"f1": np.array([0.5, 1.0]), "note": "a"})
+    assert callback.found is None
+    callback.on_train_batch_end(1, {"f1": np.array([0.5, math.nan])})
+    assert callback.found == "f1 became [0.5, nan] at epoch 1, batch 2"
+
+
+def test_several_values_cannot_be_the_best(tmp_path):
+    with pytest.raises(ValueError, match=r"monitor='f1_score': expected one"):
+        fit_classes(KeepBestWeights("f1_score"))
+
+
 def rates(callback, epochs=4, steps=5, first=0) -> list[float]:
     """The learning rate of every batch of a scripted fit."""
     attach(callback, epochs=first + epochs, steps=steps)

@@ -240,6 +240,79 @@ def test_heads(case, tiny_network):
     assert model.output_shape == (None, 3)
 
 
+def frozen_with_dropout(kind=keras.layers.Dropout):
+    """A classifier whose frozen part acts differently in training."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="conv")(inputs)
+    nested = keras.Sequential(
+        [keras.Input((6, 6, 4)), keras.layers.Dropout(0.5)], name="nested"
+    )
+    x = nested(keras.layers.BatchNormalization(name="bn")(x))
+    x = kind(0.2, name="drop")(x)
+    model = build_classifier(keras.Model(inputs, x), 2, dropout=0.5)
+    set_trainable(model, "none")
+    graph = training_graph(model)
+    graph.compile("adam", keras.losses.SparseCategoricalCrossentropy(True))
+    return model, graph
+
+
+def varies_in_training(graph, batch) -> bool:
+    one, two = (np.array(graph(batch, training=True)) for _ in range(2))
+    return bool((one != two).any())
+
+
+def test_a_training_graph_is_saved_cloned_and_loaded(tmp_path):
+    """As ModelCheckpoint does beside the README's snippet."""
+    _, graph = frozen_with_dropout()
+    batch, labels = pixels(8, 8), np.arange(8) % 2
+    graph.fit(
+        batch, labels, batch_size=4, verbose=0,
+        callbacks=[keras.callbacks.ModelCheckpoint(tmp_path / "all.keras")],
+    )  # fmt: skip
+    expected = graph.predict(batch, verbose=0)
+    loaded = keras.models.load_model(tmp_path / "all.keras")
+    np.testing.assert_array_equal(loaded.predict(batch, verbose=0), expected)
+    cloned = keras.models.clone_model(graph)
+    cloned.set_weights(graph.get_weights())
+    for same in (graph, loaded, cloned):
+        assert [v.shape for v in same.trainable_variables] == [
+            (4, 2), (2,)
+        ]  # fmt: skip
+        # Dropout of the head is on; without it, nothing else varies.
+        assert varies_in_training(same, batch)
+        same.get_layer("head_dropout").rate = 0.0
+        assert not varies_in_training(same, batch)
+    loaded.fit(batch, labels, verbose=0)  # Compiled, with its optimizer.
+    assert int(loaded.optimizer.iterations) == 3
+
+
+def test_a_layer_that_does_not_tell_so_is_loaded_frozen(tmp_path):
+    _, graph = frozen_with_dropout(keras.layers.SpatialDropout2D)
+    graph.save(tmp_path / "all.keras")
+    loaded = keras.models.load_model(tmp_path / "all.keras")
+    loaded.get_layer("head_dropout").rate = 0.0
+    assert not varies_in_training(loaded, pixels(8, 8))
+
+
+def test_weights_of_a_training_graph_fit_the_model_and_back(tmp_path):
+    model, graph = frozen_with_dropout()
+    file = tmp_path / "b.weights.h5"
+    graph.fit(
+        pixels(8, 8), np.arange(8) % 2, verbose=0,
+        callbacks=[
+            keras.callbacks.ModelCheckpoint(file, save_weights_only=True)
+        ],
+    )  # fmt: skip
+    trained = model.get_weights()
+    other, other_graph = frozen_with_dropout()
+    other.load_weights(file)
+    for one, two in zip(other.get_weights(), trained, strict=True):
+        np.testing.assert_array_equal(one, two)
+    model.save_weights(file)
+    other_graph.load_weights(file)
+
+
 def save(path, inputs, outputs) -> str:
     keras.Model(inputs, outputs).save(path)
     return str(path)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras import pixels
+from tl_keras import pixels, servable
 from tl_keras.classifier import build_classifier, probabilities_model
 from tl_keras.data.catalogues import png
 from tl_keras.errors import NotPublishedError
@@ -216,7 +216,7 @@ def test_versions_count_up_and_nothing_else_is_left(model, tmp_path):
 @pytest.fixture
 def changed_after_writing(model, monkeypatch):
     """The weights change between the export and the question."""
-    write = publish.__globals__["_write"]
+    write = servable._write
     bias = model.get_layer("head_logits").bias
     kept = np.array(bias)
 
@@ -224,7 +224,7 @@ def changed_after_writing(model, monkeypatch):
         write(*arguments)
         bias.assign_add([1e-3, 0, 0])
 
-    monkeypatch.setitem(publish.__globals__, "_write", write_then_change)
+    monkeypatch.setattr(servable, "_write", write_then_change)
     yield
     bias.assign(kept)
 
@@ -345,13 +345,13 @@ def test_f30_a_process_that_dies_is_told_and_leaves_no_zombie(
 
 def test_no_variables_no_version(model, tmp_path, monkeypatch):
     """A folder whose variables are gone is no export."""
-    write = publish.__globals__["_write"]
+    write = servable._write
 
     def write_half(model, folder, *rest):
         write(model, folder, *rest)
         shutil.rmtree(folder / "variables")
 
-    monkeypatch.setitem(publish.__globals__, "_write", write_half)
+    monkeypatch.setattr(servable, "_write", write_half)
     with pytest.raises(NotPublishedError, match="its variables cannot be read"):
         export_saved_model(model, tmp_path, class_names=NAMES, golden=GOLDEN)
     assert os.listdir(tmp_path) == []

@@ -1,11 +1,8 @@
 """Going on with a fit that was killed, to the same bits.
 
-    model.fit(data, epochs=10, callbacks=[early, AtomicBackup("backup",
-              callbacks=[early])])
-
 In: a folder. Out: saves of all that the fit depends on, complete or absent,
-and a fit that goes on from the last good one: weights, optimizer, the states
-of Dropout's seed generators, metrics, what other callbacks have noted, the
+and a fit that goes on from the last good one: weights, optimizers, the states
+of Dropout's seed generators, metrics, what the other callbacks have noted, the
 epoch and the batch.
 
 Exact means: the same bits as a fit that was never killed, on the same machine
@@ -14,11 +11,7 @@ batches of an epoch depend on its number alone. Data that Keras or tf.data
 shuffles anew from process to process goes on in another order.
 """
 
-import contextlib
 import math
-import os
-import pathlib
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,26 +19,35 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from tl_keras.callbacks.state import changed, noted, put_back
+from tl_keras.callbacks.identity import variables_of
+from tl_keras.callbacks.neighbours import Neighbours
+from tl_keras.callbacks.state import Notes, notes_of
+from tl_keras.callbacks.steps import build, drop_batches, drop_no_more
+from tl_keras.callbacks.values import assign, from_plain, plain, values_of
 from tl_keras.checkpoints import Checkpoint, Checkpoints
-from tl_keras.errors import StoppedError
+from tl_keras.errors import ConfigError, StoppedError
 
 # Of the time of training, what saving may take.
 SHARE = 0.03
 # Before the first save, its time is reckoned from this many bytes a second.
 SLOW_DISK = 100e6
+# Saves of another form are refused.
+FORM = 2
 
 
 class TrainingBackup(keras.callbacks.Callback):
     """Saves one fit, and goes on with it; see `AtomicBackup`.
 
-    Put it last among the callbacks, so that it sees what the others noted.
+    Wherever it stands among the callbacks of a `fit`, it is called last, so
+    that it sees what the others noted.
 
     Args:
         checkpoints: where the saves are kept.
         save_freq: "auto" as often as 3 % of the time allows, "epoch", or so
             many batches.
-        callbacks: those whose notes are saved too.
+        callbacks: those whose notes go on, besides Keras's own and ours; all
+            that `fit` was given, if None. A loop that is not Keras's `fit`
+            names them.
         required: whether a save that fails ends the fit.
         batch_size: examples a batch; a fit that goes on with another one
             leaves out as many examples as were trained.
@@ -54,6 +56,7 @@ class TrainingBackup(keras.callbacks.Callback):
             dropped here.
         stop: asked after each batch; when true, all is saved and
             `StoppedError` raised.
+        without: callbacks that begin anew when the fit goes on.
     """
 
     def __init__(
@@ -61,11 +64,12 @@ class TrainingBackup(keras.callbacks.Callback):
         checkpoints: Checkpoints,
         save_freq: str | int = "auto",
         *,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
         required: bool = False,
         batch_size: int | None = None,
         skip: Callable[[int], None] | None = None,
         stop: Callable[[], bool] | None = None,
+        without: Sequence[keras.callbacks.Callback] = (),
     ):
         super().__init__()
         whole = isinstance(save_freq, int) and not isinstance(save_freq, bool)
@@ -76,52 +80,110 @@ class TrainingBackup(keras.callbacks.Callback):
             )
         self.checkpoints = checkpoints
         self.save_freq = save_freq
-        self.callbacks = tuple(callbacks)
+        self.callbacks = callbacks
         self.required = required
         self.batch_size = batch_size
         self.skip = skip
         self.stop = stop
+        self.without = tuple(without)
         self.seconds_saving = 0.0
+        self._notes: list[Notes] | None = None
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._notes = None
+        self._neighbours = Neighbours(self, self._before_others)
+
+    def _before_others(self) -> None:
+        """What is to be known before another callback's `on_train_begin`."""
+        others = self._neighbours.others()
+        self._neighbours.begin()
+        if self.callbacks is not None:
+            others = [c for c in others if _always_goes_on(c)]
+            others += [c for c in self.callbacks if c not in others]
+        self._notes = notes_of(others, self.without)
+        self._looked = 0
+        drop_no_more(self.model)
+        self._saved = saved = self.checkpoints.newest()
+        if saved is not None and saved.state.get("form") != FORM:
+            raise ConfigError(
+                f"{self.checkpoints.folder}: saved by another version of "
+                "tl_keras - remove that folder to begin anew"
+            )
+        # A fit that was killed before its first save left what others wrote.
+        self._begun = saved if saved and "outputs" in saved.state else None
+        if self._begun:
+            self._saved = None
+        elif saved is not None:
+            build(self.model, self._is_built)
 
     def on_train_begin(self, logs=None):
-        self._since = [noted(callback) for callback in self.callbacks]
+        if self._notes is None:
+            self._before_others()
         self._epoch = self._batch = self._to_skip = self._unsaved = 0
-        self._train: Callable | None = None
-        self._rows: list[list] = []
         self._logs: dict = {}
         self._metrics: list[np.ndarray] = []
+        self._cost: float | None = None
         self.model._initial_epoch = None
-        optimizer = self.model.optimizer
-        if not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
-        saved = self.checkpoints.newest()
-        if saved is not None:
-            self._go_on(saved)
-        size = sum(np.prod(v.shape) * 4 for v in self._variables())
-        self._cost = 0.05 + size / SLOW_DISK
+        for notes in self._notes:
+            notes.begin()
+        if self._saved is not None:
+            self._go_on(self._saved)
         self._saved_at = time.monotonic()
 
-    def _variables(self) -> list[keras.Variable]:
-        # Not `weights`: those leave the seed generators out.
-        return [*self.model.variables, *self.model.optimizer.variables]
+    def _note_begin(self, what: dict) -> None:
+        """Saves what is in others' files before they write; no variables."""
+        outputs = {notes.name: notes.save_output() for notes in self._notes}
+        if self._begun:
+            for notes in self._notes:
+                notes.put_back_output(
+                    self._begun.state["outputs"].get(notes.name)
+                )
+        elif any(output is not None for output in outputs.values()):
+            state = {"form": FORM, "outputs": outputs, "what": what}
+            self.checkpoints.save_or_tell({}, state, self.required)
+
+    def _is_built(self) -> bool:
+        """Whether all variables are there that the save holds."""
+        counts = (
+            len(variables_of(self.model)),
+            len(self.model.metrics_variables),
+        )
+        state = self._saved.state
+        return counts == (state["variables"], state["metrics"])
 
     def _go_on(self, saved: Checkpoint) -> None:
+        self._put_back(saved)
         state = saved.state
-        _assign(self._variables(), saved.arrays, "variables")
-        for number, callback in enumerate(self.callbacks):
-            put_back(callback, state["callbacks"][number], saved.arrays)
-        self._rows = state["history"]
         self._epoch, self._batch = state["epoch"], self._batches_of(state)
-        self._logs = state["logs"]
-        first = self.params["epochs"] if state["over"] else self._epoch
+        self._logs = from_plain(state["logs"], saved.arrays)
         # Keras has no other way to begin later than `fit` was told to.
-        self.model._initial_epoch = first
+        over = self._is_over(state)
+        self.model._initial_epoch = (
+            self.params["epochs"] if over else self._epoch
+        )
         self._metrics = [
             saved.arrays[f"metrics/{i}"] for i in range(state["metrics"])
         ]
-        if self._batch and not state["over"]:
+        if self._batch and not over:
             self._to_skip = self._batch
-            self._drop_batches()
+            if self.skip is not None:
+                self.skip(self._to_skip)
+            drop_batches(
+                self.model, self._to_skip, self._logs, consume=not self.skip
+            )
+
+    def _is_over(self, state: dict) -> bool:
+        """Whether no epoch is left."""
+        return state["stopped"] or state["epoch"] >= self.params["epochs"]
+
+    def _put_back(self, saved: Checkpoint) -> None:
+        assign(variables_of(self.model), saved.arrays, "variables")
+        for notes in self._notes:
+            if notes.name in saved.state["callbacks"]:
+                notes.put_back(
+                    saved.state["callbacks"][notes.name], saved.arrays
+                )
 
     def _batches_of(self, state: dict) -> int:
         """How many of now's batches were trained in the saved epoch."""
@@ -131,98 +193,78 @@ class TrainingBackup(keras.callbacks.Callback):
         steps = self.params["steps"] or math.inf
         return min(batches * then // self.batch_size, steps)
 
-    def _drop_batches(self) -> None:
-        """Lets Keras count the batches that were trained, and not train."""
-        if self.skip is not None:
-            self.skip(self._to_skip)
-        model, train = self.model, self.model.train_function
-        at_once = model.steps_per_execution
-        left = math.ceil(self._to_skip / at_once)
-        # Where all of the epoch was trained, Keras asks metrics that no step
-        # has made yet.
-        model.get_metrics_result = lambda: self._logs
-
-        def train_or_drop(iterator):
-            nonlocal left
-            if left:
-                left -= 1
-                if self.skip is None:
-                    for _ in range(at_once):
-                        next(iterator)
-                return self._logs
-            self._leave_model()
-            train(iterator)
-            self._add_up_metrics()
-            return model.get_metrics_result()
-
-        model.train_function = train_or_drop
-        self._train = train
-
-    def _leave_model(self) -> None:
-        """The model's own methods again."""
-        if self._train is not None:
-            self.model.train_function, self._train = self._train, None
-            del self.model.get_metrics_result
-
-    def _add_up_metrics(self) -> None:
-        """Adds what the dropped batches had counted to the first one's.
-
-        Keras makes the variables of metrics at the first step, so nothing
-        could be put into them before; all of Keras's metrics are sums.
-        """
-        for variable, value in zip(
-            self.model.metrics_variables, self._metrics, strict=True
-        ):
-            variable.assign(value + keras.ops.convert_to_numpy(variable))
-
     def on_epoch_begin(self, epoch, logs=None):
         self.model._initial_epoch = None
         self._epoch = epoch
         if not self._to_skip:
             self._batch = 0
-        if self._rows:
-            self._give_history()
+        else:
+            # What others did at the epoch's begin is done twice by now.
+            self._put_back(self._saved)
+            for variable, value in zip(
+                self.model.metrics_variables, self._metrics, strict=True
+            ):
+                variable.assign(value)
+            self._neighbours.hide()
+        self._saved = None
 
     def on_train_batch_end(self, batch, logs=None):
         if batch < self._to_skip:
+            if batch + 1 >= self._to_skip:
+                self._neighbours.show()
             return
         self._unsaved += batch + 1 - self._batch
         self._batch = batch + 1
         self._logs = logs
+        self._look_at_notes(1)
         self._look_for_stop()
+        if self.model.stop_training:
+            return  # The epoch ends with this batch, and is saved then.
         every = isinstance(self.save_freq, int)
         if (every and self._unsaved >= self.save_freq) or self._is_time():
             self._save()
 
     def on_test_begin(self, logs=None):
         # Validation empties the metrics; a stop there saves those before it.
-        if self._train is None:
-            self._metrics = _values(self.model.metrics_variables)
-            self._refresh_logs()
-        self._leave_model()
+        self._metrics = values_of(self.model.metrics_variables)
+        self._refresh_logs()
+        drop_no_more(self.model)
 
     def on_test_batch_end(self, batch, logs=None):
         self._look_for_stop(self._metrics)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._leave_model()
+        drop_no_more(self.model)
+        self._neighbours.show()
         self._to_skip = self._batch = 0
         if self.skip is not None:
             self.skip(0)
         self._epoch = epoch + 1
-        logs = {k: float(v) for k, v in (logs or {}).items()}
-        self._rows.append([epoch, logs])
+        self._look_at_notes(2)
         self._look_for_stop([])
         if self.save_freq == "epoch" or self._is_time():
             self._save([])
 
     def on_train_end(self, logs=None):
-        if self._rows:
-            self._give_history()
+        # Else the next fit of this model would begin there.
+        self.model._initial_epoch = None
+        self._notes = None
+
+    def _look_at_notes(self, times: int) -> None:
+        """Refuses a callback while little is lost, not at the first save."""
+        if self._looked < times:
+            self._looked = times
+            elsewhere = frozenset(map(id, variables_of(self.model)))
+            for notes in self._notes:
+                notes.save({}, elsewhere)
 
     def _is_time(self) -> bool:
-        spent = time.monotonic() - self._saved_at
-        return self.save_freq == "auto" and spent >= self._cost / SHARE
+        if self.save_freq != "auto":
+            return False
+        if self._cost is None:
+            size = sum(np.prod(v.shape) * 4 for v in variables_of(self.model))
+            self._cost = 0.05 + size / SLOW_DISK
+        return time.monotonic() - self._saved_at >= self._cost / SHARE
 
     def _look_for_stop(self, metrics=None) -> None:
         if self.stop is None or not self.stop():
@@ -233,35 +275,48 @@ class TrainingBackup(keras.callbacks.Callback):
             "the same command to go on"
         )
 
-    def _save(self, metrics=None, over: bool = False) -> None:
+    def _snapshot(self, metrics=None) -> tuple[dict, dict]:
+        """(arrays, state) of now; the metrics of now unless given."""
+        if metrics is None:
+            metrics = values_of(self.model.metrics_variables)
+            self._refresh_logs()
+        variables = variables_of(self.model)
+        arrays = {
+            f"variables/{i}": v for i, v in enumerate(values_of(variables))
+        }
+        arrays |= {f"metrics/{i}": v for i, v in enumerate(metrics)}
+        elsewhere = frozenset(map(id, variables))
+        state = {
+            "form": FORM,
+            "epoch": self._epoch,
+            "batch": self._batch,
+            "batch_size": self.batch_size,
+            "epochs": self.params["epochs"],
+            "stopped": bool(self.model.stop_training) and not self._batch,
+            "variables": len(variables),
+            "metrics": len(metrics),
+            "logs": plain(dict(self._logs or {}), "logs", arrays),
+            "callbacks": {
+                notes.name: notes.save(arrays, elsewhere)
+                for notes in self._notes
+            },
+        }
+        return arrays, state
+
+    def _save(self, metrics=None) -> None:
         """Saves all; `metrics` are those of now unless given."""
         began = time.monotonic()
-        if metrics is None:
-            metrics = _values(self.model.metrics_variables)
-            self._refresh_logs()
-        values = _values(self._variables())
-        if not all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):
+        self._write(*self._snapshot(metrics), began)
+
+    def _write(self, arrays: dict, state: dict, began: float) -> None:
+        weights = [v for k, v in arrays.items() if k.startswith("variables/")]
+        if not all(
+            np.isfinite(v).all() for v in weights if v.dtype.kind == "f"
+        ):
             # A save that holds NaN would be gone on with for ever.
             print("not saved: a weight is not finite", file=sys.stderr)
             self._saved_at = time.monotonic()
             return
-        arrays = {f"variables/{i}": v for i, v in enumerate(values)}
-        arrays |= {f"metrics/{i}": v for i, v in enumerate(metrics)}
-        state = {
-            "epoch": self._epoch,
-            "batch": self._batch,
-            "batch_size": self.batch_size,
-            "over": over or self.model.stop_training,
-            "metrics": len(metrics),
-            "logs": {k: float(v) for k, v in (self._logs or {}).items()},
-            "history": self._rows,
-            "callbacks": [
-                changed(callback, since, f"callbacks/{number}", arrays)
-                for number, (callback, since) in enumerate(
-                    zip(self.callbacks, self._since, strict=True)
-                )
-            ],
-        }
         self.checkpoints.save_or_tell(arrays, state, self.required)
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - began
@@ -273,102 +328,13 @@ class TrainingBackup(keras.callbacks.Callback):
 
         Logs that are not the metrics are the model's own affair.
         """
-        now = self.model.get_metrics_result() if self._train is None else {}
+        if self._to_skip and self._batch <= self._to_skip:
+            return  # No step was made yet.
+        now = self.model.get_metrics_result()
         if set(now) == set(self._logs or {}):
             self._logs = now
 
-    def _give_history(self) -> None:
-        """What `fit` returns holds the epochs of the killed fits too."""
-        history = self.model.history
-        history.epoch = [epoch for epoch, _ in self._rows]
-        history.history = {}
-        for _, logs in self._rows:
-            for name, value in logs.items():
-                history.history.setdefault(name, []).append(value)
 
-
-class AtomicBackup(TrainingBackup):
-    """Lets a `fit` that was killed go on where it was, to the same bits.
-
-    A drop-in for `keras.callbacks.BackupAndRestore`, which writes over its
-    only copy, forgets the states of Dropout and of other callbacks, and begins
-    an epoch anew. Put it last among the callbacks. One object serves several
-    fits in a row, each under a number of its own: when the script runs again,
-    a fit that was finished is not run again, its end is restored.
-
-    Args:
-        backup_dir: folder for the saves; no two processes may share it.
-        save_freq: "auto" saves as often as 3 % of the time allows; or
-            "epoch", or a number of batches.
-        double_checkpoint: keep the save before the last too, for a disk that
-            damages one.
-        delete_checkpoint: remove a fit's saves when it ends, as Keras's own
-            does; it then begins anew when the script runs again.
-        callbacks: callbacks of the same fit whose notes shall go on too, such
-            as `EarlyStopping` or `ReduceLROnPlateau`.
-        required: end the fit where a save fails; else it is told and tried
-            again later.
-
-    Raises:
-        MachineError: no save of a fit is as it was written; it is not begun
-            anew in silence.
-
-    Example:
-
-        backup = AtomicBackup("backup")
-        model.fit(data, epochs=10, callbacks=[backup])
-    """
-
-    def __init__(
-        self,
-        backup_dir: str | os.PathLike,
-        save_freq: str | int = "auto",
-        double_checkpoint: bool = True,
-        delete_checkpoint: bool = False,
-        *,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
-        required: bool = False,
-    ):
-        keep = 2 if double_checkpoint else 1
-        super().__init__(
-            Checkpoints(backup_dir, keep),
-            save_freq,
-            callbacks=callbacks,
-            required=required,
-        )
-        self.backup_dir = pathlib.Path(backup_dir)
-        self.delete_checkpoint = delete_checkpoint
-        self._fits = 0
-
-    def on_train_begin(self, logs=None):
-        self._fits += 1
-        self.checkpoints = Checkpoints(
-            self.backup_dir / f"fit_{self._fits}", self.checkpoints.keep
-        )
-        super().on_train_begin(logs)
-
-    def on_train_end(self, logs=None):
-        super().on_train_end(logs)
-        if self.delete_checkpoint:
-            shutil.rmtree(self.checkpoints.folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # Others may lie there.
-                self.backup_dir.rmdir()
-        else:
-            self._save([], over=True)
-
-
-def _values(variables) -> list[np.ndarray]:
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
-
-
-def _assign(variables, arrays: dict[str, np.ndarray], prefix: str) -> None:
-    for number, variable in enumerate(variables):
-        value = arrays.get(f"{prefix}/{number}")
-        if value is None or value.shape != tuple(variable.shape):
-            found = "none" if value is None else value.shape
-            raise ValueError(
-                f"the save holds {found} for {variable.path}, expected "
-                f"{tuple(variable.shape)}: it is of another model - give "
-                "another backup_dir"
-            )
-        variable.assign(value)
+def _always_goes_on(callback) -> bool:
+    """Whether a callback is Keras's own or ours."""
+    return type(callback).__module__.split(".")[0] in ("keras", "tl_keras")

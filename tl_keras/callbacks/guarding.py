@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.callbacks.logs import is_finite, plain_logs
+
 
 class StopOnNonFinite(keras.callbacks.Callback):
     """Stops training when a loss, metric or weight is NaN or infinite.
@@ -47,9 +49,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self._look_at_weights(None)
 
     def _look_at_logs(self, logs, when: str) -> None:
-        for name, value in (logs or {}).items():
-            if not math.isfinite(float(value)):
-                self._stop(f"{name} became {float(value)} at {when}")
+        for name, value in plain_logs(logs).items():
+            if not is_finite(value):
+                self._stop(f"{name} became {value} at {when}")
 
     def _look_at_weights(self, batch: int | None) -> None:
         when = f"epoch {self._epoch + 1}"
@@ -123,7 +125,8 @@ class KeepBestWeights(keras.callbacks.Callback):
     Attributes:
         best_epoch: its number from 1, in Keras's count; None before one ends.
         best_value: the monitored value there.
-        best_logs: all logs of that epoch.
+        best_logs: all logs of that epoch; of a metric that gives several
+            values, a list.
         best_variables: arrays, in the order of the variables.
     """
 
@@ -146,14 +149,19 @@ class KeepBestWeights(keras.callbacks.Callback):
         self._forget()
 
     def on_epoch_end(self, epoch, logs=None):
-        logs = logs or {}
+        logs = plain_logs(logs)
         value = None
         if self.monitor is not None:
             if self.monitor not in logs:
                 raise ValueError(
                     f"monitor={self.monitor!r}: expected one of {sorted(logs)}"
                 )
-            value = float(logs[self.monitor])
+            value = logs[self.monitor]
+            if not isinstance(value, float):
+                raise ValueError(
+                    f"monitor={self.monitor!r}: expected one number, found "
+                    f"{value} - average it, as in F1Score(average='macro')"
+                )
             if not math.isfinite(value) or not is_better(
                 value, self.best_value, self.mode
             ):
@@ -165,7 +173,7 @@ class KeepBestWeights(keras.callbacks.Callback):
             return
         copies = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
         self.best_epoch, self.best_value = epoch + 1, value
-        self.best_logs = {k: float(v) for k, v in logs.items()}
+        self.best_logs = logs
         self.best_variables = copies
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 
 from tl_keras import atomic
+from tl_keras.callbacks.logs import learning_rate, plain_logs
 
 
 class HistoryLogger(keras.callbacks.Callback):
@@ -14,7 +15,8 @@ class HistoryLogger(keras.callbacks.Callback):
 
     `keras.callbacks.CSVLogger` empties its file at each fit unless told not
     to, and then writes a second header. Here a fit with other metrics widens
-    the table instead.
+    the table instead. A metric that gives several values, such as `F1Score`
+    does a class, is written as a list.
 
     Args:
         path: the .csv; appended to when it is there. None writes no file.
@@ -24,6 +26,7 @@ class HistoryLogger(keras.callbacks.Callback):
 
     Attributes:
         rows: the rows of the last fit, as dictionaries.
+        before: the rows that stand before them in the file.
     """
 
     def __init__(
@@ -37,22 +40,23 @@ class HistoryLogger(keras.callbacks.Callback):
         self.earlier = earlier
         self.columns = columns
         self.rows: list[dict] = []
+        self.before: list[dict] = []
 
     def on_train_begin(self, logs=None):
         self.rows = []
-        self._before = self.earlier
+        self.before = list(self.earlier or ())
         if self.earlier is None and self.path is not None:
-            self._before = read_rows(self.path)
+            self.before = read_rows(self.path)
 
     def on_epoch_end(self, epoch, logs=None):
-        logs = {name: float(value) for name, value in (logs or {}).items()}
-        rate = getattr(self.model.optimizer, "learning_rate", None)
-        if rate is not None and "learning_rate" not in logs:
-            logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
+        logs = plain_logs(logs)
+        rate = learning_rate(self.model.optimizer)
+        if rate is not None:
+            logs.setdefault("learning_rate", rate)
         row = {**self.columns, "epoch": epoch + 1, **logs}
         self.rows.append(row)
         if self.path is not None:
-            write_rows(self.path, [*self._before, *self.rows])
+            write_rows(self.path, [*self.before, *self.rows])
 
 
 def read_rows(path: str | os.PathLike) -> list[dict]:

@@ -6,7 +6,8 @@ In `fit`, Keras runs every layer with training=True, whatever it was called
 with when the model was built (keras issue 20285); `trainable = False` stops a
 BatchNorm but not a Dropout. `training_graph` gives a second model over the same
 layers in which every frozen one runs as in inference. Its weights are the
-model's weights; there is nothing to copy back.
+model's weights; there is nothing to copy back. It is saved, cloned and loaded
+as any Keras model is, once tl_keras is imported.
 """
 
 import difflib
@@ -105,17 +106,67 @@ def set_trainable(
         layer.trainable = True
 
 
-class Still(keras.layers.Layer):
-    """Runs a layer as in inference, also inside `fit`; shares its weights."""
+@keras.saving.register_keras_serializable("tl_keras")
+class TrainingGraph(keras.Model):
+    """A functional model whose frozen layers run as in inference in `fit` too.
 
-    def __init__(self, layer: keras.Layer):
-        super().__init__(name=f"still_{layer.name}", dtype=layer.dtype_policy)
-        self.layer = layer
-        self.built = True
+    Its layers are those that it was made of, each under its own name, so that
+    the weights it saves are the weights of a plain model of these layers.
+    What is frozen is what is not `trainable` when a function is traced.
+    """
 
-    def call(self, *args, **arguments):
-        """The layer's output with training=False."""
-        return self.layer(*args, **{**arguments, "training": False})
+    def call(self, inputs, training=None, mask=None):
+        """The outputs; frozen layers are called with training=False."""
+        if not training:
+            return super().call(inputs, training=training, mask=mask)
+        outputs = self._run_through_graph(
+            self._standardize_inputs(inputs),
+            operation_fn=lambda operation: _in_training(operation, training),
+        )
+        one = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+        return outputs[0] if one else outputs
+
+    def get_config(self):
+        """Keras's, and the names of frozen layers, which some do not tell."""
+        frozen = [layer.name for layer in self.layers if not layer.trainable]
+        return {**super().get_config(), "frozen": frozen}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model, with the same layers frozen."""
+        config = dict(config)
+        frozen = config.pop("frozen", ())
+        model = super().from_config(config, custom_objects)
+        for name in frozen:
+            model.get_layer(name).trainable = False
+        return model
+
+
+def _in_training(operation, training):
+    """An operation of a graph, told whether it trains."""
+    if not isinstance(operation, keras.Layer) or not takes_training(operation):
+        return operation
+    told = False if _is_frozen(operation) else training
+
+    def call(*args, **arguments):
+        return operation(*args, **{**arguments, "training": told})
+
+    return call
+
+
+def _is_frozen(layer: keras.Layer) -> bool:
+    """Whether nothing of a layer is to change.
+
+    A `Sequential` that was cloned says that it is trainable; the layers in it
+    say that they are not.
+    """
+    inner = [
+        part
+        for part in inner_layers(layer)[1:]
+        if not isinstance(part, (keras.layers.InputLayer, keras.Model))
+    ]
+    frozen = inner and not any(part.trainable for part in inner)
+    return not layer.trainable or bool(frozen and not layer.trainable_variables)
 
 
 def takes_training(layer: keras.Layer) -> bool:
@@ -132,29 +183,26 @@ def training_graph(model: keras.Model) -> keras.Model:
             frozen, as `set_trainable` leaves them.
 
     Returns:
-        A model of the same inputs and outputs that shares every variable.
+        A model of the same inputs and outputs that shares every variable; the
+        files of its `save_weights` fit `model`, and those of `model` fit it.
 
     Raises:
         ConfigError: a frozen layer of somebody's own holds a Dropout or the
             like, and cannot be told to keep it off.
     """
 
-    def still_if_frozen(operation):
-        if not isinstance(operation, keras.Layer) or operation.trainable:
-            return operation
+    for layer in model.layers:
         # Only layers that act differently in training need holding.
-        if takes_training(operation):
-            return Still(operation)
-        for inner in inner_layers(operation):
+        if layer.trainable or takes_training(layer):
+            continue
+        for inner in inner_layers(layer):
             if takes_training(inner):
                 raise ConfigError(
-                    f"layer {operation.name}: expected a call with the "
+                    f"layer {layer.name}: expected a call with the "
                     f"argument training, since it holds {inner.name} and is "
                     "frozen - add training=None to its call and pass it on"
                 )
-        return operation
-
-    return keras.models.clone_model(model, clone_function=still_if_frozen)
+    return TrainingGraph(model.input, model.output, name=model.name)
 
 
 def count_trainable(model: keras.Model) -> tuple[int, int]:

@@ -244,24 +244,18 @@ class _Trainer:
         keeper = KeepBestWeights(
             None if val is None else monitor, mode, left.variables
         )
-        noting = [
-            guard,
-            log,
-            keeper,
-            *([] if val is None else self._stoppers()),
-        ]
         callbacks = [
             _EpochNumber(number),
             waiting,
             phase.new_schedule(first),
-            *noting,
+            guard,
+            log,
+            keeper,
+            *([] if val is None else self._stoppers()),
             *self.callbacks,
         ]
         if self.saves:
-            # The last one, so that it saves what the others noted.
-            callbacks.append(
-                self.saves.callback(phase, noting, skip, batch_size)
-            )
+            callbacks.append(self.saves.callback(phase, skip, batch_size))
         with stopping.at_a_step() if self.saves else contextlib.nullcontext():
             fitting.fit(
                 train,

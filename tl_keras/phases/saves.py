@@ -68,7 +68,6 @@ class Saves:
     def callback(
         self,
         phase: Phase,
-        noting: Sequence[keras.callbacks.Callback],
         skip: tf.Variable | None,
         batch_size: int | None,
     ) -> TrainingBackup:
@@ -76,14 +75,12 @@ class Saves:
 
         Args:
             phase: one of those to come.
-            noting: callbacks whose notes belong to it.
             skip: read by the data as the batches to leave out.
             batch_size: examples a batch, where that is known.
         """
         return TrainingBackup(
             self._of_phase(phase),
             self.save_freq,
-            callbacks=noting,
             required=self.required,
             batch_size=batch_size,
             skip=None if skip is None else skip.assign,
