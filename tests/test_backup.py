@@ -356,7 +356,9 @@ def adversarial(**compiled):
     return model
 
 
-@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize(
+    "eager", [False, pytest.param(True, marks=pytest.mark.nightly)]
+)
 @pytest.mark.parametrize("make", [sequential, subclassed, adversarial])
 def test_models_that_fit_builds_and_all_their_optimizers(make, eager, tmp_path):
     """A fresh model holds no variable yet when its save is there."""

@@ -237,7 +237,18 @@ def notes_of(callback):
     }
 
 
-@pytest.mark.parametrize("name", ALL)
+# One of each kind of state: rows of a file, a best value, a rate, weights.
+ALWAYS = ("CSVLogger", "EarlyStopping", "LearningRateScheduler",
+          "SwapEMAWeights", "HistoryLogger", *list(OTHERS)[:1])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ALWAYS else pytest.mark.nightly)
+        for name in ALL
+    ],
+)
 def test_a_kill_changes_nothing(name, tmp_path):
     """At an epoch's end, and batches after a save in an epoch's middle."""
     make, left_in = ALL[name]
@@ -317,9 +328,13 @@ def test_rows_that_are_sent_away_arrive_again_with_the_same_values(
     assert [before[0], *after] == straight
 
 
-@pytest.mark.parametrize("name", [
-    "CSVLogger append", "TensorBoard", "HistoryLogger"
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CSVLogger append", "HistoryLogger",
+        pytest.param("TensorBoard", marks=pytest.mark.nightly),
+    ],
+)  # fmt: skip
 def test_rows_written_before_the_first_save_stand_there_once(name, tmp_path):
     make, left_in = ALL[name]
 
