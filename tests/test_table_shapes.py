@@ -158,11 +158,33 @@ def test_names_that_a_library_has_changed(file, written, words, tmp_path):
     assert words in hint
 
 
+def test_the_split_of_a_run_says_where_its_paths_start(root):
+    run = root / "out" / "run"
+    run.mkdir(parents=True)
+    text = rows(("id", PATH[1]), LABEL)
+    file = table(run, text, "split.csv")
+    assert list_dataset(file).hints == ()
+    (run / "run.flags").write_text(f"--dataset={root}\n--seed=0\n")
+    listing = list_dataset(file)
+    (hint,) = listing.hints
+    assert hint.endswith(f"--data_dir={root}")
+    assert hint in faults_of_skips(listing, 0.01)
+    assert len(list_dataset(file, "", "", str(root)).splits["train"]) == 8
+
+
 def test_row_numbers_are_no_paths(root):
     number = ("id", lambda i, *_: 100 + i)
     file = table(root, rows(number, LABEL))
     (hint,) = list_dataset(file).hints
     assert "8 of 8 rows have a number where their path should be" in hint
+
+
+def test_a_folder_that_was_moved_keeps_the_question(root):
+    """Names as short as 0.jpg are found anywhere, and mean nothing."""
+    (root / "img").rename(root / "moved")
+    listing = list_dataset(table(root, rows(PATH, LABEL)))
+    assert listing.hints == ()
+    assert "is --data_dir right?" in faults_of_skips(listing, 0.01)[0]
 
 
 def test_what_nothing_explains_keeps_the_question(root):

@@ -211,16 +211,20 @@ class _Index:
             inner = "/".join(file.split("/")[depth:])
             why = self._why(slashes, start, before, "/".join(parts), inner)
             return why, file
-        # A path with folders in it was no number to whoever made the table.
-        return self._as_number(plain) if len(parts) == 1 else (None, "")
+        return self._as_number("/".join(parts))
 
-    def _as_number(self, name: str) -> tuple[_Why | None, str]:
+    def _as_number(self, path: str) -> tuple[_Why | None, str]:
         """A number behind which a file's name has gone: 7 or 7.0 for 0007."""
+        above, name = os.path.split(path)
         digits = re.fullmatch(r"(\d+)(?:\.0)?(\.[a-zA-Z]+)?", name)
         file = digits and self.by_number.get(int(digits[1]))
         if not file:
             return None, ""
         folder, found = os.path.split(file)
+        same = os.path.splitext(found)[0] == os.path.splitext(name)[0]
+        if same or not _key(folder).endswith(_key(above)):
+            return None, ""
+        folder = folder[: len(folder) - len(above)].rstrip("/")
         suffix = "" if digits[2] else os.path.splitext(found)[1]
         return _Why(False, "", folder, "", suffix, number=True), file
 

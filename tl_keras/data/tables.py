@@ -18,35 +18,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tl_keras.data.entries import Entry, read_entries
 from tl_keras.data.examples import EMPTY, Examples, Listing, Skip
 from tl_keras.data.folders import lacks
 from tl_keras.data.looking import NO_SUCH_FILE, look_at
 from tl_keras.data.masks import mask_warnings
 from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.data.places import Places, explain_missing
-from tl_keras.data.rows import MOST_FAULTS, Row, blank, raise_first, read_rows
-from tl_keras.data.split_words import split_named, splits_among
+from tl_keras.data.rows import MOST_FAULTS, raise_first
 from tl_keras.errors import DataError
 
-HEADER = "path,label[,split]"
-NO_LABEL = "a row without a label"
 SAME_ROW = "the same row again"
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """A row that says all it must.
-
-    Attributes:
-        path, label, split, group: its cells.
-        where: `file.csv:LINE`.
-    """
-
-    path: str
-    label: str
-    split: str
-    group: str
-    where: str
 
 
 def list_csv(
@@ -73,7 +55,7 @@ def list_csv(
     """
     file, ignored = tables["train"], collections.Counter()
     by_table = {
-        split: _entries(table, split, options, ignored)
+        split: read_entries(table, split, options, ignored)
         for split, table in tables.items()
     }
     for split in set(tables) - {"train"}:
@@ -88,6 +70,8 @@ def list_csv(
     for split, some in by_table.items():
         folder = data_dir or os.path.dirname(tables[split]) or "."
         taken.take(some, os.path.abspath(folder))
+        if taken.lost_files() and not taken.hints:
+            taken.hints += _of_a_run(tables[split], data_dir)
     raise_first(taken.faults, taken.hints)
     return taken.listing(file)
 
@@ -145,6 +129,10 @@ class _Taken:
         self.items[entry.split].append(item)
         return True
 
+    def lost_files(self) -> bool:
+        """Whether files that rows name are not there."""
+        return any(s.reason.startswith(NO_SUCH_FILE) for s in self.skipped)
+
     def _told(self, skip: Skip) -> Skip:
         """A skip, without the question whether --data_dir is right where
         something else is known to be wrong."""
@@ -184,6 +172,24 @@ class _Taken:
             warnings=tuple(warnings),
             hints=tuple(self.hints),
         )
+
+
+def _of_a_run(file: str, data_dir: str) -> list[str]:
+    """Where the paths of a run's split.csv start: its run.flags says it."""
+    try:
+        with open(
+            os.path.join(os.path.dirname(file), "run.flags"), encoding="utf-8"
+        ) as stream:
+            flags = dict(line.strip().split("=", 1) for line in stream)
+    except (OSError, ValueError):
+        return []
+    dataset = flags.get("--dataset", "")
+    if not os.path.isdir(dataset) or dataset == data_dir:
+        return []
+    return [
+        f"{file} is of a run, and its paths start from that run's dataset - "
+        f"--data_dir={dataset}"
+    ]
 
 
 def _conflict(row: Entry, above: Entry) -> str:
@@ -257,76 +263,3 @@ def _columns(items: list[tuple], grouped: bool) -> Examples:
         files=files,
         groups=groups if grouped else None,
     )
-
-
-def _entries(
-    file: str, split: str, options: ListOptions, ignored: collections.Counter
-) -> list[Entry]:
-    """The checked rows of a table that holds a split, or all of them."""
-    columns = ["path"] if options.label_regex else ["path", "label"]
-    columns += [options.group_column] if options.group_column else []
-    expected = HEADER
-    if len(columns) == 1 or options.group_column:
-        expected = ",".join(columns) + "[,split]"
-    rows = list(read_rows(file, columns, expected, ignored))
-    words = _split_words(rows)
-    entries, faults = [], []
-    for row in rows:
-        entry, fault = _entry(row, split, words, options)
-        if entry is not None:
-            entries.append(entry)
-        elif fault:
-            faults.append(f"{row.where}: {fault}")
-        else:
-            ignored[NO_LABEL] += 1
-    raise_first(faults)
-    if not entries:
-        labelled = " with a label" if rows else ""
-        raise DataError(f"{file}: no rows{labelled} under the header")
-    return entries
-
-
-def _split_words(rows: list[Row]) -> dict[str, str]:
-    """The words of a split column -> train, val or test."""
-    words = {row.cells["split"].strip() for row in rows if "split" in row.cells}
-    known = sorted(word for word in words if split_named(word))
-    return splits_among(known)
-
-
-def _entry(
-    row: Row, split: str, words: Mapping[str, str], options: ListOptions
-) -> tuple[Entry | None, str]:
-    """A row's entry; or what is wrong with it, "" where it is left out."""
-    cells = row.cells
-    if row.fault:
-        return None, row.fault
-    if blank(cells, "path"):
-        return None, "the path is empty - fill it"
-    label = cells.get("label", "").strip()
-    if options.label_regex:
-        name = os.path.basename(cells["path"].replace("\\", "/"))
-        label = options.label_in(name) or ""
-        if not label:
-            return None, f"--label_regex finds no class in {name} - mend it"
-    elif not label:
-        if options.skip_unlabelled:
-            return None, ""
-        return None, (
-            "the label is empty - fill it, or give --skip_unlabelled to leave "
-            "such rows out"
-        )
-    group = options.group_column
-    if group and blank(cells, group):
-        return None, f"the {group} is empty - fill it"
-    word = cells.get("split", "").strip()
-    if split == "train" and word:
-        if word not in words:
-            return None, f"split {word!r}; expected train, val or test"
-        split = words[word]
-    return Entry(
-        cells["path"],
-        label,
-        split,
-        cells[group].strip() if group else "",
-        row.where,
-    ), ""

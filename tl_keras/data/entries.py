@@ -1,0 +1,109 @@
+"""A table's rows -> entries: a path, its label, its split, its group.
+
+    entries = read_entries("pets.csv", "train", ListOptions(), ignored)
+
+In: the rows of `rows`. Out: those that say all they must; what is wrong with
+the others, all of it at once.
+"""
+
+import collections
+import dataclasses
+import os
+from collections.abc import Mapping
+
+from tl_keras.data.options import ListOptions
+from tl_keras.data.rows import Row, blank, raise_first, read_rows
+from tl_keras.data.split_words import split_named, splits_among
+from tl_keras.errors import DataError
+
+HEADER = "path,label[,split]"
+NO_LABEL = "a row without a label"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A row that says all it must.
+
+    Attributes:
+        path, label, split, group: its cells.
+        where: `file.csv:LINE`.
+    """
+
+    path: str
+    label: str
+    split: str
+    group: str
+    where: str
+
+
+def read_entries(
+    file: str, split: str, options: ListOptions, ignored: collections.Counter
+) -> list[Entry]:
+    """The checked rows of a table that holds a split, or all of them."""
+    columns = ["path"] if options.label_regex else ["path", "label"]
+    columns += [options.group_column] if options.group_column else []
+    expected = HEADER
+    if len(columns) == 1 or options.group_column:
+        expected = ",".join(columns) + "[,split]"
+    rows = list(read_rows(file, columns, expected, ignored))
+    words = _split_words(rows)
+    entries, faults = [], []
+    for row in rows:
+        entry, fault = _entry(row, split, words, options)
+        if entry is not None:
+            entries.append(entry)
+        elif fault:
+            faults.append(f"{row.where}: {fault}")
+        else:
+            ignored[NO_LABEL] += 1
+    raise_first(faults)
+    if not entries:
+        labelled = " with a label" if rows else ""
+        raise DataError(f"{file}: no rows{labelled} under the header")
+    return entries
+
+
+def _split_words(rows: list[Row]) -> dict[str, str]:
+    """The words of a split column -> train, val or test."""
+    words = {row.cells["split"].strip() for row in rows if "split" in row.cells}
+    known = sorted(word for word in words if split_named(word))
+    return splits_among(known)
+
+
+def _entry(
+    row: Row, split: str, words: Mapping[str, str], options: ListOptions
+) -> tuple[Entry | None, str]:
+    """A row's entry; or what is wrong with it, "" where it is left out."""
+    cells = row.cells
+    if row.fault:
+        return None, row.fault
+    if blank(cells, "path"):
+        return None, "the path is empty - fill it"
+    label = cells.get("label", "").strip()
+    if options.label_regex:
+        name = os.path.basename(cells["path"].replace("\\", "/"))
+        label = options.label_in(name) or ""
+        if not label:
+            return None, f"--label_regex finds no class in {name} - mend it"
+    elif not label:
+        if options.skip_unlabelled:
+            return None, ""
+        return None, (
+            "the label is empty - fill it, or give --skip_unlabelled to leave "
+            "such rows out"
+        )
+    group = options.group_column
+    if group and blank(cells, group):
+        return None, f"the {group} is empty - fill it"
+    word = cells.get("split", "").strip()
+    if split == "train" and word:
+        if word not in words:
+            return None, f"split {word!r}; expected train, val or test"
+        split = words[word]
+    return Entry(
+        cells["path"],
+        label,
+        split,
+        cells[group].strip() if group else "",
+        row.where,
+    ), ""
