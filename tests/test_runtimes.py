@@ -264,10 +264,10 @@ def test_a_converter_of_a_large_network_makes_one_file_a_process(
     script = tmp_path / "convert.py"
     script.write_text(
         "import os, pathlib, sys\n"
-        "asked = pathlib.Path(sys.argv[1], 'targets.json').read_text()\n"
+        "asked = pathlib.Path(sys.argv[2], 'targets.json').read_text()\n"
         "if 'onnx' in asked:\n"
         "    os.kill(os.getpid(), 9)\n"
-        "pathlib.Path(sys.argv[2]).write_text('{}')\n"
+        "pathlib.Path(sys.argv[3]).write_text('{}')\n"
     )
     monkeypatch.setattr(converting, "HERE", tmp_path)
     folder = tmp_path / "work"

@@ -86,7 +86,10 @@ def in_float32(model: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     set_precision(copy, "float32")
-    # Called again, since a graph keeps the types it was built with.
+    # Called again, since a graph keeps the types it was built with. Keras
+    # answers `layer.output` with the first call's, so that one is forgotten.
+    for operation in copy.operations:
+        operation._inbound_nodes.clear()
     inputs = keras.Input(model.input_shape[1:], name=INPUT, dtype="float32")
     return keras.Model(inputs, copy.call(inputs), name=model.name)
 

@@ -137,7 +137,9 @@ def rounding_inside(reference: Reference, pictures: np.ndarray) -> Movement:
         pictures: uint8 (n, size, size, 3).
 
     Returns:
-        Its `here` and `nats`; STILL where nothing rounds inside.
+        As `exact` what a few values do that fall to the other side, SPREAD of
+        which are tolerated; as `here` and `nats` what all of them do. STILL
+        where nothing rounds inside.
     """
     batch = pictures.astype(np.float32)
     whole = reference.exact(batch)
@@ -151,8 +153,10 @@ def rounding_inside(reference: Reference, pictures: np.ndarray) -> Movement:
     units = [i for i, s in enumerate(steepness) if s > 2 * steepness[-1]]
     if not units:
         return STILL
-    unit = found[max(units) + 1]
-    return Movement(0.0, _apart(unit, whole), _nats(unit, whole))
+    few, unit = found[min(units)], found[max(units) + 1]
+    return Movement(
+        _apart(few, whole) / SPREAD, _apart(unit, whole), _nats(unit, whole)
+    )
 
 
 def _many(reference: Reference, batch: np.ndarray) -> dict:
