@@ -255,7 +255,9 @@ class _Trainer:
             *self.callbacks,
         ]
         if self.saves:
-            callbacks.append(self.saves.callback(phase, skip, batch_size))
+            callbacks.append(
+                self.saves.callback(phase, skip, batch_size, self.callbacks)
+            )
         with stopping.at_a_step() if self.saves else contextlib.nullcontext():
             fitting.fit(
                 train,

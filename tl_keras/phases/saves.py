@@ -70,6 +70,7 @@ class Saves:
         phase: Phase,
         skip: tf.Variable | None,
         batch_size: int | None,
+        without: Sequence[keras.callbacks.Callback] = (),
     ) -> TrainingBackup:
         """Saves a phase's fit and goes on with it.
 
@@ -77,12 +78,14 @@ class Saves:
             phase: one of those to come.
             skip: read by the data as the batches to leave out.
             batch_size: examples a batch, where that is known.
+            without: callbacks that begin anew, such as a log of all phases.
         """
         return TrainingBackup(
             self._of_phase(phase),
             self.save_freq,
             required=self.required,
             batch_size=batch_size,
+            without=without,
             skip=None if skip is None else skip.assign,
             stop=self.stop,
         )
