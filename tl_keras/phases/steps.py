@@ -165,19 +165,33 @@ class Steps:
         self._since += 1
         return self._logs
 
+    def build(self, spec) -> None:
+        """Makes the variables that the first step makes, without a step.
+
+        Args:
+            spec: of a batch.
+        """
+        function = self._traced(spec, jit=False)
+        function.get_concrete_function()
+        if not self.jit:
+            self._functions[False] = function
+
     def _function(self, batch, spec) -> Callable:
         """The traced step for a batch of this size."""
         count = keras.tree.flatten(batch)[0].shape[0]
         self._full = self._full or count
         jit = self.jit and count == self._full
         if jit not in self._functions:
-            self._functions[jit] = tf.function(
-                self._one,
-                input_signature=[spec],
-                autograph=False,
-                jit_compile=jit,
-            )
+            self._functions[jit] = self._traced(spec, jit)
         return self._functions[jit]
+
+    def _traced(self, spec, jit: bool) -> Callable:
+        return tf.function(
+            self._one,
+            input_signature=[spec],
+            autograph=False,
+            jit_compile=jit,
+        )
 
     def _one(self, batch):
         if self.rows is not None:
