@@ -176,6 +176,25 @@ def test_what_the_exact_head_cannot_do_is_refused():
     dataclasses.replace(config, head_epochs=0).validate()
 
 
+def test_pictures_of_one_group_do_not_judge_one_another():
+    """Four of each patient, all but alike: by others he cannot be known."""
+    random = np.random.default_rng(0)
+    patients = np.repeat(np.arange(20), 4)
+    rows = random.normal(size=(20, 30))[patients]
+    rows = (rows + 0.01 * random.normal(size=(80, 30))).astype(np.float32)
+    labels = random.permutation(np.arange(20) % 2)[patients]
+
+    def right(groups):
+        judged = solve_probe(rows, labels, groups=groups).out_of_fold
+        return (judged.argmax(axis=-1) == labels).mean()
+
+    assert right(None) == 1.0
+    assert right([f"p{number}" for number in patients]) < 0.8
+    # One patient a class: there is nobody to judge by.
+    alone = solve_probe(rows, labels, groups=list(map(str, labels)))
+    assert alone.out_of_fold is None
+
+
 @pytest.mark.parametrize("views", [1, 3])
 def test_out_of_fold_each_picture_is_judged_by_others(views):
     rows, labels = features(40, 12, 2)

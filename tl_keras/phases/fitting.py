@@ -317,6 +317,9 @@ class _Trainer:
             labels,
             class_weights=self.objective.class_weights,
             views=getattr(train, "rows_per_picture", 1),
+            groups=self.train.images.examples.groups
+            if isinstance(self.train, TrainingBatches)
+            else None,
         )
         layer = self.model.get_layer(LOGITS)
         layer.kernel.assign(probe.kernel)

@@ -23,7 +23,7 @@ import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from tl_keras.classifier import inference, ordered_nodes
 
@@ -70,6 +70,7 @@ def solve_probe(
     *,
     class_weights: Sequence[float] | None = None,
     views: int = 1,
+    groups: Sequence[str] | None = None,
 ) -> LinearProbe:
     """Fits the head to pooled features.
 
@@ -79,6 +80,8 @@ def solve_probe(
         class_weights: weight of each class in the loss.
         views: so many rows in a row show one picture; they stay together in
             the cross-validation.
+        groups: what each picture belongs to (a patient, a speaker); those of
+            one group stay together there too.
 
     Returns:
         `LinearProbe`; features @ kernel + bias are the logits.
@@ -93,7 +96,8 @@ def solve_probe(
         left, singular, rotation = np.linalg.svd(scaled, full_matrices=False)
         scaled = left * singular
     weights = None if class_weights is None else dict(enumerate(class_weights))
-    strength, judged = _cross_validate(scaled, labels, weights, views)
+    parts = _folds(labels, views, groups)
+    strength, judged = _cross_validate(scaled, labels, weights, views, parts)
     solver = LogisticRegression(C=strength, class_weight=weights, **EXACT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -144,7 +148,7 @@ def feature_scales(features: np.ndarray) -> np.ndarray:
 
 
 def _cross_validate(
-    scaled, labels, weights, views: int
+    scaled, labels, weights, views: int, folds: list[tuple]
 ) -> tuple[float, np.ndarray | None]:
     """(strength of least log-loss, out-of-fold probabilities under it).
 
@@ -152,15 +156,14 @@ def _cross_validate(
     so that the weak penalties, whose solutions take longest, are tried only
     where they pay.
     """
-    folds = min(FOLDS, int(np.bincount(labels).min()) // views)
-    if folds < 2:
+    if not folds:
         return STRENGTH_WITHOUT_FOLDS, None
     rough = scaled.astype(np.float32)
     parts = [
         (rows, judged, LogisticRegression(
             class_weight=weights, warm_start=True, **ROUGH
         ))
-        for rows, judged in _folds(labels, views, folds)
+        for rows, judged in folds
     ]  # fmt: skip
     each = None
     if weights is not None:
@@ -191,18 +194,33 @@ def _judge(rough, labels, parts, strength: float) -> np.ndarray:
     return likely / likely.sum(axis=-1, keepdims=True)
 
 
-def _folds(labels, views: int, folds: int) -> list[tuple]:
-    """(rows to fit, rows to judge) pairs; no picture is in both."""
+def _folds(
+    labels: np.ndarray, views: int, groups: Sequence[str] | None
+) -> list[tuple]:
+    """(rows to fit, rows to judge) pairs; no picture or group is in both.
+
+    None where a class would have nothing to fit on.
+    """
     of_picture = labels[::views]
-    cutter = StratifiedKFold(folds, shuffle=True, random_state=FOLD_SEED)
+    given = np.arange(len(of_picture)) if groups is None else np.array(groups)
+    least = min(
+        len(np.unique(given[of_picture == label]))
+        for label in np.unique(of_picture)
+    )
+    folds = min(FOLDS, least)
+    if folds < 2:
+        return []
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    cutter = kind(folds, shuffle=True, random_state=FOLD_SEED)
 
     def rows(pictures):
         return (pictures[:, None] * views + np.arange(views)).ravel()
 
-    return [
-        (rows(fit), rows(judge))
-        for fit, judge in cutter.split(of_picture, of_picture)
-    ]
+    pairs = list(cutter.split(of_picture, of_picture, groups))
+    classes = len(np.unique(of_picture))
+    if any(len(np.unique(of_picture[fit])) < classes for fit, _ in pairs):
+        return []
+    return [(rows(fit), rows(judge)) for fit, judge in pairs]
 
 
 def probe_bytes(rows: int, width: int) -> int:
