@@ -27,7 +27,7 @@ JPEG = b"\xff\xd8\xff\xe0"
 
 @pytest.fixture(autouse=True)
 def no_tensorflow(monkeypatch):
-    def loads(switches):
+    def loads(command, switches):
         raise AssertionError("TensorFlow would be loaded")
 
     monkeypatch.setattr(command_line, "_load_tensorflow", loads)

@@ -158,7 +158,7 @@ def test_a_start_that_fails_leaves_nothing_behind(tmp_path):
     assert len(list(folder.iterdir())) == 2
 
 
-def test_a_plan_downloads_nothing(color_folder, monkeypatch, tiny_network):
+def test_a_plan_downloads_nothing(color_folder, monkeypatch):
     """Random weights are enough for it; and data is looked at before them."""
     from tl_keras import TransferConfig, job
     from tl_keras.classifier import load_backbone
@@ -169,8 +169,8 @@ def test_a_plan_downloads_nothing(color_folder, monkeypatch, tiny_network):
 
     def load(backbone, *, weights, **more):
         asked.append(weights)
-        return load_backbone(str(tiny_network), image_size=None,
-                             weights="auto", arguments={})  # fmt: skip
+        return load_backbone("MobileNetV2", image_size=32, weights="none",
+                             arguments={"alpha": 0.35})  # fmt: skip
 
     monkeypatch.setattr(preparation, "load_backbone", load)
     config = TransferConfig(

@@ -243,7 +243,9 @@ def numbers_in(value, found: set[str]) -> set[str]:
     elif isinstance(value, str):
         found.update(NUMBER.findall(value))
     elif isinstance(value, int | float):
-        for scaled in (value, 100 * value, 1000 * value, value / 1e6):
+        for scaled in (
+            value, 100 * value, 1000 * value, value / 1e6, value / 1e9
+        ):  # fmt: skip
             for digits in range(4):
                 found.add(f"{scaled:,.{digits}f}")
                 found.add(f"{scaled:+.{digits}f}")
