@@ -131,8 +131,9 @@ def test_half_precision_inside_a_nested_network_is_seen():
     half = keras.layers.Conv2D(2, 3, dtype="mixed_bfloat16")
     inner = keras.Model(inputs, half(inputs), name="inner")
     outer = keras.Input((8, 8, 3))
-    network = keras.Model(outer, inner(outer), name="outer")
-    model = build_classifier(network, 3)
+    # As `build_classifier` makes it no more: it sets the precision itself.
+    pooled = keras.layers.GlobalAveragePooling2D()(inner(outer))
+    model = keras.Model(outer, keras.layers.Dense(3)(pooled), name="outer")
     copy = converting.in_float32(model)
     assert copy is not model
     layers = copy._flatten_layers(include_self=False)
