@@ -145,7 +145,7 @@ PLANTED = [
     ),
     (
         GATE,
-        "        exact.refuse(movement.tolerance)\n        served",
-        "        served",
+        "    exact.refuse(movement.tolerance)\n    return movement",
+        "    return movement",
     ),
 ]
