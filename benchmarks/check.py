@@ -40,7 +40,7 @@ def decode_once(listing) -> None:
     """Reads and decodes every picture, as an epoch of training would."""
     import tensorflow as tf
 
-    from tl_keras import pixels
+    from tl_keras.inputs.image import pixels
 
     files = list(listing.splits["train"].files)
     dataset = tf.data.Dataset.from_tensor_slices(files).map(

@@ -8,8 +8,9 @@ from PIL import Image
 
 from benchmarks.material import photographs
 from benchmarks.rounds import compare, describe_machine, rounds_asked
-from tl_keras import pixels
-from tl_keras.data import Examples, Images
+from tl_keras.data import Examples
+from tl_keras.inputs.image import pixels
+from tl_keras.sources import Images
 
 SIDES = (4000, 3000)  # 12 megapixels
 COUNT = 100

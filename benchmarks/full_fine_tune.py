@@ -12,8 +12,9 @@ import tensorflow as tf
 from benchmarks.head_phase import plain, stored
 from benchmarks.material import mobilenet
 from benchmarks.rounds import compare, describe_machine, rounds_asked, spread
-from tl_keras.classifier import build_classifier, set_trainable, training_graph
-from tl_keras.data import PixelMemory, TrainingBatches, load_images
+from tl_keras.networks import build_classifier
+from tl_keras.sources import PixelMemory, TrainingBatches, load_images
+from tl_keras.strategies import set_trainable, training_graph
 
 
 def step_rates(epochs: int) -> tuple[list[float], list[float]]:

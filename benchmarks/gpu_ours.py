@@ -87,14 +87,14 @@ def quick_start(folder: pathlib.Path, rehearse: bool) -> None:
 
 def device_of(rehearse: bool) -> str:
     """Sets TensorFlow up."""
-    from tl_keras.devices import choose_device
+    from tl_keras.compute.devices import choose_device
 
     return choose_device("cpu" if rehearse else "gpu")
 
 
 def classic(backbone: str, rehearse: bool):
     """A network all of whose layers train, in bfloat16."""
-    from tl_keras.classifier import build_classifier
+    from tl_keras.networks import build_classifier
 
     classic = backbone == "VGG16"
     return build_classifier(
@@ -124,9 +124,9 @@ def one_step(
     import numpy as np
     import tensorflow as tf
 
-    from tl_keras.classifier import set_trainable, training_graph
-    from tl_keras.phases import Phase
-    from tl_keras.phases.steps import GPU_LOOKS, DeviceRows, Steps
+    from tl_keras.strategies import set_trainable, training_graph
+    from tl_keras.training import Phase
+    from tl_keras.training.steps import GPU_LOOKS, DeviceRows, Steps
 
     name = f"{backbone} b{size} step" + (", XLA" if jit == "on" else "")
     size = 4 if rehearse else size
@@ -172,9 +172,9 @@ def epochs(folder: pathlib.Path, rehearse: bool) -> None:
     """VGG16, all layers, from files: each epoch, and how long it waited."""
     import keras
 
-    from tl_keras.data import PixelMemory, TrainingBatches, load_images
-    from tl_keras.devices import device_memory
-    from tl_keras.phases import Compute, Phase, fit_phases
+    from tl_keras.compute.devices import device_memory
+    from tl_keras.sources import PixelMemory, TrainingBatches, load_images
+    from tl_keras.training import Compute, Phase, fit_phases
 
     class Clock(keras.callbacks.Callback):
         seconds: list[float] = []  # noqa: RUF012
@@ -214,9 +214,9 @@ def trunk(folder: pathlib.Path, rehearse: bool) -> None:
     """Pictures a second through the frozen network, features on the host."""
     import numpy as np
 
-    from tl_keras.backbones import build_backbone
-    from tl_keras.classifier import inference, set_precision
     from tl_keras.features.store import pictures_at_once
+    from tl_keras.networks import inference, set_precision
+    from tl_keras.networks.backbones import build_backbone
 
     device_of(rehearse)
     network = build_backbone(

@@ -8,18 +8,18 @@ import tempfile
 import keras
 
 from benchmarks.plain_keras import Work
-from tl_keras.classifier import build_classifier, load_backbone
-from tl_keras.data import (
+from tl_keras.compute.precision import choose_precision
+from tl_keras.features import FeatureStore
+from tl_keras.networks import build_classifier, load_backbone
+from tl_keras.sources import (
     FixedBatches,
     ImageSplits,
     PixelMemory,
     TrainingBatches,
     load_images,
 )
-from tl_keras.evaluation import evaluate_classifier
-from tl_keras.features import FeatureStore
-from tl_keras.phases import Phase, fit_phases
-from tl_keras.precision import choose_precision
+from tl_keras.tasks.multiclass.evaluation import evaluate_classifier
+from tl_keras.training import Phase, fit_phases
 
 
 def train(

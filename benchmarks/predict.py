@@ -48,8 +48,8 @@ def measure(root: pathlib.Path, arguments: argparse.Namespace) -> None:
     import tensorflow as tf
 
     from tl_keras.data import Unlabelled
-    from tl_keras.inference import Asker, Loaded, predict_pictures
-    from tl_keras.servable import inspect_export
+    from tl_keras.exports import inspect_export
+    from tl_keras.serving.inference import Asker, Loaded, predict_pictures
 
     files = sorted((root / "pictures").rglob("*.jpg"))
     make_export(

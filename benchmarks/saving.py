@@ -15,10 +15,10 @@ from benchmarks import ours
 from benchmarks.material import vgg16
 from benchmarks.rounds import describe_machine, rounds_asked, spread
 from tl_keras.checkpoints import Checkpoints
-from tl_keras.classifier import build_classifier
-from tl_keras.data import FixedBatches, TrainingBatches, load_images
 from tl_keras.features import FeatureStore
-from tl_keras.phases import Phase, Saves, fit_phases
+from tl_keras.networks import build_classifier
+from tl_keras.sources import FixedBatches, TrainingBatches, load_images
+from tl_keras.training import Phase, Saves, fit_phases
 
 
 class Timed:

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import ours
 from benchmarks.material import vgg16
 from benchmarks.rounds import compare, describe_machine, rounds_asked
-from tl_keras.data import load_images
+from tl_keras.sources import load_images
 
 EPOCHS = 2
 

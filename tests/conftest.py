@@ -73,7 +73,7 @@ def warm_keras():
 @pytest.fixture(autouse=True)
 def _warm_gate(request, monkeypatch):
     """The export's gate asks forked processes; see `real_processes`."""
-    children = sys.modules.get("tl_keras.servable.children")
+    children = sys.modules.get("tl_keras.exports.fresh_process")
     if children is None or "real_processes" in request.keywords:
         return
 
@@ -149,15 +149,15 @@ class Finished(typing.NamedTuple):
 def finished(tiny_network, tmp_path_factory) -> Finished:
     """One whole run for all tests, with nothing in it that stands in.
 
-    It is read; a test that changes it takes a copy (`jobs.moved`).
+    It is read; a test that changes it takes a copy (`tiny.moved`).
     """
-    import jobs
+    import tiny
 
     from tl_keras import run
 
     root = tmp_path_factory.mktemp("finished")
-    config = jobs.config(
-        jobs.write_colors(root / "colors"), tiny_network, root / "out",
+    config = tiny.config(
+        tiny.write_colors(root / "colors"), tiny_network, root / "out",
         head_epochs=12, head_learning_rate=0.1, dropout=0.0, batch_size=6,
         compare_scratch=True,
     )  # fmt: skip
@@ -171,8 +171,8 @@ def tiny_export(tiny_network, tmp_path_factory) -> pathlib.Path:
     """A run's folder with one version, of the classes blue_not and green."""
     import keras
 
-    from tl_keras import servable
-    from tl_keras.classifier import build_classifier
+    from tl_keras import exports
+    from tl_keras.networks import build_classifier
 
     keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("exports") / "colors"
@@ -180,10 +180,10 @@ def tiny_export(tiny_network, tmp_path_factory) -> pathlib.Path:
     write_picture(golden, 0, 1)
     # Its gate is not what those who read it ask for.
     with (
-        mock.patch.object(servable, "check_export"),
-        mock.patch.object(servable, "start_loaders", contextlib.nullcontext),
+        mock.patch.object(exports, "check_export"),
+        mock.patch.object(exports, "start_loaders", contextlib.nullcontext),
     ):
-        servable.export_saved_model(
+        exports.export_saved_model(
             build_classifier(str(tiny_network), 2),
             folder,
             class_names=["blue_not", "green"],

@@ -20,14 +20,14 @@ import traceback
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-import jobs
 import tensorflow  # noqa: F401
+import tiny
 from killing import QUICK, UNGATED
 from warm import WarmPython, subprocess_with
 
-from tl_keras import servable
-from tl_keras.job import transfer
-from tl_keras.servable import children
+from tl_keras import exports
+from tl_keras.exports import fresh_process
+from tl_keras.jobs import transfer
 from tl_keras.train import main
 
 
@@ -41,10 +41,10 @@ def start(arguments: list[str], log: str, real: str) -> int:
     os.dup2(output, 1)
     os.dup2(output, 2)
     if real == UNGATED:
-        servable.check_export = jobs.unchecked
-        servable.start_loaders = contextlib.nullcontext
+        exports.check_export = tiny.unchecked
+        exports.start_loaders = contextlib.nullcontext
     if real == QUICK:
-        transfer.STAGES = jobs.QUICK
+        transfer.STAGES = tiny.QUICK
     code = 1
     try:
         code = main(arguments)
@@ -88,6 +88,6 @@ def serve(request: dict) -> int:
 
 if __name__ == "__main__":
     with WarmPython("numpy", "tensorflow", blocked="keras") as warm:
-        children.subprocess = subprocess_with(warm.start)
+        fresh_process.subprocess = subprocess_with(warm.start)
         for line in sys.stdin:
             print(json.dumps(serve(json.loads(line))), flush=True)

@@ -15,7 +15,7 @@ from google.protobuf import text_format
 from tensorflow.core.framework import function_pb2, node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from tl_keras.servable.trusting import MANIFEST, write_manifest
+from tl_keras.exports.inspection import MANIFEST, write_manifest
 
 MetaGraph = meta_graph_pb2.MetaGraphDef
 Edit = Callable[[MetaGraph, pathlib.Path], None]

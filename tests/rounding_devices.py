@@ -14,8 +14,8 @@ import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tl_keras.servable.asking import Asked
-from tl_keras.servable.reference import OnCpu, Reference
+from tl_keras.exports.asking import Asked
+from tl_keras.exports.reference import OnCpu, Reference
 
 ROUNDED = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
 FLOAT, INT = tf.float32.as_datatype_enum, tf.int32.as_datatype_enum
@@ -105,7 +105,7 @@ class RoundingReference(Reference):
 
 
 class InProcess:
-    """In the place of `children.start_loaders`: asks in this process.
+    """In the place of `fresh_process.start_loaders`: asks in this process.
 
     Args:
         bits: that the serving device keeps; None for all.

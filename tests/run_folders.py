@@ -7,7 +7,8 @@ import re
 
 import numpy as np
 
-from tl_keras import evaluation, run_card
+from tl_keras import run_card
+from tl_keras.tasks.multiclass import evaluation
 
 VOID = {"meta", "img", "source", "br"}
 

@@ -6,7 +6,7 @@
     python tests/serving_double.py saved_models/flowers flowers 8501 8500
 
 The versions of a base path are loaded through the C++ loader that the server
-links (`tl_keras/servable/ask_c.py`). What is said over the wire follows the
+links (`tl_keras/exports/ask_c.py`). What is said over the wire follows the
 server's source: http_rest_api_handler.cc, http_rest_api_util.cc,
 json_tensor.cc, http_server.cc, predict_util.cc, get_model_status_impl.cc. Of
 types it knows the two that our exports have, strings and floats.
@@ -29,10 +29,10 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 
-import tl_keras.servable
-from tl_keras.servable.graph import read_graph
+import tl_keras.exports
+from tl_keras.exports.graph import read_graph
 
-HERE = pathlib.Path(tl_keras.servable.__file__).parent
+HERE = pathlib.Path(tl_keras.exports.__file__).parent
 FLOAT, STRING = tf.float32.as_datatype_enum, tf.string.as_datatype_enum
 TYPES = {FLOAT: "float", STRING: "string"}
 HTTP_CODES = {

@@ -11,14 +11,16 @@ import pytest
 from PIL import Image
 from spoiling import check, encode, good_folder, jpeg, picture
 
-from tl_keras import TransferConfig, pages, pixels
-from tl_keras.audit import Rules, Suspect, check_listing, findings, reading
+from tl_keras import TransferConfig, pages
+from tl_keras.audit import Rules, check_listing, findings, reading
 from tl_keras.audit.cache import FactCache
 from tl_keras.audit.duplicates import MIRRORED, SAME
 from tl_keras.audit.facts import Facts
-from tl_keras.audit.headers import exif_orientation, read_header
 from tl_keras.data import Examples, Listing, list_dataset
-from tl_keras.job.checking import check_data
+from tl_keras.inputs.image import pixels
+from tl_keras.inputs.image.header_facts import exif_orientation, read_header
+from tl_keras.jobs.checking import check_data
+from tl_keras.tasks.multiclass import Suspect
 
 
 @pytest.fixture
@@ -205,7 +207,7 @@ def test_pages_escape_values_and_forbid_scripts():
 
 
 def checked_report(name: str, facts: Facts) -> dict:
-    from tl_keras.audit import showing
+    from tl_keras.audit import report_view
     from tl_keras.audit.reports import Report
 
     listing = Listing({"train": Examples((), np.zeros(0, np.int32))},
@@ -217,9 +219,9 @@ def checked_report(name: str, facts: Facts) -> dict:
     )  # fmt: skip
     return {
         "name": name, "report": report, "books": report.books(),
-        "classes": showing.classes(report), "sizes": showing.sizes(()),
-        "skipped": showing.skipped(report, 9), "same": [], "alike": [],
-        "suspects": showing.doubted(report),
+        "classes": report_view.classes(report), "sizes": report_view.sizes(()),
+        "skipped": report_view.skipped(report, 9), "same": [], "alike": [],
+        "suspects": report_view.doubted(report),
     }  # fmt: skip
 
 
@@ -330,7 +332,7 @@ def test_classes_of_uneven_size_are_told_from_where_it_matters(
     listing = SimpleNamespace(
         splits={split: examples}, class_names=names, skipped=()
     )
-    lines = findings.warnings_of(listing, [], [], {})
+    lines = findings.warnings_of(listing, [], [], {}, set())
     assert [line for line in lines if "macro-F1" in line] == lines
     assert bool(lines) == told
     for line in lines:

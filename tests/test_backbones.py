@@ -14,14 +14,14 @@ from conftest import ALWAYS_BUILT
 from keras.src.applications import efficientnet, imagenet_utils
 from keras.src.utils import file_utils
 
-from tl_keras.backbones import (
+from tl_keras.errors import ConfigError, MachineError
+from tl_keras.networks.backbones import (
     BACKBONES,
     SCALINGS,
     build_backbone,
     describe_backbones,
     parse_arguments,
 )
-from tl_keras.errors import ConfigError, MachineError
 
 NAMES = sorted(BACKBONES)
 SMALL = {"VGG16", *ALWAYS_BUILT}
@@ -183,7 +183,7 @@ def test_description_has_a_line_for_each_network():
 
 def test_import_loads_no_tensorflow():
     code = (
-        "import sys, tl_keras.backbones as b; b.describe_backbones();"
+        "import sys, tl_keras.networks.backbones as b; b.describe_backbones();"
         "b.parse_arguments('a=1');"
         "print({'tensorflow', 'keras', 'h5py', 'numpy'} & set(sys.modules))"
     )

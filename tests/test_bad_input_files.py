@@ -19,7 +19,7 @@ from spoiling import (
     png_claiming,
 )
 
-from tl_keras import pixels
+from tl_keras.inputs.image import pixels
 
 
 def half(content: bytes) -> bytes:

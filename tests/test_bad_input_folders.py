@@ -16,9 +16,10 @@ from spoiling import as_csv, check, good_folder, jpeg, picture
 
 from tl_keras.audit import Rules, check_listing
 from tl_keras.audit.reading import read_regular
-from tl_keras.data import list_dataset, load_images
+from tl_keras.data import list_dataset
 from tl_keras.errors import DataError
-from tl_keras.pixels import Decoding
+from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.sources import load_images
 
 
 @pytest.fixture
@@ -366,7 +367,8 @@ def test_b43_no_bytes_are_in_two_splits_of_a_cut(pets, seed):
     """The cut is one list, and copies cannot fall on both sides of it."""
     for i in range(4):
         shutil.copy(pets / "cat" / f"{i}.jpg", pets / "cat" / f"copy{i}.jpg")
-    from tl_keras.data import Cut, split_images
+    from tl_keras.data import Cut
+    from tl_keras.sources import split_images
 
     report = check_listing(list_dataset(str(pets)), str(pets), Rules())
     images = split_images(report.listing, Cut(seed=seed), Decoding(8))
@@ -434,7 +436,8 @@ def test_b47_ids_files_and_labels_stay_together(pets):
     """After skips, copies and the cut, each row is its own file."""
     (pets / "cat" / "0.jpg").write_bytes(b"")
     shutil.copy(pets / "dog" / "1.jpg", pets / "dog" / "0copy.jpg")
-    from tl_keras.data import Cut, split_images
+    from tl_keras.data import Cut
+    from tl_keras.sources import split_images
 
     rules = Rules(max_bad_fraction=0.2)
     report = check_listing(list_dataset(str(pets)), str(pets), rules)

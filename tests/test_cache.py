@@ -87,7 +87,7 @@ def test_why_a_folder_cannot_be_used(tmp_path):
 def test_without_any_place_training_goes_on_without_the_store(
     monkeypatch, capsys
 ):
-    from tl_keras.job.preparation import usable_cache
+    from tl_keras.jobs.preparation import usable_cache
 
     def nowhere():
         raise FileNotFoundError("no usable temporary directory")
@@ -100,7 +100,7 @@ def test_without_any_place_training_goes_on_without_the_store(
 
 
 def test_a_folder_that_was_given_and_cannot_be_used_is_one_line():
-    from tl_keras.job.preparation import usable_cache
+    from tl_keras.jobs.preparation import usable_cache
 
     given = TransferConfig(feature_cache="/dev/null/x")
     with pytest.raises(MachineError, match="/dev/null is no folder - give"):

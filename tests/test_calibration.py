@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from tl_keras import calibration
+from tl_keras.tasks.multiclass import calibration
 
 
 def drawn(count: int, seed: int = 0, classes: int = 4):

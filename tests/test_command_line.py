@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from tl_keras.command_line import (
+from tl_keras.config import TransferConfig
+from tl_keras.config.command_line import (
     Command,
     help_text,
     read_arguments,
     run_command,
 )
-from tl_keras.config import TransferConfig
 from tl_keras.errors import DataError
-from tl_keras.stopping import one_line
+from tl_keras.signals import one_line
 from tl_keras.train import COMMAND, main
 
 

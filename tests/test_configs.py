@@ -2,15 +2,15 @@
 
 import re
 
-import jobs
 import numpy as np
 import pytest
+import tiny
 from conftest import CHECKOUT, write_picture
 
 from tl_keras import run
-from tl_keras.command_line import read_arguments
 from tl_keras.config import TransferConfig
-from tl_keras.job.preparation import plan_phases
+from tl_keras.config.command_line import read_arguments
+from tl_keras.jobs.preparation import plan_phases
 from tl_keras.train import COMMAND
 
 CONFIGS = sorted(p.name for p in (CHECKOUT / "configs").glob("*.flags"))
@@ -27,7 +27,7 @@ def settings_of(name: str, *more: str) -> TransferConfig:
 def in_checkout(monkeypatch):
     """Flag files name each other from the checkout's root."""
     monkeypatch.chdir(CHECKOUT)
-    jobs.use(monkeypatch, jobs.QUICK)
+    tiny.use(monkeypatch, tiny.QUICK)
 
 
 def test_the_promised_configs_are_there():

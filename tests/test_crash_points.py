@@ -126,10 +126,10 @@ import os, pathlib, sys
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 import keras
 from tl_keras import atomic
-from tl_keras.classifier import build_classifier
-from tl_keras.pixels import Decoding
-from tl_keras.servable.signatures import write_signatures
-from tl_keras.servable import publish_next
+from tl_keras.networks import build_classifier
+from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.exports.signatures import write_signatures
+from tl_keras.exports import publish_next
 folder = pathlib.Path(sys.argv[1])
 model = build_classifier(sys.argv[2], 2, weights="auto")
 with atomic.building_folder(folder) as temporary:

@@ -1,19 +1,17 @@
-"""classifier/cutting.py: trunk and tail are the whole."""
+"""strategies/cutting.py: trunk and tail are the whole."""
 
 import keras
 import numpy as np
 import pytest
 from conftest import networks
 
-from tl_keras import backbones
-from tl_keras.classifier import (
-    build_classifier,
+from tl_keras.networks import backbones, build_classifier, usual_scaling
+from tl_keras.strategies import (
     cut_for,
     find_cuts,
     set_trainable,
     split_at,
     training_graph,
-    usual_scaling,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -104,7 +102,7 @@ def test_shares_are_multiply_adds():
 
 def test_vgg16_costs_what_the_literature_says():
     """15.3 billion multiply-adds for one picture of 224 x 224."""
-    from tl_keras.classifier.cutting import multiply_adds, ordered_nodes
+    from tl_keras.networks import multiply_adds, ordered_nodes
 
     model = build_classifier("VGG16", 2, weights="none")
     total = sum(multiply_adds(node) for node in ordered_nodes(model))

@@ -11,19 +11,17 @@ import pytest
 import tensorflow as tf
 from conftest import write_picture
 
-from tl_keras.data import (
-    Cut,
-    Examples,
+from tl_keras.data import Cut, Examples, Listing
+from tl_keras.data.splits import cut_splits, write_split
+from tl_keras.errors import DataError
+from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.sources import (
     FixedBatches,
     Images,
-    Listing,
     PixelMemory,
     TrainingBatches,
     load_images,
 )
-from tl_keras.data.splits import cut_splits, write_split
-from tl_keras.errors import DataError
-from tl_keras.pixels import Decoding
 
 
 def balanced(images) -> None:

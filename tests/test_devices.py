@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from tl_keras.devices import check_precision, choose_device
+from tl_keras.compute.devices import check_precision, choose_device
 from tl_keras.errors import MachineError
 
 NO_GPU = not tf.config.list_physical_devices("GPU")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import write_picture
 
-from tl_keras import evaluate, storage
-from tl_keras.job import evaluating
+from tl_keras import evaluate, io_watchdog
+from tl_keras.jobs import evaluating
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_order_of_the_labels_is_the_models(tiny_export, tmp_path, capsys):
     """labels.txt has another order than the names: nothing shifts."""
     import hostile
 
-    from tl_keras.servable import inspect_export
+    from tl_keras.exports import inspect_export
 
     folder = hostile.copied(tiny_export / "1", tmp_path / "1")
     labels = folder / "assets.extra" / "labels.txt"
@@ -149,7 +149,7 @@ def test_f10_a_picture_that_the_disk_does_not_give_fails_it(
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
         return real(path, *rest, **more)
 
-    monkeypatch.setattr(storage, "PAUSES", (0, 0))
+    monkeypatch.setattr(io_watchdog, "PAUSES", (0, 0))
     monkeypatch.setattr(os, "open", broken)
     code = evaluate.main(
         [

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras import evaluation
-from tl_keras.evaluation import evaluate_classifier, wilson_interval
+from tl_keras.tasks.multiclass import evaluation
+from tl_keras.tasks.multiclass.evaluation import (
+    evaluate_classifier,
+    wilson_interval,
+)
 
 
 def count(probabilities, labels, class_names):

@@ -11,8 +11,8 @@ import pytest
 from spoiling import good_folder
 
 from tl_keras import check, evaluate, predict, report, train
-from tl_keras.command_line import run_command
-from tl_keras.settings import allowed_types
+from tl_keras.config.command_line import run_command
+from tl_keras.config.settings import allowed_types
 
 COMMANDS = {
     "train": train.COMMAND,
@@ -229,9 +229,9 @@ def test_flags_of_other_commands_are_named(places, capsys):
 def test_every_setting_of_a_command_is_read(command, room):
     from conftest import CHECKOUT
 
-    code = (CHECKOUT / f"tl_keras/job/{room}.py").read_text(encoding="utf-8")
+    code = (CHECKOUT / f"tl_keras/jobs/{room}.py").read_text(encoding="utf-8")
     # What each command reads alike:
-    for common in ("command_line", "first_look"):
+    for common in ("config/command_line", "jobs/first_look"):
         file = CHECKOUT / f"tl_keras/{common}.py"
         code += file.read_text(encoding="utf-8")
     unread = [

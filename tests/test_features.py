@@ -9,26 +9,27 @@ import sys
 import textwrap
 import time
 
-import jobs
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from conftest import networks, write_picture
 
-from tl_keras.backbones import BACKBONES
-from tl_keras.classifier import build_classifier, cut_for, split_at
-from tl_keras.data import Images, TrainingBatches, Views, load_images
-from tl_keras.data.pipeline import epoch_indices
 from tl_keras.errors import MachineError
 from tl_keras.features import FeatureStore, keys, shards, trunk_key
-from tl_keras.job import transfer
+from tl_keras.jobs import transfer
+from tl_keras.networks import build_classifier
+from tl_keras.networks.backbones import BACKBONES
+from tl_keras.sources import Images, TrainingBatches, Views, load_images
+from tl_keras.sources.pipeline import epoch_indices
+from tl_keras.strategies import cut_for, split_at
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """The graph, its gate and the page are not what is asked."""
-    jobs.use(monkeypatch, jobs.QUICK)
+    tiny.use(monkeypatch, tiny.QUICK)
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def test_a_run_with_another_head_does_no_trunk_pass(
     """Through the whole job: head, seed and learning rate are changed."""
     import dataclasses
 
-    from tl_keras import TransferConfig, job
+    from tl_keras import TransferConfig, jobs
 
     stores = []
     make = transfer.feature_store
@@ -233,8 +234,8 @@ def test_a_run_with_another_head_does_no_trunk_pass(
         feature_cache=str(tmp_path / "cache"), unfreeze_from="two",
         head_epochs=1, fine_tune_epochs=1, output_dir=str(tmp_path / "out"),
     )  # fmt: skip
-    job.run(config)
-    job.run(
+    jobs.run(config)
+    jobs.run(
         dataclasses.replace(
             config, head_units=(4,), seed=5, fine_tune_learning_rate=1e-2
         ),
@@ -269,7 +270,7 @@ def test_the_store_changes_no_number(color_folder, tiny_network, tmp_path):
 
 CHILD = """
     import sys, keras, numpy as np
-    from tl_keras.classifier import build_classifier, cut_for, split_at
+    from tl_keras.networks import build_classifier, cut_for, split_at
     from tl_keras.data import load_images
     from tl_keras.features import FeatureStore, store
     store.SHARD_BYTES = 1024  # a shard for each batch: many places to die at
@@ -444,7 +445,7 @@ def test_a_view_depends_on_its_picture_and_number_alone(images):
 def test_augmented_runs_with_other_seeds_share_their_views(
     tiny_network, tmp_path, monkeypatch
 ):
-    from tl_keras import TransferConfig, job
+    from tl_keras import TransferConfig, jobs
 
     stores = []
     make = transfer.feature_store
@@ -460,7 +461,7 @@ def test_augmented_runs_with_other_seeds_share_their_views(
                 file = tmp_path / "data" / split / name / f"{i}.png"
                 write_picture(file, 100 * number + 10 * color + i, color)
     for seed in (0, 1):
-        job.run(
+        jobs.run(
             TransferConfig(
                 dataset=str(tmp_path / "data"), seed=seed,
                 backbone=str(tiny_network), augment="flip_crop",

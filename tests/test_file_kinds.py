@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from tl_keras import backbones
-from tl_keras.backbones import kind_of, load_weights
 from tl_keras.config import TransferConfig
 from tl_keras.errors import ConfigError
+from tl_keras.networks import backbones
+from tl_keras.networks.backbones import kind_of, load_weights
 
 
 def network(units: int = 3) -> keras.Model:

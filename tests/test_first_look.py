@@ -7,20 +7,9 @@ import json
 
 import pytest
 
-from tl_keras import (
-    TransferConfig,
-    check,
-    command_line,
-    evaluate,
-    predict,
-    report,
-    train,
-)
-from tl_keras.config.paths import (
-    output_folder,
-    record_folder,
-    saved_model_file,
-)
+from tl_keras import TransferConfig, check, evaluate, predict, report, train
+from tl_keras.config import command_line
+from tl_keras.config.paths import output_folder, record_folder, saved_model_file
 
 JPEG = b"\xff\xd8\xff\xe0"
 

@@ -9,8 +9,8 @@ import keras
 import pytest
 from conftest import CHECKOUT
 
-from tl_keras.classifier import load_backbone
 from tl_keras.errors import ConfigError
+from tl_keras.networks import load_backbone
 
 # Safe mode was bypassed in versions before it.
 LEAST_KERAS = (3, 15, 1)

@@ -12,12 +12,12 @@ from spoiling import encode, jpeg, picture, png
 
 from tl_keras import check, train
 from tl_keras.audit import Rules, check_listing
-from tl_keras.audit.headers import read_header
-from tl_keras.command_line import read_arguments
+from tl_keras.config.command_line import read_arguments
+from tl_keras.config.settings import Settings
 from tl_keras.data import Cut, Examples, Listing, list_dataset
 from tl_keras.data.splits import books, cut_splits
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.settings import Settings
+from tl_keras.inputs.image.header_facts import read_header
 
 FREELY = settings(
     max_examples=150,

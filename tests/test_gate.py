@@ -2,7 +2,7 @@
 
 Faults are planted on one side of the comparison, in a graph, in weights or in
 names, and everything else is left alike. Devices that round are emulated
-(`rounding_devices`); the loaders' fresh processes are in test_servable.
+(`rounding_devices`); the loaders' fresh processes are in test_exports.
 """
 
 import keras
@@ -13,15 +13,15 @@ import tensorflow as tf
 from conftest import CHECKOUT  # noqa: F401 (sets TensorFlow's surroundings)
 from rounding_devices import InProcess, RoundingReference, rounding
 
-from tl_keras.classifier import build_classifier, inference
 from tl_keras.errors import NotPublishedError
-from tl_keras.pixels import Decoding
-from tl_keras.servable import Evaluated, _write, gate, reference
-from tl_keras.servable.comparison import differences
-from tl_keras.servable.float32 import in_float32, rounds_inside
-from tl_keras.servable.movement import STILL, rounding_inside
-from tl_keras.servable.questions import Questions, drawn_picture
-from tl_keras.servable.reference import OnCpu, Reference
+from tl_keras.exports import Evaluated, _write, gate, reference
+from tl_keras.exports.comparison import differences
+from tl_keras.exports.float32 import in_float32, rounds_inside
+from tl_keras.exports.movement import STILL, rounding_inside
+from tl_keras.exports.questions import Questions, drawn_picture
+from tl_keras.exports.reference import OnCpu, Reference
+from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.networks import build_classifier, inference
 
 NAMES = ["apple", "pear", "plum"]
 SIZE = 16

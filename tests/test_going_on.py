@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 
-import jobs
 import numpy as np
 import pytest
+import tiny
 from conftest import write_picture
 from killing import fingerprint
 
-from tl_keras import TransferConfig, job, run
+from tl_keras import TransferConfig, jobs, run
 from tl_keras.errors import (
     ConfigError,
     DataError,
@@ -21,20 +21,20 @@ from tl_keras.errors import (
     NotPublishedError,
     StoppedError,
 )
-from tl_keras.job import preparation, stages
-from tl_keras.phases import get_variables
+from tl_keras.jobs import preparation, stages
 from tl_keras.train import main
+from tl_keras.training import get_variables
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """The graph, its gate and the page are not what is asked."""
-    jobs.use(monkeypatch, jobs.QUICK)
+    tiny.use(monkeypatch, tiny.QUICK)
 
 
 @pytest.fixture
 def config(color_folder, tiny_network, tmp_path) -> TransferConfig:
-    return jobs.config(
+    return tiny.config(
         color_folder, tiny_network, tmp_path / "out",
         feature_cache=str(tmp_path / "features"),
     )  # fmt: skip
@@ -45,8 +45,8 @@ def cut_run(tiny_network, tmp_path_factory):
     """A folder with data, a network, and a run that ended when trained."""
     root = tmp_path_factory.mktemp("cut")
     shutil.copy(tiny_network, root / "mine.keras")
-    config = jobs.config(
-        jobs.write_colors(root / "colors"), root / "mine.keras", root / "out",
+    config = tiny.config(
+        tiny.write_colors(root / "colors"), root / "mine.keras", root / "out",
         feature_cache=str(root / "features"),
     )  # fmt: skip
     cut_short(config, stages.evaluate)
@@ -57,7 +57,7 @@ def cut_run(tiny_network, tmp_path_factory):
 def unfinished(cut_run, tmp_path) -> TransferConfig:
     """The settings of a run that ended when trained; in a copy of it."""
     root, config = cut_run
-    return jobs.moved(config, root, tmp_path / "moved")
+    return tiny.moved(config, root, tmp_path / "moved")
 
 
 def folder_of(config: TransferConfig):
@@ -76,10 +76,10 @@ def elsewhere(config: TransferConfig) -> TransferConfig:
     )
 
 
-def cut_short(config, at, some=jobs.QUICK):
+def cut_short(config, at, some=tiny.QUICK):
     """A run that ends before a stage; its folder."""
-    with pytest.raises(jobs.CutShortError):
-        run(config, stages=some.replacing(at, jobs.end))
+    with pytest.raises(tiny.CutShortError):
+        run(config, stages=some.replacing(at, tiny.end))
     return folder_of(config)
 
 
@@ -118,14 +118,14 @@ def test_finished_phases_are_not_run_again(config, monkeypatch, capsys):
 
 
 def test_a_finished_run_does_nothing(config, capsys):
-    first = run(config, stages=jobs.UNTRAINED)
+    first = run(config, stages=tiny.UNTRAINED)
     before = {
         path: path.stat().st_mtime_ns
         for path in config.run_folder().rglob("*")
         if path.name != ".lock" and path.is_file() and path.name != "state.json"
     }
-    never = jobs.QUICK._replace(
-        training=(stages.Stage("train", jobs.end),), publishing=()
+    never = tiny.QUICK._replace(
+        training=(stages.Stage("train", tiny.end),), publishing=()
     )
     again = run(config, stages=never)
     assert "nothing is done" in capsys.readouterr().out
@@ -139,10 +139,10 @@ def test_a_finished_run_does_nothing(config, capsys):
 
 def test_a_version_that_was_published_is_not_published_twice(config):
     """Killed between the export's rename and the run's own end."""
-    without = jobs.UNTRAINED
+    without = tiny.UNTRAINED
     folder = cut_short(config, without.publishing[1].do, without)
     assert (folder.parent / "1").is_dir()
-    result = run(config, stages=jobs.UNTRAINED)
+    result = run(config, stages=tiny.UNTRAINED)
     assert result.version == folder.parent / "1"
     assert not (folder.parent / "2").exists()
     assert result.metrics["export"]["version"] == 1
@@ -154,7 +154,10 @@ def test_an_export_that_failed_is_tried_again(unfinished, monkeypatch):
 
     counted = fits(monkeypatch)
     with pytest.raises(NotPublishedError):
-        run(unfinished, stages=jobs.QUICK.replacing(jobs.publish, fail))
+        run(
+            unfinished,
+            stages=tiny.QUICK.replacing(tiny.publish, fail),
+        )
     assert run(unfinished).version.name == "1"
     assert counted == []
 
@@ -165,7 +168,7 @@ def test_f19_other_settings_are_refused_with_what_differs(
 ):
     config = unfinished
     if finished:
-        run(config, stages=jobs.UNTRAINED)
+        run(config, stages=tiny.UNTRAINED)
     other = changed(config, seed=4, head_learning_rate=0.5)
     with pytest.raises(ConfigError) as caught:
         run(other)
@@ -178,7 +181,7 @@ def test_f19_other_settings_are_refused_with_what_differs(
     assert main(flags) == 2
     assert "--seed: the run has 0, received 4" in capsys.readouterr().err
     # What changes no result may be given anew.
-    run(changed(config, feature_memory_gb=1.0), stages=jobs.UNTRAINED)
+    run(changed(config, feature_memory_gb=1.0), stages=tiny.UNTRAINED)
 
 
 def test_f20_other_data_is_refused_with_counts(unfinished, tmp_path):
@@ -191,7 +194,7 @@ def test_f20_other_data_is_refused_with_counts(unfinished, tmp_path):
     with pytest.raises(DataError, match="added") as caught:
         run(config)
     assert "--restart" in str(caught.value)
-    begun_anew = run(config, restart=True, stages=jobs.UNTRAINED)
+    begun_anew = run(config, restart=True, stages=tiny.UNTRAINED)
     assert begun_anew.version.name == "1"
     assert (config.run_folder() / "run.1" / "saves").is_dir()
 
@@ -284,7 +287,7 @@ def test_f14_a_run_that_diverged_says_so_and_left_nothing_bad(
 
 def test_a_stop_is_taken_at_the_next_batch(config, monkeypatch):
     """And what was trained until then is not trained again."""
-    from tl_keras import stopping
+    from tl_keras import signals
 
     straight = run(elsewhere(config))
     asked = []
@@ -294,7 +297,7 @@ def test_a_stop_is_taken_at_the_next_batch(config, monkeypatch):
         return len(asked) == 4
 
     with monkeypatch.context() as patch:
-        patch.setattr(stopping, "requested", requested)
+        patch.setattr(signals, "requested", requested)
         with pytest.raises(StoppedError, match="run the same command"):
             run(config)
     # 12 pictures of 5: three batches and a validation batch an epoch.
@@ -305,7 +308,7 @@ def test_a_stop_is_taken_at_the_next_batch(config, monkeypatch):
 
 
 def test_warm_start_begins_with_the_weights_of_a_run(config, capsys, tmp_path):
-    jobs_own = jobs.UNTRAINED
+    jobs_own = tiny.UNTRAINED
     # Other random weights than the run that begins with them would have.
     first = run(changed(config, seed=3), stages=jobs_own)
     file = first.run_folder / "model.keras"
@@ -320,7 +323,7 @@ def test_warm_start_begins_with_the_weights_of_a_run(config, capsys, tmp_path):
     )
     (first.run_folder / "labels.txt").write_text("other\nnames\n")
     other = changed(warm, output_dir=str(tmp_path / "other"))
-    job.plan(other)
+    jobs.plan(other)
     assert "its head is for other classes" in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"--warm_start=.* expected"):
         run(changed(warm, warm_start=str(file) + "x"))
@@ -333,7 +336,7 @@ def test_leftovers_of_a_killed_run_are_removed(config, tmp_path):
     left = tmp_path / "out" / ".tmp-abc"
     left.mkdir(parents=True)
     (left / "half").write_text("")
-    run(config, stages=jobs.UNTRAINED)
+    run(config, stages=tiny.UNTRAINED)
     assert not left.exists()
 
 
@@ -384,7 +387,10 @@ def test_f08_a_disk_too_full_for_the_page_costs_no_training(
 ):
     from tl_keras import run_card
 
-    jobs.use(monkeypatch, jobs.QUICK.replacing(jobs.record, stages.record))
+    tiny.use(
+        monkeypatch,
+        tiny.QUICK.replacing(tiny.record, stages.record),
+    )
     counted = fits(monkeypatch)
 
     def full(*_):

@@ -140,7 +140,7 @@ FULL = """
     import sys
     import tensorflow as tf
     from tl_keras import TransferConfig, devices, run, servable
-    from tl_keras.servable.gate import Passed
+    from tl_keras.exports.gate import Passed
 
     # Its processes would find the GPU as full as we make it.
     servable.check_export = lambda folder, model, names, decoding, golden, e: (
@@ -174,10 +174,10 @@ PLANTED = """
     import pathlib, sys
     import keras, numpy as np, tensorflow as tf
     from tl_keras import devices, pixels
-    from tl_keras.classifier import LOGITS, build_classifier
+    from tl_keras.networks import LOGITS, build_classifier
     from tl_keras.errors import NotPublishedError
-    from tl_keras.servable import export_saved_model
-    from tl_keras.servable.gate import check_export
+    from tl_keras.exports import export_saved_model
+    from tl_keras.exports.gate import check_export
 
     devices.choose_device("gpu")
     network, folder, picture = sys.argv[1:]

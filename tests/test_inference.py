@@ -11,14 +11,9 @@ from conftest import write_picture
 
 from tl_keras import atomic
 from tl_keras.data import Unlabelled
-from tl_keras.errors import (
-    ConfigError,
-    DataError,
-    MachineError,
-    StoppedError,
-)
-from tl_keras.inference import Answer, predict_pictures
-from tl_keras.inference.results import safe_cell
+from tl_keras.errors import ConfigError, DataError, MachineError, StoppedError
+from tl_keras.serving.inference import Answer, predict_pictures
+from tl_keras.serving.inference.results import safe_cell
 
 RESULTS = ("predictions.jsonl", "predictions.csv", "gallery.html")
 
@@ -444,7 +439,7 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path):
 
 
 def test_scores_are_the_shortest_that_are_the_same_float32():
-    from tl_keras.inference.asking import shortest
+    from tl_keras.serving.inference.asking import shortest
 
     for value in np.random.default_rng(0).random(99).astype(np.float32):
         assert np.float32(shortest(value)) == value

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tl_keras.jit import Costs, Work, decide_jit
+from tl_keras.compute.jit import Costs, Work, decide_jit
 
 VGG16 = Work(
     steps=10 * 63, multiply_adds=15.35e9, batch_size=32, kernels=16,

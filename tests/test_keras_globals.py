@@ -13,14 +13,14 @@ from test_imports import ALLOWED
 
 import tl_keras
 from tl_keras import grad_cam, keras_globals, train
-from tl_keras.classifier import (
+from tl_keras.networks import (
     build_classifier,
     probabilities_model,
     split_layers,
-    training_graph,
 )
-from tl_keras.evaluation import evaluate_classifier
-from tl_keras.phases import Phase, fit_phases
+from tl_keras.strategies import training_graph
+from tl_keras.tasks.multiclass.evaluation import evaluate_classifier
+from tl_keras.training import Phase, fit_phases
 
 CONFIG, OPTIMIZER = keras.config, tf.config.optimizer
 POLICY = keras_globals._globals()[3]
@@ -244,9 +244,19 @@ def test_rooms_that_need_keras_are_refused_and_the_others_work():
         "except ImportError as e: print('from', e)\n"
         "print(sorted({'keras', 'jax'} & set(sys.modules)))\n"
     )
-    with_keras = sorted(set(ALLOWED) - tl_keras._WITHOUT_KERAS - {"__init__"})
-    # Those without it are imported too; that of pixels loads TensorFlow.
-    without = sorted(tl_keras._WITHOUT_KERAS - {"pixels", "checkpoints"})
+    without = tl_keras._WITHOUT_KERAS | tl_keras._FACES_WITHOUT_KERAS
+    with_keras = sorted(
+        {
+            *ALLOWED,
+            "compute.precision",
+            "networks.building",
+            "serving.inference",
+        }
+        - without
+        - {"__init__"}
+    )
+    # Those without it are imported too; two of them load TensorFlow.
+    without = sorted(without - {"inputs.image.pixels", "checkpoints"})
     ran = subprocess.run(
         [sys.executable, "-c", code, "", ",".join(with_keras + without)],
         capture_output=True, text=True,

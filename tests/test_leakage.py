@@ -10,12 +10,13 @@ import pytest
 from spoiling import check, good_folder, jpeg, picture
 
 from tl_keras.audit import Rules, check_listing, seen_in_training
-from tl_keras.data import Cut, list_dataset, split_images
+from tl_keras.data import Cut, list_dataset
 from tl_keras.errors import MachineError
-from tl_keras.job.record import leakage
-from tl_keras.outputs import LOCK, leaving_nothing
-from tl_keras.pixels import Decoding
+from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.jobs.record import leakage
 from tl_keras.run_card import leakage_lines
+from tl_keras.runs.outputs import LOCK, leaving_nothing
+from tl_keras.sources import split_images
 
 
 @pytest.fixture
@@ -160,10 +161,10 @@ def test_a_start_that_fails_leaves_nothing_behind(tmp_path):
 
 def test_a_plan_downloads_nothing(color_folder, monkeypatch):
     """Random weights are enough for it; and data is looked at before them."""
-    from tl_keras import TransferConfig, job
-    from tl_keras.classifier import load_backbone
+    from tl_keras import TransferConfig, jobs
     from tl_keras.errors import DataError
-    from tl_keras.job import preparation
+    from tl_keras.jobs import preparation
+    from tl_keras.networks import load_backbone
 
     asked = []
 
@@ -177,9 +178,9 @@ def test_a_plan_downloads_nothing(color_folder, monkeypatch):
         dataset=str(color_folder), backbone="MobileNetV2", precision="float32",
         input_scaling="auto", unfreeze_from="all",
     )  # fmt: skip
-    job.plan(config)
+    jobs.plan(config)
     assert asked == ["none"]
     shutil.rmtree(color_folder / "green")
     with pytest.raises(DataError):
-        job.plan(config)
+        jobs.plan(config)
     assert asked == ["none"]

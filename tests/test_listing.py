@@ -10,7 +10,6 @@ import unicodedata
 import numpy as np
 import pytest
 
-from tl_keras import kinds
 from tl_keras.data import (
     Cut,
     Examples,
@@ -24,6 +23,7 @@ from tl_keras.data import (
 from tl_keras.data.split_words import split_named
 from tl_keras.data.splits import cut_splits
 from tl_keras.errors import DataError, MachineError, TlKerasError
+from tl_keras.inputs.image import formats
 
 JPEG = b"\xff\xd8\xff\xe0"  # enough to be taken for one
 
@@ -382,10 +382,10 @@ def test_what_a_file_is_decides(case, tmp_path):
 def test_heic_says_what_it_needs(tmp_path, monkeypatch):
     made(tmp_path, "a/1.jpg", "b/1.jpg")
     (tmp_path / "a" / "2").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
-    monkeypatch.setattr(kinds.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name: None)
     (skip,) = list_dataset(str(tmp_path)).skipped
     assert "pip install pillow-heif" in skip.reason
-    monkeypatch.setattr(kinds.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name: name)
     assert sizes(list_dataset(str(tmp_path))) == {"train": 3}
 
 
@@ -512,6 +512,6 @@ def test_nothing_of_this_loads_tensorflow():
     code = (
         "import sys; sys.modules['tensorflow'] = None\n"
         "from tl_keras.data import list_dataset, check_cut, Unlabelled\n"
-        "import tl_keras.first_look"
+        "import tl_keras.jobs.first_look"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,10 +8,10 @@ import tensorflow as tf
 from run_folders import make_run
 
 from tl_keras import run_card
+from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.errors import MachineError
-from tl_keras.job import measuring
-from tl_keras.job.enduring import Enduring, enough_memory
-from tl_keras.memory import is_out_of_memory
+from tl_keras.jobs import measuring
+from tl_keras.jobs.fault_tolerance import Enduring, enough_memory
 
 errors = tf.errors
 # As TensorFlow 2.21 and its libraries say it.

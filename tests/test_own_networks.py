@@ -6,19 +6,18 @@ import keras
 import numpy as np
 import pytest
 
-from tl_keras.classifier import (
+from tl_keras.config import TransferConfig
+from tl_keras.errors import ConfigError
+from tl_keras.jobs.preparation import classifier_on
+from tl_keras.networks import (
     build_classifier,
     load_backbone,
     probabilities_model,
     scaling_hint,
-    set_trainable,
     split_layers,
-    training_graph,
     warm_start,
 )
-from tl_keras.config import TransferConfig
-from tl_keras.errors import ConfigError
-from tl_keras.job.preparation import classifier_on
+from tl_keras.strategies import set_trainable, training_graph
 
 L = keras.layers
 

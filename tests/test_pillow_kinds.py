@@ -9,9 +9,10 @@ import tensorflow as tf
 from PIL import EpsImagePlugin, Image
 from spoiling import check, encode, good_folder, jpeg, picture
 
-from tl_keras import pixels
-from tl_keras.data import Unlabelled, load_images
+from tl_keras.data import Unlabelled
 from tl_keras.errors import DataError
+from tl_keras.inputs.image import pixels
+from tl_keras.sources import load_images
 
 COLOR = picture(3)
 DEEP = Image.fromarray(np.arange(3072, dtype=np.uint16).reshape(48, 64) * 20)

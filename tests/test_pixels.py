@@ -25,7 +25,7 @@ from pictures import (
 )
 from PIL import Image
 
-from tl_keras import pixels
+from tl_keras.inputs.image import pixels
 
 CMYK = COLOR.convert("CMYK")
 FIRST = tuple(int(level) for level in PICTURE[0, 0])

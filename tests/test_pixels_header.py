@@ -21,7 +21,7 @@ from pictures import (
     with_alpha,
 )
 
-from tl_keras import pixels
+from tl_keras.inputs.image import pixels
 
 # name -> bytes, format, width, height, orientation, alpha, depth
 HEADERS = {

@@ -7,19 +7,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras import TransferConfig, devices, pixels, pretrained
-from tl_keras.backbones import (
+from tl_keras import TransferConfig
+from tl_keras.compute import devices
+from tl_keras.inputs.image import pixels
+from tl_keras.inputs.image.pixels import decoding as decoding_module
+from tl_keras.jobs import placing
+from tl_keras.networks import (
+    inference,
+    multiply_adds,
+    ordered_nodes,
+    pretrained,
+)
+from tl_keras.networks.backbones import (
     BACKBONES,
     build_backbone,
     file_cost,
     forward_cost,
 )
-from tl_keras.backbones.cost import BILLIONS
-from tl_keras.classifier import multiply_adds, ordered_nodes
-from tl_keras.classifier.inference import _filled, inference
-from tl_keras.data.pipeline import _traced_batch
-from tl_keras.job import placing
-from tl_keras.pixels import decoding as decoding_module
+from tl_keras.networks.backbones.cost import BILLIONS
+from tl_keras.networks.inference_mode import _filled
+from tl_keras.sources.pipeline import _traced_batch
 
 
 def counted(network: keras.Model) -> float:

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from tl_keras import precision
-from tl_keras.backbones import build_backbone
+from tl_keras.compute import precision
+from tl_keras.networks.backbones import build_backbone
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_timing_of_training_moves_nothing():
 )
 def test_the_phases_decide_what_is_timed(unfreeze_from, training, monkeypatch):
     from tl_keras import TransferConfig
-    from tl_keras.job import preparation
+    from tl_keras.jobs import preparation
 
     asked = []
     monkeypatch.setattr(

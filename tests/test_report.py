@@ -8,20 +8,20 @@ import re
 import shutil
 import socket
 
-import jobs
 import pytest
+import tiny
 from run_folders import NUMBER, Page
 from test_run_card_page import SECTIONS, assert_safe, numbers_in
 
 from tl_keras import TransferConfig, run
 from tl_keras.errors import DivergedError
-from tl_keras.job import stages
+from tl_keras.jobs import stages
 from tl_keras.report import main
 
 
 @pytest.fixture
 def config(color_folder, tiny_network, tmp_path) -> TransferConfig:
-    return jobs.config(
+    return tiny.config(
         color_folder, tiny_network, tmp_path / "out",
         dropout=0.0, fine_tune_epochs=1, batch_size=6,
     )  # fmt: skip
@@ -30,7 +30,7 @@ def config(color_folder, tiny_network, tmp_path) -> TransferConfig:
 @pytest.fixture
 def folder(finished, tmp_path) -> pathlib.Path:
     """The run/ of a whole run, to change."""
-    config = jobs.moved(finished.config, finished.root, tmp_path / "moved")
+    config = tiny.moved(finished.config, finished.root, tmp_path / "moved")
     return config.run_folder() / "run"
 
 
@@ -105,7 +105,7 @@ def test_the_page_of_a_run_whose_pictures_are_gone(folder, tmp_path):
 
 def test_frozen_work_that_was_not_done_again_is_counted(config, tmp_path):
     config = dataclasses.replace(config, feature_cache=str(tmp_path / "store"))
-    some = jobs.QUICK.replacing(jobs.measure, stages.measure)
+    some = tiny.QUICK.replacing(tiny.measure, stages.measure)
     first = run(config, stages=some).metrics
     second = run(config, stages=some, restart=True).metrics
     passes = first["cost"]["trunk_passes"]

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tl_keras import evaluation, run_card
+from tl_keras import run_card
 from tl_keras.errors import DataError
 from tl_keras.run_card import numbers, plots, statistics, words
 from tl_keras.run_card.files import Predictions, read_run
+from tl_keras.tasks.multiclass import evaluation
 
 
 def count(probabilities, labels, class_names):

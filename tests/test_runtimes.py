@@ -8,13 +8,12 @@ import keras
 import numpy as np
 import pytest
 
-from tl_keras import runtimes
-from tl_keras.backbones import BACKBONES
-from tl_keras.classifier import build_classifier, probabilities_model
 from tl_keras.errors import ConfigError, MachineError
-from tl_keras.runtimes import TABLE, Split, converting, gate, targets
-from tl_keras.runtimes.gate import Expected, judge
-from tl_keras.servable import Movement
+from tl_keras.exports import Movement, runtimes
+from tl_keras.exports.runtimes import TABLE, Split, converting, gate, targets
+from tl_keras.exports.runtimes.gate import Expected, judge
+from tl_keras.networks import build_classifier, probabilities_model
+from tl_keras.networks.backbones import BACKBONES
 
 NAMES = ["apple", "Birne", "čerešňa"]
 ALL = tuple(TABLE.values())

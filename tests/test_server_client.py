@@ -19,7 +19,7 @@ from pictures import animated_webp
 
 from tl_keras import predict
 from tl_keras.errors import ConfigError, DataError, MachineError
-from tl_keras.server_client import Client, Rest, client, connect
+from tl_keras.serving.server_client import Client, Rest, client, connect
 
 pytest.importorskip("tensorflow_serving", reason="extra `serving`")
 
@@ -129,7 +129,9 @@ def test_without_its_package_grpc_is_one_line(monkeypatch):
     for name in list(sys.modules):
         if name == "grpc" or name.startswith(("grpc.", "tensorflow_serving")):
             monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "tl_keras.server_client.rpc", False)
+    monkeypatch.delitem(
+        sys.modules, "tl_keras.serving.server_client.rpc", False
+    )
     monkeypatch.setitem(sys.modules, "grpc", None)
     with pytest.raises(ConfigError) as told:
         connect("grpc://127.0.0.1:9", NAME)

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from tl_keras import command_line, first_look, settings
-from tl_keras.config import TransferConfig
+from tl_keras.config import TransferConfig, command_line, settings
+from tl_keras.config.settings import Settings, setting
 from tl_keras.errors import ConfigError
-from tl_keras.settings import Settings, setting
+from tl_keras.jobs import first_look
 
 PACKAGE = pathlib.Path(settings.__file__).parent
 
@@ -229,8 +229,10 @@ def test_a_folder_named_as_a_word_does_not_take_its_place(
 
 
 def test_choices_are_those_of_the_rooms():
-    from tl_keras import backbones, classifier, phases, pixels
-    from tl_keras.data import pipeline
+    from tl_keras import networks, training
+    from tl_keras.inputs.image import pixels
+    from tl_keras.networks import backbones
+    from tl_keras.sources import pipeline
 
     choices = {
         field.name: field.metadata["choices"]
@@ -238,9 +240,9 @@ def test_choices_are_those_of_the_rooms():
     }
     assert choices["resize"] == tuple(pixels.RESIZES)
     assert choices["augment"] == pipeline.AUGMENTS
-    assert choices["pooling"] == tuple(classifier.POOLINGS)
-    assert choices["optimizer"] == phases.OPTIMIZERS
-    assert choices["monitor"] == tuple(phases.MONITORS)
+    assert choices["pooling"] == tuple(networks.POOLINGS)
+    assert choices["optimizer"] == training.OPTIMIZERS
+    assert choices["monitor"] == tuple(training.MONITORS)
     assert set(choices["input_scaling"]) == {"auto", *backbones.SCALINGS}
 
 
@@ -269,7 +271,7 @@ def test_every_setting_is_read_somewhere():
     whose = {"config", "given", "settings"}
     modules = (command_line, first_look)
     outside = [ast.parse(inspect.getsource(module)) for module in modules]
-    outside += trees("job")
+    outside += trees("jobs")
     read = set().union(*(names_read(tree, whose) for tree in outside))
     methods = {
         node.name: names_read(node, {"self"})
@@ -304,6 +306,6 @@ def test_the_readme_table_is_the_settings():
 
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     assert settings.markdown_table(TransferConfig) in readme, (
-        "run: python -c 'from tl_keras.settings import *; from "
+        "run: python -c 'from tl_keras.config.settings import *; from "
         "tl_keras.config import *; print(markdown_table(TransferConfig))'"
     )

@@ -1,4 +1,4 @@
-"""phases/steps.py: Keras's fit by our own step functions, to the same bits."""
+"""steps.py: Keras's fit by our own step functions, to the same bits."""
 
 import dataclasses
 import subprocess
@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras.classifier import build_classifier, cut_for, split_at
-from tl_keras.data import (
+from tl_keras.errors import StoppedError
+from tl_keras.features import FeatureStore
+from tl_keras.networks import build_classifier
+from tl_keras.sources import (
     FixedBatches,
     PixelMemory,
     TrainingBatches,
     load_images,
 )
-from tl_keras.errors import StoppedError
-from tl_keras.features import FeatureStore
-from tl_keras.phases import Compute, Phase, Saves, fit_phases, get_variables
-from tl_keras.phases.fused_adam import FusedAdam, FusedAdamW
-from tl_keras.phases.steps import DeviceRows, Steps, Waiting, held_on_device
+from tl_keras.strategies import cut_for, split_at
+from tl_keras.training import Compute, Phase, Saves, fit_phases, get_variables
+from tl_keras.training.fused_adam import FusedAdam, FusedAdamW
+from tl_keras.training.steps import DeviceRows, Steps, Waiting, held_on_device
 
 TUNE = Phase("fine_tune", 3, 1e-3, unfreeze_from="two")
 HELD = Compute(resident_bytes=1e9)
@@ -281,7 +282,7 @@ def test_what_a_gpu_gets_trains_alike(images, tiny_network, tmp_path, capsys):
 def test_waiting_is_the_share_of_training_spent_on_batches(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(
-        "tl_keras.phases.steps.time.perf_counter", lambda: clock[0]
+        "tl_keras.training.steps.time.perf_counter", lambda: clock[0]
     )
 
     class Slow:
@@ -438,10 +439,10 @@ TWO_DEVICES = """
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
-    from tl_keras.classifier import build_classifier
+    from tl_keras.networks import build_classifier
     from tl_keras.data import FixedBatches, PixelMemory, TrainingBatches
     from tl_keras.data import load_images
-    from tl_keras.phases import Compute, Phase, fit_phases
+    from tl_keras.training import Compute, Phase, fit_phases
 
     class Second(Compute):
         def device_name(self):

@@ -17,29 +17,34 @@ __version__ = "0.1.0"
 # Public name -> the room it lives in. A name never equals a room's name.
 _ROOMS = {
     "TransferConfig": "config",
-    "run": "job",
-    "RunResult": "job",
-    "load_images": "data",
-    "build_classifier": "classifier",
-    "set_trainable": "classifier",
-    "training_graph": "classifier",
-    "Phase": "phases",
-    "Objective": "phases",
-    "fit_phases": "phases",
+    "run": "jobs",
+    "RunResult": "jobs",
+    "load_images": "sources",
+    "build_classifier": "networks",
+    "set_trainable": "strategies",
+    "training_graph": "strategies",
+    "Phase": "training",
+    "Objective": "training",
+    "fit_phases": "training",
     "FeatureStore": "features",
-    "evaluate_classifier": "evaluation",
-    "grad_cam": "explanations",
-    "export_saved_model": "servable",
+    "evaluate_classifier": "tasks.multiclass",
+    "grad_cam": "inputs.image.grad_cam",
+    "export_saved_model": "exports",
 }
 __all__ = [*_ROOMS, "callbacks"]
-# What loads no Keras, and works whatever its backend is.
+# What loads no Keras, and works whatever its backend is; of the packages in
+# the second line their names alone, not what these load.
 _WITHOUT_KERAS = frozenset({
-    "atomic", "backbones", "cache", "check", "checkpoints", "command_line",
-    "config", "devices", "errors", "evaluate", "keras_globals", "pages",
-    "pixels", "predict", "pretrained", "report", "server_client", "settings",
-    "stopping", "storage", "train",
+    "atomic", "cache", "check", "checkpoints", "compute.devices", "config",
+    "errors", "evaluate", "inputs.image.formats", "inputs.image.pixels",
+    "io_watchdog", "keras_globals", "lazy_names", "networks.backbones",
+    "networks.pretrained", "pages", "predict", "report",
+    "serving.server_client", "signals", "train",
 })  # fmt: skip
-sys.meta_path.insert(0, RefuseRooms(_WITHOUT_KERAS))
+_FACES_WITHOUT_KERAS = frozenset({
+    "compute", "inputs", "inputs.image", "networks", "serving",
+})  # fmt: skip
+sys.meta_path.insert(0, RefuseRooms(_WITHOUT_KERAS, _FACES_WITHOUT_KERAS))
 
 
 def __getattr__(name: str):

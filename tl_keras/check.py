@@ -3,20 +3,20 @@
 import sys
 from collections.abc import Sequence
 
-from tl_keras.command_line import Command, run_command
 from tl_keras.config import CheckConfig
+from tl_keras.config.command_line import Command, run_command
 
 
 def body(config: CheckConfig, switches: set[str]) -> None:
     """Checks the data, prints what it found, fails when it cannot be used."""
-    from tl_keras.job.checking import report_on
+    from tl_keras.jobs.checking import report_on
 
     report_on(config)
 
 
 def first(config: CheckConfig, switches: set[str]) -> None:
     """What can be refused without TensorFlow."""
-    from tl_keras.first_look import look_before_checking
+    from tl_keras.jobs.first_look import look_before_checking
 
     look_before_checking(config)
 

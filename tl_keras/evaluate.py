@@ -3,20 +3,20 @@
 import sys
 from collections.abc import Sequence
 
-from tl_keras.command_line import Command, run_command
 from tl_keras.config import EvaluateConfig
+from tl_keras.config.command_line import Command, run_command
 
 
 def body(config: EvaluateConfig, switches: set[str]) -> None:
     """Asks the model about every picture and counts what is right."""
-    from tl_keras.job.evaluating import evaluate_with
+    from tl_keras.jobs.evaluating import evaluate_with
 
     evaluate_with(config)
 
 
 def first(config: EvaluateConfig, switches: set[str]) -> None:
     """What can be refused without TensorFlow."""
-    from tl_keras.first_look import look_before_evaluating
+    from tl_keras.jobs.first_look import look_before_evaluating
 
     look_before_evaluating(config)
 

@@ -115,19 +115,27 @@ class RefuseRooms(importlib.abc.MetaPathFinder):
     of their functions fails.
 
     Args:
-        without_keras: the rooms that need none.
+        without_keras: the rooms that need none, and all that is in them.
+        faces: packages that need none themselves, but for their modules.
     """
 
-    def __init__(self, without_keras: frozenset[str]):
+    def __init__(
+        self, without_keras: frozenset[str], faces: frozenset[str] = frozenset()
+    ):
         self._without_keras = without_keras
+        self._faces = faces
 
     def find_spec(self, name, path=None, target=None):
         """None, as this finds nothing; ImportError for a room that needs it."""
         package, _, room = name.partition(".")
-        room = room.partition(".")[0]
-        if package == "tl_keras" and room not in self._without_keras:
+        if package == "tl_keras" and not self._needs_none(room):
             if found := faults():
                 raise ImportError("; ".join(found), name=name)
+
+    def _needs_none(self, room: str) -> bool:
+        parts = room.split(".")
+        above = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+        return room in self._faces or bool(above & self._without_keras)
 
 
 @contextlib.contextmanager

@@ -3,20 +3,20 @@
 import sys
 from collections.abc import Sequence
 
-from tl_keras.command_line import Command, run_command
 from tl_keras.config import PredictConfig
+from tl_keras.config.command_line import Command, run_command
 
 
 def body(config: PredictConfig, switches: set[str]) -> None:
     """Asks the model or the server about every picture once."""
-    from tl_keras.job.predicting import predict_with
+    from tl_keras.jobs.predicting import predict_with
 
     predict_with(config)
 
 
 def first(config: PredictConfig, switches: set[str]) -> None:
     """What can be refused without TensorFlow."""
-    from tl_keras.first_look import look_before_predicting
+    from tl_keras.jobs.first_look import look_before_predicting
 
     look_before_predicting(config)
 

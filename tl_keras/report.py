@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 
-from tl_keras.command_line import Command, run_command
 from tl_keras.config import ReportConfig
+from tl_keras.config.command_line import Command, run_command
 
 
 def body(config: ReportConfig, switches: set[str]) -> None:
     """Writes report.html and report.md into the run's folder."""
-    from tl_keras.job.reporting import report_on
+    from tl_keras.jobs.reporting import report_on
 
     report_on(config)
 

@@ -3,28 +3,28 @@
 import sys
 from collections.abc import Sequence
 
-from tl_keras.command_line import Command, run_command
 from tl_keras.config import TransferConfig
+from tl_keras.config.command_line import Command, run_command
 
 
 def body(config: TransferConfig | None, switches: set[str]) -> None:
     """Does what the switches say, or the whole job."""
     if "list_backbones" in switches:
-        from tl_keras.backbones import describe_backbones
+        from tl_keras.networks.backbones import describe_backbones
 
         print(describe_backbones())
         return
-    from tl_keras import job
+    from tl_keras import jobs
 
     if "dry_run" in switches:
-        print(job.plan(config))
+        print(jobs.plan(config))
         return
-    job.run(config, restart="restart" in switches)
+    jobs.run(config, restart="restart" in switches)
 
 
 def first(config: TransferConfig, switches: set[str]) -> None:
     """What can be refused without TensorFlow."""
-    from tl_keras.first_look import look_before_training
+    from tl_keras.jobs.first_look import look_before_training
 
     look_before_training(
         config, restart="restart" in switches, dry_run="dry_run" in switches

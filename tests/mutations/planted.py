@@ -7,9 +7,9 @@ File -> (what stands there, what stands there instead); once in the file.
 ATOMIC = "tl_keras/atomic.py"
 CHECKPOINTS = "tl_keras/checkpoints.py"
 SPLITS = "tl_keras/data/splits.py"
-COMPARISON = "tl_keras/servable/comparison.py"
-STORED = "tl_keras/servable/stored.py"
-GATE = "tl_keras/servable/gate.py"
+COMPARISON = "tl_keras/exports/comparison.py"
+STORED = "tl_keras/exports/stored.py"
+GATE = "tl_keras/exports/gate.py"
 
 PLANTED = [
     # A file or folder that is not there whole.

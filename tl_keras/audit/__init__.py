@@ -26,7 +26,10 @@ from tl_keras.audit.findings import (
     warnings_of,
     without_copies,
 )
-from tl_keras.audit.judging import (
+from tl_keras.audit.manifest import read_manifest
+from tl_keras.audit.reading import Reader
+from tl_keras.audit.reports import Report, describe, named, write_reports
+from tl_keras.audit.rules import (
     BAD_INPUTS,
     CHECKS,
     REPAIRED,
@@ -35,10 +38,6 @@ from tl_keras.audit.judging import (
     reason_to_skip,
     repaired_file,
 )
-from tl_keras.audit.manifest import read_manifest
-from tl_keras.audit.reading import Reader
-from tl_keras.audit.reports import Report, describe, named, write_reports
-from tl_keras.audit.suspects import Suspect, find_suspects
 from tl_keras.data import (
     Listing,
     Skip,
@@ -52,12 +51,10 @@ __all__ = [
     "CHECKS",
     "Report",
     "Rules",
-    "Suspect",
     "after_the_cut",
     "check_listing",
     "cut_apart",
     "describe",
-    "find_suspects",
     "named",
     "seen_in_training",
     "write_reports",

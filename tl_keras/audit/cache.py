@@ -17,9 +17,10 @@ import os
 import pathlib
 from collections.abc import Iterable
 
-from tl_keras import atomic, kinds, pixels
+from tl_keras import atomic
 from tl_keras.audit.facts import Facts
 from tl_keras.cache import user_cache
+from tl_keras.inputs.image import formats, pixels
 
 VERSION = 2
 Stamp = tuple[int, int, int]
@@ -94,7 +95,7 @@ def _key(path: str) -> str:
 
 def _seal(body: str) -> str:
     """What a file must begin with to be believed."""
-    plug_in = kinds.is_installed("HEIC")
+    plug_in = formats.is_installed("HEIC")
     made_by = (
         f"{VERSION} {pixels.DECODER_VERSION} {','.join(FIELDS)} {plug_in} "
     )

@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tl_keras import pixels
-from tl_keras.audit.complaints import heard
 from tl_keras.data import Examples
+from tl_keras.inputs.image import pixels
+from tl_keras.inputs.image.libjpeg_warnings import heard
 
 LOOK_SIDE = 32  # of the small grey picture that is hashed
 HASH_SIZE = 16  # bits on a side: 256 bits

@@ -12,9 +12,9 @@ import numpy as np
 
 from tl_keras.audit import duplicates
 from tl_keras.audit.duplicates import Pair, Row
-from tl_keras.audit.headers import DAMAGED
-from tl_keras.audit.judging import Rules
+from tl_keras.audit.rules import Rules
 from tl_keras.data import Examples, Listing
+from tl_keras.inputs.image.header_facts import DAMAGED
 
 COPIES = "the same bytes as another picture of its class"
 # Pictures of the largest class for one of the smallest. Heads trained on 140

@@ -18,9 +18,8 @@ from concurrent import futures
 
 import numpy as np
 
-from tl_keras import storage
+from tl_keras import io_watchdog
 from tl_keras.audit.cache import FactCache
-from tl_keras.audit.complaints import heard
 from tl_keras.audit.decoding import (
     damaged,
     decoded_batches,
@@ -29,8 +28,9 @@ from tl_keras.audit.decoding import (
     looks_of,
 )
 from tl_keras.audit.facts import Facts
-from tl_keras.audit.headers import DAMAGED, read_header
 from tl_keras.data import Examples
+from tl_keras.inputs.image.header_facts import DAMAGED, read_header
+from tl_keras.inputs.image.libjpeg_warnings import heard
 
 LEAST_LOOK = 24  # pixels; smaller or plainer pictures look all alike
 # Raising threads beyond this only queues: hashing shares the cores.
@@ -112,11 +112,11 @@ class Reader:
         """Decodes what is not decoded yet; puts what came of it in `facts`."""
         good = set()
         files = [examples.files[i] for i in indices] if examples.files else []
-        with heard() as complaints, storage.expecting(files):
+        with heard() as complaints, io_watchdog.expecting(files):
             for batch, small in decoded_batches(
                 examples, indices, self.look, self.max_pixels
             ):
-                storage.answered()
+                io_watchdog.answered()
                 for index, picture in zip(batch, small, strict=True):
                     good.add(int(index))
                     facts[index] = self._decoded(facts[index], picture)
@@ -172,7 +172,7 @@ def read_regular(file: str, most_bytes: int) -> tuple[bytes, str]:
     A pipe without a writer would hold up a plain `open` for ever.
     """
     try:
-        return storage.patiently(file, lambda: _read(file, most_bytes))
+        return io_watchdog.patiently(file, lambda: _read(file, most_bytes))
     except OSError as error:
         return b"", unread(error)
 
@@ -180,7 +180,9 @@ def read_regular(file: str, most_bytes: int) -> tuple[bytes, str]:
 def unread(error: OSError) -> str:
     """Why a file cannot be read, and the remedy."""
     see_to = (
-        SEE_TO_DISK if error.errno in storage.PASSING else "check its rights"
+        SEE_TO_DISK
+        if error.errno in io_watchdog.PASSING
+        else "check its rights"
     )
     return f"cannot be read ({error.strerror}) - {see_to}"
 

@@ -14,11 +14,11 @@ import pathlib
 import numpy as np
 
 from tl_keras import atomic, pages
-from tl_keras.audit import showing
+from tl_keras.audit import report_view
 from tl_keras.audit.duplicates import Pair, Row
-from tl_keras.audit.judging import Rules
-from tl_keras.audit.suspects import Suspect
+from tl_keras.audit.rules import Rules
 from tl_keras.data import Listing, names_of_skips
+from tl_keras.tasks.multiclass.label_issues import Suspect
 
 MOST_SHOWN = 60  # skipped pictures, and pairs, on the page
 
@@ -130,7 +130,7 @@ def _table(report: Report) -> list[str]:
 def as_json(report: Report) -> dict:
     """The report as data_report.json holds it."""
     return {
-        "dataset": showing.shown_name(report.dataset),
+        "dataset": report_view.shown_name(report.dataset),
         "rules": {
             **dataclasses.asdict(report.rules),
             "data_manifest": os.path.basename(report.rules.data_manifest),
@@ -191,14 +191,14 @@ def write_reports(report: Report, folder: str | os.PathLike) -> None:
     with atomic.replacing(folder / "data_report.html") as temporary:
         page = pages.render(
             "data_report.html",
-            name=showing.shown_name(report.dataset),
+            name=report_view.shown_name(report.dataset),
             report=report,
             books=report.books(),
-            classes=showing.classes(report),
-            sizes=showing.sizes(report.rows),
-            skipped=showing.skipped(report, MOST_SHOWN),
-            same=showing.same_bytes(report, MOST_SHOWN),
-            alike=showing.look_alike(report, MOST_SHOWN),
-            suspects=showing.doubted(report),
+            classes=report_view.classes(report),
+            sizes=report_view.sizes(report.rows),
+            skipped=report_view.skipped(report, MOST_SHOWN),
+            same=report_view.same_bytes(report, MOST_SHOWN),
+            alike=report_view.look_alike(report, MOST_SHOWN),
+            suspects=report_view.doubted(report),
         )
         temporary.write_text(page, encoding="utf-8")

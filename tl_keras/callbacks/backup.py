@@ -324,7 +324,7 @@ class TrainingBackup(keras.callbacks.Callback):
         self._unsaved = 0
 
     def _refresh_logs(self) -> None:
-        """What the last step gave may be some steps old (`phases.steps`).
+        """What the last step gave may be some steps old (`training.steps`).
 
         Logs that are not the metrics are the model's own affair.
         """

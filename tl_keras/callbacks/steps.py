@@ -64,7 +64,7 @@ def build(model: keras.Model, is_built: Callable[[], bool]) -> None:
     if is_built() or data is None or not _is_plain(data.dataset):
         return
     spec = data.dataset.element_spec
-    if hasattr(model.train_function, "build"):  # As `phases.steps` has it.
+    if hasattr(model.train_function, "build"):  # As `training.steps` has it.
         model.train_function.build(spec)
         return
     if model.run_eagerly:

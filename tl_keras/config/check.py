@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tl_keras.config import rules
 from tl_keras.config.data import DataConfig
-from tl_keras.settings import Fault, setting
+from tl_keras.config.settings import Fault, setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ In: nothing. Out: `DataConfig`, a base that commands build on, so that
 
 import dataclasses
 
-from tl_keras.settings import Settings, setting
+from tl_keras.config.settings import Settings, setting
 
 DATA, CHECK = "Data", "Data check"
 

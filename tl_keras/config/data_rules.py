@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tl_keras.config.paths import no_such
-from tl_keras.settings import Fault
+from tl_keras.config.settings import Fault
 
 if TYPE_CHECKING:
-    from tl_keras.config import DataConfig
-    from tl_keras.config.data import ListingConfig
+    from tl_keras.config.data import DataConfig, ListingConfig
 
 
 def data_faults(config: "DataConfig") -> Iterator[Fault]:

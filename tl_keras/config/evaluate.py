@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tl_keras.config import rules
 from tl_keras.config.data import ListingConfig, io_timeout_in
-from tl_keras.settings import Fault, setting
+from tl_keras.config.settings import Fault, setting
 
 
 @dataclasses.dataclass(frozen=True)

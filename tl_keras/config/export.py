@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 
 from tl_keras.config.paths import output_folder
-from tl_keras.settings import Fault, Settings, setting
+from tl_keras.config.settings import Fault, Settings, setting
 
 EXPORT = "Export"
 

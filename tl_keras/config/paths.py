@@ -10,7 +10,7 @@ that people name; and the fault of a path that is something else.
 import difflib
 import os
 
-from tl_keras.settings import Fault
+from tl_keras.config.settings import Fault
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 TABLES = (".txt", ".tsv", ".xlsx", ".xls", ".ods", ".json", ".jsonl",

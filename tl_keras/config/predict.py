@@ -19,7 +19,7 @@ from tl_keras.config.data import (
     include_in,
     io_timeout_in,
 )
-from tl_keras.settings import Fault, Settings, setting
+from tl_keras.config.settings import Fault, Settings, setting
 
 SCHEMES = ("http", "https", "grpc")
 # An export's own answer has so many classes (`servable.TOP_K`).

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 
 from tl_keras.config.paths import record_folder
-from tl_keras.settings import Fault, Settings, setting
+from tl_keras.config.settings import Fault, Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)

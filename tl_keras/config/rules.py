@@ -14,18 +14,14 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tl_keras import backbones, pretrained
-from tl_keras.config.data_rules import (
-    data_faults,
-    idle,
-    listing_faults,
-)
+from tl_keras.config.data_rules import data_faults, idle, listing_faults
 from tl_keras.config.paths import no_such, saved_model_file
+from tl_keras.config.settings import Fault
 from tl_keras.errors import ConfigError
-from tl_keras.settings import Fault
+from tl_keras.networks import backbones, pretrained
 
 if TYPE_CHECKING:
-    from tl_keras.config import TransferConfig
+    from tl_keras.config.transfer import TransferConfig
 
 __all__ = [
     "combination_faults",

@@ -7,7 +7,7 @@ device and in which precision it computes.
 
 import dataclasses
 
-from tl_keras.settings import Settings, setting
+from tl_keras.config.settings import Settings, setting
 
 RUN = "Run"
 

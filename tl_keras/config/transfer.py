@@ -22,7 +22,7 @@ from tl_keras.config.data import DataConfig
 from tl_keras.config.data_rules import is_csv
 from tl_keras.config.export import ExportConfig
 from tl_keras.config.run import RunConfig
-from tl_keras.settings import Fault, setting
+from tl_keras.config.settings import Fault, setting
 
 PICTURE = "Pictures"
 BACKBONE, HEAD = "Backbone", "Head"

@@ -1,53 +1,33 @@
-"""A dataset's name -> train, val and test pictures, and its class names.
+"""A dataset's name -> what it holds, and which of it is for what.
 
-    images = load_images("flowers", image_size=224, seed=0)
-    model.fit(images.train.shuffled(32), validation_data=images.val.batches(32))
+    listing = list_dataset("flowers")
 
-In: a folder, a .csv, `tfds:NAME` or `digits`. Out: an `ImageSplits`. Listing
-(`folders`, `tables`, `catalogues`), cutting (`splits`) and reading
-(`pipeline`) know nothing of each other. Only reading loads TensorFlow: names
-are imported at their first use.
+In: a folder, a .csv, `tfds:NAME` or `digits`. Out: a `Listing`. Listing
+(`folders`, `tables`, `catalogues`) and cutting (`splits`) know nothing of each
+other. No TensorFlow: names are imported at their first use.
 """
 
-import importlib
+from tl_keras.lazy_names import names_of
 
-# Public name -> the module it lives in.
-_MODULES = {
-    "SAME_FILE": "walking",
-    "Cut": "splits",
-    "Examples": "examples",
-    "FixedBatches": "batches",
-    "Found": "unlabelled",
-    "ImageSplits": "loading",
-    "Images": "pipeline",
-    "ListOptions": "options",
-    "Listing": "examples",
-    "PixelMemory": "batches",
-    "Skip": "examples",
-    "TrainingBatches": "batches",
-    "Unlabelled": "unlabelled",
-    "Views": "batches",
-    "check_cut": "splits",
-    "faults_of_skips": "limits",
-    "is_table": "listing",
-    "joined": "examples",
-    "list_dataset": "listing",
-    "load_images": "loading",
-    "names_of_skips": "limits",
-    "split_changes": "splits",
-    "split_images": "loading",
-    "without_unreadable": "limits",
-    "write_split": "splits",
-}
-__all__ = list(_MODULES)
-
-
-def __getattr__(name: str):
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"tl_keras.data.{_MODULES[name]}")
-    return getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__all__, __getattr__, __dir__ = names_of(
+    __name__,
+    {
+        "SAME_FILE": "walking",
+        "Cut": "splits",
+        "Examples": "examples",
+        "Found": "unlabelled",
+        "ListOptions": "options",
+        "Listing": "examples",
+        "Skip": "examples",
+        "Unlabelled": "unlabelled",
+        "check_cut": "splits",
+        "faults_of_skips": "limits",
+        "is_table": "listing",
+        "joined": "examples",
+        "list_dataset": "listing",
+        "names_of_skips": "limits",
+        "split_changes": "splits",
+        "without_unreadable": "limits",
+        "write_split": "splits",
+    },
+)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from tl_keras import storage
+from tl_keras import io_watchdog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Examples:
             OSError: the file cannot be read.
         """
         if self.files:
-            return storage.read(self.files[index])
+            return io_watchdog.read(self.files[index])
         return self.encoded[index]
 
     def content_ids(self) -> list[str]:

@@ -14,13 +14,14 @@ import re
 import stat
 from typing import NamedTuple
 
-from tl_keras import kinds, storage
+from tl_keras import io_watchdog
+from tl_keras.inputs.image import formats
 
 # Not opened here: whoever decodes it looks inside.
 EXTENSIONS = tuple(
     suffix
     for kind in ("JPEG", "PNG", "GIF", "BMP", "WebP")
-    for suffix in kinds.SUFFIXES[kind]
+    for suffix in formats.SUFFIXES[kind]
 )
 # Also of pictures that are not read: a person would miss them.
 _NAMED_AS_PICTURE = re.compile(
@@ -69,19 +70,19 @@ def look_at(path: str) -> Look:
     if reason:
         # Without a suffix either, nobody can tell that it is none.
         return Look(called or not suffix, reason, status=status)
-    if suffix in kinds.BY_NAME_ALONE:
-        kind = kinds.kind_of(first)
-        if kind.use != kinds.GRAPH:
-            kind = kinds.Kind(kinds.BY_NAME_ALONE[suffix], kinds.PICTURE)
+    if suffix in formats.BY_NAME_ALONE:
+        kind = formats.kind_of(first)
+        if kind.use != formats.GRAPH:
+            kind = formats.Kind(formats.BY_NAME_ALONE[suffix], formats.PICTURE)
     else:
-        kind = kinds.kind_of(first)
-    if kind.use == kinds.OTHER:
+        kind = formats.kind_of(first)
+    if kind.use == formats.OTHER:
         return Look(called, _no_picture(kind) * called, status=status)
-    through_pillow = kind.name if kind.use == kinds.PILLOW else ""
-    return Look(True, kinds.refusal(kind), through_pillow, status)
+    through_pillow = kind.name if kind.use == formats.PILLOW else ""
+    return Look(True, formats.refusal(kind), through_pillow, status)
 
 
-def _no_picture(kind: kinds.Kind) -> str:
+def _no_picture(kind: formats.Kind) -> str:
     """What is called a picture and is none."""
     return f"{kind.name}, no picture - take it away or fetch the picture"
 
@@ -94,7 +95,7 @@ def may_be_picture(name: str) -> bool:
 def file_status(path: str) -> tuple[str, os.stat_result | None]:
     """Why a path is no file to read, or ""; and what the disk says of it."""
     try:
-        with storage.reading(path):
+        with io_watchdog.reading(path):
             status = os.stat(path)
     except OSError as error:
         if os.path.islink(path):
@@ -112,13 +113,13 @@ def file_status(path: str) -> tuple[str, os.stat_result | None]:
 
 def _first_bytes(path: str) -> tuple[bytes, str]:
     try:
-        with storage.reading(path):
+        with io_watchdog.reading(path):
             # It may have become a pipe meanwhile.
             descriptor = os.open(
                 path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
             )
             try:
-                return os.read(descriptor, kinds.ENOUGH), ""
+                return os.read(descriptor, formats.ENOUGH), ""
             finally:
                 os.close(descriptor)
     except OSError as error:

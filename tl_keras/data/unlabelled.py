@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tl_keras import storage
+from tl_keras import io_watchdog
 from tl_keras.data.looking import NO_SUCH_FILE, Look, look_at
 from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.data.places import Places, explain_missing
@@ -102,7 +102,7 @@ class Unlabelled:
         while left:
             folder = left.pop()
             try:
-                with storage.reading(folder):
+                with io_watchdog.reading(folder):
                     status = os.stat(folder)
                     scanned = os.scandir(folder)
             except OSError as error:

@@ -10,7 +10,7 @@ import dataclasses
 import os
 from collections.abc import Iterator
 
-from tl_keras import storage
+from tl_keras import io_watchdog
 from tl_keras.data.looking import EXTENSIONS, look_at
 from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.errors import DataError
@@ -221,7 +221,7 @@ def entries_of(
         DataError: the folder cannot be read.
     """
     try:
-        with storage.reading(folder), os.scandir(folder) as scanned:
+        with io_watchdog.reading(folder), os.scandir(folder) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
         raise folder_fault(folder, error) from None

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.classifier import ordered_nodes
+from tl_keras.networks import ordered_nodes
 
 # A model's graph does not change once it is built; its weights do.
 _described: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()

@@ -19,17 +19,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.classifier import inference
-from tl_keras.data import Images, TrainingBatches, Views
-from tl_keras.data.pipeline import (
-    epoch_indices,
-    labelled_places,
-    with_length,
-)
 from tl_keras.errors import MachineError
 from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
 from tl_keras.keras_globals import standard_globals
+from tl_keras.networks import inference
+from tl_keras.sources import Images, TrainingBatches, Views
+from tl_keras.sources.pipeline import (
+    epoch_indices,
+    labelled_places,
+    with_length,
+)
 
 SHARD_BYTES = 32e6  # what a kill can lose
 GIGABYTE = 1e9

@@ -23,7 +23,7 @@ import numpy as np
 import tl_keras
 from tl_keras import atomic
 from tl_keras.errors import DataError
-from tl_keras.evaluation import Evaluation
+from tl_keras.tasks.multiclass.evaluation import Evaluation
 
 
 def write_metrics(path: str | os.PathLike, metrics: Mapping) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from tl_keras import pages
-from tl_keras.explanations import grad_cam
+from tl_keras.inputs.image.grad_cam import grad_cam
 
 # Of all data: addresses of pictures; the page shall stay below 5 MB.
 MOST_BYTES = 3_600_000

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tl_keras.evaluation import CONFIDENCE
 from tl_keras.run_card import statistics
 from tl_keras.run_card.files import Predictions, RunRecord
+from tl_keras.tasks.multiclass.evaluation import CONFIDENCE
 
 MOST_PAIRS = 8  # of confused classes
 MOST_SHOWN = 12  # mistakes, and uncertain pictures

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import scipy.stats
 
-from tl_keras.evaluation import CONFIDENCE, wilson_interval
+from tl_keras.tasks.multiclass.evaluation import CONFIDENCE, wilson_interval
 
 ECE_BINS = 15  # of equal width, as Guo et al. have them
 DRAWS = 10_000  # of the bootstrap

@@ -1,0 +1,212 @@
+"""tasks/multiclass/linear_probe.py: the head solved exactly, and as a phase."""
+
+import dataclasses
+
+import hypothesis
+import keras
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import strategies
+from sklearn.linear_model import LogisticRegression
+
+from tl_keras.config import TransferConfig
+from tl_keras.errors import ConfigError
+from tl_keras.features import FeatureStore
+from tl_keras.networks import build_classifier
+from tl_keras.sources import FixedBatches, TrainingBatches, load_images
+from tl_keras.tasks.multiclass.linear_probe import feature_scales, solve_probe
+from tl_keras.training import Phase, fit_phases
+
+
+def features(count: int, width: int, classes: int):
+    random = np.random.default_rng(count + width)
+    labels = np.arange(count) % classes
+    rows = random.normal(size=(count, width)) * random.uniform(0.1, 9, width)
+    rows[:, :classes] += 2 * np.eye(classes)[labels]
+    return (rows + 5).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize(("count", "width"), [(60, 200), (200, 20)])
+def test_the_head_gives_scikit_learns_probabilities(count, width, classes):
+    rows, labels = features(count, width, classes)
+    probe = solve_probe(rows, labels)
+    received = scipy.special.softmax(rows @ probe.kernel + probe.bias, axis=-1)
+    wide = rows.astype(np.float64)
+    scaled = (wide - wide.mean(axis=0)) / feature_scales(wide)
+    solver = LogisticRegression(C=probe.strength, max_iter=9000, tol=1e-10)
+    expected = solver.fit(scaled, labels).predict_proba(scaled)
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+    again = solve_probe(rows, labels)
+    np.testing.assert_array_equal(probe.kernel, again.kernel)
+
+
+def test_lively_features_are_standardised():
+    rows, _ = features(200, 20, 2)
+    moves = rows.astype(np.float64).std(axis=0)
+    lively = moves > 1
+    assert 10 < lively.sum() < 20
+    found = feature_scales(rows.astype(float))
+    np.testing.assert_array_equal(found[lively], moves[lively])
+    assert (found >= moves).all()
+
+
+COLUMNS = {
+    "dead": lambda random, n: 1e-33 * random.normal(size=n),
+    "near-dead": lambda random, n: 1e-4 * (np.arange(n) == 3),
+    "constant": lambda random, n: np.full(n, 7.0),
+    "constant but for rounding": lambda random, n: 3e3 + 1e-4 * np.arange(n),
+    "huge": lambda random, n: 1e4 * random.normal(size=n),
+    "tiny": lambda random, n: 1e-6 * random.normal(size=n),
+}
+
+
+@hypothesis.given(
+    kinds=strategies.lists(strategies.sampled_from(sorted(COLUMNS))),
+    copied=strategies.integers(0, 3),
+    seed=strategies.integers(0, 1000),
+)
+@hypothesis.settings(max_examples=10, deadline=None)
+def test_no_head_hangs_on_features_that_carry_nothing(kinds, copied, seed):
+    """Finite, bounded, and computed alike in float32 whatever the order."""
+    random = np.random.default_rng(seed)
+    rows, labels = features(30, 6, 3)
+    odd = [COLUMNS[kind](random, 30) for kind in kinds]
+    rows = np.column_stack([rows, *odd, *rows.T[:copied]]).astype(np.float32)
+    probe = solve_probe(rows, labels)
+    assert np.isfinite(probe.kernel).all()
+    # No feature, moved by as much as the lively ones do, decides alone.
+    assert np.abs(probe.kernel[:6]).max() < 30
+    assert np.abs(probe.kernel).max() < 300
+    exact = rows.astype(np.float64) @ probe.kernel.astype(np.float64)
+    exact += probe.bias
+    turned = rows[:, ::-1] @ probe.kernel[::-1] + probe.bias
+    scale = np.maximum(1, np.abs(exact))
+    assert (np.abs(turned - exact) / scale).max() < 1e-5
+
+
+def test_noise_beside_the_features_changes_no_prediction():
+    rows, labels = features(60, 12, 3)
+    noise = 1e-6 * np.random.default_rng(0).normal(size=(60, 4))
+    more = np.column_stack([rows, noise]).astype(np.float32)
+    plain, noisy = solve_probe(rows, labels), solve_probe(more, labels)
+    np.testing.assert_allclose(
+        more @ noisy.kernel + noisy.bias,
+        rows @ plain.kernel + plain.bias,
+        atol=1e-3,
+    )
+    # Of one picture alone: as a ReLU6 that fires once in a hundred.
+    more[:, -1] = 0
+    more[5, -1] = 0.02
+    once = solve_probe(more, labels)
+    assert np.abs(once.kernel[-1]).max() < np.abs(once.kernel[:12]).max()
+
+
+def test_a_constant_feature_and_a_single_example_do_no_harm():
+    rows, labels = features(12, 6, 3)
+    rows[:, 4] = 7.0
+    assert np.isfinite(solve_probe(rows, labels).kernel).all()
+    one_each = solve_probe(rows[:3], labels[:3])
+    assert np.isfinite(one_each.kernel).all()
+
+
+def test_class_weights_move_the_boundary():
+    rows, labels = features(60, 4, 2)
+    plain = solve_probe(rows, labels)
+    heavy = solve_probe(rows, labels, class_weights=[1.0, 20.0])
+    share = [
+        ((rows @ p.kernel + p.bias).argmax(-1) == 1).mean()
+        for p in (plain, heavy)
+    ]
+    assert share[1] > share[0]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_as_a_phase_it_sets_the_models_head(
+    stored, color_folder, tiny_network, tmp_path
+):
+    keras.utils.set_random_seed(0)
+    images = load_images(str(color_folder), image_size=16)
+    model = build_classifier(str(tiny_network), 2)
+    store = FeatureStore(tmp_path / "s") if stored else None
+    head = Phase("head", 10, 1e-3, solver="lbfgs")
+    tune = Phase("fine_tune", 1, 1e-6, unfreeze_from="two")
+    result = fit_phases(
+        model, [head, tune], TrainingBatches(images.train, 4),
+        FixedBatches(images.val, 4), features=store,
+        history_file=tmp_path / "h.csv", verbose=0,
+    )  # fmt: skip
+    assert [row["epoch"] for row in result.history] == [1, 2]
+    assert [row["phase"] for row in result.history] == ["head", "fine_tune"]
+    assert result.history[0]["accuracy"] == 1.0
+    # The fine-tune starts from the probe: one tiny step later it is as good.
+    assert result.history[1]["val_cross_entropy"] == pytest.approx(
+        result.history[0]["val_cross_entropy"], rel=0.05
+    )
+    assert len((tmp_path / "h.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "solver"),
+    [
+        ({}, "lbfgs"),
+        ({"head_solver": "adam"}, "adam"),
+        ({"dropout": 0.1}, "adam"),
+        ({"label_smoothing": 0.1}, "adam"),
+        ({"head_units": (8,)}, "adam"),
+        ({"augment": "flip"}, "lbfgs"),
+        ({"augment": "flip", "feature_cache": "off"}, "adam"),
+        ({"head_learning_rate": 0.01}, "adam"),
+        ({"pooling": "flatten"}, "adam"),
+        ({"pooling": "max"}, "lbfgs"),
+        ({"class_weights": "balanced"}, "lbfgs"),
+    ],
+)
+def test_auto_takes_the_exact_head_where_nothing_needs_epochs(given, solver):
+    config = TransferConfig(dataset="digits", **given)
+    config.validate()
+    assert config.solver() == solver
+
+
+def test_what_the_exact_head_cannot_do_is_refused():
+    config = TransferConfig(dataset="digits", head_solver="lbfgs", dropout=0.5)
+    with pytest.raises(ConfigError, match="--dropout: given, but"):
+        config.validate()
+    dataclasses.replace(config, head_epochs=0).validate()
+
+
+def test_pictures_of_one_group_do_not_judge_one_another():
+    """Four of each patient, all but alike: by others he cannot be known."""
+    random = np.random.default_rng(0)
+    patients = np.repeat(np.arange(20), 4)
+    rows = random.normal(size=(20, 30))[patients]
+    rows = (rows + 0.01 * random.normal(size=(80, 30))).astype(np.float32)
+    labels = random.permutation(np.arange(20) % 2)[patients]
+
+    def right(groups):
+        judged = solve_probe(rows, labels, groups=groups).out_of_fold
+        return (judged.argmax(axis=-1) == labels).mean()
+
+    assert right(None) == 1.0
+    assert right([f"p{number}" for number in patients]) < 0.8
+    # One patient a class: there is nobody to judge by.
+    alone = solve_probe(rows, labels, groups=list(map(str, labels)))
+    assert alone.out_of_fold is None
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_out_of_fold_each_picture_is_judged_by_others(views):
+    rows, labels = features(40, 12, 2)
+    rows[:, :2] += 50 * np.eye(2)[labels]
+    rows, labels = np.repeat(rows, views, 0), np.repeat(labels, views)
+    wrong = 7
+    labels[wrong * views : (wrong + 1) * views] ^= 1
+    probe = solve_probe(rows, labels, views=views)
+    judged = probe.out_of_fold
+    assert judged.shape == (40, 2)
+    np.testing.assert_allclose(judged.sum(-1), 1, atol=1e-5)
+    # The picture under the wrong label is believed in least.
+    own = judged[np.arange(40), labels[::views]]
+    assert own.argmin() == wrong
+    assert solve_probe(rows[:2], np.array([0, 1])).out_of_fold is None

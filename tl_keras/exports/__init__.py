@@ -1,0 +1,245 @@
+"""Model -> a verified, versioned SavedModel for TensorFlow Serving.
+
+    folder = export_saved_model(model, "saved_models/flowers",
+                                class_names=["daisy", "rose"], golden=files)
+
+In: a classifier and a few encoded pictures to check it with. Out:
+`saved_models/flowers/<n>/`, complete or absent. Before it gets its number, the
+export is loaded in fresh processes without Keras, through TensorFlow's C++
+loader and its session loader, and asked the golden pictures; it must be the
+model's function, whatever the device rounds (`gate`).
+`assets.extra/manifest.json` then says what its files are, and
+`inspect_export` looks a version over before anybody loads it.
+
+Signatures, every output with the batch as its first axis:
+
+| signature         | input         | gives                |
+|-------------------|---------------|----------------------|
+| `serving_default` | `image_bytes` | answers, `status`    |
+| `serving_float`   | `pixels`      | answers              |
+| `features`        | `image_bytes` | `features`, `status` |
+| `classify`        | `inputs`      | `classes`, `scores`  |
+
+`image_bytes` string (batch,): picture files' bytes. `pixels` float32 (batch,
+size, size, 3), 0 to 255. `inputs` string (batch,): tf.Examples with the bytes
+under `image/encoded`, as the server's Classify makes them.
+
+Answers are `probabilities` float32 (batch, num_classes) in the order of
+labels.txt, and the best k = min(5, num_classes): `classes` string (batch, k)
+and `scores` float32 (batch, k), best first. `features` is the pooled backbone
+output, float32 (batch, width), for search and clustering. `status` string
+(batch,) is "" for a picture that was read; else it says why it was not, and the
+row's numbers are 0 and its classes "". It is what `pixels.status` says of the
+header ("too large: 50000 x 50000 pixels", "unknown format", "empty file",
+"animated WebP", ...) or "does not decode" where the data behind a good header
+is damaged. What training mended through Pillow (`pixels.repair`) is told so
+too: the graph has no Pillow.
+"""
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from tl_keras import atomic
+from tl_keras.errors import NotPublishedError
+from tl_keras.exports.extras import LABELS_FILE, labels_text, write_extras
+from tl_keras.exports.fresh_process import BATCH, PREFIX, start_loaders
+from tl_keras.exports.gate import Passed, check_export
+from tl_keras.exports.inspection import Export, inspect_export, write_manifest
+from tl_keras.exports.movement import SPREAD, STILL, Movement, measure
+from tl_keras.exports.reference import Reference
+from tl_keras.exports.rounding import Rounding, movement_of, near_ties
+from tl_keras.exports.signatures import TOP_K, write_signatures
+from tl_keras.exports.split import Evaluated
+from tl_keras.exports.versions import Version, open_version
+from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.keras_globals import standard_globals
+
+# In `assets.extra/`, which the loader ignores.
+RUN_ID_FILE = "run_id"
+
+__all__ = [
+    "BATCH",
+    "LABELS_FILE",
+    "PREFIX",
+    "SPREAD",
+    "STILL",
+    "TOP_K",
+    "Evaluated",
+    "Export",
+    "Movement",
+    "Passed",
+    "Published",
+    "Reference",
+    "Rounding",
+    "Version",
+    "export_saved_model",
+    "inspect_export",
+    "labels_text",
+    "measure",
+    "movement_of",
+    "near_ties",
+    "open_version",
+    "publish",
+    "publish_next",
+    "run_of",
+]
+
+
+class Published(NamedTuple):
+    """A version, and what the gate found of it."""
+
+    folder: pathlib.Path
+    passed: Passed
+
+
+@standard_globals()
+def export_saved_model(
+    model: keras.Model,
+    directory: str | pathlib.Path,
+    *,
+    class_names: Sequence[str],
+    golden: Sequence[bytes],
+    decoding: Decoding | None = None,
+) -> pathlib.Path:
+    """Exports, verifies and publishes the next version.
+
+    Args:
+        model: pixels (batch, size, size, 3), 0 to 255 -> logits, as
+            `build_classifier` makes it.
+        directory: the model's base path; versions are its integer children.
+        class_names: in the order of the logits.
+        golden: encoded pictures that the export is checked with; real ones.
+        decoding: how a file's bytes become the model's square, as in
+            training; the centre square when None.
+
+    Returns:
+        The published folder, `directory/<largest version + 1>`.
+
+    Raises:
+        NotPublishedError: the export's answers are not the model's; nothing
+            was published.
+        ValueError: no golden pictures, or names that do not match the logits.
+    """
+    named = {str(number): encoded for number, encoded in enumerate(golden)}
+    return publish(
+        model,
+        directory,
+        class_names=class_names,
+        golden=named,
+        decoding=decoding,
+    ).folder
+
+
+@standard_globals()
+def publish(
+    model: keras.Model,
+    directory: str | pathlib.Path,
+    *,
+    class_names: Sequence[str],
+    golden: Mapping[str, bytes],
+    decoding: Decoding | None = None,
+    evaluated: Evaluated | None = None,
+    run_id: str = "",
+    accept: Callable[[Passed], None] | None = None,
+) -> Published:
+    """`export_saved_model` that names its pictures and asks a whole split.
+
+    Args:
+        model, directory, class_names, decoding: as there.
+        golden: name -> encoded picture.
+        evaluated: examples that the export must answer as the evaluation did.
+        run_id: written into the version. One that carries it already is asked
+            again and given back, so that a process that was killed between
+            publishing and saying so publishes once.
+        accept: called with what the gate found before there is a version;
+            raises NotPublishedError if it shall not be one.
+    """
+    if not golden:
+        raise ValueError("golden: expected at least one encoded picture")
+    if len(class_names) != model.output_shape[-1]:
+        raise ValueError(
+            f"class_names: received {len(class_names)}, expected "
+            f"{model.output_shape[-1]}, one a logit"
+        )
+    _refuse_non_finite(model)
+    directory = pathlib.Path(directory)
+    decoding = decoding or Decoding(model.input_shape[1])
+    # They import TensorFlow, for seconds, while the export is written.
+    with start_loaders() as asking:
+
+        def check(folder: pathlib.Path) -> Passed:
+            passed = check_export(
+                folder, model, class_names, decoding, golden, evaluated,
+                loaders=lambda: contextlib.nullcontext(asking),
+            )  # fmt: skip
+            if accept is not None:
+                accept(passed)
+            return passed
+
+        there = run_id and _version_of(directory, run_id)
+        if there:
+            return Published(there, check(there))
+        with atomic.building_folder(directory) as temporary:
+            _write(model, temporary, class_names, decoding)
+            if run_id:
+                (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
+            passed = check(temporary)
+            # Last, as it says what all files are.
+            write_manifest(temporary)
+            return Published(publish_next(temporary, directory), passed)
+
+
+def publish_next(
+    temporary: pathlib.Path, directory: pathlib.Path
+) -> pathlib.Path:
+    """fsync, then rename to the largest version + 1.
+
+    Where another process took that number meanwhile, the next one is taken.
+    """
+    while True:
+        final = directory / str(atomic.next_version(directory))
+        try:
+            atomic.publish_folder(temporary, final)
+        except OSError:
+            if not final.exists():
+                raise
+            continue
+        return final
+
+
+def _version_of(directory: pathlib.Path, run_id: str) -> pathlib.Path | None:
+    """The version that a run has published, if it has."""
+    for version in directory.iterdir():
+        if version.name.isdecimal() and run_of(version) == run_id:
+            return version
+    return None
+
+
+def run_of(version: pathlib.Path) -> str:
+    """The id of the run that has published a version; "" if it has none."""
+    file = version / "assets.extra" / RUN_ID_FILE
+    return file.read_text() if file.is_file() else ""
+
+
+def _write(
+    model: keras.Model,
+    folder: pathlib.Path,
+    class_names: Sequence[str],
+    decoding: Decoding,
+) -> None:
+    """Writes the SavedModel, the warm-up and the files for people."""
+    write_signatures(model, folder, class_names, decoding)
+    write_extras(folder, class_names, decoding.image_size)
+
+
+def _refuse_non_finite(model: keras.Model) -> None:
+    for variable in model.variables:
+        if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+            raise NotPublishedError(
+                f"export not published: {variable.path} holds NaN or infinity"
+            )

@@ -1,0 +1,187 @@
+"""How far rounding alone moves a model's answers, measured on the model.
+
+    movement = measure(reference, pictures)
+    movement.exact, movement.here, movement.nats
+
+In: a model and golden pictures. Out: the same pictures' answers held against
+each other: in other batches, with pixels moved by less than any picture's
+noise, and as this device and precision give them against exact ones.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.exports.comparison import (
+    TOLERANCE,
+    differences,
+    largest,
+    logarithms,
+)
+from tl_keras.exports.fresh_process import BATCH
+from tl_keras.exports.reference import Reference
+
+# Pixels are moved by this share. Sixteen units of float32's rounding: what is
+# smooth moves by as much, and what rounds inside falls to the other side in
+# some places.
+NUDGE = 2.0**-20
+# Two ways to compute the same are each so far from a third.
+SPREAD = 4
+# A few pictures' movement says little of thousands', and two devices' answers
+# may err to two sides: what is beyond ten times as much is not rounding.
+FAR = 10
+# Nudges of the size to which operations may round inside: TF32 is about 2^-11,
+# bfloat16 about 2^-8, and coarser ones nobody computes with.
+LADDER = tuple(2.0**-power for power in (17, 14, 11, 8))
+
+
+@dataclasses.dataclass(frozen=True)
+class Movement:
+    """A model's own movement; differences as `comparison.TOLERANCE` has them.
+
+    Attributes:
+        exact: of its answers in float32 on the CPU: 1e-7 or so, and more
+            where its own operations round inside.
+        here: of its answers on this device in this precision.
+        nats: the latter as the largest difference of a probability's
+            logarithm.
+    """
+
+    exact: float
+    here: float
+    nats: float
+
+    @property
+    def tolerance(self) -> float:
+        """What an export may differ by where both compute exactly."""
+        return max(TOLERANCE, SPREAD * self.exact)
+
+    @property
+    def far(self) -> float:
+        """What it may differ by on this device."""
+        return FAR * max(self.tolerance, self.here)
+
+    def or_more(self, other: "Movement") -> "Movement":
+        """The larger of two, each by each."""
+        pairs = zip(
+            dataclasses.astuple(self), dataclasses.astuple(other), strict=True
+        )
+        return Movement(*map(max, pairs))
+
+
+STILL = Movement(0.0, 0.0, 0.0)
+
+
+def measure(
+    reference: Reference,
+    pictures: np.ndarray,
+    exact: Callable[[Sequence[int]], dict] | None = None,
+) -> Movement:
+    """Asks a model a few pictures in several ways.
+
+    Args:
+        reference: the model.
+        pictures: uint8 (n, size, size, 3).
+        exact: rows of the pictures -> exact answers to a batch of them, where
+            some are known.
+    """
+    batch = pictures.astype(np.float32)
+    rows = range(len(batch))
+    exact = exact or (lambda rows: reference.exact(batch[list(rows)]))
+    whole, alone = exact(rows), [exact([row]) for row in rows]
+    pairs = [(_rows(whole, [row]), alone[row]) for row in rows]
+    pairs.append((reference.exact(nudged(batch)), whole))
+    by_exact = max(_apart(*pair) for pair in pairs)
+    if reference.exact_here:
+        nats = max(_nats(*pair) for pair in pairs)
+        return Movement(by_exact, by_exact, nats)
+    here = [
+        (reference.here(batch[:1]), alone[0]),
+        (_many(reference, batch), whole),
+    ]
+    by_device = max(_apart(*pair) for pair in here)
+    nats = max(_nats(*pair) for pair in here)
+    return Movement(by_exact, max(by_exact, by_device), nats)
+
+
+def nudged(
+    pixels: np.ndarray, share: float = NUDGE, *, whole: bool = False
+) -> np.ndarray:
+    """Pixels a little larger or smaller, the same ones each time.
+
+    Args:
+        pixels: (n, size, size, 3).
+        share: by which.
+        whole: a picture's channel as one, which no average over places
+            evens out, as little as it does where a weight is rounded.
+    """
+    count, *places, channels = pixels.shape
+    shape = (count, 1, 1, channels) if whole else (count, *places, channels)
+    signs = np.random.default_rng(0).choice([-share, share], shape)
+    return (pixels * (1 + signs)).astype(np.float32)
+
+
+def rounding_inside(reference: Reference, pictures: np.ndarray) -> Movement:
+    """The movement by operations of the model's own that round.
+
+    What is smooth moves in proportion to a nudge. What rounds inside moves by
+    more, as a nudge below the unit it rounds to moves a few values by a whole
+    unit; from nudges of that unit on it is in proportion again. So the unit is
+    found, and how far answers move where each value is rounded otherwise, as
+    other kernels or folded weights would have it.
+
+    Args:
+        reference: the model.
+        pictures: uint8 (n, size, size, 3).
+
+    Returns:
+        As `exact` what a few values do that fall to the other side, SPREAD of
+        which are tolerated; as `here` and `nats` what all of them do. STILL
+        where nothing rounds inside.
+    """
+    batch = pictures.astype(np.float32)
+    whole = reference.exact(batch)
+    found = [
+        reference.exact(nudged(batch, share, whole=True)) for share in LADDER
+    ]
+    steepness = [
+        _apart(answers, whole) / share
+        for answers, share in zip(found, LADDER, strict=True)
+    ]
+    units = [i for i, s in enumerate(steepness) if s > 2 * steepness[-1]]
+    if not units:
+        return STILL
+    few, unit = found[min(units)], found[max(units) + 1]
+    return Movement(
+        _apart(few, whole) / SPREAD, _apart(unit, whole), _nats(unit, whole)
+    )
+
+
+def _many(reference: Reference, batch: np.ndarray) -> dict:
+    """The pictures in a batch of the size that a split is asked in.
+
+    On a GPU alone, whose kernels depend on it, and which has them ready from
+    the evaluation; on a CPU it would only take longer.
+    """
+    count = len(batch)
+    if tf.config.get_visible_devices("GPU"):
+        batch = np.resize(batch, (max(BATCH, count), *batch.shape[1:]))
+    return _rows(reference.here(batch), range(count))
+
+
+def _rows(answers: dict, rows) -> dict:
+    return {what: value[list(rows)] for what, value in answers.items()}
+
+
+def _apart(found: dict, want: dict) -> float:
+    scale = max(1.0, float(np.abs(want["features"]).max()))
+    features = largest(found["features"], want["features"]).max() / scale
+    probabilities = differences(found["probabilities"], want["probabilities"])
+    return float(max(features, probabilities.max()))
+
+
+def _nats(found: dict, want: dict) -> float:
+    logs = (logarithms(x["probabilities"]) for x in (found, want))
+    return float(largest(*logs).max())

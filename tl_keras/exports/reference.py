@@ -1,0 +1,122 @@
+"""The model in memory, asked what its export is asked.
+
+    reference = Reference(model)
+    reference.exact(pixels), reference.here(pixels)
+
+In: a classifier. Out: its answers twice: in float32 on the CPU, where they
+settle whether an export is the same function, and in the precision and on the
+device of this process, where they show how far that moves them. On a CPU
+without bfloat16 or float16 in the graph the two are one.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
+
+from tl_keras.exports.float32 import can_be_float32, in_float32, rounds_inside
+from tl_keras.exports.signatures import answering_model
+
+
+class Reference:
+    """A model's answers, exact ones and those of this device.
+
+    Args:
+        model: pixels -> logits. Traced once, with the weights as they are.
+
+    Attributes:
+        exact_here: whether this process computes exactly anyway.
+    """
+
+    def __init__(self, model: keras.Model):
+        answering = answering_model(model)
+        spec = tf.TensorSpec(model.input_shape, tf.float32)
+        self._run = tf.function(
+            lambda batch: answering(batch, training=False), autograph=False
+        ).get_concrete_function(spec)
+        self._graph = self._run.graph.as_graph_def()
+        # TF32 and kernels that differ from batch to batch are GPUs'.
+        self.exact_here = not (
+            rounds_inside(self._graph) or tf.config.get_visible_devices("GPU")
+        )
+        self._on_cpu = None
+
+    def here(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """As this process computes it.
+
+        Args:
+            pixels: (batch, size, size, 3), 0 to 255.
+
+        Returns:
+            "probabilities" and "features", float32, batch first.
+        """
+        answers = self._run(tf.constant(pixels, tf.float32))
+        return {name: value.numpy() for name, value in answers.items()}
+
+    def exact(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """The same in float32 on the CPU."""
+        if self.exact_here:
+            return self.here(pixels)
+        if self._on_cpu is None:
+            graph = self._graph
+            if can_be_float32(graph):
+                graph = in_float32(graph)
+            self._on_cpu = OnCpu(self._run, graph)
+        return self._on_cpu(pixels)
+
+
+class OnCpu:
+    """A traced function in a session that has no other device.
+
+    `tf.device` would not do: a variable on a GPU is read there.
+
+    Args:
+        run: the traced function, whose variables are copied.
+        graph: its graph, or one that differs from it in types alone.
+    """
+
+    def __init__(self, run, graph: graph_pb2.GraphDef):
+        threads = tf.config.threading
+        config = tf.compat.v1.ConfigProto(
+            device_count={"GPU": 0},
+            intra_op_parallelism_threads=(
+                threads.get_intra_op_parallelism_threads()
+            ),
+        )
+        outputs = {k: t.name for k, t in run.structured_outputs.items()}
+        variables = {id(v.handle): v for v in run.graph.variables}
+        values = {
+            inner.name: variables.get(id(outer), outer).numpy()
+            for outer, inner in run.graph.captures
+        }
+        held_by = {
+            inner.name: variables.get(id(outer))
+            for outer, inner in run.graph.captures
+        }
+        pixels = run.inputs[0].name
+        with tf.Graph().as_default() as held:
+            self._session = tf.compat.v1.Session(graph=held, config=config)
+            given = {
+                name: tf.constant(value)
+                if held_by[name] is None
+                else self._variable(name, value)
+                for name, value in values.items()
+            }
+            self._pixels, *tensors = tf.import_graph_def(
+                graph, given, [pixels, *outputs.values()], name=""
+            )
+        self._outputs = dict(zip(outputs, tensors, strict=True))
+
+    def _variable(self, name: str, value: np.ndarray) -> tf.Tensor:
+        """A copy that lives in the session."""
+        handle = tf.raw_ops.VarHandleOp(
+            dtype=value.dtype, shape=value.shape, shared_name=name
+        )
+        given = tf.compat.v1.placeholder(value.dtype, value.shape)
+        assign = tf.raw_ops.AssignVariableOp(resource=handle, value=given)
+        self._session.run(assign, {given: value})
+        return handle
+
+    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Output -> array, for pixels (batch, size, size, 3)."""
+        return self._session.run(self._outputs, {self._pixels: pixels})

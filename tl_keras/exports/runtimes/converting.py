@@ -1,0 +1,128 @@
+"""Model -> files for other runtimes, made in a process of their own.
+
+    reasons = convert(model, targets, folder, pictures)
+
+In: a classifier and pictures that int8 is quantized by. Out: a file for each
+target, or why there is none. What is converted computes in float32 whatever
+the model's precision was: the weights are float32, and neither converter knows
+bfloat16.
+"""
+
+import json
+import pathlib
+from collections.abc import Iterable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.errors import NotPublishedError
+from tl_keras.exports import Movement, Reference, measure
+from tl_keras.exports.fresh_process import PREFIX, fresh_python
+from tl_keras.exports.runtimes.targets import Target
+from tl_keras.networks import inner_layers, probabilities_model, set_precision
+
+HERE = pathlib.Path(__file__).parent
+INPUT, OUTPUT, SIGNATURE = "pixels", "probabilities", "serving_default"
+MEASURED = 5  # pictures, for how far rounding moves the model's own answers
+# int8 of a large network asks it 100 pictures one by one, in slow kernels.
+SECONDS = 3600
+# Converters give no memory back before they end: of a larger network each file
+# is made in a process of its own, though each has to import TensorFlow.
+MOST_BYTES_TOGETHER = 100e6
+
+
+def convert(
+    model: keras.Model,
+    targets: Sequence[Target],
+    folder: pathlib.Path,
+    pictures: np.ndarray,
+) -> dict[str, str]:
+    """Writes `folder/<target.file>` for each target.
+
+    Args:
+        model: pixels (batch, size, size, 3), 0 to 255 -> logits, in float32.
+        targets: what to make.
+        folder: an empty one; more than the files is written to it.
+        pictures: uint8 (n, size, size, 3), n >= 1, for int8.
+
+    Returns:
+        Target's name -> why its file was not made; {} when all were.
+    """
+    _write_saved_model(model, folder / "saved_model")
+    np.save(folder / "representative.npy", pictures, allow_pickle=False)
+    large = 4 * model.count_params() > MOST_BYTES_TOGETHER
+    groups = [[target] for target in targets] if large else [targets]
+    reasons: dict[str, str] = {}
+    for group in groups:
+        reasons |= _converted(group, folder)
+    return reasons
+
+
+def _converted(targets: Sequence[Target], folder: pathlib.Path) -> dict:
+    """Makes some files in one process; the reasons of those it could not."""
+    asked = [(t.name, t.kind, t.precision, t.file) for t in targets]
+    (folder / "targets.json").write_text(json.dumps(asked), encoding="utf-8")
+    faults = folder / "faults.json"
+    try:
+        with fresh_python(HERE / "convert.py", folder, faults) as process:
+            process.finish("the converter", SECONDS)
+    except NotPublishedError as error:
+        # It took all files with it, also those that it had made.
+        words = str(error).removeprefix(PREFIX)
+        return {target.name: words for target in targets}
+    return json.loads(faults.read_text(encoding="utf-8"))
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """The model, or its copy that computes in float32 throughout."""
+    layers = inner_layers(model)
+    if all(layer.compute_dtype == "float32" for layer in layers):
+        return model
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    set_precision(copy, "float32")
+    # Called again, since a graph keeps the types it was built with. Keras
+    # answers `layer.output` with the first call's, so that one is forgotten.
+    for operation in copy.operations:
+        operation._inbound_nodes.clear()
+    inputs = keras.Input(model.input_shape[1:], name=INPUT, dtype="float32")
+    return keras.Model(inputs, copy.call(inputs), name=model.name)
+
+
+def answers_of(
+    model: keras.Model, batches: Iterable[np.ndarray]
+) -> tuple[np.ndarray, Movement]:
+    """Probabilities of all pictures, as every file should give them.
+
+    Returns:
+        They, float32 (n, num_classes); and how far rounding moves those of
+        the first few.
+    """
+    reference = Reference(model)
+    kept = tf.config.experimental.tensor_float_32_execution_enabled()
+    # On a GPU it would round what is multiplied to 10 bits; no file does.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        answers, some = [], None
+        for batch in batches:
+            some = batch[:MEASURED] if some is None else some
+            answers.append(reference.here(batch)["probabilities"])
+        return np.concatenate(answers), measure(reference, some)
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(kept)
+
+
+def _write_saved_model(model: keras.Model, folder: pathlib.Path) -> None:
+    """Pixels to probabilities alone, with names for both."""
+    probabilities = probabilities_model(model)
+    spec = tf.TensorSpec(model.input_shape, tf.float32, name=INPUT)
+
+    @tf.function(input_signature=[spec], autograph=False)
+    def answer(pixels):
+        return {OUTPUT: probabilities(pixels, training=False)}
+
+    # Not tracked, or each variable is stored twice (keras issue 23553).
+    archive = keras.export.ExportArchive()
+    archive.add_endpoint(SIGNATURE, answer)
+    archive.write_out(str(folder), verbose=False)

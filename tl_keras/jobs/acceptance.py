@@ -1,0 +1,297 @@
+"""Is a new version good enough to be one? `--min_accuracy`, `--not_worse_than`.
+
+    accept = Acceptance(config)            # before anything is trained
+    accept(images, probabilities)          # raises, or the version is made
+    accept.numbers                         # for metrics.json
+
+In: the settings, and a new export's own answers to the test split. Out:
+nothing, or NotPublishedError. An earlier version is asked the very same
+pictures, through the loader, in a process of its own. Worse is: fewer of them
+right. How sure that is, McNemar's test says beside it; one that is as good
+passes. A picture is a tie where rounding on this device could give either
+version the other's answer; no version is worse by those it lost so.
+"""
+
+import csv
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from tl_keras import atomic, run_card
+from tl_keras.config import TransferConfig, newest_version
+from tl_keras.data import Examples
+from tl_keras.errors import ConfigError, DataError, NotPublishedError
+from tl_keras.exports import PREFIX, Version, near_ties, open_version, run_of
+from tl_keras.sources import ImageSplits
+
+CHANGED_FILE = "changed.csv"
+MOST_PRINTED = 5  # of the pictures that the new version gets wrong
+MOST_SHOWN = 12  # of them, on the page
+MOST_NAMES = 5  # of classes, in a message
+MEASURED = 8  # pictures, for how far rounding moves an earlier version
+COLUMNS = ("id", "label", "old", "new", "change", "tie")
+TIE = "tie"  # what rounding decides
+UNREAD = ""  # the prediction for a picture that a version cannot read
+
+
+class Acceptance:
+    """Judges an export that passed its gate, before it gets its number.
+
+    Args:
+        config: whose `min_accuracy`, `not_worse_than` and folder count.
+        run_id: of the run; a version that it has published itself, before it
+            was killed, is not an earlier one.
+
+    Attributes:
+        numbers: `regression` of metrics.json; {} where nothing was asked.
+
+    Raises:
+        ConfigError: what `--not_worse_than` names may not be loaded.
+    """
+
+    def __init__(self, config: TransferConfig, run_id: str = ""):
+        self.min_accuracy = config.min_accuracy
+        self.earlier = _earlier_version(config.not_worse_than, run_id)
+        self.file = config.run_folder() / "run" / CHANGED_FILE
+        self.numbers: dict = {}
+
+    @property
+    def refused(self) -> bool:
+        """Whether an export was judged, and not taken."""
+        return "refused" in self.numbers.get("regression", {})
+
+    def check(self, images: ImageSplits) -> None:
+        """Finds out, before training, that no comparison will be possible.
+
+        Raises:
+            DataError: the earlier version has other classes; says which.
+            ConfigError: it cannot be loaded and asked.
+        """
+        if self.earlier is None:
+            return
+        where = f"--not_worse_than={self.earlier.folder}"
+        differing = _differing(self.earlier.class_names, images.class_names)
+        if differing:
+            raise DataError(
+                f"{where}: its classes are not those of this dataset "
+                f"({differing}) - name a version of the same classes, or leave "
+                "it out"
+            )
+        try:
+            answers = self.earlier.ask([images.test.examples.read(0)])
+        except NotPublishedError as error:
+            words = str(error).removeprefix(PREFIX)
+            raise ConfigError(f"{where}: {words} - name another") from None
+        if answers.shape != (1, len(images.class_names)):
+            raise ConfigError(
+                f"{where}: it gives {answers.shape[-1]} probabilities, its "
+                f"labels.txt has {len(images.class_names)} - name another"
+            )
+
+    def __call__(
+        self,
+        images: ImageSplits,
+        probabilities: np.ndarray,
+        movement: float = 0.0,
+    ) -> None:
+        """Takes an export, or says why not.
+
+        Args:
+            images: the data; its test split was asked.
+            probabilities: the export's answers, (n, num_classes).
+            movement: how far rounding moves a logarithm of them, in nats.
+
+        Raises:
+            NotPublishedError: with each reason.
+        """
+        names = np.array(images.class_names)
+        examples = images.test.examples
+        labels, says = names[examples.labels], names[probabilities.argmax(-1)]
+        reasons = []
+        if self.min_accuracy is not None:
+            reasons += self._too_low(float((says == labels).mean()))
+        if self.earlier is not None:
+            reasons += self._worse(
+                examples, names, Answers(names, probabilities, movement)
+            )
+        if reasons:
+            self._note(refused=reasons)
+            raise NotPublishedError([f"not published: {r}" for r in reasons])
+
+    def _too_low(self, accuracy: float) -> list[str]:
+        least = self.min_accuracy
+        self._note(min_accuracy=least)
+        if accuracy >= least:
+            return []
+        return [f"test accuracy {accuracy:.4f}, --min_accuracy={least:g}"]
+
+    def _worse(
+        self, examples: Examples, names: np.ndarray, new: "Answers"
+    ) -> list[str]:
+        labels, old = names[examples.labels], self._earlier_answers(examples)
+        rows = _changed(examples.ids, labels, old, new)
+        _write_rows(self.file, rows)
+        counts = run_card.paired_counts(labels, old.says, new.says)
+        found = {
+            # Its folders tell names, and are in run.flags.
+            "version": os.path.join(*self.earlier.folder.parts[-2:]),
+            "examples": len(labels),
+            "accuracy": float((old.says == labels).mean()),
+            "accuracy_of_new": float((new.says == labels).mean()),
+            "unread": int((old.says == UNREAD).sum()),
+            "changed": len(rows),
+            "ties": sum(row["tie"] == TIE for row in rows),
+            "movement": old.movement,
+            "movement_of_new": new.movement,
+            "lost": [row for row in rows if row["change"] == "lost"][
+                :MOST_SHOWN
+            ],
+            **counts,
+            **run_card.paired_comparison(counts),
+        }
+        self._note(**found)
+        told = f"{self.earlier.folder} {in_words(found)}{_lost(rows)}"
+        surely_lost = sum(
+            row["change"] == "lost" and row["tie"] != TIE for row in rows
+        )
+        if counts["second_only"] < surely_lost:
+            return [f"worse than {told}; all that changed: {self.file}"]
+        print(f"not worse than {told}", flush=True)
+        return []
+
+    def _earlier_answers(self, examples: Examples) -> "Answers":
+        """What the earlier version says of the test split."""
+        answers = self.earlier.ask(map(examples.read, range(len(examples))))
+        some = range(min(MEASURED, len(examples)))
+        movement = self.earlier.movement(
+            [examples.read(row) for row in some], answers[: len(some)]
+        )
+        names = np.array(self.earlier.class_names)
+        return Answers(names, answers, movement)
+
+    def _note(self, **numbers) -> None:
+        self.numbers.setdefault("regression", {}).update(numbers)
+
+
+class Answers:
+    """What a version says of some pictures.
+
+    Args:
+        names: of its classes.
+        probabilities: (n, num_classes); zeros for what it could not read.
+        movement: how far rounding moves a logarithm of them, in nats.
+
+    Attributes:
+        says: name of the class, UNREAD where it could not.
+    """
+
+    def __init__(
+        self, names: np.ndarray, probabilities: np.ndarray, movement: float
+    ):
+        self.movement = movement
+        said = names[probabilities.argmax(axis=-1)]
+        self.says = np.where(probabilities.any(axis=-1), said, UNREAD)
+        self._column = {str(name): i for i, name in enumerate(names)}
+        self._near = near_ties(probabilities, movement)
+
+    def could_say(self, row: int, name: str) -> bool:
+        """Whether rounding could have made it say so."""
+        return name != UNREAD and bool(self._near[row, self._column[name]])
+
+
+def _earlier_version(named: str, run_id: str) -> Version | None:
+    """The version that `--not_worse_than` names, if it names one."""
+    if not named:
+        return None
+    # Its newest one may be gone since the settings were checked.
+    folder = newest_version(
+        named, lambda version: bool(run_id) and run_of(version) == run_id
+    )
+    folder = folder or pathlib.Path(named)
+    try:
+        return open_version(folder)
+    except DataError as error:
+        raise ConfigError(f"--not_worse_than={error}") from None
+
+
+def _differing(there: Sequence[str], here: Sequence[str]) -> str:
+    """Class names that only one of two has, in words; "" if none."""
+    told = []
+    for place, names in (
+        ("there", sorted(set(there) - set(here))),
+        ("here", sorted(set(here) - set(there))),
+    ):
+        more = ", ..." * (len(names) > MOST_NAMES)
+        if names:
+            told.append(f"only {place}: {', '.join(names[:MOST_NAMES])}{more}")
+    return "; ".join(told)
+
+
+def in_words(found: dict) -> str:
+    """Numbers of a comparison in a line."""
+    return (
+        f"on the same {found['examples']:,} test pictures: "
+        f"{found['accuracy']:.4f} there, {found['accuracy_of_new']:.4f} here "
+        f"({found['second_only']:,} won, {found['first_only']:,} lost, "
+        f"{_ties(found['ties'])}McNemar p = {found['p_value']:.3g})"
+    )
+
+
+def _ties(count: int) -> str:
+    """How many of the changed ones say nothing, in words."""
+    return f"{count:,} of these within rounding, " * bool(count)
+
+
+def _lost(rows: Sequence[dict]) -> str:
+    """The first pictures that the earlier version had right."""
+    lost = [row for row in rows if row["change"] == "lost"]
+    some = ", ".join(
+        f"{row['id']} ({row['label']}, now {row['new']}"
+        f"{', within rounding' * bool(row['tie'])})"
+        for row in lost[:MOST_PRINTED]
+    )
+    return f"; lost: {some}{', ...' * (len(lost) > MOST_PRINTED)}" * bool(lost)
+
+
+def _changed(
+    ids: Sequence[str], labels: np.ndarray, old: Answers, new: Answers
+) -> list[dict]:
+    """A row for each picture that is answered otherwise."""
+    rows = []
+    for row in np.flatnonzero(old.says != new.says):
+        label, said, says = labels[row], old.says[row], new.says[row]
+        tie = new.could_say(row, said) or old.could_say(row, says)
+        rows.append(
+            {
+                "id": ids[row],
+                "label": label,
+                "old": said,
+                "new": says,
+                "change": _change(label, said, says),
+                "tie": TIE * tie,
+            }
+        )
+    return rows
+
+
+def _change(label: str, old: str, new: str) -> str:
+    """Or "other", where both are wrong."""
+    if label == new:
+        return "won"
+    return "lost" if label == old else "other"
+
+
+def _write_rows(path: pathlib.Path, rows: Sequence[dict]) -> None:
+    """id,label,old,new,change,tie."""
+    with (
+        atomic.replacing(path) as temporary,
+        open(
+            temporary, "w", newline="", encoding="utf-8",
+            errors="backslashreplace",
+        ) as stream,
+    ):  # fmt: skip
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)

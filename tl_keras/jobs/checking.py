@@ -1,0 +1,141 @@
+"""Settings about data -> the data, checked and cut.
+
+In: a `DataConfig`, of training or of the check alone. Out: the check's report
+and the splits. A training run and `python -m tl_keras.check` both come here,
+so they cannot judge the same picture differently.
+"""
+
+import dataclasses
+import os
+
+from tl_keras.audit import (
+    Report,
+    Rules,
+    after_the_cut,
+    check_listing,
+    cut_apart,
+    describe,
+    seen_in_training,
+    write_reports,
+)
+from tl_keras.config import CheckConfig, DataConfig, TransferConfig
+from tl_keras.data import Listing, names_of_skips
+from tl_keras.errors import DataError
+from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.jobs.first_look import cut_of, list_data
+from tl_keras.runs.outputs import LOCK, check_writable, leaving_nothing
+from tl_keras.sources import ImageSplits, split_images
+
+__all__ = [
+    "LOCK",
+    "after_cutting",
+    "check_data",
+    "check_writable",
+    "decoding_of",
+    "judge",
+    "leaving_nothing",
+    "report_on",
+]
+
+
+def check_data(
+    config: TransferConfig, image_size: int, *, download: bool = True
+) -> tuple[Report, ImageSplits]:
+    """Lists, checks and cuts the data of a run.
+
+    Args:
+        config: the settings.
+        image_size: side of the square that the network sees, in pixels.
+        download: whether a TFDS set may be fetched.
+
+    Raises:
+        DataError: it cannot be trained on as it is; all faults at once.
+    """
+    report = judge(config, list_data(config, download=download))
+    if report.faults:
+        # Nothing else names them: what a check prints, a run does not.
+        names = names_of_skips(report.listing)
+        raise DataError([*names, *report.faults])
+    images = split_images(
+        report.listing, cut_of(config), decoding_of(config, image_size)
+    )
+    return after_cutting(report, images, config), images
+
+
+def decoding_of(config: TransferConfig, image_size: int) -> Decoding:
+    """How a file's bytes become the network's square."""
+    return Decoding(
+        image_size,
+        config.resize,
+        config.alpha_background,
+        config.bit_depth_scale,
+        config.max_pixels,
+    )
+
+
+def after_cutting(
+    report: Report, images: ImageSplits, config: DataConfig
+) -> Report:
+    """The report, with what only the cut of its splits can show."""
+    splits, notes = images.examples(), dict(report.notes)
+    more = cut_apart(report.pairs, splits)
+    for split, places in seen_in_training(report.rows, splits).items():
+        more.append(
+            f"{len(places):,} of {len(splits[split]):,} pictures of {split} "
+            "have the bytes of a training picture (--allow_leakage) - the "
+            "accuracy without them says more"
+        )
+    if config.group_column:
+        groups = {s: len(set(e.groups or ())) for s, e in splits.items()}
+        told = ", ".join(f"{count:,} in {s}" for s, count in groups.items())
+        title = f"in groups of {config.group_column}: {told}"
+        notes[title] = sum(len(examples) for examples in splits.values())
+    return dataclasses.replace(
+        report,
+        notes=notes,
+        warnings=(*report.warnings, *more),
+        pairs=tuple(after_the_cut(report.pairs, splits)),
+    )
+
+
+def judge(config: DataConfig, listing: Listing) -> Report:
+    """The check of a listing by the rules of the settings."""
+    rules = Rules(
+        check=config.check,
+        max_bad_fraction=config.max_bad_fraction,
+        bad_input=config.bad_input,
+        max_pixels=config.max_pixels,
+        min_side=config.min_side,
+        max_aspect=config.max_aspect,
+        allow_leakage=config.allow_leakage,
+        near_duplicates=config.near_duplicates,
+        data_manifest=config.data_manifest,
+    )
+    return check_listing(listing, config.dataset, rules)
+
+
+def report_on(config: CheckConfig) -> Report:
+    """Checks the data of `python -m tl_keras.check`: prints, writes, raises.
+
+    Raises:
+        DataError: it cannot be trained on as it is. The report is printed,
+            and written where `output_dir` says, before.
+        MachineError: `output_dir` cannot be written.
+    """
+    if config.output_dir:
+        check_writable(config.output_dir)
+    report = judge(config, list_data(config))
+    try:
+        images = split_images(report.listing, cut_of(config), Decoding(1))
+        report = after_cutting(report, images, config)
+    except DataError as error:
+        faults = (*report.faults, *error.faults)
+        report = dataclasses.replace(report, faults=faults)
+    print(describe(report), flush=True)
+    if config.output_dir:
+        write_reports(report, config.output_dir)
+        print(f"report: {os.path.join(config.output_dir, 'data_report.html')}")
+    if report.faults:
+        raise DataError(report.faults)
+    print("can be trained on as it is", flush=True)
+    return report

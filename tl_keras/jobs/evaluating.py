@@ -1,0 +1,304 @@
+"""Settings -> numbers of an exported model on labelled pictures.
+
+In: an `EvaluateConfig`. Out: what training says of its test split, under the
+same names (`metrics.json`, key `test`), of any labelled set.
+"""
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from tl_keras import pages, run_card
+from tl_keras.audit.reading import SEE_TO_DISK, read_regular
+from tl_keras.config import EvaluateConfig
+from tl_keras.config.paths import output_folder
+from tl_keras.data import (
+    Examples,
+    Listing,
+    Skip,
+    faults_of_skips,
+    joined,
+    names_of_skips,
+)
+from tl_keras.errors import DataError, MachineError, NotPublishedError
+from tl_keras.exports import (
+    PREFIX,
+    Export,
+    inspect_export,
+    movement_of,
+    near_ties,
+)
+from tl_keras.inputs.image.header_facts import read_header
+from tl_keras.jobs.first_look import list_labelled
+from tl_keras.runs.outputs import check_writable
+from tl_keras.runs.run_lock import alone_in
+from tl_keras.serving.inference import MOST_BYTES, Loaded
+from tl_keras.tasks.multiclass.calibration import expected_calibration_error
+from tl_keras.tasks.multiclass.evaluation import Evaluation, count_probabilities
+
+ALL = "all"
+MEASURED = 8  # pictures, for how far rounding moves the answers
+MOST_NAMED = 20  # pictures that rounding decides
+
+
+def evaluate_with(config: EvaluateConfig) -> dict:
+    """Does what `python -m tl_keras.evaluate` was asked.
+
+    Returns:
+        The metrics, as metrics.json holds them.
+
+    Raises:
+        ConfigError, DataError, MachineError: see `tl_keras.errors`; each
+            has one clear line.
+    """
+    model = output_folder(config.model)
+    export = inspect_export(model, trust_model=config.trust_model)
+    for line in export.warnings:
+        print(f"warning: {export.folder}: {line}", file=sys.stderr)
+    listing = one_split(list_labelled(config), config.split, config.dataset)
+    for line in listing.warnings:
+        print(f"warning: {pages.escape_controls(line)}", flush=True)
+    refuse_other_classes(listing.class_names, export, config.dataset)
+    refuse_unusable(listing, config.max_bad_fraction)
+    if config.output_dir:
+        check_writable(config.output_dir)
+    listing, evaluation = asked(Loaded(export), listing, config.batch_size)
+    # A picture that is good, and which the disk does not give, is no reason
+    # to leave it out.
+    lost = [s.line() for s in listing.skipped if s.reason.endswith(SEE_TO_DISK)]
+    if lost:
+        raise MachineError(lost)
+    refuse_unusable(listing, config.max_bad_fraction)
+    metrics = numbers(export, listing, evaluation)
+    metrics["rounding"] = rounding(export, listing, evaluation)
+    print(summary(metrics, names_of_skips(listing)), flush=True)
+    if config.output_dir:
+        folder = pathlib.Path(config.output_dir)
+        with alone_in(folder):
+            write_record(folder, metrics, listing, evaluation)
+        print(f"record: {folder}", flush=True)
+    return metrics
+
+
+def one_split(listing: Listing, split: str, dataset: str) -> Listing:
+    """The part of a dataset that is asked, as its only split.
+
+    Raises:
+        DataError: it has no such part.
+    """
+    own = set(listing.splits)
+    if split == "auto":
+        split = "test" if "test" in own else ALL
+    if split != ALL and split not in own:
+        raise DataError(
+            f"--split={split}: {dataset} has {', '.join(sorted(own))} - give "
+            "one of these, or all"
+        )
+    wanted = sorted(own) if split == ALL else [split]
+    skips = tuple(
+        dataclasses.replace(skip, split=split)
+        for skip in listing.skipped
+        if skip.split in wanted
+    )
+    return dataclasses.replace(
+        listing,
+        splits={split: joined([listing.splits[name] for name in wanted])},
+        skipped=skips,
+        # Of other parts nobody can tell which were ignored.
+        ignored=listing.ignored if split == ALL or own == {split} else {},
+    )
+
+
+def refuse_other_classes(
+    names: Sequence[str], export: Export, dataset: str
+) -> None:
+    """Raises DataError with what differs, where it has classes of its own.
+
+    Any part of the model's will do: one may ask cats alone.
+    """
+    extra = [name for name in names if name not in set(export.labels)]
+    missing = [name for name in export.labels if name not in set(names)]
+    if extra:
+        raise DataError(
+            f"--dataset={dataset}: its classes are not those of "
+            f"{export.folder}: only in the dataset {extra or 'none'}, only in "
+            f"the model {missing or 'none'} - name each folder or label as the "
+            "model does; it may lack some"
+        )
+
+
+def refuse_unusable(listing: Listing, max_bad_fraction: float) -> None:
+    """Raises DataError where too much of it, or all, cannot be read."""
+    faults = faults_of_skips(listing, max_bad_fraction)
+    if not faults and not sum(map(len, listing.splits.values())):
+        faults = [
+            f"none of {len(listing.skipped):,} pictures can be used - mend "
+            "them, or give another --dataset",
+            *listing.hints,
+        ]
+    if faults:
+        raise DataError([*names_of_skips(listing), *faults])
+
+
+def asked(
+    loaded: Loaded, listing: Listing, batch_size: int
+) -> tuple[Listing, Evaluation]:
+    """Asks about every picture.
+
+    Returns:
+        The listing without what could not be read, and what was answered.
+    """
+    ((split, examples),) = listing.splits.items()
+    column = [loaded.labels.index(name) for name in listing.class_names]
+    answers, kept, skips = [], [], []
+    for start in range(0, len(examples), batch_size):
+        rows = range(start, min(start + batch_size, len(examples)))
+        contents = [_read(examples, row) for row in rows]
+        good = [content for content, reason in contents if not reason]
+        found, told = loaded.probabilities(good) if good else ([], [])
+        answered = iter(zip(found, told, strict=True))
+        for row, (content, reason) in zip(rows, contents, strict=True):
+            if not reason:
+                answer, reason = next(answered)
+            if not reason:
+                answers.append(answer)
+                kept.append(row)
+                continue
+            reason = (content and read_header(content).problem) or reason
+            name = listing.class_names[examples.labels[row]]
+            skips.append(Skip(examples.ids[row], reason, split, name))
+    if not kept:
+        listing = dataclasses.replace(
+            listing,
+            splits={split: examples.take([])},
+            skipped=(*listing.skipped, *skips),
+        )
+        refuse_unusable(listing, 0)
+    names = listing.class_names
+    examples = examples.take(kept)
+    labels = np.array(column)[examples.labels]
+    listing = dataclasses.replace(
+        listing,
+        splits={split: examples},
+        class_names=names,
+        skipped=(*listing.skipped, *skips),
+    )
+    return listing, count_probabilities(
+        np.stack(answers), labels, loaded.labels
+    )
+
+
+def _read(examples: Examples, row: int) -> tuple[bytes, str]:
+    if examples.files is None:
+        return examples.read(row), ""
+    return read_regular(examples.files[row], MOST_BYTES)
+
+
+def numbers(export: Export, listing: Listing, evaluation: Evaluation) -> dict:
+    """All numbers, as metrics.json holds them."""
+    ((split, examples),) = listing.splits.items()
+    error = expected_calibration_error(
+        evaluation.probabilities, evaluation.labels
+    )
+    return {
+        "test": {**evaluation.metrics, "ece": error},
+        "data": {
+            "split": split,
+            "found": listing.found(),
+            "used": {split: len(examples)},
+            "skipped": len(listing.skipped),
+            "ignored": dict(listing.ignored),
+            "fingerprint": listing.fingerprint(),
+        },
+        "class_names": list(export.labels),
+        "model": {"version": export.folder.name, "sha256": export.sha256},
+        "versions": run_card.versions(),
+    }
+
+
+def rounding(
+    export: Export, listing: Listing, evaluation: Evaluation
+) -> dict | None:
+    """What rounding on this device decides; None where answers are exact.
+
+    A version that was trained on another device, or is asked in bfloat16, has
+    a few pictures right here and wrong there; that is no change of it.
+    """
+    (examples,) = listing.splits.values()
+    some = range(min(MEASURED, len(examples)))
+    pictures = [_read(examples, row)[0] for row in some]
+    answers = evaluation.probabilities
+    try:
+        movement = movement_of(
+            export.graph, export.folder, pictures, answers[: len(some)]
+        )
+    except NotPublishedError as error:
+        words = str(error).removeprefix(PREFIX)
+        print(f"warning: rounding is not measured: {words}", file=sys.stderr)
+        return None
+    if not movement:
+        return None
+    near = near_ties(answers, movement)
+    could_be_right = near[np.arange(len(answers)), evaluation.labels]
+    ties = np.flatnonzero(could_be_right & (near.sum(axis=-1) > 1))
+    return {
+        "movement": movement,
+        "ties": len(ties),
+        "tied_pictures": [examples.ids[row] for row in ties[:MOST_NAMED]],
+    }
+
+
+def write_record(
+    folder: pathlib.Path,
+    metrics: dict,
+    listing: Listing,
+    evaluation: Evaluation,
+) -> None:
+    """Writes metrics.json, predictions.csv and confusion.png."""
+    (examples,) = listing.splits.values()
+    names = metrics["class_names"]
+    run_card.write_predictions(
+        folder / "predictions.csv", evaluation, examples.ids, names
+    )
+    run_card.plot_confusion(
+        folder / "confusion.png", evaluation.confusion, names
+    )
+    # Last, so that a folder with it is a whole one.
+    run_card.write_metrics(folder / "metrics.json", metrics)
+
+
+def summary(metrics: dict, skipped: Sequence[str]) -> str:
+    """The numbers that a person reads first."""
+    test, data = metrics["test"], metrics["data"]
+    low, high = test["accuracy_interval"]
+    width = max(map(len, test["per_class"]))
+    lines = [f"skip: {line}" for line in skipped]
+    lines.append(f"{'class':<{width}}  precision  recall      f1  pictures")
+    lines += [
+        f"{name:<{width}}  {row['precision']:>9.3f}  {row['recall']:>6.3f}  "
+        f"{row['f1']:>6.3f}  {row['support']:>8,}"
+        for name, row in test["per_class"].items()
+    ]
+    lines.append(
+        f"{data['found']:,} found = {test['examples']:,} used + "
+        f"{data['skipped']:,} skipped + {sum(data['ignored'].values()):,} "
+        "ignored"
+    )
+    lines.append(
+        f"accuracy: {test['accuracy']:.4f} ({low:.3f} to {high:.3f}) on "
+        f"{test['examples']:,} pictures of {data['split']}, macro-F1 "
+        f"{test['macro_f1']:.3f}, loss {test['loss']:.4f}"
+    )
+    found = metrics["rounding"]
+    if found:
+        lines.append(
+            f"rounding: moves a probability's logarithm by up to "
+            f"{found['movement']:.2g} here; {found['ties']:,} pictures are "
+            "right or wrong by that alone"
+            + f": {', '.join(found['tied_pictures'])}"
+            * bool(found["ties"])
+        )
+    return pages.escape_lines(lines)

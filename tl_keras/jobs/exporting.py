@@ -1,0 +1,142 @@
+"""A run's settings -> files for other runtimes, and what is said of them.
+
+In: what was prepared, and the kept weights. Out: `run/exports/`, and the
+`runtimes` of metrics.json. Whether the network can be converted at all is
+found out before it is trained.
+"""
+
+import pathlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tl_keras.config import TransferConfig
+from tl_keras.errors import NotPublishedError
+from tl_keras.exports import BATCH
+from tl_keras.exports.runtimes import (
+    Result,
+    Split,
+    Target,
+    check_convertible,
+    targets_of,
+    write_files,
+)
+from tl_keras.jobs.preparation import Prepared
+from tl_keras.sources import Images, PixelMemory
+
+FOLDER = "exports"
+# Pictures of training that int8 is quantized by.
+REPRESENTATIVE = 100
+
+
+class RuntimeFiles(NamedTuple):
+    """What came of the files for other runtimes.
+
+    Attributes:
+        numbers: `runtimes` of metrics.json, by target's name; {} where none
+            was asked.
+        faults: one line for each file that is not there.
+    """
+
+    numbers: dict
+    faults: tuple[str, ...]
+
+    def refuse(self) -> None:
+        """Raises NotPublishedError if a file is not there."""
+        if self.faults:
+            raise NotPublishedError(self.faults)
+
+
+NO_FILES = RuntimeFiles({}, ())
+
+
+def export_files(prepared: Prepared, folder: pathlib.Path) -> RuntimeFiles:
+    """Makes what `--export` names beside the SavedModel.
+
+    Args:
+        prepared: what was trained; its model holds the kept weights.
+        folder: the run's folder.
+    """
+    targets = asked_targets(prepared.config)
+    if not targets:
+        return NO_FILES
+    images, test = prepared.images, prepared.images.test
+    # Each file is asked all of them, so they are decoded once if they fit.
+    memory = PixelMemory(prepared.config.feature_memory_gb)
+    results = write_files(
+        prepared.model,
+        targets,
+        folder / FOLDER,
+        Split(
+            test.examples.ids,
+            test.examples.labels,
+            lambda: _pictures(memory.held(test)),
+            images.class_names,
+        ),
+        representative(images.train, prepared.config.seed),
+    )
+    return RuntimeFiles(
+        {"runtimes": {r.target.name: _numbers(r) for r in results}},
+        tuple(
+            f"{folder / FOLDER / r.target.file} not written: {r.refusal} - "
+            "the SavedModel is published without it"
+            for r in results
+            if r.refusal
+        ),
+    )
+
+
+def asked_targets(config: TransferConfig) -> tuple[Target, ...]:
+    """The files that a configuration asks for."""
+    return targets_of(config.export, config.tflite_precision)
+
+
+def refuse_unconvertible(prepared: Prepared) -> None:
+    """Refuses, before training, what could not be made after it.
+
+    Raises:
+        ConfigError, MachineError: see `check_convertible`.
+    """
+    targets = asked_targets(prepared.config)
+    if targets:
+        check_convertible(prepared.model, targets)
+
+
+def representative(images: Images, seed: int) -> np.ndarray:
+    """Some pictures of training, drawn by the seed, uint8 (n, s, s, 3)."""
+    count = min(REPRESENTATIVE, len(images))
+    drawn = np.random.default_rng(seed).choice(len(images), count, False)
+    return np.concatenate(list(_pictures(images.take(np.sort(drawn)))))
+
+
+def _pictures(images: Images) -> Iterator[np.ndarray]:
+    """uint8 batches (b, size, size, 3) in the order of the examples."""
+    for pictures, _ in images.batches(BATCH):
+        yield pictures.numpy()
+
+
+def _numbers(result: Result) -> dict:
+    """One file as metrics.json holds it."""
+    numbers = {
+        "file": f"{FOLDER}/{result.target.file}",
+        "bytes": result.size,
+        "accuracy": None,
+        "largest_difference": None,
+        "mean_difference": None,
+        "changed": None,
+        "ties": None,
+        "refused": result.refusal or None,
+    }
+    verdict = result.verdict
+    if verdict is not None:
+        numbers |= {
+            "accuracy": verdict.accuracy,
+            "changed": verdict.changed,
+            "ties": verdict.ties,
+        }
+        # An answer that is no number is no JSON either; `refused` says it.
+        if np.isfinite(verdict.mean_difference):
+            numbers["largest_difference"] = verdict.largest_difference
+            numbers["mean_difference"] = verdict.mean_difference
+    return numbers

@@ -1,0 +1,247 @@
+"""A stage of a run on a bad day: once more, with less, or without what is gone.
+
+    endure = Enduring(prepared, found)
+    fit = endure(lambda prepared: train(prepared, folder, store))
+    prepared = endure.prepared
+
+In: a stage, which may be begun again. Out: what it gives. Where storage failed
+for a moment, it is tried again; where a picture to train on cannot be read any
+more, it is left out and counted; where memory ran out, `--auto_batch` halves
+the batch. Training then goes on from its last save, as a killed run does.
+"""
+
+import contextlib
+import dataclasses
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import tensorflow as tf
+
+from tl_keras import io_watchdog, pages
+from tl_keras.audit import Report, write_reports
+from tl_keras.compute.memory import is_out_of_memory
+from tl_keras.data import Skip, faults_of_skips, names_of_skips
+from tl_keras.errors import DataError, MachineError
+from tl_keras.jobs.preparation import Prepared
+from tl_keras.jobs.run_state import Found
+from tl_keras.sources import ImageSplits
+
+T = TypeVar("T")
+
+MOST_TRIES = 3
+# What TensorFlow raises where a file cannot be read or decoded.
+UNREADABLE = (
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.AbortedError,
+    tf.errors.UnavailableError,
+    tf.errors.UnknownError,
+    tf.errors.DataLossError,
+    tf.errors.OutOfRangeError,
+    tf.errors.InvalidArgumentError,
+)
+GONE = "could not be read while training"
+
+
+class Enduring:
+    """Runs stages; see the module's synopsis.
+
+    Attributes:
+        prepared: the run, changed by what it had to do without.
+    """
+
+    def __init__(self, prepared: Prepared, found: Found):
+        self.prepared = prepared
+        self._found = found
+        self._tries = 0
+
+    def __call__(self, stage: Callable[[Prepared], T]) -> T:
+        """What the stage gives in the end.
+
+        Raises:
+            DataError: pictures to validate or test on cannot be read, or too
+                many to train on.
+            MachineError: memory does not suffice.
+        """
+        self._tries = 0
+        while True:
+            try:
+                with io_watchdog.expecting(files_of(self.prepared.images)):
+                    return stage(self.prepared)
+            except Exception as error:
+                if is_out_of_memory(error):
+                    self._halve_batch()
+                elif not isinstance(error, (*UNREADABLE, OSError)):
+                    raise
+                else:
+                    self._tries += 1
+                    if not self._mend(error) or self._tries == MOST_TRIES:
+                        raise
+            # What the stage held on the device, weights and rows, is in
+            # circles of references, and the next try needs the room.
+            gc.collect()
+
+    def _halve_batch(self) -> None:
+        config = self.prepared.config
+        size = config.batch_size // 2
+        if not config.auto_batch or not size:
+            raise out_of_memory(config.batch_size) from None
+        print(
+            f"out of memory with batches of {config.batch_size}: going on "
+            f"with {size} (--auto_batch)",
+            flush=True,
+        )
+        self._found.note(batch_size=size)
+        config = dataclasses.replace(config, batch_size=size)
+        self.prepared = dataclasses.replace(self.prepared, config=config)
+
+    def _mend(self, error: Exception) -> bool:
+        """Whether the stage may be tried again."""
+        images = self.prepared.images
+        if not may_be_of_a_picture(error, images):
+            return False
+        passing = not isinstance(error, tf.errors.InvalidArgumentError)
+        if isinstance(error, OSError):
+            passing = error.errno in io_watchdog.PASSING
+        bad = images.train.unreadable()
+        raise_unreadable(images, but_train=True)
+        if bad:
+            lost = {
+                images.train.examples.ids[i]: [
+                    images.class_names[images.train.labels[i]],
+                    why,
+                ]
+                for i, why in bad.items()
+            }
+            self.prepared = without(self.prepared, lost)
+            self._found.leave_out(lost, self.prepared)
+            write_reports(self.prepared.report, self._found.folder)
+            self._tries = 0
+            return True
+        if passing:
+            print("reading failed, and does no more: once more", flush=True)
+        return passing
+
+
+def without(prepared: Prepared, lost: Mapping[str, Sequence[str]]) -> Prepared:
+    """The run without pictures to train on that it lost.
+
+    Args:
+        prepared: the run.
+        lost: id -> (class name, why); what the check skips too, and what is
+            no more among the files, is counted once.
+
+    Raises:
+        DataError: those are more than the settings allow.
+    """
+    images, report = prepared.images, prepared.report
+    examples = images.train.examples
+    known = {s.id for s in report.listing.skipped if s.split == "train"}
+    skips = [
+        Skip(id_, f"{GONE} ({why})", "train", class_name)
+        for id_, (class_name, why) in lost.items()
+        if id_ not in known
+    ]
+    if not skips:
+        return prepared
+    report = dataclasses.replace(report, listing=report.listing.without(skips))
+    stay = [i for i, id_ in enumerate(examples.ids) if id_ not in lost]
+    refuse_too_few(report, images, stay)
+    lines = [f"skip: {pages.escape_controls(skip.line())}" for skip in skips]
+    print("\n".join(lines), flush=True)
+    books = {
+        **images.books,
+        "found": report.listing.found(),
+        "used": {**images.books["used"], "train": len(stay)},
+        "skipped": len(report.listing.skipped),
+    }
+    images = dataclasses.replace(
+        images, train=images.train.take(stay), books=books
+    )
+    return dataclasses.replace(prepared, report=report, images=images)
+
+
+def refuse_too_few(
+    report: Report, images: ImageSplits, stay: Sequence[int]
+) -> None:
+    """Raises DataError where the settings do not allow what was lost."""
+    rules, listing = report.rules, report.listing
+    faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
+    labels = images.train.labels
+    faults += [
+        f"class {images.class_names[label]!r}: no picture to train on is left "
+        "- mend or restore them"
+        for label in sorted(set(labels) - set(labels[list(stay)]))
+    ]
+    if faults:
+        raise DataError([*names_of_skips(listing), *faults])
+
+
+def files_of(images: ImageSplits) -> list[str]:
+    """The files of all splits."""
+    return [
+        file
+        for examples in images.examples().values()
+        for file in examples.files or ()
+    ]
+
+
+def out_of_memory(batch_size: int | None = None) -> MachineError:
+    """The fault, with the remedy."""
+    halved = "halve --batch_size"
+    if batch_size is not None and batch_size > 1:
+        halved = f"give --batch_size={batch_size // 2} or --auto_batch"
+    return MachineError(
+        f"out of memory - {halved}, lower --image_size or --head_units, or "
+        "choose a smaller --backbone"
+    )
+
+
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turns running out of memory into a line that names the remedy."""
+    try:
+        yield
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise out_of_memory() from None
+        raise
+
+
+@contextlib.contextmanager
+def readable(images: ImageSplits) -> Iterator[None]:
+    """Turns faults of reading, which name no picture, into lines that do."""
+    try:
+        with enough_memory(), io_watchdog.expecting(files_of(images)):
+            yield
+    except (*UNREADABLE, OSError) as error:
+        if may_be_of_a_picture(error, images):
+            raise_unreadable(images)
+        raise
+
+
+def may_be_of_a_picture(error: Exception, images: ImageSplits) -> bool:
+    """Whether it is worth reading all pictures: not for a full disk."""
+    if not isinstance(error, OSError):
+        return True
+    if error.filename:
+        return error.filename in set(files_of(images))
+    return error.errno in io_watchdog.PASSING
+
+
+def raise_unreadable(images: ImageSplits, but_train: bool = False) -> None:
+    """Raises DataError naming the pictures that cannot be read, if any."""
+    lines = []
+    for split, examples in images.examples().items():
+        if split == "train" and but_train:
+            continue
+        bad: Mapping[int, str] = getattr(images, split).unreadable()
+        lines += [
+            f"{examples.ids[i]}: {why} - mend or restore the file, and the "
+            "same command goes on; --restart begins anew without it"
+            for i, why in bad.items()
+        ]
+    if lines:
+        raise DataError(lines)

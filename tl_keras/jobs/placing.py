@@ -1,0 +1,67 @@
+"""Where a run computes: how much work it is, and on which device.
+
+In: a `TransferConfig`. Out: a device, TensorFlow set up for it; and how the
+phases compute on it. The work is reckoned from the listing alone, before
+TensorFlow is in use, since after that it cannot change its device.
+"""
+
+from tl_keras.compute.devices import choose_device, device_memory
+from tl_keras.config import TransferConfig
+from tl_keras.errors import TlKerasError
+from tl_keras.jobs.first_look import list_data
+from tl_keras.networks import backbones, pretrained
+from tl_keras.training import Compute
+
+# Of the GPU's memory, what rows may take that stay there for a phase; the rest
+# is for weights, their gradients and moments, and activations.
+RESIDENT_SHARE = 0.25
+
+
+def place(config: TransferConfig) -> str:
+    """Sets TensorFlow up for the device of a run: "cpu" or "gpu"."""
+    return choose_device(config.device, lambda: multiply_adds(config))
+
+
+def multiply_adds(config: TransferConfig) -> float | None:
+    """About how many a run takes in all; None where that is unknown.
+
+    One forward pass of every picture; and for each epoch of a fine-tune, or of
+    the network from random weights, three of each picture to train on:
+    forward, and twice that backward. Where layers stay frozen it is less.
+    """
+    cost = forward_cost(config)
+    if cost is None:
+        return None
+    try:
+        listing = list_data(config)
+    except TlKerasError:
+        return None  # The check tells it, with all else that is wrong.
+    pictures = sum(len(examples) for examples in listing.splits.values())
+    train = len(listing.splits.get("train", ()))
+    if config.train_examples_per_class:
+        most = config.train_examples_per_class * len(listing.class_names)
+        train = min(train, most)
+    epochs = config.fine_tune_epochs
+    if config.compare_scratch:
+        epochs += config.head_epochs + config.fine_tune_epochs
+    return cost * (pictures + 3 * epochs * train)
+
+
+def forward_cost(config: TransferConfig) -> float | None:
+    """Multiply-adds of the backbone for one picture."""
+    name = config.backbone
+    if name in backbones.BACKBONES:
+        return backbones.forward_cost(name, config.image_size)
+    if name in pretrained.PRETRAINED:
+        name = pretrained.path_of(name)
+    return backbones.file_cost(name)
+
+
+def compute_of(config: TransferConfig, device: str) -> Compute:
+    """How the phases of a run compute."""
+    return Compute(
+        device=device,
+        jit=config.jit,
+        deterministic=bool(config.deterministic),
+        resident_bytes=RESIDENT_SHARE * device_memory(),
+    )

@@ -1,0 +1,161 @@
+"""Settings -> predictions: a model or a server asked about pictures.
+
+In: a `PredictConfig`. Out: the files of `serving.inference` in its folder, and
+the lines that a person reads at the end.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from tl_keras import pages, signals
+from tl_keras.config import PredictConfig
+from tl_keras.config.paths import output_folder
+from tl_keras.data import ListOptions, Unlabelled, is_table
+from tl_keras.exports import inspect_export
+from tl_keras.inputs.image import pixels
+from tl_keras.jobs.first_look import patterns
+from tl_keras.runs.outputs import check_writable, leaving_nothing
+from tl_keras.runs.run_lock import alone_in
+from tl_keras.serving.inference import (
+    Answer,
+    Asker,
+    Done,
+    Loaded,
+    predict_pictures,
+)
+from tl_keras.serving.server_client import Client, connect
+
+MOST_SHOWN = 10
+
+
+def predict_with(config: PredictConfig) -> Done:
+    """Does what `python -m tl_keras.predict` was asked.
+
+    Raises:
+        ConfigError, DataError, MachineError, StoppedError: see
+            `tl_keras.errors`; each has one clear line.
+    """
+    ask, known_as = _asked(config)
+    with contextlib.ExitStack() as stack:
+        name = config.output_dir or stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="tl_keras_")
+        )
+        folder = pathlib.Path(name)
+        stack.enter_context(leaving_nothing(folder))
+        check_writable(folder)
+        stack.enter_context(alone_in(folder))
+        stack.enter_context(signals.at_a_step())
+        done = predict_pictures(
+            ask,
+            _pictures(config),
+            folder,
+            known_as={**known_as, "top_k": config.top_k},
+            batch_size=config.batch_size,
+            stop=signals.requested,
+        )
+        one = os.path.isfile(config.input) and not is_table(config.input)
+        if one or not config.output_dir:
+            for line in answers(
+                folder / "predictions.jsonl", best_alone=not one
+            ):
+                print(pages.escape_controls(line))
+    print(summary(done, config.output_dir), flush=True)
+    return done
+
+
+def _pictures(config: PredictConfig) -> Unlabelled:
+    return Unlabelled(
+        config.input,
+        config.data_dir,
+        ListOptions(
+            include=patterns(config.include),
+            exclude=patterns(config.exclude),
+            follow_links=config.follow_links,
+        ),
+    )
+
+
+def answers(file: pathlib.Path, best_alone: bool) -> Iterator[str]:
+    """Label and probability of each picture, in a line.
+
+    Args:
+        file: predictions.jsonl.
+        best_alone: whether other labels than the best are left out.
+    """
+    with open(file, encoding="ascii") as lines:
+        for line in lines:
+            row = json.loads(line)
+            if row["status"] != "ok":
+                yield f"{row['id']}: unreadable, {row['reason']}"
+                continue
+            best = row["top"][:1] if best_alone else row["top"]
+            told = ", ".join(f"{b['label']} {b['score']:.4f}" for b in best)
+            yield f"{row['id']}: {told}"
+
+
+def _asked(config: PredictConfig) -> tuple:
+    """Whom to ask, and what its answers depend on."""
+    if config.server:
+        client = connect(config.server, config.model_name, config.timeout)
+        print(
+            f"{config.model_name} version {client.version} at {config.server}",
+            flush=True,
+        )
+        return _Served(client, config.top_k), {
+            "model": f"{config.model_name} version {client.version}",
+            "server": config.server,
+        }
+    model = output_folder(config.model)
+    export = inspect_export(model, trust_model=config.trust_model)
+    for line in export.warnings:
+        print(f"warning: {export.folder}: {line}", file=sys.stderr)
+    return Asker(Loaded(export), config.top_k), {"model": export.sha256}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Served:
+    """A server's answers, as `predict_pictures` takes them."""
+
+    client: Client
+    top_k: int
+
+    def __call__(self, encoded: Sequence[bytes]) -> list[Answer]:
+        """One answer a picture; what Pillow can mend is mended first."""
+        answers = self.client.ask(encoded)
+        for row, content in enumerate(encoded):
+            if answers[row].status and (mended := pixels.repair(content)):
+                answers[row : row + 1] = self.client.ask([mended])
+        top = self.top_k
+        return [Answer(a[:top], b[:top], status) for a, b, status in answers]
+
+
+def summary(done: Done, folder: str | os.PathLike) -> str:
+    """The books, the labels and where everything lies, "" for nowhere."""
+    lines = [f"{n:>10,}  {label}" for label, n in _first(done.labels)]
+    lines += [f"{n:>10,}  unreadable: {why}" for why, n in _first(done.reasons)]
+    lines.append(
+        f"{done.found():,} found = {done.predicted:,} predicted + "
+        f"{done.unreadable:,} unreadable + "
+        f"{sum(done.ignored.values()):,} ignored"
+    )
+    lines += [f"  ignored {n:,}: {why}" for why, n in done.ignored.items()]
+    if folder:
+        for title, name in (
+            ("predictions", "predictions.csv"), ("gallery", "gallery.html")
+        ):  # fmt: skip
+            lines.append(f"{title}: {os.path.join(folder, name)}")
+    if done.seconds is None:
+        lines.append("all of it was there already")
+    else:
+        lines.append(f"seconds: {done.seconds:.1f} for {done.asked:,} pictures")
+    return pages.escape_lines(lines)
+
+
+def _first(counts) -> list[tuple[str, int]]:
+    return list(counts.items())[:MOST_SHOWN]

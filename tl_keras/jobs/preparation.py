@@ -1,0 +1,270 @@
+"""Settings -> everything a run needs before its first step.
+
+In: a `TransferConfig`. Out: a `Prepared`: device chosen, data checked and cut,
+model built, phases planned. `--dry_run` stops after this.
+"""
+
+import dataclasses
+
+import keras
+
+from tl_keras.audit import Report
+from tl_keras.cache import user_cache, why_unusable
+from tl_keras.compute.devices import check_precision, compute_deterministically
+from tl_keras.compute.precision import choose_precision
+from tl_keras.config import TransferConfig
+from tl_keras.config.paths import saved_model_file
+from tl_keras.errors import ConfigError, DataError, MachineError
+from tl_keras.jobs.checking import check_data, decoding_of
+from tl_keras.jobs.placing import place
+from tl_keras.networks import (
+    LOGITS,
+    backbones,
+    build_classifier,
+    inner_layers,
+    load_backbone,
+    scaling_hint,
+    usual_scaling,
+    usual_unfreeze,
+    warm_start,
+)
+from tl_keras.sources import ImageSplits
+from tl_keras.strategies import set_trainable
+from tl_keras.tasks.multiclass import probe_bytes
+from tl_keras.training import Objective, Phase
+
+GIGABYTE = 1e9
+# Rows x features x classes that two cores solve in some two minutes.
+MOST_PROBE_WORK = 1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A run before its first step: what `--dry_run` shows.
+
+    Its `config` is the one given with `precision`, `head_solver` and
+    `feature_cache` decided.
+    """
+
+    config: TransferConfig
+    device: str
+    report: Report
+    images: ImageSplits
+    model: keras.Model
+    phases: list[Phase]
+
+
+def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
+    """Chooses the device, checks the data, builds the model and the phases.
+
+    Args:
+        config: the settings.
+        download: whether weights and data may be fetched; without, a network
+            that would fetch its own has random ones, enough for a plan.
+    """
+    device = place(config)
+    compute_deterministically(config.deterministic, device)
+    keras.utils.set_random_seed(config.seed)
+    config = dataclasses.replace(config, feature_cache=usable_cache(config))
+    # First: weights are not fetched for data that cannot be used.
+    report, images = check_data(config, 1, download=download)
+    fetches = config.weights in ("auto", "imagenet") and (
+        config.backbone in backbones.BACKBONES
+    )
+    network = load_backbone(
+        config.backbone,
+        image_size=config.image_size,
+        weights="none" if fetches and not download else config.weights,
+        arguments=backbones.parse_arguments(config.backbone_args),
+        layer=config.backbone_layer or None,
+    )
+    if config.input_scaling == "auto":
+        if hint := scaling_hint(config.backbone, network):
+            print(f"backbone: {hint}", flush=True)
+    images = images.decoded_by(decoding_of(config, network.input_shape[1]))
+    refuse_idle(config, network, images)
+    config = dataclasses.replace(
+        config, precision=decided_precision(config, network, device)
+    )
+    # Anew, as the choice above may have drawn, and may be remembered.
+    keras.utils.set_random_seed(config.seed)
+    model = classifier_on(network, config, len(images.class_names))
+    if config.warm_start:
+        names = images.class_names
+        file = saved_model_file(config.warm_start)
+        print(warm_start(model, file, names), flush=True)
+    config = dataclasses.replace(
+        config, head_solver=decided_solver(config, images, model)
+    )
+    phases = plan_phases(config)
+    for phase in phases:  # An unknown layer is told before the first epoch.
+        set_trainable(model, phase.unfreeze_from)
+    return Prepared(config, device, report, images, model, phases)
+
+
+def usable_cache(config: TransferConfig) -> str:
+    """`--feature_cache`, or off where auto finds no folder to write to.
+
+    Raises:
+        MachineError: a folder that was given cannot be written to.
+    """
+    folder = config.feature_cache
+    if folder == "off":
+        return folder
+    auto = folder == "auto"
+    why = why_unusable(user_cache("features") if auto else folder)
+    if why and not auto:
+        raise MachineError(
+            f"--feature_cache={folder}: {why} - give another folder, or "
+            "--feature_cache=off computes activations each epoch"
+        )
+    if why:
+        print(
+            f"features: computed each epoch, since {why} - give a folder by "
+            "--feature_cache to have them kept",
+            flush=True,
+        )
+        return "off"
+    return folder
+
+
+def decided_precision(
+    config: TransferConfig, network: keras.Model, device: str
+) -> str:
+    """`--precision` with auto decided: timed as the phases will compute."""
+    if config.precision != "auto":
+        check_precision(config.precision, device)
+        return config.precision
+    phases = plan_phases(config)
+    name = f"{config.backbone} {config.backbone_args} {config.backbone_layer}"
+    return choose_precision(
+        network,
+        device=device,
+        name=name.rstrip(),
+        training=any(phase.unfreeze_from == "all" for phase in phases),
+    )
+
+
+def decided_solver(
+    config: TransferConfig, images: ImageSplits, model: keras.Model
+) -> str:
+    """`--head_solver` with auto decided: the exact one where it fits."""
+    solver = config.solver()
+    if config.head_solver != "auto" or solver == "adam":
+        return solver
+    rows = len(images.train) * max(1, config.stored_views())
+    width, classes = model.get_layer(LOGITS).kernel.shape
+    memory = probe_bytes(rows, width)
+    if memory > config.feature_memory_gb * GIGABYTE:
+        why = f"{memory / GIGABYTE:.1f} GB (--feature_memory_gb)"
+    elif rows * width * classes > MOST_PROBE_WORK:
+        why = "minutes"
+    else:
+        return solver
+    print(
+        f"head: adam, since the exact solution of {rows:,} rows of {width:,} "
+        f"for {classes:,} classes would take {why}",
+        flush=True,
+    )
+    return "adam"
+
+
+def refuse_idle(
+    config: TransferConfig, network: keras.Model, images: ImageSplits
+) -> None:
+    """Refuses what is given and would do nothing with this data or network."""
+    for name in ("monitor", "early_stopping_patience"):
+        if not len(images.val) and config.given(name):
+            raise DataError(
+                f"--{name}={getattr(config, name)}: {config.dataset} has "
+                "nothing to validate on - set --val_fraction"
+            )
+    if not len(images.val) and config.calibrate:
+        raise DataError(
+            f"--calibrate: given, but {config.dataset} has nothing to "
+            "validate on - set --val_fraction, or leave it out"
+        )
+    for name, split in (
+        ("val_fraction", "val"),
+        ("val_examples_per_class", "val"),
+        ("test_fraction", "test"),
+    ):
+        if config.given(name) and split in images.own_splits:
+            raise DataError(
+                f"--{name}: given, but {config.dataset} comes with a {split} "
+                "split of its own - leave it out"
+            )
+    if config.train_batch_norm and config.fine_tune_epochs:
+        layers = inner_layers(network)
+        if not any(
+            isinstance(x, keras.layers.BatchNormalization) for x in layers
+        ):
+            raise ConfigError(
+                f"--train_batch_norm: given, but {config.backbone} has no "
+                "BatchNorm - leave it out"
+            )
+
+
+def classifier_on(
+    network: keras.Model, config: TransferConfig, num_classes: int
+) -> keras.Model:
+    """The classifier a configuration describes, on a loaded backbone."""
+    scaling = config.input_scaling
+    if scaling == "auto":
+        scaling = usual_scaling(config.backbone)
+    return build_classifier(
+        network,
+        num_classes,
+        input_scaling=scaling,
+        pooling=config.pooling,
+        head_units=config.head_units,
+        dropout=config.dropout,
+        precision=config.precision,
+    )
+
+
+def plan_phases(config: TransferConfig) -> list[Phase]:
+    """The phases with epochs: the frozen head, then the unfrozen backbone."""
+    shared = {
+        "optimizer": config.optimizer,
+        "momentum": config.momentum,
+        "weight_decay": config.weight_decay,
+        "schedule": config.schedule,
+        "warmup_epochs": config.warmup_epochs,
+    }
+    unfreeze_from = config.unfreeze_from
+    if unfreeze_from == "auto":
+        unfreeze_from = usual_unfreeze(config.backbone)
+    phases = [
+        Phase(
+            "head",
+            config.head_epochs,
+            config.head_learning_rate,
+            solver=config.solver(),
+            **shared,
+        ),
+        Phase(
+            "fine_tune",
+            config.fine_tune_epochs,
+            config.fine_tune_learning_rate,
+            unfreeze_from=unfreeze_from,
+            train_batch_norm=config.train_batch_norm,
+            **shared,
+        ),
+    ]
+    return [phase for phase in phases if phase.epochs]
+
+
+def objective_of(config: TransferConfig, images: ImageSplits) -> Objective:
+    """The loss, and what chooses the weights."""
+    weights = None
+    if config.class_weights == "balanced":
+        labels = images.train.examples.labels
+        counts = [(labels == i).sum() for i in range(len(images.class_names))]
+        weights = [float(len(labels) / (len(counts) * n)) for n in counts]
+    return Objective(
+        label_smoothing=config.label_smoothing,
+        class_weights=weights,
+        monitor=config.monitor,
+        early_stopping_patience=config.early_stopping_patience,
+    )

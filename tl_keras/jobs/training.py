@@ -1,0 +1,286 @@
+"""The stages of a run: train, evaluate, compare, export.
+
+Each takes what `prepare` made and calls the rooms with plain arguments.
+"""
+
+import dataclasses
+import pathlib
+import sys
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from tl_keras import io_watchdog, signals
+from tl_keras.cache import user_cache
+from tl_keras.config import TransferConfig
+from tl_keras.exports import Evaluated, Passed, publish
+from tl_keras.features import FeatureStore
+from tl_keras.jobs.acceptance import Acceptance
+from tl_keras.jobs.placing import compute_of
+from tl_keras.jobs.preparation import Prepared, classifier_on, objective_of
+from tl_keras.jobs.run_state import SAVES
+from tl_keras.networks import LOGITS, backbones, inference, load_backbone
+from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
+from tl_keras.tasks.multiclass.calibration import (
+    at_temperature,
+    expected_calibration_error,
+    fit_temperature,
+    fold_temperature,
+)
+from tl_keras.tasks.multiclass.evaluation import (
+    Evaluation,
+    count,
+    evaluate_classifier,
+)
+from tl_keras.training import (
+    FitResult,
+    FrozenWork,
+    Saves,
+    fit_phases,
+    get_variables,
+    set_variables,
+)
+
+GOLDEN_PICTURES = 5  # an odd number, asked one by one and all at once
+
+
+class Export(NamedTuple):
+    """A published version, and how it did on the test split.
+
+    Attributes:
+        version: its folder.
+        evaluation: of the exported graph's own answers.
+        passed: what the gate found.
+    """
+
+    version: pathlib.Path
+    evaluation: Evaluation
+    passed: Passed
+
+
+def train(
+    prepared: Prepared, folder: pathlib.Path, store: FeatureStore | None
+) -> FitResult:
+    """Runs the phases, or goes on with them; history.csv, TensorBoard logs and
+    what is saved on the way go to `folder`.
+    """
+    return fit_phases(
+        prepared.model,
+        prepared.phases,
+        *training_data(prepared),
+        features=store,
+        objective=objective_of(prepared.config, prepared.images),
+        history_file=folder / "history.csv",
+        callbacks=[
+            keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
+            Answered(),
+        ],
+        saves=Saves(
+            folder / SAVES,
+            required=prepared.config.checkpoint_required,
+            stop=signals.requested,
+        ),
+        compute=compute_of(prepared.config, prepared.device),
+        verbose=progress(),
+    )
+
+
+class Answered(keras.callbacks.Callback):
+    """Tells the watch over storage that a batch has come."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        io_watchdog.answered()
+
+    def on_test_batch_end(self, batch, logs=None):
+        io_watchdog.answered()
+
+
+def progress() -> int:
+    """Keras's `verbose`: a bar on a terminal, else a line an epoch."""
+    return 1 if sys.stdout.isatty() else 2
+
+
+def training_data(
+    prepared: Prepared,
+) -> tuple[TrainingBatches, FixedBatches | None]:
+    """The batches of any epoch, and those to validate on, if any."""
+    config, images = prepared.config, prepared.images
+    memory = PixelMemory(config.feature_memory_gb)
+    train = TrainingBatches(
+        images.train,
+        config.batch_size,
+        config.seed,
+        config.augment,
+        config.stored_views(),
+        memory,
+    )
+    val = FixedBatches(images.val, config.batch_size, memory)
+    return train, val if len(images.val) else None
+
+
+def feature_store(config: TransferConfig) -> FeatureStore | None:
+    """Where frozen work is kept, or None where it is done each epoch."""
+    if config.feature_cache == "off":
+        return None
+    auto = config.feature_cache == "auto"
+    return FeatureStore(
+        user_cache("features") if auto else config.feature_cache,
+        limit_gb=config.feature_cache_gb,
+        memory_gb=config.feature_memory_gb,
+    )
+
+
+class Calibration(NamedTuple):
+    """The temperature of a run, and the validation pictures it is from."""
+
+    value: float
+    examples: int
+
+
+def calibrate(
+    prepared: Prepared, fit: FitResult, store: FeatureStore | None
+) -> Calibration | None:
+    """Folds a temperature into the kept weights; None where that is off."""
+    images = prepared.images
+    if prepared.config.calibrate is False:
+        return None
+    if not len(images.val):
+        print("calibration: none, with nothing to validate on", flush=True)
+        return None
+    model = prepared.model
+    data = FixedBatches(images.val, prepared.config.batch_size)
+    kept = fit.phases[fit.kept]
+    left, batches = model, data()
+    if store:
+        frozen = FrozenWork(model, prepared.phases, store)
+        left, batches = frozen.for_evaluation(kept.phase, data)
+    run = inference(left)
+    answers = [(run(pictures), y.numpy()) for pictures, y in batches]
+    logits, labels = zip(*answers, strict=True)
+    temperature = fit_temperature(
+        np.concatenate(logits), np.concatenate(labels)
+    )
+    fold_temperature(model.get_layer(LOGITS), temperature)
+    kept.best_variables = get_variables(model)
+    print(
+        f"calibration: temperature {temperature:.3f}, from {len(images.val):,} "
+        "validation pictures",
+        flush=True,
+    )
+    return Calibration(temperature, len(images.val))
+
+
+def calibration_numbers(
+    evaluation: Evaluation, calibration: Calibration | None
+) -> dict[str, float]:
+    """ECE of the test split, and what it was before the temperature."""
+    probabilities, labels = evaluation.probabilities, evaluation.labels
+    numbers = {"ece": expected_calibration_error(probabilities, labels)}
+    if calibration is not None:
+        before = at_temperature(probabilities, 1 / calibration.value)
+        numbers["ece_before"] = expected_calibration_error(before, labels)
+    return numbers
+
+
+def evaluate_phases(
+    prepared: Prepared, fit: FitResult, store: FeatureStore | None
+) -> list[Evaluation]:
+    """The test split, with each phase's best weights."""
+    images = prepared.images
+    data = FixedBatches(images.test, prepared.config.batch_size)
+    model, batches = prepared.model, data()
+    frozen = store and FrozenWork(prepared.model, prepared.phases, store)
+    evaluations = []
+    for result in fit.phases:
+        set_variables(prepared.model, result.best_variables)
+        if frozen:
+            model, batches = frozen.for_evaluation(result.phase, data)
+        evaluations.append(
+            evaluate_classifier(model, batches, class_names=images.class_names)
+        )
+    set_variables(prepared.model, fit.phases[fit.kept].best_variables)
+    return evaluations
+
+
+def train_from_scratch(prepared: Prepared) -> Evaluation:
+    """The same network from random weights: what transfer is worth.
+
+    All layers train at the head's learning rate, for as many epochs as both
+    phases have; BatchNorm trains, having learnt nothing yet.
+    """
+    config, images = prepared.config, prepared.images
+    # The same ones however much was drawn before, in this process or another.
+    keras.utils.set_random_seed(config.seed)
+    network = load_backbone(
+        config.backbone,
+        image_size=config.image_size,
+        weights="none",
+        arguments=backbones.parse_arguments(config.backbone_args),
+        layer=config.backbone_layer or None,
+    )
+    model = classifier_on(network, config, len(images.class_names))
+    phase = dataclasses.replace(
+        prepared.phases[0],
+        name="scratch",
+        epochs=config.head_epochs + config.fine_tune_epochs,
+        learning_rate=config.head_learning_rate,
+        unfreeze_from="all",
+        train_batch_norm=True,
+        solver="adam",
+    )
+    fit_phases(
+        model,
+        [phase],
+        *training_data(prepared),
+        objective=objective_of(config, images),
+        callbacks=[Answered()],
+        compute=compute_of(config, prepared.device),
+        verbose=progress(),
+    )
+    return evaluate_classifier(
+        model,
+        images.test.batches(config.batch_size),
+        class_names=images.class_names,
+    )
+
+
+def export(
+    prepared: Prepared,
+    evaluation: Evaluation,
+    run_id: str,
+    accept: Acceptance,
+) -> Export:
+    """Publishes the next version, asked every picture of the test split.
+
+    Args:
+        prepared: what was trained; its model holds the kept weights.
+        evaluation: of the test split with those weights.
+        run_id: of the run; a version that an earlier process of the run has
+            published is asked again and taken.
+        accept: says whether it is good enough to be published.
+    """
+    images = prepared.images
+    examples = images.test.examples
+    step = max(1, len(examples) // GOLDEN_PICTURES)
+    golden = range(0, len(examples), step)[:GOLDEN_PICTURES]
+    folder, passed = publish(
+        prepared.model,
+        prepared.config.run_folder(),
+        class_names=images.class_names,
+        golden={examples.ids[i]: examples.read(i) for i in golden},
+        decoding=images.test.decoding,
+        evaluated=Evaluated(
+            examples.ids, examples.read, evaluation.probabilities
+        ),
+        run_id=run_id,
+        accept=lambda passed: accept(
+            images, passed.probabilities, passed.movement
+        ),
+    )
+    # float64, so that rows sum to 1 to the last digit that is printed.
+    answers = passed.probabilities.astype(np.float64)
+    answers /= answers.sum(axis=-1, keepdims=True)
+    logs = np.log(np.maximum(answers, np.finfo(np.float64).tiny))
+    answered = count(logs, evaluation.labels, images.class_names)
+    return Export(folder, answered, passed)

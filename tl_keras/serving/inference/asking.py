@@ -1,0 +1,187 @@
+"""An inspected export -> probabilities and names for batches of pictures.
+
+    loaded = Loaded(inspect_export("saved_models/flowers"))
+    probabilities, status = loaded.probabilities([open("a.jpg", "rb").read()])
+    Asker(loaded, top_k=5)(encoded)     # the best names of each
+
+In: encoded pictures. Out: what the export's `serving_default` answers. The
+graph that was inspected is the one that runs: it is not read a second time.
+What training mended through Pillow is mended here too, so that a picture that
+was trained on can be predicted.
+"""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.compute.memory import is_out_of_memory
+from tl_keras.errors import DataError, MachineError
+from tl_keras.exports import Export
+from tl_keras.inputs.image import pixels
+
+SIGNATURE, INPUT, ANSWER, STATUS = (
+    "serving_default", "image_bytes", "probabilities", "status",
+)  # fmt: skip
+INIT = "__saved_model_init_op"
+
+
+class Answer(NamedTuple):
+    """What is said of one picture.
+
+    Attributes:
+        labels: the best names, the best first; none if it was not read.
+        scores: a probability for each.
+        status: "" or why it was not read.
+    """
+
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+    status: str
+
+
+class Loaded:
+    """An export in a TensorFlow session of its own.
+
+    Args:
+        export: as `tl_keras.exports.inspect_export` gives it.
+
+    Attributes:
+        labels: class names in the order of the probabilities.
+
+    Raises:
+        DataError: it does not load, or answers other questions.
+    """
+
+    def __init__(self, export: Export):
+        self.labels = export.labels
+        self._folder = export.folder
+        self._feed, self._fetches = _tensors(export)
+        options = tf.compat.v1.ConfigProto()
+        options.gpu_options.allow_growth = True
+        try:
+            with tf.Graph().as_default() as graph:
+                saver = tf.compat.v1.train.import_meta_graph(export.graph)
+                self._session = tf.compat.v1.Session(
+                    graph=graph, config=options
+                )
+                if saver is not None:
+                    path = os.path.join(export.folder, "variables", "variables")
+                    saver.restore(self._session, path)
+                start = export.graph.signature_def[INIT].outputs.get(INIT)
+                if start is not None and start.name:
+                    self._session.run(graph.get_operation_by_name(start.name))
+        except (tf.errors.OpError, ValueError, KeyError, TypeError) as error:
+            raise self._fault("does not load", error) from None
+
+    def probabilities(
+        self, encoded: Sequence[bytes]
+    ) -> tuple[np.ndarray, list[str]]:
+        """Asks for a batch.
+
+        Args:
+            encoded: bytes of picture files, one or more.
+
+        Returns:
+            float32 (batch, num_classes), 0 where a picture was not read; and
+            for each "" or why it was not.
+        """
+        found, status = self._run(encoded)
+        for row in (row for row, why in enumerate(status) if why):
+            mended = pixels.repair(encoded[row])
+            if mended is not None:
+                more, (status[row],) = self._run([mended])
+                found[row] = more[0]
+        return found, status
+
+    def _run(self, encoded: Sequence[bytes]) -> tuple[np.ndarray, list[str]]:
+        # Left as it is, NumPy would cut NULs off the ends.
+        batch = np.empty(len(encoded), object)
+        batch[:] = encoded
+        try:
+            found, status = self._session.run(
+                self._fetches, {self._feed: batch}
+            )
+        except tf.errors.OpError as error:
+            if is_out_of_memory(error):
+                raise MachineError(
+                    f"out of memory with {len(encoded)} pictures at once - "
+                    "give a smaller --batch_size"
+                ) from None
+            raise self._fault("cannot be asked", error) from None
+        if found.shape != (len(encoded), len(self.labels)):
+            raise DataError(
+                f"--model={self._folder}: gives {found.shape} probabilities "
+                f"for {len(encoded)} pictures and {len(self.labels)} labels - "
+                "export it again"
+            )
+        if not np.isfinite(found).all():
+            raise DataError(
+                f"--model={self._folder}: gives probabilities that are no "
+                "numbers - export it again"
+            )
+        told = [text.decode("utf-8", "replace") for text in status]
+        return np.array(found), told
+
+    def _fault(self, what: str, error: Exception) -> DataError:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        return DataError(
+            f"--model={self._folder}: {what} ({reason[0][:200]}) - export it "
+            "again"
+        )
+
+
+def _tensors(export: Export) -> tuple[str, list[str]]:
+    """Names of the tensors to feed and to fetch."""
+    signature = export.graph.signature_def.get(SIGNATURE)
+    try:
+        given = signature.inputs[INPUT]
+        outputs = [signature.outputs[name] for name in (ANSWER, STATUS)]
+        kinds = [given.dtype, *(output.dtype for output in outputs)]
+    except (AttributeError, KeyError):
+        kinds = []
+    text, number = tf.string.as_datatype_enum, tf.float32.as_datatype_enum
+    if kinds != [text, number, text]:
+        raise DataError(
+            f"--model={export.folder}: expected a signature {SIGNATURE} with "
+            f"{INPUT} in and {ANSWER}, {STATUS} out, as tl_keras exports it - "
+            "export it again"
+        )
+    return given.name, [output.name for output in outputs]
+
+
+@dataclasses.dataclass(frozen=True)
+class Asker:
+    """The best names for each picture of a batch.
+
+    Attributes:
+        loaded: the export.
+        top_k: how many names at most.
+    """
+
+    loaded: Loaded
+    top_k: int
+
+    def __call__(self, encoded: Sequence[bytes]) -> list[Answer]:
+        """One answer a picture, in their order."""
+        found, told = self.loaded.probabilities(encoded)
+        # Stable, so that of two alike the first class comes first.
+        best = np.argsort(-found, axis=-1, kind="stable")[:, : self.top_k]
+        return [
+            Answer((), (), status)
+            if status
+            else Answer(
+                tuple(self.loaded.labels[i] for i in best[row]),
+                tuple(shortest(found[row, i]) for i in best[row]),
+                "",
+            )
+            for row, status in enumerate(told)
+        ]
+
+
+def shortest(value: np.float32) -> float:
+    """The shortest number that is the same float32."""
+    return float(str(np.float32(value)))

@@ -1,0 +1,145 @@
+"""A few pictures of a run -> gallery.html, to look at.
+
+In: rows one by one; of them the least sure, and the surest of each label, are
+remembered, a limited number however many there are. Out: one page that opens
+offline, with thumbnails that are encoded anew; a picture that is no longer
+there is shown by its name.
+"""
+
+import collections
+import heapq
+import os
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras import atomic, pages
+from tl_keras.audit.reading import read_regular
+from tl_keras.data import Unlabelled
+from tl_keras.inputs.image import pixels
+
+MOST_UNSURE, MOST_LABELS, A_LABEL, MOST_UNREADABLE = 24, 24, 3, 50
+MOST_BYTES = 64 << 20
+TEMPLATE = "predictions.html"
+
+
+class Choice:
+    """Remembers what is shown."""
+
+    def __init__(self):
+        self._unsure: list = []
+        self._sure: dict[str, list] = collections.defaultdict(list)
+        self.unreadable: list[dict] = []
+
+    def see(self, row: dict) -> None:
+        """Takes a row into account."""
+        if row["status"] != "ok":
+            if len(self.unreadable) < MOST_UNREADABLE:
+                self.unreadable.append(row)
+            return
+        # By id where scores are alike, so that every run shows the same.
+        self._keep(self._unsure, -row["score"], row, MOST_UNSURE)
+        self._keep(self._sure[row["label"]], row["score"], row, A_LABEL)
+
+    @staticmethod
+    def _keep(heap: list, score: float, row: dict, most: int) -> None:
+        item = (score, os.fsencode(row["id"]), row)
+        if len(heap) < most:
+            heapq.heappush(heap, item)
+        else:
+            heapq.heappushpop(heap, item)
+
+    def unsure(self) -> list[dict]:
+        """The least sure first."""
+        return [row for *_, row in sorted(self._unsure, key=_key)]
+
+    def sure(self, label: str) -> list[dict]:
+        """A label's surest first."""
+        return [row for *_, row in sorted(self._sure[label], key=_key)]
+
+
+def _key(item: tuple) -> tuple:
+    return -item[0], item[1]
+
+
+def write_gallery(
+    file: pathlib.Path, choice: Choice, pictures: Unlabelled, done: Mapping
+) -> None:
+    """Writes the page of a run's choice."""
+    cards = _Cards(pictures)
+    name = os.path.basename(os.path.abspath(pictures.source))
+    shown = list(done["labels"])[:MOST_LABELS]
+    page = pages.render(
+        TEMPLATE,
+        name=name,
+        done=done,
+        found=done["predicted"]
+        + done["unreadable"]
+        + sum(done["ignored"].values()),
+        unsure=cards.of(choice.unsure()),
+        labels=[
+            {
+                "name": label,
+                "count": done["labels"][label],
+                "share": 100 * done["labels"][label] / done["predicted"],
+                "cards": cards.of(choice.sure(label)),
+            }
+            for label in shown
+        ],
+        more_labels=len(done["labels"]) - len(shown),
+        unreadable=choice.unreadable,
+    )
+    with atomic.replacing(file) as temporary:
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+class _Cards:
+    """Rows -> what the template shows, each picture read once."""
+
+    def __init__(self, pictures: Unlabelled):
+        self._pictures = pictures
+        self._thumbnails: dict[str, str] = {}
+
+    def of(self, rows: list[dict]) -> list[dict]:
+        """One card a row."""
+        return [
+            {
+                "name": row["id"],
+                "label": row["label"],
+                "score": f"{row['score']:.3f}",
+                "others": ", ".join(
+                    f"{best['label']} {best['score']:.3f}"
+                    for best in row["top"][1:3]
+                ),
+                "picture": self._thumbnail(row["id"]),
+            }
+            for row in rows
+        ]
+
+    def _thumbnail(self, id_: str) -> str:
+        if id_ not in self._thumbnails:
+            self._thumbnails[id_] = self._made(id_)
+        return self._thumbnails[id_]
+
+    def _made(self, id_: str) -> str:
+        content, reason = read_regular(self._pictures.path(id_), MOST_BYTES)
+        if reason:
+            return ""
+        square = _small(content)
+        if square is None:
+            # Seldom, so that not every picture's header is read twice.
+            mended = pixels.repair(content)
+            square = None if mended is None else _small(mended)
+        return "" if square is None else pages.thumbnail(square)
+
+
+def _small(encoded: bytes) -> np.ndarray | None:
+    """uint8 (side, side, 3), or None where it cannot be read."""
+    # All of the picture, not the square that the network saw.
+    decoding = pixels.Decoding(pages.THUMBNAIL_SIDE, "pad")
+    try:
+        return decoding.load(tf.constant(encoded)).numpy()
+    except tf.errors.OpError:
+        return None

@@ -1,0 +1,96 @@
+"""Rows -> predictions.jsonl, predictions.csv, gallery.html, and the books.
+
+In: a run whose parts are whole. Out: the files, each complete or absent.
+The .jsonl is exact, one object a line. The .csv is for spreadsheets: a cell
+that would be run as a formula (CWE-1236) begins with an apostrophe there, and
+texts are quoted, so that no name can begin a cell of its own.
+"""
+
+import collections
+import csv
+import json
+import os
+from collections.abc import Mapping
+
+from tl_keras import atomic
+from tl_keras.data import Unlabelled
+from tl_keras.serving.inference.gallery import Choice, write_gallery
+from tl_keras.serving.inference.work import RESULTS, Work
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+JSONL, CSV, GALLERY = RESULTS
+
+
+def safe_cell(text: str) -> str:
+    """A text that a spreadsheet does not run.
+
+    Blanks before the sign do not hide it, nor do the signs' wide forms.
+    """
+    first = text.lstrip(" \u00a0\u3000\ufeff")[:1]
+    wide = {"\uff1d": "=", "\uff0b": "+", "\uff0d": "-", "\uff20": "@"}
+    if text.startswith(FORMULA) or wide.get(first, first) in FORMULA[:4]:
+        return "'" + text if first else text
+    return text
+
+
+def write_results(
+    work: Work, pictures: Unlabelled, ignored: Mapping[str, int]
+) -> dict:
+    """Writes all files, and says that they are whole.
+
+    Returns:
+        predicted, unreadable, ignored, labels, reasons, as in `Done`.
+    """
+    labels: collections.Counter = collections.Counter()
+    reasons: collections.Counter = collections.Counter()
+    choice, width = Choice(), 1
+    with (
+        atomic.replacing(work.folder / JSONL) as temporary,
+        open(temporary, "w", encoding="ascii") as lines,
+    ):
+        for row in work.rows():
+            lines.write(json.dumps(row) + "\n")
+            choice.see(row)
+            if row["status"] == "ok":
+                labels[row["label"]] += 1
+                width = max(width, len(row["top"]))
+            else:
+                reasons[row["reason"]] += 1
+    _write_csv(work, width)
+    done = {
+        "predicted": labels.total(),
+        "unreadable": reasons.total(),
+        "ignored": dict(sorted(ignored.items())),
+        "labels": _most_first(labels),
+        "reasons": _most_first(reasons),
+    }
+    write_gallery(work.folder / GALLERY, choice, pictures, done)
+    work.finish(done)
+    return done
+
+
+def _most_first(counts: collections.Counter) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _write_csv(work: Work, width: int) -> None:
+    """id,label,score,label_2,score_2,...,status,reason."""
+    header = ["id", "label", "score"]
+    for place in range(2, width + 1):
+        header += [f"label_{place}", f"score_{place}"]
+    with (
+        atomic.replacing(work.folder / CSV) as temporary,
+        open(
+            temporary, "w", newline="", encoding="utf-8",
+            errors="backslashreplace",
+        ) as stream,
+    ):  # fmt: skip
+        writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow([*header, "status", "reason"])
+        for row in work.rows():
+            cells: list[str | float] = [safe_cell(os.fspath(row["id"]))]
+            for best in row.get("top", ()):
+                cells += [safe_cell(best["label"]), best["score"]]
+            cells += [""] * (1 + 2 * width - len(cells))
+            cells += [row["status"], safe_cell(row.get("reason", ""))]
+            writer.writerow(cells)

@@ -1,0 +1,202 @@
+"""Pictures without end -> rows, read ahead while the model computes.
+
+In: a question to ask, pictures, a folder. Out: the results of `results`, and
+`Done`, the books. Files are opened without blocking and only when they are
+regular; a picture that cannot be read is a row with the reason, and costs no
+other picture.
+"""
+
+import collections
+import dataclasses
+import os
+import pathlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent import futures
+
+from tl_keras.audit.reading import read_regular
+from tl_keras.data import Unlabelled
+from tl_keras.errors import DataError, StoppedError
+from tl_keras.inputs.image.header_facts import read_header
+from tl_keras.serving.inference import results
+from tl_keras.serving.inference.asking import Answer
+from tl_keras.serving.inference.work import Picture, Work
+
+Ask = Callable[[Sequence[bytes]], Sequence[Answer]]
+# Larger files are not read: a batch of them would not fit in memory.
+MOST_BYTES = 128 << 20
+THREADS = min(4, os.cpu_count() or 1)
+AHEAD = 2  # batches that are read before they are asked
+TELL_EVERY = 30.0  # seconds
+ANSWERED = "answered before"
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """The books of a run.
+
+    Attributes:
+        predicted, unreadable: pictures with an answer, and without.
+        ignored: what was found beside them, counted by reason.
+        labels: pictures by their label, the most first.
+        reasons: unreadable pictures by their reason, the most first.
+        seconds: that this run took, or None where it was done already.
+        asked: pictures that this run read and asked.
+    """
+
+    predicted: int
+    unreadable: int
+    ignored: Mapping[str, int]
+    labels: Mapping[str, int]
+    reasons: Mapping[str, int]
+    seconds: float | None = None
+    asked: int = 0
+
+    def found(self) -> int:
+        """Everything: predicted + unreadable + ignored."""
+        return self.predicted + self.unreadable + sum(self.ignored.values())
+
+
+def predict_pictures(
+    ask: Ask,
+    pictures: Unlabelled,
+    folder: str | os.PathLike,
+    *,
+    known_as: Mapping[str, object],
+    batch_size: int = 32,
+    stop: Callable[[], bool] = lambda: False,
+) -> Done:
+    """Asks about every picture once, and writes the results.
+
+    Args:
+        ask: encoded pictures -> an answer for each.
+        pictures: the input.
+        folder: of the results; one that was begun is gone on with.
+        known_as: what the answers depend on, such as the model's hash; a
+            folder that was begun with anything else is refused.
+        batch_size: pictures that are asked at once.
+        stop: asked between two batches; when true, the work ends there.
+
+    Raises:
+        ConfigError: the folder was begun otherwise.
+        DataError: there are no pictures, the input has changed since, or none
+            of them could be read.
+        StoppedError: `stop` said so; the same call goes on.
+    """
+    began = time.perf_counter()
+    identity = {**known_as, "batch_size": batch_size}
+    work = Work(pathlib.Path(folder), identity, pictures)
+    if work.done is not None:
+        return Done(**{n: v for n, v in work.done.items() if n != "identity"})
+    if not work.listing.count:
+        raise DataError(
+            f"--input={pictures.source}: no pictures found, "
+            f"{sum(work.listing.ignored.values()):,} other things - "
+            "expected a folder of pictures, a .csv with their paths, or one"
+        )
+    asked = _fill(work, ask, pictures, batch_size, stop)
+    done = results.write_results(work, pictures, work.listing.ignored)
+    if not done["predicted"]:
+        reason = next(iter(done["reasons"]))
+        raise DataError(
+            [
+                f"--input={pictures.source}: none of {done['unreadable']:,} "
+                f"pictures could be read, most of them for: {reason}",
+                *pictures.hints,
+            ]
+        )
+    seconds = round(time.perf_counter() - began, 3)
+    return Done(**done, seconds=seconds, asked=asked)
+
+
+def _fill(
+    work: Work,
+    ask: Ask,
+    pictures: Unlabelled,
+    batch_size: int,
+    stop: Callable[[], bool],
+) -> int:
+    """Writes the parts that are missing; how many pictures they held."""
+    there, total = work.count_done(), work.listing.count
+    asked, part, rows = 0, -1, []
+    told = time.perf_counter()
+    for number, batch, contents in _read_ahead(
+        work.batches(batch_size), pictures
+    ):
+        if stop():
+            raise StoppedError(
+                f"stopped after {there + asked - len(rows):,} of {total:,} "
+                "pictures - run the same command to go on"
+            )
+        if number != part and rows:
+            work.write(part, rows)
+            rows = []
+        part = number
+        rows += _rows(batch, contents, ask)
+        asked += sum(picture.row is None for picture in batch)
+        if time.perf_counter() - told > TELL_EVERY:
+            told = time.perf_counter()
+            print(f"{there + asked:,} of {total:,} pictures", flush=True)
+    if rows:
+        work.write(part, rows)
+    return asked
+
+
+def _read_ahead(
+    batches: Iterable[tuple[int, list[Picture]]], pictures: Unlabelled
+) -> Iterator[tuple[int, list[Picture], list[tuple[bytes, str]]]]:
+    """Batches with their pictures' bytes, a few of them read ahead."""
+
+    def read(picture: Picture) -> tuple[bytes, str]:
+        if picture.reason or picture.row is not None:
+            return b"", picture.reason or ANSWERED
+        return read_regular(pictures.path(picture.id), MOST_BYTES)
+
+    waiting: collections.deque = collections.deque()
+    with futures.ThreadPoolExecutor(THREADS) as pool:
+        try:
+            for number, batch in batches:
+                reading = [pool.submit(read, picture) for picture in batch]
+                waiting.append((number, batch, reading))
+                if len(waiting) > AHEAD:
+                    number, batch, reading = waiting.popleft()
+                    yield number, batch, [one.result() for one in reading]
+            while waiting:
+                number, batch, reading = waiting.popleft()
+                yield number, batch, [one.result() for one in reading]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _rows(
+    batch: Sequence[Picture],
+    contents: Sequence[tuple[bytes, str]],
+    ask: Ask,
+) -> list[dict]:
+    """The rows of a batch, in its order."""
+    read = [content for content, reason in contents if not reason]
+    answers = iter(ask(read) if read else ())
+    rows = []
+    for picture, (content, reason) in zip(batch, contents, strict=True):
+        if picture.row is not None:
+            rows.append(picture.row)
+            continue
+        answer = Answer((), (), reason) if reason else next(answers)
+        if answer.status and not reason:
+            # The graph names the fault; the header's reader the remedy too.
+            reason = read_header(content).problem or answer.status
+        rows.append(_row(picture.id, reason, answer))
+    return rows
+
+
+def _row(id_: str, reason: str, answer: Answer) -> dict:
+    if reason:
+        return {"id": id_, "status": "unreadable", "reason": reason}
+    best = zip(answer.labels, answer.scores, strict=True)
+    return {
+        "id": id_,
+        "status": "ok",
+        "label": answer.labels[0],
+        "score": answer.scores[0],
+        "top": [{"label": label, "score": score} for label, score in best],
+    }

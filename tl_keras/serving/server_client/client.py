@@ -1,0 +1,160 @@
+"""Batches for a server: asked again, and in pieces, where it must be.
+
+In: a way to ask (`rest`, `rpc`) and pictures, encoded or as pixels. Out: an
+answer for each, in their order.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from tl_keras.errors import DataError, MachineError
+from tl_keras.serving.server_client.faults import Busy, TooLarge
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Result = TypeVar("Result")
+# Seconds before each further try.
+PAUSES = (0.5, 1.0, 2.0, 4.0)
+# gRPC's default limit is 4 MiB, and a request is more than its pictures.
+MOST_BYTES = 3_500_000
+
+
+class Answered(NamedTuple):
+    """What a server says of one picture.
+
+    Attributes:
+        labels: the best names, the best first; none if it was not read.
+        scores: a probability for each.
+        status: "" or why it was not read.
+    """
+
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+    status: str
+
+
+class Way(Protocol):
+    """A protocol that a server speaks."""
+
+    address: str
+
+    def versions(self) -> list[int]:
+        """The versions that are ready."""
+
+    def ask(self, version: int, encoded: Sequence[bytes]) -> list[Answered]:
+        """One request; raises `Busy` or `TooLarge`."""
+
+    def side(self, version: int) -> int:
+        """Side of the squares that `serving_float` takes, in pixels."""
+
+    def ask_pixels(
+        self, version: int, pixels: "Sequence[np.ndarray]"
+    ) -> list[Answered]:
+        """One request of `serving_float`; raises as `ask`."""
+
+
+class Client:
+    """A server that serves one version of a model.
+
+    Args:
+        way: how it is asked.
+        sleep: waits so many seconds.
+
+    Attributes:
+        version: the newest that was ready.
+    """
+
+    def __init__(self, way: Way, sleep: Callable[[float], None] = time.sleep):
+        self._way, self._sleep = way, sleep
+        self._most = 0  # pictures of a request; 0 where none was too large
+        found = self._patiently(way.versions)
+        if not found:
+            raise MachineError(
+                f"--server={way.address}: no version of the model is ready - "
+                "wait until it is loaded, or see the server's log"
+            )
+        self.version = max(found)
+
+    def ask(self, encoded: Sequence[bytes]) -> list[Answered]:
+        """Asks about a batch, in as many requests as it takes.
+
+        Raises:
+            MachineError: the server does not answer, or refuses.
+        """
+        return self._ask_all(encoded, len, self._way.ask)
+
+    def ask_pixels(self, pixels: "np.ndarray") -> list[Answered]:
+        """Asks about pictures that are decoded, by `serving_float`.
+
+        Args:
+            pixels: (n, side, side, 3), 0 to 255, of the model's own size.
+
+        Raises:
+            DataError: they are of another size, found before any is sent.
+            MachineError: as `ask`.
+
+        Example:
+            server.ask_pixels(np.zeros((1, 224, 224, 3), np.float32))
+        """
+        side = self._patiently(lambda: self._way.side(self.version))
+        if tuple(pixels.shape[1:]) != (side, side, 3):
+            raise DataError(
+                f"pixels: expected (n, {side}, {side}, 3), the size of version "
+                f"{self.version}, received {tuple(pixels.shape)} - resize "
+                "them, or send the encoded pictures, which it resizes itself"
+            )
+        return self._ask_all(
+            list(pixels), lambda picture: picture.nbytes, self._way.ask_pixels
+        )
+
+    def _ask_all(self, pictures: Sequence, size: Callable, ask) -> list:
+        answers: list[Answered] = []
+        while len(answers) < len(pictures):
+            left = pictures[len(answers) :]
+            count = first_piece(left, self._most or len(left), size)
+            answers += self._ask_piece(left[:count], size, ask)
+        return answers
+
+    def _ask_piece(self, pictures: Sequence, size: Callable, ask) -> list:
+        try:
+            return self._patiently(lambda: ask(self.version, pictures))
+        except TooLarge as fault:
+            if len(pictures) == 1:
+                megabytes = size(pictures[0]) / 1e6
+                why = f"{megabytes:.1f} MB, larger than the server takes"
+                return [Answered((), (), f"{why} ({fault})")]
+        # It is asked no more than this from here on.
+        self._most = len(pictures) // 2
+        return self._ask_all(pictures, size, ask)
+
+    def _patiently(self, call: Callable[[], Result]) -> Result:
+        """Tries again while the server is busy.
+
+        Raises:
+            MachineError: it still is after the last pause.
+        """
+        for pause in (*PAUSES, None):
+            try:
+                return call()
+            except Busy as fault:
+                reason = str(fault)
+            if pause is not None:
+                self._sleep(pause)
+        raise MachineError(
+            f"--server={self._way.address}: no answer in {len(PAUSES) + 1} "
+            f"tries ({reason}) - is it running there?"
+        )
+
+
+def first_piece(
+    pictures: Sequence, most: int, size: Callable[..., int] = len
+) -> int:
+    """How many go into one request: up to `most` and `MOST_BYTES`, or one."""
+    total = 0
+    for count, picture in enumerate(pictures[:most]):
+        total += size(picture)
+        if count and total > MOST_BYTES:
+            return count
+    return min(most, len(pictures))

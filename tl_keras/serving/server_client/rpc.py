@@ -1,0 +1,188 @@
+"""The gRPC interface of TensorFlow Serving, by its own package.
+
+    rpc = Rpc("grpc://127.0.0.1:8500", "flowers", timeout=60)
+    rpc.versions(); rpc.ask(3, encoded)
+
+In: encoded pictures. Out: `Answered` rows. Needs the extra `serving`
+(tensorflow-serving-api, grpcio).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.errors import ConfigError
+from tl_keras.serving.server_client.client import Answered
+from tl_keras.serving.server_client.faults import (
+    Busy,
+    TooLarge,
+    is_too_large,
+    refused,
+)
+
+try:
+    import grpc
+    from tensorflow_serving.apis import (
+        get_model_metadata_pb2,
+        get_model_status_pb2,
+        model_service_pb2_grpc,
+        predict_pb2,
+        prediction_service_pb2_grpc,
+    )
+except ImportError as error:
+    raise ConfigError(
+        f"--server=grpc://...: {error.name} is not installed - install "
+        "tl-keras[serving], or use http://"
+    ) from None
+
+OUTPUTS = ("classes", "scores", "status")
+NOT_OURS = "does it serve an export of tl_keras?"
+
+
+class Rpc:
+    """A server's gRPC port.
+
+    Args:
+        address: `grpc://HOST:PORT`.
+        model_name: the model's name there.
+        timeout: of each answer, in seconds.
+    """
+
+    def __init__(self, address: str, model_name: str, timeout: float):
+        self.address, self._name, self._timeout = address, model_name, timeout
+        # As over REST, no proxy: see `rest`.
+        options = [("grpc.enable_http_proxy", 0)]
+        channel = grpc.insecure_channel(
+            address.removeprefix("grpc://").rstrip("/"), options
+        )
+        self._models = model_service_pb2_grpc.ModelServiceStub(channel)
+        self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(
+            channel
+        )
+
+    def versions(self) -> list[int]:
+        """The versions that are ready.
+
+        Raises:
+            ConfigError: the server has no such model.
+            Busy, MachineError: it does not answer, or refuses.
+        """
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = self._name
+        try:
+            answer = self._models.GetModelStatus(request, self._timeout)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.NOT_FOUND:
+                raise ConfigError(
+                    f"--model_name={self._name}: {self.address} has no such "
+                    "model - see its configuration"
+                ) from None
+            raise self._fault(error) from None
+        ready = get_model_status_pb2.ModelVersionStatus.AVAILABLE
+        return [
+            entry.version
+            for entry in answer.model_version_status
+            if entry.state == ready
+        ]
+
+    def ask(self, version: int, encoded: Sequence[bytes]) -> list[Answered]:
+        """Asks one version in one request.
+
+        Raises:
+            Busy, TooLarge, MachineError: it does not answer, or refuses.
+        """
+        request = self._request(version, "serving_default", OUTPUTS)
+        pictures = request.inputs["image_bytes"]
+        pictures.dtype = tf.string.as_datatype_enum
+        pictures.tensor_shape.dim.add(size=len(encoded))
+        pictures.string_val.extend(encoded)
+        return self._predict(request, len(encoded))
+
+    def ask_pixels(self, version: int, pixels) -> list[Answered]:
+        """Asks `serving_float` about arrays (side, side, 3); as `ask`."""
+        request = self._request(version, "serving_float", OUTPUTS[:2])
+        request.inputs["pixels"].CopyFrom(
+            tf.make_tensor_proto(np.stack(pixels), tf.float32)
+        )
+        return self._predict(request, len(pixels))
+
+    def side(self, version: int) -> int:
+        """Side of the squares that `serving_float` takes, in pixels."""
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            metadata_field=["signature_def"]
+        )
+        request.model_spec.name = self._name
+        request.model_spec.version.value = version
+        try:
+            answer = self._predictions.GetModelMetadata(request, self._timeout)
+        except grpc.RpcError as error:
+            raise self._fault(error) from None
+        found = get_model_metadata_pb2.SignatureDefMap()
+        answer.metadata["signature_def"].Unpack(found)
+        shape = found.signature_def["serving_float"].inputs["pixels"]
+        if len(shape.tensor_shape.dim) != 4:
+            shown = f"serves other signatures: {sorted(found.signature_def)}"
+            raise refused(self.address, shown, NOT_OURS)
+        return shape.tensor_shape.dim[1].size
+
+    def _request(self, version: int, signature: str, outputs: Sequence[str]):
+        request = predict_pb2.PredictRequest(output_filter=outputs)
+        request.model_spec.name = self._name
+        request.model_spec.version.value = version
+        request.model_spec.signature_name = signature
+        return request
+
+    def _predict(self, request, count: int) -> list[Answered]:
+        try:
+            answer = self._predictions.Predict(request, self._timeout)
+        except grpc.RpcError as error:
+            raise self._fault(error) from None
+        try:
+            columns = [
+                tf.make_ndarray(answer.outputs[n])
+                for n in request.output_filter
+            ]
+            # Pixels are always read; they have no status.
+            columns += [np.full(count, b"")] * (len(OUTPUTS) - len(columns))
+            return [_row(*row) for row in _rows(columns, count)]
+        except (KeyError, TypeError, ValueError, UnicodeDecodeError):
+            raise refused(
+                self.address,
+                f"answers otherwise than expected: {sorted(answer.outputs)}",
+                NOT_OURS,
+            ) from None
+
+    def _fault(self, error: grpc.RpcError) -> Exception:
+        """What a code of gRPC means here."""
+        code, words = error.code(), error.details() or ""
+        if is_too_large(words):
+            return TooLarge(words[:100])
+        if code in (
+            grpc.StatusCode.UNAVAILABLE,
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+        ):
+            return Busy(f"{code.name}: {words[:200]}")
+        remedy = NOT_OURS
+        if code == grpc.StatusCode.NOT_FOUND:
+            remedy = "that version is gone; begin anew"
+        return refused(self.address, f"{code.name}: {words}", remedy)
+
+
+def _rows(columns: list[np.ndarray], count: int):
+    classes, scores, status = columns
+    if not len(classes) == len(scores) == len(status) == count:
+        raise ValueError
+    return zip(classes, scores, status, strict=True)
+
+
+def _row(classes: np.ndarray, scores: np.ndarray, status: bytes) -> Answered:
+    if status:
+        return Answered((), (), status.decode())
+    return Answered(
+        tuple(label.decode() for label in classes),
+        # The shortest number that is the same float32, as REST sends it.
+        tuple(float(str(np.float32(score))) for score in scores),
+        "",
+    )

@@ -1,0 +1,23 @@
+"""Listed examples -> batches in (seed, epoch) order.
+
+    images = load_images("flowers", image_size=224, seed=0)
+    model.fit(images.train.shuffled(32), validation_data=images.val.batches(32))
+
+In: a dataset's name, or a listing. Out: an `ImageSplits`, and batches of it.
+"""
+
+from tl_keras.lazy_names import names_of
+
+__all__, __getattr__, __dir__ = names_of(
+    __name__,
+    {
+        "FixedBatches": "batches",
+        "ImageSplits": "loading",
+        "Images": "pipeline",
+        "PixelMemory": "batches",
+        "TrainingBatches": "batches",
+        "Views": "batches",
+        "load_images": "loading",
+        "split_images": "loading",
+    },
+)

@@ -1,0 +1,189 @@
+"""What a phase trains and validates on: pictures, and how they are taken.
+
+    train = TrainingBatches(images, 32, seed=0, augment="flip", views=4)
+    for pixels, labels in train(epoch=3): ...
+
+In: pictures. Out: their batches, for any epoch or all of them once; and the
+stored views of an augmented training set.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras.sources.pipeline import Images
+
+GIGABYTE = 1e9
+
+
+class PixelMemory:
+    """Decodes pictures once and holds their pixels, while they fit.
+
+    Args:
+        limit_gb: for all that is held, in gigabytes (1e9 bytes). Pictures
+            that would go over it are decoded at each pass instead.
+    """
+
+    def __init__(self, limit_gb: float):
+        self._left = limit_gb * GIGABYTE
+        self._held: dict[int, tuple[Images, Images]] = {}
+
+    def held(self, images: Images) -> Images:
+        """The same pictures, with their pixels in memory if they fit."""
+        if id(images) not in self._held:
+            if images.decoded is not None or len(images) == 0:
+                return images
+            if images.decoded_bytes() > self._left:
+                return images
+            side = images.image_size
+            decoded = np.empty((len(images), side, side, 3), np.uint8)
+            done = 0
+            for batch in images.once(32):
+                decoded[done : done + len(batch)] = batch
+                done += len(batch)
+            self._left -= decoded.nbytes
+            # The pictures are kept too, so that their id stays theirs.
+            self._held[id(images)] = (
+                images,
+                dataclasses.replace(images, decoded=decoded),
+            )
+        return self._held[id(images)][1]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingBatches:
+    """The batches of any epoch: call it with the epoch's number.
+
+    Attributes:
+        images, batch_size, seed, augment: of `Images.shuffled_epoch`.
+        views: where activations are stored, so many augmented views of each
+            picture are; 0 where nothing is augmented.
+        memory: holds the pixels from the first pass on; None decodes each.
+    """
+
+    images: Images
+    batch_size: int
+    seed: int = 0
+    augment: str = "none"
+    views: int = 0
+    memory: PixelMemory | None = None
+
+    def __call__(
+        self, epoch, skip=0, *, places: bool = False
+    ) -> tf.data.Dataset:
+        """One epoch's batches but the first `skip`, or tf.Variables of both.
+
+        With `places`, the rows' places in `rows` stand in for them.
+        """
+        return _held(self).shuffled_epoch(
+            self.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            augment=self.augment,
+            skip=skip,
+            places=places,
+        )
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """uint8 (n, side, side, 3) of all pictures, where memory holds them
+        and every epoch takes them as they are."""
+        return _held(self).decoded if self.augment == "none" else None
+
+    def once(self) -> tf.data.Dataset:
+        """All pictures once, in their order, as they are."""
+        return self.images.batches(self.batch_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedBatches:
+    """All examples once, in their order: call it for the batches.
+
+    Attributes: `images`, `batch_size`, and `memory` as in `TrainingBatches`.
+    """
+
+    images: Images
+    batch_size: int
+    memory: PixelMemory | None = None
+
+    def __call__(self, *, places: bool = False) -> tf.data.Dataset:
+        """The batches; with `places` as those of `TrainingBatches`."""
+        return _held(self).batches(self.batch_size, places=places)
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """As of `TrainingBatches`."""
+        return _held(self).decoded
+
+
+def _held(data: TrainingBatches | FixedBatches) -> Images:
+    """The pictures, with their pixels where memory holds them."""
+    return data.memory.held(data.images) if data.memory else data.images
+
+
+@dataclasses.dataclass(frozen=True)
+class Views:
+    """Augmented views of pictures, as if each were a picture of its own.
+
+    View v of picture i stands at place i * count + v. It is drawn from the
+    picture's bytes and v alone: neither a run's seed nor the other pictures
+    change it, so that a stored view serves every run.
+
+    Attributes:
+        images: the pictures.
+        augment: one of `AUGMENTS`, not "none".
+        count: views of each picture.
+        digests: SHA-256 of each picture's bytes, in hexadecimal.
+        places: the views that are meant, int (n,).
+    """
+
+    images: Images
+    augment: str
+    count: int
+    digests: tuple[str, ...]
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, images: Images, augment: str, count: int) -> "Views":
+        """All views of all pictures."""
+        places = np.arange(len(images) * count)
+        return cls(images, augment, count, tuple(images.content_ids()), places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int32 (n,), those of the pictures."""
+        return self.images.labels[self.places // self.count]
+
+    def made_by(self) -> str:
+        """What decides the pixels, besides the bytes of the pictures."""
+        return f"{self.images.made_by()}, {self.augment}"
+
+    def content_ids(self) -> list[str]:
+        """Each picture's hash and the view's number."""
+        pictures, numbers = np.divmod(self.places, self.count)
+        return [
+            f"{self.digests[picture]}-{number}"
+            for picture, number in zip(pictures, numbers, strict=True)
+        ]
+
+    def take(self, indices: Sequence[int]) -> "Views":
+        """The views at `indices`, in that order."""
+        return dataclasses.replace(self, places=self.places[indices])
+
+    def batches(self, batch_size: int) -> tf.data.Dataset:
+        """All views once, in their order: (uint8 (b, s, s, 3), int32 (b,))."""
+        pictures, numbers = np.divmod(self.places, self.count)
+        keys = [
+            (int(self.digests[picture][:15], 16), number)
+            for picture, number in zip(pictures, numbers, strict=True)
+        ]
+        return self.images.views(pictures, keys, self.augment, batch_size)
+
+    def once(self, batch_size: int) -> Iterator[tf.Tensor]:
+        """The pixels of `batches`."""
+        return (pixels for pixels, _ in self.batches(batch_size))

@@ -1,0 +1,140 @@
+"""A listing -> three splits of pictures that can be read.
+
+    images = load_images("flowers", image_size=224, seed=0)
+    model.fit(images.train.shuffled(32), validation_data=images.val.batches(32))
+
+In: a dataset's name, or a listing and how to cut it. Out: an `ImageSplits`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from tl_keras.data.examples import Examples, Listing
+from tl_keras.data.limits import (
+    faults_of_skips,
+    names_of_skips,
+    without_unreadable,
+)
+from tl_keras.data.listing import list_dataset
+from tl_keras.data.splits import Cut, books, cut_splits
+from tl_keras.errors import DataError
+from tl_keras.inputs.image.pixels import MAX_PIXELS, WHITE, Decoding
+from tl_keras.sources.pipeline import Images
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSplits:
+    """The three splits of a dataset.
+
+    Attributes:
+        train, val, test: `val` may be empty.
+        class_names: in the order of the labels.
+        own_splits: those that the data brought; the others were cut.
+        books: what was found = used + skipped + ignored, with the reasons.
+        fingerprint: SHA-256 of the listing (ids, labels, class names).
+    """
+
+    train: Images
+    val: Images
+    test: Images
+    class_names: tuple[str, ...]
+    own_splits: tuple[str, ...]
+    books: Mapping
+    fingerprint: str
+
+    def examples(self) -> dict[str, Examples]:
+        """Split name -> its examples."""
+        return {
+            "train": self.train.examples,
+            "val": self.val.examples,
+            "test": self.test.examples,
+        }
+
+    def decoded_by(self, decoding: Decoding) -> "ImageSplits":
+        """The same pictures, decoded in another way."""
+        return dataclasses.replace(
+            self,
+            **{s: Images(e, decoding) for s, e in self.examples().items()},
+        )
+
+
+def load_images(
+    dataset: str,
+    *,
+    image_size: int,
+    resize: str = "crop",
+    alpha_background: tuple[int, int, int] = WHITE,
+    bit_depth_scale: str = "auto",
+    max_pixels: int = MAX_PIXELS,
+    val_dataset: str = "",
+    test_dataset: str = "",
+    data_dir: str = "",
+    val_fraction: float = 0.15,
+    test_fraction: float = 0.15,
+    train_examples_per_class: int | None = None,
+    val_examples_per_class: int | None = None,
+    seed: int = 0,
+    max_bad_fraction: float = 0.01,
+    **options,
+) -> ImageSplits:
+    """Lists a dataset and gives it three splits; no picture is decoded yet.
+
+    Args:
+        dataset: a folder of class folders, or of train/ val/ test/ with class
+            folders; a .csv (path,label[,split]);
+            `tfds:NAME[/config][:version]`; or `digits`.
+        image_size: side of the square pictures, in pixels.
+        resize: "crop", "squash" or "pad".
+        alpha_background: RGB, 0 to 255, under what is transparent.
+        bit_depth_scale: "auto" or "none", for 16-bit PNG.
+        max_pixels: width x height above which a picture is refused; these
+            four as in `tl_keras.inputs.image.pixels.Decoding`.
+        val_dataset, test_dataset: folders, or .csv files where `dataset` is
+            one, that replace those splits.
+        data_dir: where a .csv's paths start; the folder of prepared TFDS sets.
+        val_fraction, test_fraction, train_examples_per_class,
+            val_examples_per_class, seed: how missing splits are cut
+            (`tl_keras.data.Cut`).
+        max_bad_fraction: the share of pictures that may be unusable, seen
+            from their names and kinds; `tl_keras.audit` looks inside.
+        **options: what is taken, and where labels come from; fields of
+            `tl_keras.data.ListOptions`, such as `label_from` and `exclude`.
+
+    Returns:
+        `ImageSplits`.
+
+    Raises:
+        DataError: the dataset cannot be used as it is (exit code 3).
+        MachineError: a TFDS set must be downloaded and there is no network.
+    """
+    listing = without_unreadable(
+        list_dataset(dataset, val_dataset, test_dataset, data_dir, **options)
+    )
+    faults = faults_of_skips(listing, max_bad_fraction)
+    if faults:
+        raise DataError([*names_of_skips(listing), *faults])
+    return split_images(
+        listing,
+        Cut(
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            train_per_class=train_examples_per_class,
+            val_per_class=val_examples_per_class,
+            seed=seed,
+        ),
+        Decoding(
+            image_size, resize, alpha_background, bit_depth_scale, max_pixels
+        ),
+    )
+
+
+def split_images(listing: Listing, cut: Cut, decoding: Decoding) -> ImageSplits:
+    """Gives a listing its three splits; see `load_images`."""
+    splits, left_out = cut_splits(listing, cut)
+    return ImageSplits(
+        **{s: Images(splits[s], decoding) for s in splits},
+        class_names=listing.class_names,
+        own_splits=tuple(s for s in listing.splits if s != "train"),
+        books=books(listing, splits, left_out),
+        fingerprint=listing.fingerprint(),
+    )

@@ -1,0 +1,340 @@
+"""Examples -> batches of pixels and labels, in (seed, epoch) order.
+
+    images = Images(examples, Decoding(image_size=224))
+    for pixels, labels in images.batches(32): ...
+    model.fit(images.shuffled(32, seed=0), epochs=10)
+
+In: examples. Out: tf.data batches of uint8 pixels `(batch, height, width, 3)`
+and int32 labels `(batch,)`. The order of an epoch is a permutation drawn from
+(seed, epoch) alone, and an augmented view from (seed, epoch, example), so that
+any epoch can be given again without those before it.
+"""
+
+import dataclasses
+import functools
+import math
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras import io_watchdog
+from tl_keras.data.examples import Examples
+from tl_keras.inputs.image import pixels
+from tl_keras.inputs.image.augmentation import AUGMENTS, augment_picture
+
+
+def epoch_indices(count: int, seed: int, epoch, skip=0) -> tf.data.Dataset:
+    """The order of one epoch, drawn from (seed, epoch) alone.
+
+    Args:
+        count: how many examples.
+        seed: whole number, 0 or more.
+        epoch: int, tf.Variable (read when a pass begins), or a function that
+            gives either.
+        skip: so many examples are left out at its beginning; as `epoch`.
+
+    Returns:
+        Dataset of (index, epoch's number), int64 scalars.
+    """
+
+    def order(_):
+        number = tf.cast(epoch() if callable(epoch) else epoch, tf.int64)
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        # Sorting random numbers gives a permutation in TensorFlow alone.
+        draw = tf.random.stateless_uniform([count], key, dtype=tf.float64)
+        left_out = tf.cast(skip() if callable(skip) else skip, tf.int64)
+        indices = tf.argsort(draw, stable=True)[left_out:]
+        return tf.data.Dataset.from_tensor_slices(
+            (tf.cast(indices, tf.int64), tf.fill(tf.shape(indices), number))
+        )
+
+    return tf.data.Dataset.range(1).flat_map(order)
+
+
+def with_length(
+    batches: tf.data.Dataset, count: int, batch_size: int
+) -> tf.data.Dataset:
+    """Tells Keras how many batches an epoch of `count` examples has.
+
+    It is the last step: where some batches are left out, whoever takes the
+    others knows not to ask for more.
+    """
+    length = math.ceil(count / batch_size)
+    return batches.apply(tf.data.experimental.assert_cardinality(length))
+
+
+def labelled_places(
+    indices: tf.data.Dataset, labels: np.ndarray, batch_size: int
+) -> tf.data.Dataset:
+    """(indices (b,), their labels (b,)) of a dataset of indices, in order."""
+    with tf.device("CPU:0"):
+        labels = tf.constant(labels, tf.int32)
+    batches = indices.batch(batch_size)
+    batches = batches.map(lambda index: (index, tf.gather(labels, index)))
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+@functools.lru_cache(maxsize=16)
+def _traced_batch(decoding: pixels.Decoding, in_files: bool):
+    """Files or encoded pictures (b,) -> their pixels, side by side."""
+    side = decoding.image_size
+
+    def one(source):
+        return decoding.load(tf.io.read_file(source) if in_files else source)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def many(sources):
+        spec = tf.TensorSpec((side, side, 3), tf.uint8)
+        # Left to itself TensorFlow places what can be on a GPU there: for each
+        # picture dozens of small kernels, and copies to and fro.
+        with tf.device("CPU:0"):
+            return tf.map_fn(
+                one,
+                sources,
+                fn_output_signature=spec,
+                parallel_iterations=max(8, os.cpu_count() or 1),
+            )
+
+    return many
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Labelled pictures that become squares of one size.
+
+    Attributes:
+        examples: what to read.
+        decoding: how a file's bytes become a square (`inputs.image.pixels`).
+        decoded: their pixels, uint8 (n, image_size, image_size, 3), where
+            they are held in memory (`PixelMemory`); else None.
+    """
+
+    examples: Examples
+    decoding: pixels.Decoding
+    decoded: np.ndarray | None = dataclasses.field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def take(self, indices: Sequence[int]) -> "Images":
+        """The pictures at `indices`, in that order."""
+        return dataclasses.replace(
+            self,
+            examples=self.examples.take(indices),
+            decoded=None if self.decoded is None else self.decoded[indices],
+        )
+
+    @property
+    def image_size(self) -> int:
+        """Side of the squares, in pixels."""
+        return self.decoding.image_size
+
+    def decoded_bytes(self) -> int:
+        """What the pixels of all pictures take in memory."""
+        return len(self) * self.image_size**2 * 3
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int32 (n,), index into the class names."""
+        return self.examples.labels
+
+    def made_by(self) -> str:
+        """What decides the pixels, besides the bytes of the pictures."""
+        return self.decoding.describe()
+
+    def content_ids(self) -> list[str]:
+        """SHA-256 of each picture's bytes, in hexadecimal."""
+        return self.examples.content_ids()
+
+    def batches(
+        self, batch_size: int, *, places: bool = False
+    ) -> tf.data.Dataset:
+        """All examples once, in their order, the last batch partial.
+
+        Args:
+            batch_size: pictures a batch.
+            places: give int64 (b,), the places of the pictures, instead of
+                their pixels, for whoever holds the pixels himself.
+
+        Returns:
+            Dataset of (uint8 (b, image_size, image_size, 3), int32 (b,)).
+        """
+        indices = tf.data.Dataset.range(len(self))
+        if places:
+            return labelled_places(indices, self.labels, batch_size)
+        return self._load(indices, batch_size)
+
+    def shuffled(
+        self, batch_size: int, *, seed: int = 0, augment: str = "none"
+    ) -> tf.data.Dataset:
+        """As `batches`, in a new order at each pass, for anyone's `fit`.
+
+        Passes are numbered from 0; pass `n` has the order and the views that
+        `shuffled_epoch(..., epoch=n)` gives.
+        """
+        passes = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        return self.shuffled_epoch(
+            batch_size,
+            seed=seed,
+            augment=augment,
+            epoch=lambda: passes.assign_add(1),
+        )
+
+    def shuffled_epoch(
+        self,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch,
+        augment: str = "none",
+        skip=0,
+        places: bool = False,
+    ) -> tf.data.Dataset:
+        """The batches of one epoch, its order drawn from (seed, epoch).
+
+        Args:
+            batch_size: pictures a batch; the last one may have fewer.
+            seed: whole number, 0 or more.
+            epoch: int, tf.Variable (read when a pass begins), or a function
+                that gives either.
+            augment: one of `AUGMENTS`.
+            skip: so many batches are left out at its beginning, without a
+                decode; int or tf.Variable.
+            places: as in `batches`; not with `augment`.
+        """
+        if augment not in AUGMENTS:
+            raise ValueError(
+                f"augment={augment!r}: expected one of {', '.join(AUGMENTS)}"
+            )
+        count = len(self)
+        indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
+        if augment == "none":
+            indices = indices.map(lambda index, _: index)
+            if places:
+                batches = labelled_places(indices, self.labels, batch_size)
+            else:
+                batches = self._load(indices, batch_size)
+            return with_length(batches, count, batch_size)
+
+        def view(picture, index, number):
+            # The count keeps the seeds of two epochs apart.
+            key = tf.stack(
+                [number * count + index, tf.constant(seed, tf.int64)]
+            )
+            return augment_picture(picture, key, augment)
+
+        batches = self._load(indices, batch_size, view)
+        return with_length(batches, count, batch_size)
+
+    def views(
+        self,
+        pictures: Sequence[int],
+        keys: Sequence[tuple[int, int]],
+        augment: str,
+        batch_size: int,
+    ) -> tf.data.Dataset:
+        """Given views of given pictures, in the order given.
+
+        Args:
+            pictures: an index of a picture for each view.
+            keys: the seed of each view.
+            augment: one of `AUGMENTS`.
+            batch_size: views a batch.
+        """
+        views = tf.data.Dataset.from_tensor_slices(
+            (
+                tf.constant(pictures, tf.int64, [len(pictures)]),
+                tf.constant(keys, tf.int64, [len(keys), 2]),
+            )
+        )
+        return self._load(
+            views,
+            batch_size,
+            lambda picture, _, key: augment_picture(picture, key, augment),
+        )
+
+    def _load(self, indices, batch_size: int, view=None) -> tf.data.Dataset:
+        with tf.device("CPU:0"):
+            labels = tf.constant(self.examples.labels, tf.int32)
+        picture_at = self._reader()
+
+        def load(index, *number):
+            picture = picture_at(index)
+            if view is not None:
+                picture = view(picture, index, *number)
+            return picture, labels[index]
+
+        if self.decoded is not None and view is None:
+            # A batch at once: picture by picture costs more than the copy.
+            loaded = indices.map(lambda index, *_: index).batch(batch_size)
+            loaded = loaded.map(
+                lambda index: (picture_at(index), tf.gather(labels, index)),
+                num_parallel_calls=2,
+            )
+        else:
+            loaded = indices.map(
+                load, num_parallel_calls=tf.data.AUTOTUNE
+            ).batch(batch_size)
+        return loaded.prefetch(tf.data.AUTOTUNE)
+
+    def _reader(self):
+        """An index -> that picture's pixels, as TensorFlow operations."""
+        if self.decoded is not None:
+            with tf.device("CPU:0"):  # A GPU's memory is for training.
+                decoded = tf.constant(self.decoded)
+            return lambda index: tf.gather(decoded, index)
+        in_files = self.examples.files is not None
+        sources = tf.constant(self._sources())
+
+        def picture_at(index):
+            source = sources[index]
+            encoded = tf.io.read_file(source) if in_files else source
+            return self.decoding.load(encoded)
+
+        return picture_at
+
+    def _sources(self) -> list[bytes]:
+        """Names of files, or encoded pictures."""
+        files = self.examples.files
+        if files is None:
+            return list(self.examples.encoded)
+        return [file.encode("utf-8", "surrogateescape") for file in files]
+
+    def once(self, batch_size: int) -> Iterator[tf.Tensor]:
+        """The pixels of `batches`, for a single pass.
+
+        A pass of tf.data sets up the decoder anew, which takes longer than
+        decoding a hundred pictures; here it is set up once in a process.
+        """
+        sources = self._sources()
+        load = _traced_batch(self.decoding, self.examples.files is not None)
+        for start in range(0, len(sources), batch_size):
+            batch = load(tf.constant(sources[start : start + batch_size]))
+            io_watchdog.answered()
+            yield batch
+
+    def unreadable(self) -> dict[int, str]:
+        """Index -> why, of the pictures that cannot be read now.
+
+        TensorFlow's own faults name no file; this is called after one. Where
+        all can be read, those that do not decode are named.
+        """
+        bad = {}
+        for index in range(len(self)):
+            try:
+                self.examples.read(index)
+            except OSError as error:
+                bad[index] = f"cannot be read ({error.strerror})"
+        if bad or self.decoded is not None:
+            return bad
+        for index in range(len(self)):
+            try:
+                self.decoding.load(tf.constant(self.examples.read(index)))
+            except tf.errors.OpError as error:
+                reason = str(error).split("} ")[-1].split(" [Op")[0]
+                bad[index] = f"does not decode ({reason[:120]})"
+            except OSError as error:
+                bad[index] = f"cannot be read ({error.strerror})"
+        return bad

@@ -1,0 +1,28 @@
+"""How weights may move: what trains, and where the graph is cut before it.
+
+    set_trainable(model, "block_13_expand")
+    fitting = training_graph(model)   # the same layers, frozen ones still
+    trunk, tail = split_at(model, cut_for(model, "block_13_expand"))
+
+In: a classifier of `build_classifier`. Out: its layers' `trainable`, a graph to
+fit, and the trunk whose work is done once.
+"""
+
+from tl_keras.strategies.cutting import Cut, cut_for, find_cuts, split_at
+from tl_keras.strategies.freezing import (
+    count_trainable,
+    layer_index,
+    set_trainable,
+    training_graph,
+)
+
+__all__ = [
+    "Cut",
+    "count_trainable",
+    "cut_for",
+    "find_cuts",
+    "layer_index",
+    "set_trainable",
+    "split_at",
+    "training_graph",
+]

@@ -1,0 +1,44 @@
+"""Training as a list of phases: the head alone, then more and more of it.
+
+    result = fit_phases(
+        model,
+        [Phase("head", epochs=10, learning_rate=1e-3),
+         Phase("fine_tune", epochs=5, learning_rate=1e-4,
+               unfreeze_from="block5")],
+        images.train.shuffled(32), images.val.batches(32))
+
+In: a classifier, phases, data. Out: the model with the best weights of all
+phases, and what happened. Each phase sets what is trainable, compiles anew
+with a new optimizer, and starts from the best weights so far; epoch numbers
+and the history run on. Fine-tuning cannot make it worse on validation: the
+weights with the best value there win, the earlier ones on a tie. Without
+validation the last phase wins.
+"""
+
+from tl_keras.training.fitting import fit_phases
+from tl_keras.training.frozen_features import FrozenWork
+from tl_keras.training.phase import (
+    MONITORS,
+    OPTIMIZERS,
+    FitResult,
+    Objective,
+    Phase,
+    PhaseResult,
+)
+from tl_keras.training.saves import Saves, get_variables, set_variables
+from tl_keras.training.steps import Compute
+
+__all__ = [
+    "MONITORS",
+    "OPTIMIZERS",
+    "Compute",
+    "FitResult",
+    "FrozenWork",
+    "Objective",
+    "Phase",
+    "PhaseResult",
+    "Saves",
+    "fit_phases",
+    "get_variables",
+    "set_variables",
+]

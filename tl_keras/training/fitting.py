@@ -1,0 +1,375 @@
+"""The loop over phases: set trainable, compile, fit, keep the best.
+
+In: a classifier, phases, data. Out: the model with the best weights of all
+phases, and a `FitResult`.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from tl_keras import signals
+from tl_keras.callbacks import (
+    HistoryLogger,
+    KeepBestWeights,
+    StopOnNonFinite,
+    is_better,
+    read_rows,
+    write_rows,
+)
+from tl_keras.errors import DivergedError
+from tl_keras.features import FeatureStore, StoredBatches
+from tl_keras.keras_globals import standard_globals
+from tl_keras.networks import LOGITS
+from tl_keras.sources import TrainingBatches
+from tl_keras.strategies import count_trainable, set_trainable, training_graph
+from tl_keras.tasks.multiclass.linear_probe import (
+    cross_entropy_and_accuracy,
+    pooled_features,
+    solve_probe,
+)
+from tl_keras.training.compiling import compile_for_phase, jit_for
+from tl_keras.training.frozen_features import FrozenWork
+from tl_keras.training.phase import (
+    MONITORS,
+    FitResult,
+    Objective,
+    Phase,
+    PhaseResult,
+)
+from tl_keras.training.saves import Saves, get_variables, set_variables
+from tl_keras.training.steps import Compute, Steps, Waiting, held_on_device
+
+
+@standard_globals()
+def fit_phases(
+    model: keras.Model,
+    phases: Sequence[Phase],
+    train: tf.data.Dataset | Callable[[tf.Variable], tf.data.Dataset],
+    val: tf.data.Dataset | Callable[[], tf.data.Dataset] | None = None,
+    *,
+    features: FeatureStore | None = None,
+    objective: Objective | None = None,
+    history_file: str | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    saves: Saves | None = None,
+    compute: Compute | None = None,
+    verbose: int | str = "auto",
+) -> FitResult:
+    """Trains a classifier phase by phase.
+
+    Args:
+        model: from `build_classifier`; it holds the best weights afterwards.
+        phases: at least one with epochs above 0.
+        train: batches of (pixels, int labels), one epoch long; or a function
+            that makes them from a variable holding the epoch's number, so
+            that an epoch's order depends on its number alone.
+        val: batches to validate on, or a function that makes them; without
+            it the last weights are kept.
+        features: do what a phase leaves frozen once, and keep it there;
+            `train` and `val` are then a `data.TrainingBatches` (if it
+            augments, with `views`) and a `data.FixedBatches`.
+        objective: the loss, and what chooses the weights.
+        history_file: a .csv to append each epoch to.
+        callbacks: more Keras callbacks, for every phase.
+        saves: where all is kept that a killed process needs to go on; the
+            same call, in a new process, then ends with the same bits. Phases
+            that were finished are not run again.
+        compute: what computes the steps, and how; the device that TensorFlow
+            uses when None.
+        verbose: of Keras's progress bar.
+
+    Returns:
+        `FitResult`; the model itself is changed in place.
+
+    Raises:
+        DivergedError: a loss or weight stopped being finite. The model holds
+            the weights that the phase began with: the best of those before.
+        StoppedError: a signal asked for it; all is saved (`signals`).
+        ConfigError: a phase unfreezes from a layer that is not there.
+    """
+    trainer = _Trainer(
+        model,
+        train,
+        val,
+        features and FrozenWork(model, phases, features),
+        objective or Objective(),
+        history_file,
+        tuple(callbacks),
+        saves and saves.of(model),
+        compute or Compute.here(),
+        verbose,
+    )
+    try:
+        return _fit_all(trainer, phases)
+    except (tf.errors.OpError, OSError, MemoryError):
+        # A fault of reading or of memory may pass: the same call goes on.
+        if trainer.saves:
+            trainer.saves.begin_again()
+        raise
+
+
+def _fit_all(trainer: "_Trainer", phases: Sequence[Phase]) -> FitResult:
+    results: list[PhaseResult] = []
+    kept = 0
+    for phase in phases:
+        if not phase.epochs:
+            continue
+        first = results[-1].last_epoch if results else 0
+        result = trainer.fit(phase, first)
+        results.append(result)
+        if trainer.better(result, results[kept]):
+            kept = len(results) - 1
+        # The next phase, and whoever called, starts from the best so far.
+        set_variables(trainer.model, results[kept].best_variables)
+    if not results:
+        raise ValueError("phases: expected one with epochs above 0")
+    return FitResult(results, kept, trainer.history)
+
+
+def _all_of(train, epoch: int) -> tf.data.Dataset:
+    """Every training example once, however `fit_phases` was given them."""
+    if hasattr(train, "once"):
+        return train.once()
+    return train(epoch) if callable(train) else train
+
+
+class _EpochNumber(keras.callbacks.Callback):
+    """Tells the data which epoch begins."""
+
+    def __init__(self, number: tf.Variable):
+        super().__init__()
+        self.number = number
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.number.assign(epoch)
+
+
+@dataclasses.dataclass
+class _Trainer:
+    """What stays the same from phase to phase; see `fit_phases`."""
+
+    model: keras.Model
+    train: tf.data.Dataset | Callable[[tf.Variable], tf.data.Dataset]
+    val: tf.data.Dataset | Callable[[], tf.data.Dataset] | None
+    frozen: FrozenWork | None
+    objective: Objective
+    history_file: str | None
+    callbacks: tuple[keras.callbacks.Callback, ...]
+    saves: Saves | None
+    compute: Compute
+    verbose: int | str
+    history: list[dict] = dataclasses.field(default_factory=list)
+
+    def fit(self, phase: Phase, first: int) -> PhaseResult:
+        """Trains one phase; its first epoch is number `first` + 1."""
+        finished = self.saves and self.saves.finished(phase)
+        if finished:
+            result, rows = finished
+            self.history += rows
+            print(f"phase {phase.name}: finished before", flush=True)
+            return result
+        started, before = time.perf_counter(), len(self.history)
+        trains = self._set_trainable(phase, first)
+        if phase.solver == "lbfgs":
+            result = self._solve(phase, first)
+        else:
+            result = self._fit(phase, first)
+        result.trainable_parameters = trains
+        result.seconds = time.perf_counter() - started
+        if result.waiting is not None:
+            print(
+                f"phase {phase.name}: {result.seconds:.1f} s, "
+                f"{result.waiting:.1%} of its training waited for data",
+                flush=True,
+            )
+        if self.saves:
+            self.saves.finish(result, self.history[before:])
+        return result
+
+    def _set_trainable(self, phase: Phase, first: int) -> int:
+        """How many parameters train from now on; says so."""
+        set_trainable(
+            self.model,
+            phase.unfreeze_from,
+            train_batch_norm=phase.train_batch_norm,
+        )
+        trains, parameters = count_trainable(self.model)
+        print(
+            f"phase {phase.name}: {trains:,} of {parameters:,} parameters "
+            f"train ({phase.what_trains()}), {phase.how_long(first)}",
+            flush=True,
+        )
+        return trains
+
+    def _fit(self, phase: Phase, first: int) -> PhaseResult:
+        """Epochs of gradient steps."""
+        before = get_variables(self.model)
+        left, train, val = self._left_to_fit(phase)
+        rows, val_rows = held_on_device(self.compute, train, val)
+        with tf.device("CPU:0"):  # Where tf.data reads them.
+            number = tf.Variable(first, dtype=tf.int64, trainable=False)
+            skip = tf.Variable(0, dtype=tf.int64, trainable=False)
+        batch_size = None
+        if isinstance(train, (TrainingBatches, StoredBatches)):
+            batch_size = train.batch_size
+            train = train(number, skip, places=rows is not None)
+        else:
+            skip = None
+            train = train(number) if callable(train) else train
+        if callable(val):
+            val = val(places=True) if val_rows else val()
+        fitting, looks = training_graph(left), self.compute.looks
+        jit = jit_for(fitting, phase, self.compute, train, batch_size)
+        compile_for_phase(fitting, phase, self.objective, self.compute, jit)
+        fitting.train_function = steps = Steps(
+            fitting.train_step, jit=jit, rows=rows, looks=looks
+        )
+        fitting.test_function = Steps(
+            fitting.test_step, rows=val_rows, looks=looks
+        )
+        waiting = Waiting(steps)
+        monitor, mode = MONITORS[self.objective.monitor]
+        earlier = None if self.saves is None else tuple(self.history)
+        log = HistoryLogger(self.history_file, earlier, phase=phase.name)
+        guard = StopOnNonFinite()
+        keeper = KeepBestWeights(
+            None if val is None else monitor, mode, left.variables
+        )
+        callbacks = [
+            _EpochNumber(number),
+            waiting,
+            phase.new_schedule(first),
+            guard,
+            log,
+            keeper,
+            *([] if val is None else self._stoppers()),
+            *self.callbacks,
+        ]
+        if self.saves:
+            callbacks.append(
+                self.saves.callback(phase, skip, batch_size, self.callbacks)
+            )
+        with signals.at_a_step() if self.saves else contextlib.nullcontext():
+            fitting.fit(
+                train,
+                validation_data=val,
+                initial_epoch=first,
+                epochs=first + phase.epochs,
+                class_weight=self._class_weight(),
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=self.verbose,
+            )
+        self.history += log.rows
+        if guard.found or not keeper.best_epoch:
+            set_variables(self.model, before)
+            found = guard.found or f"{monitor} is never finite"
+            raise DivergedError(
+                f"phase {phase.name}: {found} - lower "
+                f"its learning rate ({phase.learning_rate:g})"
+            )
+        # What lies before the cut has not moved, and was not copied.
+        moved = dict(
+            zip(map(id, left.variables), keeper.best_variables, strict=True)
+        )
+        best = [
+            moved.get(id(variable), value)
+            for variable, value in zip(
+                self.model.variables, before, strict=True
+            )
+        ]
+        return PhaseResult(
+            phase=phase,
+            first_epoch=first + 1,
+            last_epoch=log.rows[-1]["epoch"],
+            best_epoch=keeper.best_epoch,
+            best_logs=keeper.best_logs,
+            best_variables=best,
+            waiting=waiting.share(),
+        )
+
+    def better(self, new: PhaseResult, old: PhaseResult) -> bool:
+        """Whether a phase's best is strictly better than an earlier one's.
+
+        Without validation nothing can be compared, and the last phase wins.
+        """
+        monitor, mode = MONITORS[self.objective.monitor]
+        if self.val is None:
+            return True
+        return is_better(new.best_logs[monitor], old.best_logs[monitor], mode)
+
+    def _solve(self, phase: Phase, first: int) -> PhaseResult:
+        """The linear probe in the place of epochs; one row of history."""
+        left, train, val = self._left_to_fit(phase)
+        val = val() if callable(val) else val
+        features, labels = pooled_features(left, _all_of(train, first))
+        probe = solve_probe(
+            features,
+            labels,
+            class_weights=self.objective.class_weights,
+            views=getattr(train, "rows_per_picture", 1),
+            groups=self.train.images.examples.groups
+            if isinstance(self.train, TrainingBatches)
+            else None,
+        )
+        layer = self.model.get_layer(LOGITS)
+        layer.kernel.assign(probe.kernel)
+        layer.bias.assign(probe.bias)
+        row = {"phase": phase.name, "epoch": first + 1}
+        row |= cross_entropy_and_accuracy(probe, features, labels)
+        if val is not None:
+            logs = cross_entropy_and_accuracy(
+                probe, *pooled_features(left, val)
+            )
+            row |= {f"val_{name}": value for name, value in logs.items()}
+        row["learning_rate"] = 0.0
+        print(
+            f"phase {phase.name}: solved with C={probe.strength:g}, "
+            + ", ".join(f"{k} {v:.4f}" for k, v in list(row.items())[2:-1]),
+            flush=True,
+        )
+        if self.history_file is not None:
+            # A row that a killed run wrote is written again, not once more.
+            earlier = self.history
+            if self.saves is None:
+                earlier = read_rows(self.history_file)
+            write_rows(self.history_file, [*earlier, row])
+        self.history.append(row)
+        return PhaseResult(
+            phase=phase,
+            first_epoch=first + 1,
+            last_epoch=first + 1,
+            best_epoch=first + 1,
+            best_logs={
+                k: v for k, v in row.items() if k not in ("phase", "epoch")
+            },
+            best_variables=get_variables(self.model),
+            out_of_fold=probe.out_of_fold,
+        )
+
+    def _left_to_fit(self, phase: Phase):
+        """(model, train, val) of a phase, without what is done once."""
+        if self.frozen is None:
+            return self.model, self.train, self.val
+        return self.frozen.for_phase(phase, self.train, self.val)
+
+    def _class_weight(self) -> dict[int, float] | None:
+        weights = self.objective.class_weights
+        return None if weights is None else dict(enumerate(weights))
+
+    def _stoppers(self) -> list[keras.callbacks.Callback]:
+        if not self.objective.early_stopping_patience:
+            return []
+        monitor, mode = MONITORS[self.objective.monitor]
+        return [
+            keras.callbacks.EarlyStopping(
+                monitor,
+                mode=mode,
+                patience=self.objective.early_stopping_patience,
+            )
+        ]

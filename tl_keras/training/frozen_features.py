@@ -1,0 +1,91 @@
+"""What a phase leaves frozen, done once: the tail trains on activations.
+
+In: a classifier, its phases and a `FeatureStore`. Out, for each phase, the
+model that is left to fit and the data for it. All frozen trunks of the phases
+start alike: the shortest one goes over the pixels, and the longer ones go on
+from its activations.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from tl_keras.features import FeatureStore, StoredFixedBatches
+from tl_keras.sources import FixedBatches, TrainingBatches
+from tl_keras.strategies import Cut, cut_for, split_at
+from tl_keras.training.phase import Phase
+
+
+class FrozenWork:
+    """Serves each phase from the longest trunk that it leaves frozen.
+
+    A trunk's activations are asked for when its weights are those they shall
+    be of: the store knows them by the weights.
+
+    Args:
+        model: from `build_classifier`.
+        phases: all of them, so that trunks can share their beginning.
+        store: where activations are kept.
+    """
+
+    def __init__(
+        self, model: keras.Model, phases: Sequence[Phase], store: FeatureStore
+    ):
+        self.model = model
+        self.store = store
+        # A model made twice would be traced twice.
+        self._split = functools.cache(lambda cut: split_at(model, cut))
+        self._cut = functools.cache(lambda place: cut_for(model, place))
+        cuts = [self._cut(phase.unfreeze_from) for phase in phases]
+        self.shortest = min(
+            (cut for cut in cuts if cut), key=lambda c: c.position, default=None
+        )
+        self.always_frozen = self.shortest if all(cuts) else None
+
+    def for_phase(
+        self, phase: Phase, train: TrainingBatches, val: FixedBatches | None
+    ) -> tuple[keras.Model, Callable, Callable | None]:
+        """(what is left to fit, epoch -> batches, -> those to validate on)."""
+        cut = self._cut(phase.unfreeze_from)
+        if cut is None:
+            return self.model, train, val
+        trunk, tail = self._split(cut)
+        print(
+            f"phase {phase.name}: frozen up to {cut.after}, "
+            f"{cut.trunk_share:.0%} of the multiply-adds, done once",
+            flush=True,
+        )
+        via = self._via(cut)
+        batches = self.store.training(trunk, train, via)
+        if val is None:
+            return tail, batches, None
+        activations = self.store.activations(
+            trunk, val.images, via, val.batch_size
+        )
+        return tail, batches, StoredFixedBatches(activations, val.batch_size)
+
+    def for_evaluation(
+        self, phase: Phase, data: FixedBatches
+    ) -> tuple[keras.Model, tf.data.Dataset]:
+        """A model and its data that give what all of the model gives.
+
+        They hold for the weights that the model has now, those of a phase.
+        """
+        # The trunk that all phases leave alone serves them all; where one
+        # trains everything, each of the others has its own.
+        cut = self.always_frozen or self._cut(phase.unfreeze_from)
+        if cut is None:
+            return self.model, data()
+        trunk, tail = self._split(cut)
+        activations = self.store.activations(
+            trunk, data.images, batch_size=data.batch_size
+        )
+        return tail, activations.batches(data.batch_size)
+
+    def _via(self, cut: Cut) -> tuple[keras.Model, keras.Model] | None:
+        if self.shortest is None or self.shortest.position == cut.position:
+            return None
+        shorter, _ = self._split(self.shortest)
+        return shorter, keras.Model(self.shortest.tensor, cut.tensor)

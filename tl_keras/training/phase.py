@@ -1,0 +1,208 @@
+"""What a phase is, what it minimises, and what comes of it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+
+from tl_keras.callbacks import WarmupCosine
+from tl_keras.training.fused_adam import FusedAdam, FusedAdamW
+
+# Plain cross-entropy, so that it means the same with and without label
+# smoothing; the loss is what is minimised.
+MONITORS = {
+    "val_loss": ("val_cross_entropy", "min"),
+    "val_accuracy": ("val_accuracy", "max"),
+}
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("cosine", "constant")
+SOLVERS = ("adam", "lbfgs")
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One stretch of training with one set of trainable layers.
+
+    Attributes:
+        name: for the log and the history.
+        epochs: at most so many; 0 skips the phase.
+        learning_rate: the highest of its schedule.
+        unfreeze_from: "none" (the head alone), "all", or a layer's name or
+            beginning.
+        train_batch_norm: let BatchNorms of unfrozen layers train.
+        optimizer: "adam", "adamw" or "sgd".
+        weight_decay: of adamw.
+        momentum: of sgd.
+        schedule: "cosine" or "constant".
+        warmup_epochs: rise of the learning rate.
+        solver: "adam" fits by gradient steps with `optimizer`; "lbfgs" solves
+            a single Dense head exactly (`multiclass.linear_probe`), in one
+            stretch that counts as one epoch, whatever `epochs` above 0.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float
+    unfreeze_from: str = "none"
+    train_batch_norm: bool = False
+    optimizer: str = "adam"
+    weight_decay: float = 0.004
+    momentum: float = 0.9
+    schedule: str = "cosine"
+    warmup_epochs: float = 1.0
+    solver: str = "adam"
+
+    def __post_init__(self):
+        for name, known in (
+            ("schedule", SCHEDULES),
+            ("solver", SOLVERS),
+            ("optimizer", OPTIMIZERS),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}: expected one of "
+                    f"{', '.join(known)}"
+                )
+
+    def new_optimizer(
+        self, loss_scaling: bool, fused: bool = False
+    ) -> keras.optimizers.Optimizer:
+        """A fresh optimizer; with loss scaling for float16.
+
+        `fused` takes one kernel a variable for Adam's step.
+        """
+        if self.optimizer == "adam":
+            kind = FusedAdam if fused else keras.optimizers.Adam
+            optimizer = kind(self.learning_rate)
+        elif self.optimizer == "adamw":
+            kind = FusedAdamW if fused else keras.optimizers.AdamW
+            optimizer = kind(self.learning_rate, weight_decay=self.weight_decay)
+        else:
+            optimizer = keras.optimizers.SGD(
+                self.learning_rate, momentum=self.momentum
+            )
+        if loss_scaling:
+            return keras.optimizers.LossScaleOptimizer(optimizer)
+        return optimizer
+
+    def new_schedule(self, first_epoch: int) -> WarmupCosine:
+        """The callback that sets the learning rate."""
+        return WarmupCosine(
+            self.learning_rate,
+            self.warmup_epochs,
+            final_fraction=1.0 if self.schedule == "constant" else 0.0,
+            first_epoch=first_epoch,
+        )
+
+    def how_long(self, first: int) -> str:
+        """In words, the epochs after `first` and how they train."""
+        if self.solver == "lbfgs":
+            return "solved exactly: logistic regression on pooled features"
+        return (
+            f"epochs {first + 1} to {first + self.epochs}, {self.optimizer} "
+            f"at {self.learning_rate:g}"
+        )
+
+    def what_trains(self) -> str:
+        """In words, what this phase leaves trainable."""
+        words = {"none": "the head alone", "all": "all layers"}.get(
+            self.unfreeze_from, f"the head and {self.unfreeze_from} onward"
+        )
+        if self.unfreeze_from != "none" and not self.train_batch_norm:
+            words += ", BatchNorm still"
+        return words
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What training minimises, and what chooses the weights that are kept.
+
+    Attributes:
+        label_smoothing: share of the target spread over all classes.
+        class_weights: weight of each class in the training loss, or None.
+        monitor: "val_loss" (plain cross-entropy) or "val_accuracy".
+        early_stopping_patience: epochs without a better value; 0 for never.
+    """
+
+    label_smoothing: float = 0.0
+    class_weights: Sequence[float] | None = None
+    monitor: str = "val_loss"
+    early_stopping_patience: int = 0
+
+    def __post_init__(self):
+        if self.monitor not in MONITORS:
+            raise ValueError(
+                f"monitor={self.monitor!r}: expected one of "
+                f"{', '.join(MONITORS)}"
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"label_smoothing={self.label_smoothing}: expected 0 to 1"
+            )
+        if isinstance(self.class_weights, Mapping):
+            # As Keras writes them: {label: weight}.
+            weights = [
+                self.class_weights[i] for i in range(len(self.class_weights))
+            ]
+            object.__setattr__(self, "class_weights", weights)
+
+    def loss(self, num_classes: int) -> Callable:
+        """Softmax cross-entropy of logits (b, n) against labels (b,)."""
+        if not self.label_smoothing:
+            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+        smoothed = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=self.label_smoothing
+        )
+
+        def loss(labels, logits):
+            labels = keras.ops.cast(keras.ops.reshape(labels, (-1,)), "int32")
+            return smoothed(keras.ops.one_hot(labels, num_classes), logits)
+
+        return loss
+
+
+@dataclasses.dataclass
+class PhaseResult:
+    """What came of a phase.
+
+    Attributes:
+        phase: as it was asked for.
+        first_epoch, last_epoch: numbers from 1, in the count of all phases.
+        best_epoch: the epoch whose weights are kept for this phase.
+        best_logs: losses and metrics there.
+        best_variables: those weights, in the order of `model.variables`.
+        trainable_parameters: how many numbers trained.
+        seconds: wall time of the fit, validation included.
+        out_of_fold: of a head that was solved, see `LinearProbe`.
+        waiting: share of its epochs' training that waited for data, 0 to 1;
+            None for a head that was solved.
+    """
+
+    phase: Phase
+    first_epoch: int
+    last_epoch: int
+    best_epoch: int
+    best_logs: dict
+    best_variables: list[np.ndarray]
+    trainable_parameters: int = 0
+    seconds: float = 0.0
+    out_of_fold: np.ndarray | None = None
+    waiting: float | None = None
+
+
+@dataclasses.dataclass
+class FitResult:
+    """What `fit_phases` gives back.
+
+    Attributes:
+        phases: one result each, in order.
+        kept: index of the phase whose weights the model holds now.
+        history: one dictionary an epoch: phase, epoch, losses, metrics,
+            learning rate.
+    """
+
+    phases: list[PhaseResult]
+    kept: int
+    history: list[dict]
