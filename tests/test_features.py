@@ -270,8 +270,9 @@ def test_the_store_changes_no_number(color_folder, tiny_network, tmp_path):
 
 CHILD = """
     import sys, keras, numpy as np
-    from tl_keras.networks import build_classifier, cut_for, split_at
-    from tl_keras.data import load_images
+    from tl_keras.networks import build_classifier
+    from tl_keras.strategies import cut_for, split_at
+    from tl_keras.sources import load_images
     from tl_keras.features import FeatureStore, store
     store.SHARD_BYTES = 1024  # a shard for each batch: many places to die at
     root, network, cache = sys.argv[1:]

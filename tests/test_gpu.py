@@ -139,11 +139,12 @@ def test_the_same_run_gives_the_same_bits_also_when_killed(
 FULL = """
     import sys
     import tensorflow as tf
-    from tl_keras import TransferConfig, devices, run, servable
+    from tl_keras import TransferConfig, exports, run
+    from tl_keras.compute import devices
     from tl_keras.exports.gate import Passed
 
     # Its processes would find the GPU as full as we make it.
-    servable.check_export = lambda folder, model, names, decoding, golden, e: (
+    exports.check_export = lambda folder, model, names, decoding, golden, e: (
         Passed(0.0, e.probabilities, 0)
     )
     devices.choose_device("gpu")
@@ -173,7 +174,8 @@ def test_a_gpu_that_is_full_is_told_and_trained_on_with_less(
 PLANTED = """
     import pathlib, sys
     import keras, numpy as np, tensorflow as tf
-    from tl_keras import devices, pixels
+    from tl_keras.compute import devices
+    from tl_keras.inputs.image import pixels
     from tl_keras.networks import LOGITS, build_classifier
     from tl_keras.errors import NotPublishedError
     from tl_keras.exports import export_saved_model

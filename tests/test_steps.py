@@ -440,8 +440,8 @@ TWO_DEVICES = """
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
     from tl_keras.networks import build_classifier
-    from tl_keras.data import FixedBatches, PixelMemory, TrainingBatches
-    from tl_keras.data import load_images
+    from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
+    from tl_keras.sources import load_images
     from tl_keras.training import Compute, Phase, fit_phases
 
     class Second(Compute):

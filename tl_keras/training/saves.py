@@ -1,6 +1,6 @@
 """What phases need to go on in another process, kept on disk.
 
-    saves = Saves("run/checkpoints", stop=stopping.requested)
+    saves = Saves("run/checkpoints", stop=signals.requested)
     fit_phases(model, phases, train, val, saves=saves)
 
 In: a folder. Out: in it a folder for each phase, which holds the saves of its
