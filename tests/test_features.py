@@ -408,7 +408,7 @@ def test_each_view_has_its_turn_and_belongs_to_its_picture(
     train = TrainingBatches(images, 4, seed=7, augment="flip_crop", views=3)
     stored = store.training(trunk, train)
     assert store.pictures_computed == 3 * len(images)
-    assert stored.rows_per_picture == 3
+    assert stored.rows_per_example == 3
     everything = np.concatenate([x for x, _ in stored.once()])
     pixels = np.concatenate([x for x, _ in views.batches(5)])
     np.testing.assert_allclose(

@@ -8,7 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tl_keras.errors import ConfigError, DivergedError
-from tl_keras.networks import build_classifier
+from tl_keras.features import FeatureStore
+from tl_keras.networks import LOGITS, build_classifier
+from tl_keras.sources import FixedBatches, TrainingBatches, load_images
+from tl_keras.strategies import Freeze, cut_for
 from tl_keras.training import (
     Objective,
     Phase,
@@ -273,3 +276,70 @@ def test_data_made_from_the_epochs_number(model):
     fit_phases(model, [HEAD, TUNE], make, None, verbose=0)
     # Keras looks at the first batch of a fit before the fit begins.
     assert list(dict.fromkeys(seen)) == [0, 1, 2, 3, 4]
+
+
+@dataclasses.dataclass(frozen=True)
+class LowRankLogits:
+    """A strategy of one's own: the head moves along a few directions."""
+
+    rank: int
+
+    def apply(self, model):
+        for layer in model.layers:
+            layer.trainable = False
+        logits = model.get_layer(LOGITS)
+        logits.trainable = True
+        logits.enable_lora(self.rank)
+
+    def cut(self, model):
+        return cut_for(model, "none")
+
+    def merge(self, model):
+        logits = model.get_layer(LOGITS)
+        whole = np.array(logits.kernel)
+        logits.lora_enabled = False
+        logits._tracker.unlock()
+        for name in ("lora_kernel_a", "lora_kernel_b"):
+            logits._untrack_variable(getattr(logits, name))
+        logits._tracker.lock()
+        logits.kernel.assign(whole)
+
+    def describe(self):
+        return f"the head, by rank {self.rank}"
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_strategy_of_ones_own(model, tmp_path, capsys, stored, color_folder):
+    before = {v.path: np.array(v) for v in model.variables}
+    images = load_images(
+        str(color_folder), image_size=16, val_fraction=0.25, test_fraction=0.25
+    )
+    result = fit_phases(
+        model,
+        [Phase("low", 3, 0.05, strategy=LowRankLogits(1)), HEAD],
+        TrainingBatches(images.train, 4), FixedBatches(images.val, 4),
+        features=FeatureStore(tmp_path) if stored else None, verbose=0,
+    )  # fmt: skip
+    assert "train (the head, by rank 1)" in capsys.readouterr().out
+    # The plain network again, with the same variables in the same order.
+    assert [v.path for v in model.variables] == list(before)
+    low = result.phases[0]
+    moved = {
+        path: value - before[path]
+        for path, value in zip(before, low.best_variables, strict=True)
+        if (value != before[path]).any()
+    }
+    assert set(moved) == {"head_logits/kernel", "head_logits/bias"}
+    assert np.linalg.matrix_rank(moved["head_logits/kernel"], tol=1e-5) == 1
+    # What the next phase begins with is what this one was kept for.
+    set_variables(model, low.best_variables)
+    logits = np.concatenate(
+        [model(pixels).numpy() for pixels, _ in images.val.batches(4)]
+    )
+    right = (logits.argmax(-1) == images.val.labels).mean()
+    assert right == pytest.approx(low.best_logs["val_accuracy"])
+
+
+def test_a_strategy_and_a_layer_to_unfreeze_contradict_each_other():
+    with pytest.raises(ValueError, match="received both"):
+        Phase("p", 1, 1e-3, unfreeze_from="all", strategy=Freeze("none"))

@@ -12,7 +12,7 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -24,7 +24,7 @@ from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
 from tl_keras.keras_globals import standard_globals
 from tl_keras.networks import inference
-from tl_keras.sources import Images, TrainingBatches, Views
+from tl_keras.sources import EpochSource, Images, TrainingBatches, Views
 from tl_keras.sources.pipeline import (
     epoch_indices,
     labelled_places,
@@ -134,15 +134,16 @@ class Activations:
 
 
 @dataclasses.dataclass(frozen=True)
-class StoredBatches:
-    """Stored activations as `data.TrainingBatches` gives pictures."""
+class StoredBatches(EpochSource):
+    """Stored activations as `TrainingBatches` gives pictures."""
 
     activations: Activations
     batch_size: int
     seed: int
+    groups: Sequence[str] | None = None
 
     def __call__(
-        self, epoch, skip=0, *, places: bool = False
+        self, epoch=0, skip=0, *, places: bool = False
     ) -> tf.data.Dataset:
         """One epoch's batches but the first `skip`, or tf.Variables of both."""
         return self.activations.shuffled_epoch(
@@ -163,21 +164,29 @@ class StoredBatches:
         return self.activations.batches(self.batch_size)
 
     @property
-    def rows_per_picture(self) -> int:
+    def rows_per_example(self) -> int:
         """How many views of each picture there are."""
         return self.activations.views
 
 
 @dataclasses.dataclass(frozen=True)
-class StoredFixedBatches:
-    """Stored activations as `data.FixedBatches` gives pictures."""
+class StoredFixedBatches(EpochSource):
+    """Stored activations as `FixedBatches` gives pictures."""
 
     activations: Activations
     batch_size: int
+    groups: Sequence[str] | None = None
 
-    def __call__(self, *, places: bool = False) -> tf.data.Dataset:
+    def __call__(
+        self, epoch=0, skip=0, *, places: bool = False
+    ) -> tf.data.Dataset:
+        """The batches; every epoch has the same."""
+        batches = self.activations.batches(self.batch_size, places=places)
+        return batches.skip(skip) if skip else batches
+
+    def once(self) -> tf.data.Dataset:
         """The batches."""
-        return self.activations.batches(self.batch_size, places=places)
+        return self()
 
     @property
     def rows(self) -> np.ndarray | None:
@@ -229,7 +238,9 @@ class FeatureStore:
                 )
             images = Views.of(images, train.augment, train.views)
         activations = self.activations(trunk, images, via, train.batch_size)
-        return StoredBatches(activations, train.batch_size, train.seed)
+        return StoredBatches(
+            activations, train.batch_size, train.seed, train.groups
+        )
 
     @standard_globals()
     def activations(

@@ -11,12 +11,15 @@ from tl_keras.lazy_names import names_of
 __all__, __getattr__, __dir__ = names_of(
     __name__,
     {
+        "EpochSource": "epoch_source",
         "FixedBatches": "batches",
+        "GivenBatches": "epoch_source",
         "ImageSplits": "loading",
         "Images": "pipeline",
         "PixelMemory": "batches",
         "TrainingBatches": "batches",
         "Views": "batches",
+        "as_source": "epoch_source",
         "load_images": "loading",
         "split_images": "loading",
     },

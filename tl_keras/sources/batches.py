@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.sources.epoch_source import EpochSource
 from tl_keras.sources.pipeline import Images
 
 GIGABYTE = 1e9
@@ -53,7 +54,7 @@ class PixelMemory:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingBatches:
+class TrainingBatches(EpochSource):
     """The batches of any epoch: call it with the epoch's number.
 
     Attributes:
@@ -71,7 +72,7 @@ class TrainingBatches:
     memory: PixelMemory | None = None
 
     def __call__(
-        self, epoch, skip=0, *, places: bool = False
+        self, epoch=0, skip=0, *, places: bool = False
     ) -> tf.data.Dataset:
         """One epoch's batches but the first `skip`, or tf.Variables of both.
 
@@ -92,13 +93,18 @@ class TrainingBatches:
         and every epoch takes them as they are."""
         return _held(self).decoded if self.augment == "none" else None
 
+    @property
+    def groups(self) -> Sequence[str] | None:
+        """What each picture belongs to, where the data says so."""
+        return self.images.examples.groups
+
     def once(self) -> tf.data.Dataset:
         """All pictures once, in their order, as they are."""
         return self.images.batches(self.batch_size)
 
 
 @dataclasses.dataclass(frozen=True)
-class FixedBatches:
+class FixedBatches(EpochSource):
     """All examples once, in their order: call it for the batches.
 
     Attributes: `images`, `batch_size`, and `memory` as in `TrainingBatches`.
@@ -108,9 +114,21 @@ class FixedBatches:
     batch_size: int
     memory: PixelMemory | None = None
 
-    def __call__(self, *, places: bool = False) -> tf.data.Dataset:
-        """The batches; with `places` as those of `TrainingBatches`."""
-        return _held(self).batches(self.batch_size, places=places)
+    def __call__(
+        self, epoch=0, skip=0, *, places: bool = False
+    ) -> tf.data.Dataset:
+        """The batches; every epoch has the same."""
+        batches = _held(self).batches(self.batch_size, places=places)
+        return batches.skip(skip) if skip else batches
+
+    def once(self) -> tf.data.Dataset:
+        """The batches."""
+        return self()
+
+    @property
+    def groups(self) -> Sequence[str] | None:
+        """As of `TrainingBatches`."""
+        return self.images.examples.groups
 
     @property
     def rows(self) -> np.ndarray | None:

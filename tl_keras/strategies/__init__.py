@@ -15,9 +15,12 @@ from tl_keras.strategies.freezing import (
     set_trainable,
     training_graph,
 )
+from tl_keras.strategies.strategy import Freeze, Strategy
 
 __all__ = [
     "Cut",
+    "Freeze",
+    "Strategy",
     "count_trainable",
     "cut_for",
     "find_cuts",

@@ -22,11 +22,11 @@ from tl_keras.callbacks import (
     write_rows,
 )
 from tl_keras.errors import DivergedError
-from tl_keras.features import FeatureStore, StoredBatches
+from tl_keras.features import FeatureStore
 from tl_keras.keras_globals import standard_globals
 from tl_keras.networks import LOGITS
-from tl_keras.sources import TrainingBatches
-from tl_keras.strategies import count_trainable, set_trainable, training_graph
+from tl_keras.sources import EpochSource, as_source
+from tl_keras.strategies import count_trainable, training_graph
 from tl_keras.tasks.multiclass.linear_probe import (
     cross_entropy_and_accuracy,
     pooled_features,
@@ -71,8 +71,8 @@ def fit_phases(
         val: batches to validate on, or a function that makes them; without
             it the last weights are kept.
         features: do what a phase leaves frozen once, and keep it there;
-            `train` and `val` are then a `data.TrainingBatches` (if it
-            augments, with `views`) and a `data.FixedBatches`.
+            `train` and `val` are then a `sources.TrainingBatches` (if it
+            augments, with `views`) and a `sources.FixedBatches`.
         objective: the loss, and what chooses the weights.
         history_file: a .csv to append each epoch to.
         callbacks: more Keras callbacks, for every phase.
@@ -94,8 +94,8 @@ def fit_phases(
     """
     trainer = _Trainer(
         model,
-        train,
-        val,
+        as_source(train),
+        as_source(val, fixed=True),
         features and FrozenWork(model, phases, features),
         objective or Objective(),
         history_file,
@@ -131,13 +131,6 @@ def _fit_all(trainer: "_Trainer", phases: Sequence[Phase]) -> FitResult:
     return FitResult(results, kept, trainer.history)
 
 
-def _all_of(train, epoch: int) -> tf.data.Dataset:
-    """Every training example once, however `fit_phases` was given them."""
-    if hasattr(train, "once"):
-        return train.once()
-    return train(epoch) if callable(train) else train
-
-
 class _EpochNumber(keras.callbacks.Callback):
     """Tells the data which epoch begins."""
 
@@ -154,8 +147,8 @@ class _Trainer:
     """What stays the same from phase to phase; see `fit_phases`."""
 
     model: keras.Model
-    train: tf.data.Dataset | Callable[[tf.Variable], tf.data.Dataset]
-    val: tf.data.Dataset | Callable[[], tf.data.Dataset] | None
+    train: EpochSource
+    val: EpochSource | None
     frozen: FrozenWork | None
     objective: Objective
     history_file: str | None
@@ -179,6 +172,10 @@ class _Trainer:
             result = self._solve(phase, first)
         else:
             result = self._fit(phase, first)
+        # Back to the plain network, which the next phase and the export know.
+        set_variables(self.model, result.best_variables)
+        phase.adapts_by().merge(self.model)
+        result.best_variables = get_variables(self.model)
         result.trainable_parameters = trains
         result.seconds = time.perf_counter() - started
         if result.waiting is not None:
@@ -193,15 +190,12 @@ class _Trainer:
 
     def _set_trainable(self, phase: Phase, first: int) -> int:
         """How many parameters train from now on; says so."""
-        set_trainable(
-            self.model,
-            phase.unfreeze_from,
-            train_batch_norm=phase.train_batch_norm,
-        )
+        strategy = phase.adapts_by()
+        strategy.apply(self.model)
         trains, parameters = count_trainable(self.model)
         print(
             f"phase {phase.name}: {trains:,} of {parameters:,} parameters "
-            f"train ({phase.what_trains()}), {phase.how_long(first)}",
+            f"train ({strategy.describe()}), {phase.how_long(first)}",
             flush=True,
         )
         return trains
@@ -214,15 +208,14 @@ class _Trainer:
         with tf.device("CPU:0"):  # Where tf.data reads them.
             number = tf.Variable(first, dtype=tf.int64, trainable=False)
             skip = tf.Variable(0, dtype=tf.int64, trainable=False)
-        batch_size = None
-        if isinstance(train, (TrainingBatches, StoredBatches)):
-            batch_size = train.batch_size
-            train = train(number, skip, places=rows is not None)
-        else:
+        batch_size = train.batch_size
+        if batch_size is None:
             skip = None
-            train = train(number) if callable(train) else train
-        if callable(val):
-            val = val(places=True) if val_rows else val()
+            train = train(number)
+        else:
+            train = train(number, skip, places=rows is not None)
+        if val is not None:
+            val = val(places=val_rows is not None)
         fitting, looks = training_graph(left), self.compute.looks
         jit = jit_for(fitting, phase, self.compute, train, batch_size)
         compile_for_phase(fitting, phase, self.objective, self.compute, jit)
@@ -306,16 +299,13 @@ class _Trainer:
     def _solve(self, phase: Phase, first: int) -> PhaseResult:
         """The linear probe in the place of epochs; one row of history."""
         left, train, val = self._left_to_fit(phase)
-        val = val() if callable(val) else val
-        features, labels = pooled_features(left, _all_of(train, first))
+        features, labels = pooled_features(left, train.once())
         probe = solve_probe(
             features,
             labels,
             class_weights=self.objective.class_weights,
-            views=getattr(train, "rows_per_picture", 1),
-            groups=self.train.images.examples.groups
-            if isinstance(self.train, TrainingBatches)
-            else None,
+            views=train.rows_per_example,
+            groups=train.groups,
         )
         layer = self.model.get_layer(LOGITS)
         layer.kernel.assign(probe.kernel)
@@ -324,7 +314,7 @@ class _Trainer:
         row |= cross_entropy_and_accuracy(probe, features, labels)
         if val is not None:
             logs = cross_entropy_and_accuracy(
-                probe, *pooled_features(left, val)
+                probe, *pooled_features(left, val.once())
             )
             row |= {f"val_{name}": value for name, value in logs.items()}
         row["learning_rate"] = 0.0

@@ -7,14 +7,14 @@ from its activations.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from tl_keras.features import FeatureStore, StoredFixedBatches
-from tl_keras.sources import FixedBatches, TrainingBatches
-from tl_keras.strategies import Cut, cut_for, split_at
+from tl_keras.sources import EpochSource, FixedBatches, TrainingBatches
+from tl_keras.strategies import Cut, split_at
 from tl_keras.training.phase import Phase
 
 
@@ -37,8 +37,8 @@ class FrozenWork:
         self.store = store
         # A model made twice would be traced twice.
         self._split = functools.cache(lambda cut: split_at(model, cut))
-        self._cut = functools.cache(lambda place: cut_for(model, place))
-        cuts = [self._cut(phase.unfreeze_from) for phase in phases]
+        self._cuts: dict[str, Cut | None] = {}
+        cuts = [self._cut(phase) for phase in phases]
         self.shortest = min(
             (cut for cut in cuts if cut), key=lambda c: c.position, default=None
         )
@@ -46,9 +46,9 @@ class FrozenWork:
 
     def for_phase(
         self, phase: Phase, train: TrainingBatches, val: FixedBatches | None
-    ) -> tuple[keras.Model, Callable, Callable | None]:
-        """(what is left to fit, epoch -> batches, -> those to validate on)."""
-        cut = self._cut(phase.unfreeze_from)
+    ) -> tuple[keras.Model, EpochSource, EpochSource | None]:
+        """(what is left to fit, its batches, those to validate on)."""
+        cut = self._cut(phase)
         if cut is None:
             return self.model, train, val
         trunk, tail = self._split(cut)
@@ -64,7 +64,8 @@ class FrozenWork:
         activations = self.store.activations(
             trunk, val.images, via, val.batch_size
         )
-        return tail, batches, StoredFixedBatches(activations, val.batch_size)
+        stored = StoredFixedBatches(activations, val.batch_size, val.groups)
+        return tail, batches, stored
 
     def for_evaluation(
         self, phase: Phase, data: FixedBatches
@@ -75,7 +76,7 @@ class FrozenWork:
         """
         # The trunk that all phases leave alone serves them all; where one
         # trains everything, each of the others has its own.
-        cut = self.always_frozen or self._cut(phase.unfreeze_from)
+        cut = self.always_frozen or self._cut(phase)
         if cut is None:
             return self.model, data()
         trunk, tail = self._split(cut)
@@ -83,6 +84,13 @@ class FrozenWork:
             trunk, data.images, batch_size=data.batch_size
         )
         return tail, activations.batches(data.batch_size)
+
+    def _cut(self, phase: Phase) -> Cut | None:
+        """Of a phase's strategy; asked once, as its tensor is compared."""
+        strategy = phase.adapts_by()
+        if repr(strategy) not in self._cuts:
+            self._cuts[repr(strategy)] = strategy.cut(self.model)
+        return self._cuts[repr(strategy)]
 
     def _via(self, cut: Cut) -> tuple[keras.Model, keras.Model] | None:
         if self.shortest is None or self.shortest.position == cut.position:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from tl_keras.callbacks import WarmupCosine
+from tl_keras.strategies import Freeze, Strategy
 from tl_keras.training.fused_adam import FusedAdam, FusedAdamW
 
 # Plain cross-entropy, so that it means the same with and without label
@@ -31,6 +32,8 @@ class Phase:
         unfreeze_from: "none" (the head alone), "all", or a layer's name or
             beginning.
         train_batch_norm: let BatchNorms of unfrozen layers train.
+        strategy: another way for weights to move than these two say; see
+            `tl_keras.strategies.Strategy`. They keep their defaults then.
         optimizer: "adam", "adamw" or "sgd".
         weight_decay: of adamw.
         momentum: of sgd.
@@ -52,8 +55,14 @@ class Phase:
     schedule: str = "cosine"
     warmup_epochs: float = 1.0
     solver: str = "adam"
+    strategy: Strategy | None = None
 
     def __post_init__(self):
+        if self.strategy is not None and self._freeze() != Freeze():
+            raise ValueError(
+                f"phase {self.name}: expected a strategy, or unfreeze_from and "
+                "train_batch_norm; received both"
+            )
         for name, known in (
             ("schedule", SCHEDULES),
             ("solver", SOLVERS),
@@ -95,6 +104,13 @@ class Phase:
             first_epoch=first_epoch,
         )
 
+    def adapts_by(self) -> Strategy:
+        """The strategy: the one given, else freezing."""
+        return self._freeze() if self.strategy is None else self.strategy
+
+    def _freeze(self) -> Freeze:
+        return Freeze(self.unfreeze_from, self.train_batch_norm)
+
     def how_long(self, first: int) -> str:
         """In words, the epochs after `first` and how they train."""
         if self.solver == "lbfgs":
@@ -103,15 +119,6 @@ class Phase:
             f"epochs {first + 1} to {first + self.epochs}, {self.optimizer} "
             f"at {self.learning_rate:g}"
         )
-
-    def what_trains(self) -> str:
-        """In words, what this phase leaves trainable."""
-        words = {"none": "the head alone", "all": "all layers"}.get(
-            self.unfreeze_from, f"the head and {self.unfreeze_from} onward"
-        )
-        if self.unfreeze_from != "none" and not self.train_batch_norm:
-            words += ", BatchNorm still"
-        return words
 
 
 @dataclasses.dataclass(frozen=True)

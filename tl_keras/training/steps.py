@@ -21,6 +21,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.sources import EpochSource
+
 # Types that a GPU gathers rows of. Rows of others, bytes above all, are taken
 # as int64; int32 would not do, as TensorFlow keeps it in the host's memory.
 GATHERED = ("float16", "bfloat16", "float32", "float64", "int64")
@@ -99,16 +101,16 @@ class DeviceRows:
 
 
 def held_on_device(
-    compute: Compute, train, val
+    compute: Compute, train: EpochSource, val: EpochSource | None
 ) -> tuple[DeviceRows | None, DeviceRows | None]:
     """The rows of training and of validation that the device holds.
 
-    Those of what has `rows` (pixels or activations in memory), while they fit
-    together; what does not is sent there batch by batch.
+    Those of sources with `rows` (pixels or activations in memory), while they
+    fit together; what does not is sent there batch by batch.
     """
     left, held = compute.resident_bytes, []
-    for data in (train, val):
-        rows = getattr(data, "rows", None) if left else None
+    for source in (train, val):
+        rows = source.rows if left and source else None
         if rows is not None and len(rows) and rows.nbytes <= left:
             left -= rows.nbytes
             held.append(DeviceRows(rows, compute.device_name()))
