@@ -477,6 +477,16 @@ def test_all_classes_that_are_too_small_are_named_with_what_would_do():
     check_cut(listing_of({"a": 8, "b": 20}), Cut(train_per_class=6))
 
 
+@pytest.mark.parametrize("val", [0.5, 0.9, 1 - 0.4 - 1e-9])
+def test_shares_that_leave_nothing_to_train_on_are_told(val):
+    """They once were looked for without end."""
+    with pytest.raises(DataError) as caught:
+        check_cut(listing_of({"a": 8, "b": 20}), Cut(val, 0.9))
+    (line,) = caught.value.faults
+    assert "no number is enough" in line
+    assert f"a share of {val:g} to validate and of 0.9 to test" in line
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_group_is_on_one_side_of_every_cut(seed):
     draw = np.random.default_rng(seed)

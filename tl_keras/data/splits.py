@@ -18,6 +18,8 @@ from tl_keras.data.grouping import cut_groups, refuse_groups_in_two_splits
 from tl_keras.errors import DataError
 
 MOST_NAMED = 50  # classes in one message
+# Shares that leave nothing to train on would be tried for ever.
+MAX_NEEDED = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,14 +124,6 @@ def _too_small(
     counts: dict[str, int], classes: int, cut: Cut, wanted: Sequence[str]
 ) -> list[str]:
     """All classes that cannot be cut, and the number that would do."""
-    need = 1
-    while _is_short(need, _sizes(need, cut, wanted), wanted):
-        need += 1
-    sizes = _sizes(need, cut, wanted)
-    split = (
-        f"{sizes['train']} to train, {sizes['val']} to validate and "
-        f"{sizes['test']} to test"
-    )
     if len(counts) == 1:
         ((name, count),) = counts.items()
         start = f"class {name!r}: {count} examples to cut"
@@ -141,6 +135,18 @@ def _too_small(
             f"{len(counts)} of {classes} classes have too few examples to cut: "
             f"{named}{more}"
         )
+    need = _enough(cut, wanted)
+    if need is None:
+        return [
+            f"{start}; no number is enough: a share of {cut.val_fraction:g} to "
+            f"validate and of {cut.test_fraction:g} to test leave nothing to "
+            "train on - lower --val_fraction or --test_fraction"
+        ]
+    sizes = _sizes(need, cut, wanted)
+    split = (
+        f"{sizes['train']} to train, {sizes['val']} to validate and "
+        f"{sizes['test']} to test"
+    )
     remedy = f"add pictures up to {need} in each, take these classes away"
     least = min(counts.values())
     enough = least - _sizes(least, cut, wanted)["val"] - ("test" in wanted)
@@ -149,6 +155,14 @@ def _too_small(
     elif "test" in wanted or "val" in wanted:
         remedy += ", or give splits of your own (--test_dataset, --val_dataset)"
     return [f"{start}; expected at least {need}: {split} - {remedy}"]
+
+
+def _enough(cut: Cut, wanted: Sequence[str]) -> int | None:
+    """The least number of examples that can be cut; None for none."""
+    for count in range(1, MAX_NEEDED + 1):
+        if not _is_short(count, _sizes(count, cut, wanted), wanted):
+            return count
+    return None
 
 
 def write_split(
