@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 import traceback
+import types
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -45,6 +46,7 @@ def start(arguments: list[str], log: str, real: str) -> int:
         exports.start_loaders = contextlib.nullcontext
     if real == QUICK:
         transfer.STAGES = tiny.QUICK
+        tiny.use_plain_decoder(types.SimpleNamespace(setattr=setattr))
     code = 1
     try:
         code = main(arguments)

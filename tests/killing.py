@@ -22,7 +22,8 @@ NOT_LEARNT = {
 
 
 # How much of a run is real: all of it; all but the export's gate, which keeps
-# nothing that a kill could harm; neither graph nor gate nor page.
+# nothing that a kill could harm; neither graph nor gate nor page, and pictures
+# are decoded by a small decoder.
 WHOLE, UNGATED, QUICK = "whole", "ungated", "quick"
 
 

@@ -20,6 +20,14 @@ from tl_keras.jobs import stages, training
 from tl_keras.sources import Images
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _plain_decoder():
+    """Files are read in each pass; what is in them does not matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.use_plain_decoder(patch)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """The graph, its gate and the page are not what is asked."""
@@ -64,7 +72,7 @@ def changed(config: TransferConfig, **values) -> TransferConfig:
 
 
 @pytest.fixture(scope="module")
-def straight(tiny_network, tmp_path_factory) -> dict[str, str]:
+def straight(_plain_decoder, tiny_network, tmp_path_factory) -> dict[str, str]:
     """What the run gives when nothing happens to it."""
     root = tmp_path_factory.mktemp("straight")
     folder = make_folder(root / "colors")

@@ -10,18 +10,23 @@ is about is real.
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import shutil
 from unittest import mock
 
 import numpy as np
+import tensorflow as tf
 from conftest import write_picture
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tl_keras import TransferConfig, exports, run_card
 from tl_keras.exports.gate import Passed
+from tl_keras.inputs.image import pixels
+from tl_keras.inputs.image.pixels.header import traced
 from tl_keras.jobs import stages, transfer
 from tl_keras.jobs.stages import STAGES, Run
+from tl_keras.sources import pipeline
 from tl_keras.tasks.multiclass import evaluation
 from tl_keras.training import FitResult, PhaseResult, get_variables
 
@@ -160,6 +165,35 @@ QUICK = (
 UNTRAINED = QUICK.replacing(stages.fit, fit).replacing(
     stages.evaluate, evaluate
 )
+
+
+@functools.lru_cache(maxsize=4)
+def plain_decoder(decoding: pixels.Decoding):
+    """In the place of the decoder: PNG and JPEG, squashed to a square.
+
+    The whole one is some 500 operations, which TensorFlow sets up anew in
+    each pass over files; that takes longer than all else in a small run.
+    """
+    side = decoding.image_size
+
+    def load(encoded):
+        picture = tf.io.decode_image(encoded, 3, expand_animations=False)
+        small = tf.image.resize(picture, (side, side), "nearest")
+        return tf.ensure_shape(small, (side, side, 3))
+
+    return traced(load, tf.TensorSpec((), tf.string))
+
+
+def use_plain_decoder(patch) -> None:
+    """Pictures are decoded by `plain_decoder` from here on.
+
+    Args:
+        patch: has `setattr`, as pytest's monkeypatch.
+    """
+    patch.setattr(pixels.decoding, "_traced_load", plain_decoder)
+    # Else a batch's graph of one decoder would be found by the other.
+    fresh = functools.lru_cache(pipeline._traced_batch.__wrapped__)
+    patch.setattr(pipeline, "_traced_batch", fresh)
 
 
 def use(monkeypatch, some: stages.Stages) -> None:
