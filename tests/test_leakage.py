@@ -15,7 +15,7 @@ from tl_keras.errors import MachineError
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs.record import leakage
 from tl_keras.run_card import leakage_lines
-from tl_keras.runs.outputs import LOCK, leaving_nothing
+from tl_keras.runs import LOCK, leaving_nothing
 from tl_keras.sources import split_images
 
 

@@ -72,9 +72,11 @@ class Run:
 
 def enduring(**settings) -> tuple[Enduring, list]:
     noted = []
-    found = types.SimpleNamespace(note=lambda **values: noted.append(values))
+    journal = types.SimpleNamespace(
+        noted=lambda **values: noted.append(values) or journal
+    )
     images = types.SimpleNamespace(examples=dict)
-    return Enduring(Run(Settings(**settings), images), found), noted
+    return Enduring(Run(Settings(**settings), images), journal), noted
 
 
 @pytest.mark.parametrize(("kind", "text"), OUT)

@@ -108,7 +108,7 @@ def keep(run: Run) -> Run:
 
 def write_metrics(prepared, folder, metrics: dict, model) -> dict:
     """metrics.json without a page."""
-    run_card.write_metrics(folder / "metrics.json", metrics)
+    run_card.write_metrics(folder.metrics, metrics)
     return metrics
 
 

@@ -24,9 +24,9 @@ from tl_keras.config import TransferConfig, newest_version
 from tl_keras.data import Examples
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.exports import PREFIX, Version, near_ties, open_version, run_of
+from tl_keras.runs import RunFolder
 from tl_keras.sources import ImageSplits
 
-CHANGED_FILE = "changed.csv"
 MOST_PRINTED = 5  # of the pictures that the new version gets wrong
 MOST_SHOWN = 12  # of them, on the page
 MOST_NAMES = 5  # of classes, in a message
@@ -54,7 +54,7 @@ class Acceptance:
     def __init__(self, config: TransferConfig, run_id: str = ""):
         self.min_accuracy = config.min_accuracy
         self.earlier = _earlier_version(config.not_worse_than, run_id)
-        self.file = config.run_folder() / "run" / CHANGED_FILE
+        self.file = RunFolder.of(config.run_folder()).changed
         self.numbers: dict = {}
 
     @property

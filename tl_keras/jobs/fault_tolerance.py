@@ -1,6 +1,6 @@
 """A stage of a run on a bad day: once more, with less, or without what is gone.
 
-    endure = Enduring(prepared, found)
+    endure = Enduring(prepared, journal)
     fit = endure(lambda prepared: train(prepared, folder, store))
     prepared = endure.prepared
 
@@ -24,7 +24,7 @@ from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.data import Skip, faults_of_skips, names_of_skips
 from tl_keras.errors import DataError, MachineError
 from tl_keras.jobs.preparation import Prepared
-from tl_keras.jobs.run_state import Found
+from tl_keras.jobs.run_state import Journal
 from tl_keras.sources import ImageSplits
 
 T = TypeVar("T")
@@ -49,12 +49,12 @@ class Enduring:
     """Runs stages; see the module's synopsis.
 
     Attributes:
-        prepared: the run, changed by what it had to do without.
+        prepared, journal: of the run, changed by what it had to do without.
     """
 
-    def __init__(self, prepared: Prepared, found: Found):
+    def __init__(self, prepared: Prepared, journal: Journal):
         self.prepared = prepared
-        self._found = found
+        self.journal = journal
         self._tries = 0
 
     def __call__(self, stage: Callable[[Prepared], T]) -> T:
@@ -93,7 +93,7 @@ class Enduring:
             f"with {size} (--auto_batch)",
             flush=True,
         )
-        self._found.note(batch_size=size)
+        self.journal = self.journal.noted(batch_size=size)
         config = dataclasses.replace(config, batch_size=size)
         self.prepared = dataclasses.replace(self.prepared, config=config)
 
@@ -116,8 +116,8 @@ class Enduring:
                 for i, why in bad.items()
             }
             self.prepared = without(self.prepared, lost)
-            self._found.leave_out(lost, self.prepared)
-            write_reports(self.prepared.report, self._found.folder)
+            self.journal = self.journal.without(lost, self.prepared)
+            write_reports(self.prepared.report, self.journal.folder.path)
             self._tries = 0
             return True
         if passing:

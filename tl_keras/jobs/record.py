@@ -14,7 +14,7 @@ import numpy as np
 
 from tl_keras import atomic, run_card
 from tl_keras.audit import Report, named, seen_in_training, write_reports
-from tl_keras.exports import LABELS_FILE, Passed, labels_text
+from tl_keras.exports import Passed, labels_text
 from tl_keras.jobs.measuring import (
     device_memory_numbers,
     file_bytes,
@@ -23,6 +23,7 @@ from tl_keras.jobs.measuring import (
 )
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.networks import probabilities_model
+from tl_keras.runs import RunFolder
 from tl_keras.sources import ImageSplits
 from tl_keras.strategies import count_trainable, cut_for, set_trainable
 from tl_keras.tasks.multiclass import find_suspects
@@ -186,7 +187,7 @@ def phase_numbers(
 
 def write_record(
     prepared: Prepared,
-    folder: pathlib.Path,
+    folder: RunFolder,
     evaluation: Evaluation,
     fit: FitResult,
 ) -> None:
@@ -195,26 +196,24 @@ def write_record(
     names = images.class_names
     write_evaluation(prepared, folder, evaluation)
     run_card.plot_curves(
-        folder / "curves.png", fit.history, fit.phases[fit.kept].best_epoch
+        folder.curves, fit.history, fit.phases[fit.kept].best_epoch
     )
-    with atomic.replacing(folder / "model.keras") as temporary:
+    with atomic.replacing(folder.model) as temporary:
         probabilities_model(prepared.model).save(temporary)
-    with atomic.replacing(folder / LABELS_FILE) as temporary:
+    with atomic.replacing(folder.labels) as temporary:
         temporary.write_text(labels_text(names), encoding="utf-8")
 
 
 def write_evaluation(
-    prepared: Prepared, folder: pathlib.Path, evaluation: Evaluation
+    prepared: Prepared, folder: RunFolder, evaluation: Evaluation
 ) -> None:
     """The kept weights' test predictions: each, and counted."""
     images = prepared.images
     names = images.class_names
     run_card.write_predictions(
-        folder / "predictions.csv", evaluation, images.test.examples.ids, names
+        folder.predictions, evaluation, images.test.examples.ids, names
     )
-    run_card.plot_confusion(
-        folder / "confusion.png", evaluation.confusion, names
-    )
+    run_card.plot_confusion(folder.confusion, evaluation.confusion, names)
 
 
 def describe_data(report: Report, images: ImageSplits) -> str:
@@ -281,7 +280,7 @@ def describe_plan(prepared: Prepared) -> str:
 
 
 def note_suspects(
-    prepared: Prepared, fit: FitResult, folder: pathlib.Path
+    prepared: Prepared, fit: FitResult, folder: RunFolder
 ) -> None:
     """Adds the labels that the solved head doubts to the data report."""
     judged = [p.out_of_fold for p in fit.phases if p.out_of_fold is not None]
@@ -295,10 +294,10 @@ def note_suspects(
     )
     if suspects:
         report = dataclasses.replace(prepared.report, suspects=suspects)
-        write_reports(report, folder)
+        write_reports(report, folder.path)
         print(
             f"labels to look at: {len(suspects)} training pictures are taken "
-            f"for another class, in {folder / 'data_report.html'}",
+            f"for another class, in {folder.data_page}",
             flush=True,
         )
 
@@ -347,7 +346,7 @@ def rounding_in_words(found: dict | None) -> list[str]:
     ]
 
 
-def summary(metrics: dict, version: pathlib.Path, folder: pathlib.Path) -> str:
+def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
     """The lines printed at the end: what transfer bought, and where it is."""
     names = {"head": "frozen backbone", "fine_tune": "fine-tuned"}
     rows = [
@@ -374,8 +373,8 @@ def summary(metrics: dict, version: pathlib.Path, folder: pathlib.Path) -> str:
             f"{name}: {in_words(file)}"
             for name, file in metrics.get("runtimes", {}).items()
         ),
-        f"record: {folder}",
-        f"page: {folder / 'report.html'}",
+        f"record: {folder.path}",
+        f"page: {folder.page}",
         f"seconds: {metrics['seconds']['total']:.1f}",
     ]
     return "\n".join(lines)

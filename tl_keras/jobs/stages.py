@@ -1,6 +1,6 @@
 """The stages of a run as values: each takes the run so far, gives it further.
 
-    run = Run(found, prepared, accept, feature_store(prepared.config))
+    run = Run(journal, prepared, accept, feature_store(prepared.config))
     for stage in STAGES.training:
         run = clock.timed(stage, run)
 
@@ -38,7 +38,7 @@ from tl_keras.jobs.record import (
     write_record,
 )
 from tl_keras.jobs.reporting import record_with_card
-from tl_keras.jobs.run_state import Found
+from tl_keras.jobs.run_state import Journal
 from tl_keras.jobs.training import (
     Calibration,
     calibrate,
@@ -49,6 +49,7 @@ from tl_keras.jobs.training import (
     train_from_scratch,
 )
 from tl_keras.networks import probabilities_model
+from tl_keras.runs import RunFolder
 from tl_keras.serving.server_files import ServerPlan, write_server_files
 from tl_keras.tasks.multiclass.evaluation import Evaluation
 from tl_keras.training import FitResult
@@ -59,7 +60,7 @@ class Run:
     """A run as far as it has come; what is not known yet is None or empty.
 
     Attributes:
-        found: its folder.
+        journal: its folder, and what that says of it.
         prepared: what it is made of, without what it lost on the way.
         accept: says whether an export is good enough.
         store: where frozen work is kept, if anywhere.
@@ -74,7 +75,7 @@ class Run:
         scratch: the network from random weights.
     """
 
-    found: Found
+    journal: Journal
     prepared: Prepared
     accept: Acceptance
     store: FeatureStore | None
@@ -88,9 +89,9 @@ class Run:
     scratch: Evaluation | None = None
 
     @property
-    def folder(self) -> pathlib.Path:
-        """`<output_dir>/run`."""
-        return self.found.folder
+    def folder(self) -> RunFolder:
+        """Where its files are."""
+        return self.journal.folder
 
     @property
     def kept(self) -> Evaluation:
@@ -145,18 +146,21 @@ class Clock:
 
 def fit(run: Run) -> Run:
     """The phases, or what is left of them; writes history and saves."""
-    endure = Enduring(run.prepared, run.found)
+    endure = Enduring(run.prepared, run.journal)
     fitted = endure(lambda prepared: train(prepared, run.folder, run.store))
-    return run.with_more(prepared=endure.prepared, fit=fitted)
+    return run.with_more(
+        prepared=endure.prepared, journal=endure.journal, fit=fitted
+    )
 
 
 def evaluate(run: Run) -> Run:
     """A temperature, then the test split, with each phase's weights."""
-    endure = Enduring(run.prepared, run.found)
+    endure = Enduring(run.prepared, run.journal)
     calibration = endure(lambda now: calibrate(now, run.fit, run.store))
     evaluations = endure(lambda now: evaluate_phases(now, run.fit, run.store))
     return run.with_more(
         prepared=endure.prepared,
+        journal=endure.journal,
         calibration=calibration,
         evaluations=tuple(evaluations),
     )
@@ -180,7 +184,7 @@ def publish(run: Run) -> Run:
     """The next version. The numbers are those of the exported graph then."""
     with readable(run.prepared.images):
         version, evaluation, passed = export(
-            run.prepared, run.kept, run.found.run_id, run.accept
+            run.prepared, run.kept, run.journal.run_id, run.accept
         )
     write_evaluation(run.prepared, run.folder, evaluation)
     evaluations = list(run.evaluations)
@@ -195,7 +199,7 @@ def help_servers(run: Run) -> Run:
     prepared = run.prepared
     with readable(prepared.images):
         write_server_files(
-            run.folder / "serving",
+            run.folder.serving,
             ServerPlan(
                 prepared.config.name,
                 prepared.model,

@@ -19,8 +19,8 @@ from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.placing import compute_of
 from tl_keras.jobs.preparation import Prepared, classifier_on, objective_of
-from tl_keras.jobs.run_state import SAVES
 from tl_keras.networks import LOGITS, backbones, inference, load_backbone
+from tl_keras.runs import RunFolder
 from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
 from tl_keras.tasks.multiclass.calibration import (
     at_temperature,
@@ -60,7 +60,7 @@ class Export(NamedTuple):
 
 
 def train(
-    prepared: Prepared, folder: pathlib.Path, store: FeatureStore | None
+    prepared: Prepared, folder: RunFolder, store: FeatureStore | None
 ) -> FitResult:
     """Runs the phases, or goes on with them; history.csv, TensorBoard logs and
     what is saved on the way go to `folder`.
@@ -71,13 +71,13 @@ def train(
         *training_data(prepared),
         features=store,
         objective=objective_of(prepared.config, prepared.images),
-        history_file=folder / "history.csv",
+        history_file=folder.history,
         callbacks=[
-            keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
+            keras.callbacks.TensorBoard(folder.logs, write_graph=False),
             Answered(),
         ],
         saves=Saves(
-            folder / SAVES,
+            folder.saves,
             required=prepared.config.checkpoint_required,
             stop=signals.requested,
         ),

@@ -23,12 +23,11 @@ from tl_keras.jobs.exporting import asked_targets, refuse_unconvertible
 from tl_keras.jobs.fault_tolerance import enough_memory, readable, without
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.record import describe_data, describe_plan, summary
-from tl_keras.jobs.run_state import Found, look
+from tl_keras.jobs.run_state import Journal, look
 from tl_keras.jobs.stages import STAGES, Clock, Run, Stages
 from tl_keras.jobs.training import feature_store
 from tl_keras.keras_globals import standard_globals
-from tl_keras.runs.outputs import check_writable, leaving_nothing
-from tl_keras.runs.run_lock import alone_in
+from tl_keras.runs import check_writable, leaving_nothing, run_lock
 from tl_keras.training import get_variables, set_variables
 
 
@@ -77,27 +76,28 @@ def run(
     """
     config.validate()
     config = config.resolved()
-    folder = config.run_folder()
-    with leaving_nothing(folder):
-        check_writable(folder)
-        with alone_in(folder):
+    output = config.run_folder()
+    with leaving_nothing(output):
+        check_writable(output)
+        with run_lock(output):
             return _run(config, restart, stages or STAGES)
 
 
 def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
     clock = Clock()
-    found = look(config, restart)
+    journal = look(config, restart)
     with clock("prepare"), enough_memory():
-        prepared, accept = _prepare_all(found.config, found.run_id, stages)
-    prepared = without(prepared, found.left_out)
+        prepared, accept = _prepare_all(journal.config, journal.run_id, stages)
+    prepared = without(prepared, journal.left_out)
     with readable(prepared.images):
-        folder = found.open(prepared)
-    if found.finished:
-        return as_it_was(found, prepared)
+        journal = journal.opened(prepared)
+    if journal.finished:
+        return load_finished(journal, prepared)
+    folder = journal.folder.path
     write_reports(prepared.report, folder)
     print(describe_data(prepared.report, prepared.images), flush=True)
     store = feature_store(prepared.config)
-    run = _trained(Run(found, prepared, accept, store), stages, clock)
+    run = _trained(Run(journal, prepared, accept, store), stages, clock)
     try:
         for stage in stages.publishing:
             run = clock.timed(stage, run)
@@ -106,16 +106,16 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
             [f"{fault} - the model is in {folder}" for fault in error.faults]
         )
         if accept.refused:
-            found.refuse(told)
+            run.journal.refused(told)
         raise told from None
     finally:
         # Last, so that a folder with metrics.json is a whole one but for its
         # page, which can be made again; whatever becomes of the export, what
         # was trained is not lost.
         metrics = stages.record(run, clock.all_seconds())
-    print(summary(metrics, run.version, folder), flush=True)
+    print(summary(metrics, run.version, journal.folder), flush=True)
     run.files.refuse()
-    found.finish(int(run.version.name))
+    run.journal.closed(int(run.version.name))
     return RunResult(
         metrics,
         run.version,
@@ -133,7 +133,7 @@ def _trained(run: Run, stages: Stages, clock: Clock) -> Run:
             run = clock.timed(stage, run)
     except DivergedError as error:
         stages.record_stopped(run, str(error), clock.all_seconds())
-        run.found.note(state="diverged", why=str(error))
+        run.journal.diverged(str(error))
         raise
     return run
 
@@ -165,15 +165,15 @@ def _prepare_all(
     return prepared, accept
 
 
-def as_it_was(found: Found, prepared: Prepared) -> RunResult:
+def load_finished(journal: Journal, prepared: Prepared) -> RunResult:
     """The result of a finished run, from its folder."""
-    folder, model = found.folder, prepared.model
-    saved = keras.models.load_model(folder / "model.keras", compile=False)
+    folder, model = journal.folder, prepared.model
+    saved = keras.models.load_model(folder.model, compile=False)
     set_variables(model, get_variables(saved))
-    record = run_card.read_run(folder)
-    version = folder.parent / str(found.state["version"])
+    record = run_card.read_run(folder.path)
+    version = folder.version(journal.state.version)
     # Once more, for a process that was killed just before its end.
-    found.finish(int(version.name))
+    journal.closed(journal.state.version)
     print(
         f"finished before, nothing is done: {version} - --restart does it "
         "again",
@@ -182,7 +182,7 @@ def as_it_was(found: Found, prepared: Prepared) -> RunResult:
     return RunResult(
         record.metrics,
         version,
-        folder,
+        folder.path,
         model,
         prepared.images.class_names,
         record.history,
