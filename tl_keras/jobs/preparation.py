@@ -29,7 +29,7 @@ from tl_keras.networks import (
     warm_start,
 )
 from tl_keras.sources import ImageSplits
-from tl_keras.strategies import set_trainable
+from tl_keras.strategies import trainable_layers
 from tl_keras.tasks.multiclass import probe_bytes
 from tl_keras.training import Objective, Phase
 
@@ -98,7 +98,7 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     )
     phases = plan_phases(config)
     for phase in phases:  # An unknown layer is told before the first epoch.
-        set_trainable(model, phase.unfreeze_from)
+        trainable_layers(model, phase.unfreeze_from)
     return Prepared(config, device, report, images, model, phases)
 
 

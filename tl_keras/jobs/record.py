@@ -25,7 +25,7 @@ from tl_keras.jobs.preparation import Prepared
 from tl_keras.networks import probabilities_model
 from tl_keras.runs import RunFolder
 from tl_keras.sources import ImageSplits
-from tl_keras.strategies import count_trainable, cut_for, set_trainable
+from tl_keras.strategies import count_trainable_if, cut_for
 from tl_keras.tasks.multiclass import find_suspects
 from tl_keras.tasks.multiclass.evaluation import Evaluation, wilson_interval
 from tl_keras.training import FitResult, Phase, PhaseResult
@@ -312,12 +312,11 @@ def done_once(prepared: Prepared, phase: Phase) -> dict | None:
 
 def trainable_in(prepared: Prepared, phase: Phase) -> int:
     """How many parameters a phase trains."""
-    set_trainable(
+    return count_trainable_if(
         prepared.model,
         phase.unfreeze_from,
         train_batch_norm=phase.train_batch_norm,
     )
-    return count_trainable(prepared.model)[0]
 
 
 def in_words(file: dict) -> str:
