@@ -21,7 +21,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tl_keras import TransferConfig, exports, run_card
 from tl_keras.exports.gate import Passed
 from tl_keras.jobs import stages, transfer
-from tl_keras.jobs.stages import STAGES, Run
+from tl_keras.jobs.stages import STAGES
+from tl_keras.jobs.staging import Run, Stages
 from tl_keras.tasks.multiclass import evaluation
 from tl_keras.training import FitResult, PhaseResult, get_variables
 
@@ -162,7 +163,7 @@ UNTRAINED = QUICK.replacing(stages.fit, fit).replacing(
 )
 
 
-def use(monkeypatch, some: stages.Stages) -> None:
+def use(monkeypatch, some: Stages) -> None:
     """What `run` and the command do from here on, unless they are told."""
     monkeypatch.setattr(transfer, "STAGES", some)
 

@@ -204,6 +204,35 @@ def split_changes(
     )
 
 
+def names_changed(path: str | os.PathLike, listing: Listing) -> str:
+    """Which examples of a written split are listed no more, in words.
+
+    Args:
+        path: the file that `write_split` wrote.
+        listing: as it is now; of its examples the names alone count.
+
+    Returns:
+        "" where all are there with their labels, else "2 removed (cats/1.jpg)"
+        and the like.
+    """
+    with open(path, newline="", encoding="utf-8") as stream:
+        before = {row[0]: row[1] for row in list(csv.reader(stream))[1:]}
+    now = {
+        _shown(id_): listing.class_names[label]
+        for examples in listing.splits.values()
+        for id_, label in zip(examples.ids, examples.labels, strict=True)
+    }
+    groups = {
+        "removed": [id_ for id_ in before if id_ not in now],
+        "with another label": [
+            id_ for id_ in before if now.get(id_, before[id_]) != before[id_]
+        ],
+    }
+    return ", ".join(
+        f"{len(ids):,} {what} ({ids[0]})" for what, ids in groups.items() if ids
+    )
+
+
 SPLIT_COLUMNS = ("id", "label", "split", "sha256")
 
 

@@ -30,7 +30,7 @@ from tl_keras.serving.inference import (
 )
 from tl_keras.serving.server_client import Client, connect
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 
 
 def predict_with(config: PredictConfig) -> Done:
@@ -157,4 +157,4 @@ def summary(done: Done, folder: str | os.PathLike) -> str:
 
 
 def _first(counts) -> list[tuple[str, int]]:
-    return list(counts.items())[:MOST_SHOWN]
+    return list(counts.items())[:MAX_SHOWN]

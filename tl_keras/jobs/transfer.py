@@ -8,48 +8,22 @@ the server and `<output_dir>/run/` for people. Only this room knows both the
 settings and the pieces; the pieces take plain arguments.
 """
 
-import dataclasses
-import pathlib
-
-import keras
-
-from tl_keras import run_card
 from tl_keras.audit import write_reports
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, NotPublishedError
 from tl_keras.exports.runtimes import check_packages
-from tl_keras.jobs.acceptance import Acceptance
+from tl_keras.jobs.acceptance import Acceptance, NotAcceptedError
 from tl_keras.jobs.exporting import asked_targets, refuse_unconvertible
 from tl_keras.jobs.fault_tolerance import enough_memory, readable, without
 from tl_keras.jobs.preparation import Prepared
-from tl_keras.jobs.record import describe_data, describe_plan, summary
-from tl_keras.jobs.run_state import Journal, look
-from tl_keras.jobs.stages import STAGES, Clock, Run, Stages
+from tl_keras.jobs.printed import describe_data, describe_plan, summary
+from tl_keras.jobs.result import RunResult, load_finished
+from tl_keras.jobs.run_state import look
+from tl_keras.jobs.stages import STAGES
+from tl_keras.jobs.staging import Clock, Run, Stages
 from tl_keras.jobs.training import feature_store
 from tl_keras.keras_globals import standard_globals
 from tl_keras.runs import check_writable, leaving_nothing, run_lock
-from tl_keras.training import get_variables, set_variables
-
-
-@dataclasses.dataclass(frozen=True)
-class RunResult:
-    """What a run leaves.
-
-    Attributes:
-        metrics: all numbers, as in metrics.json.
-        version: folder of the published SavedModel.
-        run_folder: folder of everything else.
-        model: pixels (batch, size, size, 3), 0 to 255 -> logits.
-        class_names: in the order of the logits.
-        history: one dictionary an epoch.
-    """
-
-    metrics: dict
-    version: pathlib.Path
-    run_folder: pathlib.Path
-    model: keras.Model
-    class_names: tuple[str, ...]
-    history: list[dict]
 
 
 @standard_globals()
@@ -86,15 +60,14 @@ def run(
 def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
     clock = Clock()
     journal = look(config, restart)
+    if journal.finished:
+        return load_finished(journal)
     with clock("prepare"), enough_memory():
         prepared, accept = _prepare_all(journal.config, journal.run_id, stages)
     prepared = without(prepared, journal.left_out)
     with readable(prepared.images):
         journal = journal.opened(prepared)
-    if journal.finished:
-        return load_finished(journal, prepared)
-    folder = journal.folder.path
-    write_reports(prepared.report, folder)
+    write_reports(prepared.report, journal.folder.path)
     print(describe_data(prepared.report, prepared.images), flush=True)
     store = feature_store(prepared.config)
     run = _trained(Run(journal, prepared, accept, store), stages, clock)
@@ -103,23 +76,25 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
             run = clock.timed(stage, run)
     except NotPublishedError as error:
         told = NotPublishedError(
-            [f"{fault} - the model is in {folder}" for fault in error.faults]
+            [f"{f} - the model is in {run.folder.path}" for f in error.faults]
         )
-        if accept.refused:
-            run.journal.refused(told)
+        if isinstance(error, NotAcceptedError):
+            run = run.with_more(
+                accepted=error.numbers, journal=run.journal.refused(told)
+            )
         raise told from None
     finally:
         # Last, so that a folder with metrics.json is a whole one but for its
         # page, which can be made again; whatever becomes of the export, what
         # was trained is not lost.
         metrics = stages.record(run, clock.all_seconds())
-    print(summary(metrics, run.version, journal.folder), flush=True)
+    print(summary(metrics, run.version, run.folder), flush=True)
     run.files.refuse()
     run.journal.closed(int(run.version.name))
     return RunResult(
         metrics,
         run.version,
-        folder,
+        run.folder.path,
         prepared.model,
         prepared.images.class_names,
         run.fit.history,
@@ -163,27 +138,3 @@ def _prepare_all(
     accept.check(prepared.images)
     refuse_unconvertible(prepared)
     return prepared, accept
-
-
-def load_finished(journal: Journal, prepared: Prepared) -> RunResult:
-    """The result of a finished run, from its folder."""
-    folder, model = journal.folder, prepared.model
-    saved = keras.models.load_model(folder.model, compile=False)
-    set_variables(model, get_variables(saved))
-    record = run_card.read_run(folder.path)
-    version = folder.version(journal.state.version)
-    # Once more, for a process that was killed just before its end.
-    journal.closed(journal.state.version)
-    print(
-        f"finished before, nothing is done: {version} - --restart does it "
-        "again",
-        flush=True,
-    )
-    return RunResult(
-        record.metrics,
-        version,
-        folder.path,
-        model,
-        prepared.images.class_names,
-        record.history,
-    )
