@@ -57,6 +57,10 @@ class Prepared:
     model: keras.Model
     phases: list[Phase]
 
+    def hashed(self) -> "Prepared":
+        """The same, its pictures known by their hashes."""
+        return dataclasses.replace(self, images=self.images.hashed())
+
 
 def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     """Chooses the device, checks the data, builds the model and the phases.

@@ -66,6 +66,8 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         prepared, accept = _prepare_all(journal.config, journal.run_id, stages)
     prepared = without(prepared, journal.left_out)
     with readable(prepared.images):
+        # Once: the split's file and the store of features know them by it.
+        prepared = prepared.hashed()
         journal = journal.opened(prepared)
     write_reports(prepared.report, journal.folder.path)
     print(describe_data(prepared.report, prepared.images), flush=True)
