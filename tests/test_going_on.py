@@ -163,8 +163,10 @@ def test_a_finished_run_is_told_without_reading_a_picture(
 def test_a_finished_run_of_other_names_is_told(unfinished, tmp_path):
     config, colors = unfinished, tmp_path / "moved" / "colors"
     run(config, stages=tiny.UNTRAINED)
+    (colors / "green" / ".DS_Store").write_text("no picture")
+    assert run(config).version.name == "1"
     write_picture(colors / "green" / "new.png", 5, 1)
-    with pytest.raises(DataError, match="24 files were found then, 25 now"):
+    with pytest.raises(DataError, match="24 pictures were listed then, 25 now"):
         run(config)
     (colors / "green" / "1.png").unlink()
     with pytest.raises(DataError, match=r"1 removed \(green/1.png\)") as caught:

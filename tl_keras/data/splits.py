@@ -18,6 +18,7 @@ from tl_keras.data.grouping import cut_groups, refuse_groups_in_two_splits
 from tl_keras.errors import DataError
 
 MOST_NAMED = 50  # classes in one message
+NOT_DRAWN = "not drawn (train_examples_per_class)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +66,7 @@ def cut_splits(
     }
     left_out = len(train) - sum(map(len, parts.values()))
     splits |= {s: e for s, e in listing.splits.items() if s != "train"}
-    reasons = {"not drawn (train_examples_per_class)": left_out}
+    reasons = {NOT_DRAWN: left_out}
     return splits, reasons if left_out else {}
 
 

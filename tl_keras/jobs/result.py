@@ -9,11 +9,15 @@ is another run, and one says so.
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 
 import keras
 
 from tl_keras import run_card
+from tl_keras.audit.findings import COPIES
 from tl_keras.data import names_changed
+from tl_keras.data.examples import total
+from tl_keras.data.splits import NOT_DRAWN
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.jobs.first_look import list_data
 from tl_keras.jobs.run_state import Journal
@@ -60,7 +64,7 @@ def load_finished(journal: Journal) -> RunResult:
             f"gone since - put it back, or {ANEW}"
         )
     record = run_card.read_run(folder.path)
-    refuse_other_names(journal, record.metrics["data"]["found"])
+    refuse_other_names(journal, record.metrics["data"])
     saved = keras.models.load_model(folder.model, compile=False)
     logits = saved.get_layer(LOGITS).output
     # Once more, for a process that was killed just before its end.
@@ -80,22 +84,30 @@ def load_finished(journal: Journal) -> RunResult:
     )
 
 
-def refuse_other_names(journal: Journal, found: int) -> None:
+def refuse_other_names(journal: Journal, data: Mapping) -> None:
     """Raises DataError where the dataset is another one by its names.
 
     Args:
         journal: of a finished run.
-        found: how many pictures it found.
+        data: what it counted, as in metrics.json.
     """
     config = journal.config
     if config.dataset.startswith("tfds:"):
         return  # Its names are numbers, and listing it reads all of it.
     listing = list_data(config)
     changes = names_changed(journal.folder.split, listing)
-    now = listing.found()
+    # Not what lies beside the pictures, such as the file that a browser of
+    # folders leaves; but those that were looked at before they were left out.
+    ignored = {
+        why: count
+        for why, count in data["ignored"].items()
+        if why not in (COPIES, NOT_DRAWN)
+    }
+    then = data["found"] - total(ignored)
+    now = listing.found() - total(listing.ignored)
     # A picture that was lost on the way counts as found.
-    if not changes and now != found and not journal.left_out:
-        changes = f"{found:,} files were found then, {now:,} now"
+    if not changes and now != then and not journal.left_out:
+        changes = f"{then:,} pictures were listed then, {now:,} now"
     if changes:
         raise DataError(
             f"{journal.folder.path}: its run, which is finished, was of other "
