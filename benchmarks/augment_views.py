@@ -21,6 +21,7 @@ from tl_keras import TransferConfig
 from tl_keras.features.shards import folder_bytes
 from tl_keras.jobs.preparation import prepare
 from tl_keras.jobs.training import evaluate_phases, feature_store, train
+from tl_keras.runs import RunFolder
 
 AUGMENT = "flip_crop"
 
@@ -42,7 +43,7 @@ def measure(config: TransferConfig, seeds: int) -> str:
                 prepared = prepare(changed)
                 store = feature_store(changed)
                 began = time.perf_counter()
-                fit = train(prepared, changed.run_folder() / "run", store)
+                fit = train(prepared, RunFolder.of(changed.run_folder()), store)
                 seconds.append(time.perf_counter() - began)
                 kept = evaluate_phases(prepared, fit, store)[fit.kept]
             accuracies.append(kept.metrics["accuracy"])

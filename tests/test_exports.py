@@ -252,7 +252,7 @@ def evaluated(probabilities) -> Evaluated:
 
 
 def test_every_example_of_the_evaluation_is_asked(model, tmp_path):
-    folder, passed = publish(
+    folder, passed, _ = publish(
         model, tmp_path, class_names=NAMES, golden={"g": GOLDEN[0]},
         evaluated=evaluated(expected(model)),
     )  # fmt: skip
@@ -399,7 +399,7 @@ def test_half_precision_gives_float32_and_the_same_numbers(
     model = build_classifier(str(tiny_network), 3, precision="mixed_bfloat16")
     head = model.get_layer("head_logits")
     head.kernel.assign(20 * head.kernel)
-    folder, passed = publish(
+    folder, passed, _ = publish(
         model, tmp_path, class_names=NAMES, golden={"g": GOLDEN[0]},
         evaluated=evaluated(expected(model)),
     )  # fmt: skip

@@ -32,7 +32,7 @@ def test_warm_up_requests_are_written_and_replayed(model, tmp_path):
     pytest.importorskip("tensorflow_serving", reason="extra `serving`")
     from tensorflow_serving.apis import prediction_log_pb2
 
-    folder, passed = publish(
+    folder, passed, _ = publish(
         model, tmp_path, class_names=["a", "b", "c"], golden=GOLDEN
     )
     file = folder / "assets.extra" / "tf_serving_warmup_requests"

@@ -115,7 +115,7 @@ def test_f10_a_fault_that_passes_changes_nothing(
     monkeypatch.setattr(Images, "unreadable", after_a_moment)
     capfd.readouterr()
     run(config)
-    assert "reading failed, and does no more" in capfd.readouterr().out
+    assert "a read failed, and now succeeds" in capfd.readouterr().out
     assert fingerprint(config.run_folder()) == straight
 
 

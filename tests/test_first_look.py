@@ -9,7 +9,9 @@ import pytest
 
 from tl_keras import TransferConfig, check, evaluate, predict, report, train
 from tl_keras.config import command_line
-from tl_keras.config.paths import output_folder, record_folder, saved_model_file
+from tl_keras.config.paths import output_folder, saved_model_file
+from tl_keras.runs import RunFolder
+from tl_keras.runs.state import FORMAT
 
 JPEG = b"\xff\xd8\xff\xe0"
 
@@ -98,7 +100,7 @@ def begun(pets, **state) -> TransferConfig:
     run.mkdir(parents=True)
     (run / "run.flags").write_text(config.resolved().to_flags())
     state = {"id": "x", "state": "unfinished", "weights": "", "versions": {},
-             **state}  # fmt: skip
+             "format": FORMAT, **state}  # fmt: skip
     (run / "state.json").write_text(json.dumps(state))
     return config
 
@@ -133,7 +135,7 @@ def test_both_folders_of_a_run_are_taken(tmp_path, capsys):
         (run / name).write_text("")
     for given in (tmp_path / "X", run, f"{run}/"):
         assert output_folder(str(given)).rstrip("/") == str(tmp_path / "X")
-        assert record_folder(str(given)).rstrip("/") == str(run)
+        assert str(RunFolder.named(str(given)).path).rstrip("/") == str(run)
         assert saved_model_file(str(given)) == str(run / "model.keras")
         with pytest.raises(AssertionError, match="would be loaded"):
             report.main([f"--run={given}"])

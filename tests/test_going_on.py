@@ -12,7 +12,8 @@ import tiny
 from conftest import write_picture
 from killing import fingerprint
 
-from tl_keras import TransferConfig, jobs, run
+from tl_keras import TransferConfig, io_watchdog, jobs, run
+from tl_keras.audit import reading
 from tl_keras.errors import (
     ConfigError,
     DataError,
@@ -135,6 +136,53 @@ def test_a_finished_run_does_nothing(config, capsys):
         assert path.stat().st_mtime_ns == when, path
     for one, two in zip(again.model.weights, first.model.weights, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_a_finished_run_is_told_without_reading_a_picture(
+    unfinished, monkeypatch
+):
+    first = run(unfinished)
+
+    def no_reading(*_):
+        raise AssertionError("a picture is read")
+
+    monkeypatch.setattr(io_watchdog, "read", no_reading)
+    monkeypatch.setattr(reading, "_read", no_reading)
+    again = run(unfinished, stages=tiny.QUICK._replace(prepare=tiny.end))
+    assert again.metrics == first.metrics
+    assert again.history == first.history
+    assert again.class_names == first.class_names == tiny.NAMES
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3))
+    logits = again.model.predict(pictures, verbose=0)
+    np.testing.assert_array_equal(
+        logits, first.model.predict(pictures, verbose=0)
+    )
+    assert (logits.sum(axis=-1) != 1).all()
+
+
+def test_a_finished_run_of_other_names_is_told(unfinished, tmp_path):
+    config, colors = unfinished, tmp_path / "moved" / "colors"
+    run(config, stages=tiny.UNTRAINED)
+    (colors / "green" / ".DS_Store").write_text("no picture")
+    assert run(config).version.name == "1"
+    write_picture(colors / "green" / "new.png", 5, 1)
+    with pytest.raises(DataError, match="24 pictures were listed then, 25 now"):
+        run(config)
+    (colors / "green" / "1.png").unlink()
+    with pytest.raises(DataError, match=r"1 removed \(green/1.png\)") as caught:
+        run(config)
+    assert "--restart" in str(caught.value)
+    (colors / "green" / "new.png").rename(colors / "green" / "1.png")
+    # Its bytes are not looked at, since nothing is done with them.
+    assert run(config).version.name == "1"
+
+
+def test_a_finished_run_that_lost_its_version_is_told(unfinished):
+    version = run(unfinished, stages=tiny.UNTRAINED).version
+    shutil.rmtree(version)
+    with pytest.raises(ConfigError, match=r"out/1 is gone since") as caught:
+        run(unfinished)
+    assert "--restart" in str(caught.value)
 
 
 def test_a_version_that_was_published_is_not_published_twice(config):

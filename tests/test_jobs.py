@@ -223,6 +223,29 @@ def test_a_stage_gives_a_run_and_changes_none(config):
         assert numbers(before) == known
 
 
+def test_a_temperature_leaves_the_fit_it_was_given(config):
+    seen = []
+
+    def evaluate(given):
+        kept = given.fit.phases[given.fit.kept]
+        before = copy.deepcopy(kept.best_variables)
+        after = stages.evaluate(given)
+        seen.append((before, kept, after.fit.phases[after.fit.kept]))
+        return after
+
+    run(
+        changed(config, fine_tune_epochs=0),
+        tiny.QUICK.replacing(stages.evaluate, evaluate),
+    )
+    ((before, given, after),) = seen
+    for one, two in zip(before, given.best_variables, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert any(
+        (one != two).any()
+        for one, two in zip(before, after.best_variables, strict=True)
+    )
+
+
 def test_a_stage_that_is_not_there_cannot_be_replaced():
     some = tiny.UNTRAINED.replacing(stages.compare_scratch, tiny.end)
     with pytest.raises(ValueError, match="not a step of these stages"):

@@ -13,9 +13,9 @@ from tl_keras.audit import Rules, check_listing, seen_in_training
 from tl_keras.data import Cut, list_dataset
 from tl_keras.errors import MachineError
 from tl_keras.inputs.image.pixels import Decoding
-from tl_keras.jobs.record import leakage
+from tl_keras.jobs.metrics import leakage
 from tl_keras.run_card import leakage_lines
-from tl_keras.runs.outputs import LOCK, leaving_nothing
+from tl_keras.runs import LOCK, leaving_nothing
 from tl_keras.sources import split_images
 
 
@@ -74,7 +74,7 @@ def test_what_is_shared_is_told_with_the_accuracy_without_it(leaking, capsys):
     place = images.test.examples.ids.index("test/cat/x.jpg")
     predicted = np.where(np.arange(13) == place, labels, 1 - labels)
     evaluation = types.SimpleNamespace(labels=labels, predicted=predicted)
-    numbers = leakage(prepared, evaluation)
+    numbers = leakage(prepared, evaluation)["leakage"]
     assert numbers["test"] == 1
     assert numbers["without"]["examples"] == 12
     assert numbers["without"]["accuracy"] == 0

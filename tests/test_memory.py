@@ -11,7 +11,7 @@ from tl_keras import run_card
 from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.errors import MachineError
 from tl_keras.jobs import measuring
-from tl_keras.jobs.fault_tolerance import Enduring, enough_memory
+from tl_keras.jobs.fault_tolerance import enough_memory, fault_tolerant
 
 errors = tf.errors
 # As TensorFlow 2.21 and its libraries say it.
@@ -65,40 +65,50 @@ class Settings:
 
 
 @dataclasses.dataclass
-class Run:
+class Prepared:
     config: Settings
     images: object = None
 
 
-def enduring(**settings) -> tuple[Enduring, list]:
+@dataclasses.dataclass
+class Run:
+    prepared: Prepared
+    journal: object
+
+
+def run_of(**settings) -> tuple[Run, list]:
     noted = []
-    found = types.SimpleNamespace(note=lambda **values: noted.append(values))
+    journal = types.SimpleNamespace(
+        noted=lambda **values: noted.append(values) or journal
+    )
     images = types.SimpleNamespace(examples=dict)
-    return Enduring(Run(Settings(**settings), images), found), noted
+    return Run(Prepared(Settings(**settings), images), journal), noted
 
 
 @pytest.mark.parametrize(("kind", "text"), OUT)
 def test_every_lack_of_memory_halves_the_batch(kind, text, capsys):
-    endure, noted = enduring()
+    run, noted = run_of()
 
-    def stage(run):
-        if run.config.batch_size > 2:
+    def stage(prepared):
+        if prepared.config.batch_size > 2:
             raise kind(None, None, text)
-        return run.config.batch_size
+        return prepared.config.batch_size
 
-    assert endure(stage) == 2
+    less, given = fault_tolerant(run, stage)
+    assert given == less.prepared.config.batch_size == 2
+    assert run.prepared.config.batch_size == 8  # It is as it was given.
     assert noted == [{"batch_size": 4}, {"batch_size": 2}]
     assert "with batches of 8: going on with 4" in capsys.readouterr().out
 
 
 def test_without_auto_batch_a_device_that_is_full_is_one_line():
-    endure, _ = enduring(auto_batch=False)
+    run, _ = run_of(auto_batch=False)
 
-    def stage(run):
+    def stage(_):
         raise errors.InternalError(None, None, OUT[1][1])
 
     with pytest.raises(MachineError, match="give --batch_size=4 or --auto"):
-        endure(stage)
+        fault_tolerant(run, stage)
     with (
         pytest.raises(MachineError, match="out of memory - halve"),
         enough_memory(),
@@ -107,13 +117,13 @@ def test_without_auto_batch_a_device_that_is_full_is_one_line():
 
 
 def test_other_internal_errors_are_raised_as_they_are():
-    endure, noted = enduring()
+    run, noted = run_of()
 
-    def stage(run):
+    def stage(_):
         raise errors.InternalError(None, None, "Blas GEMM launch failed")
 
     with pytest.raises(errors.InternalError, match="Blas"):
-        endure(stage)
+        fault_tolerant(run, stage)
     assert noted == []
 
 

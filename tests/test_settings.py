@@ -14,7 +14,7 @@ from tl_keras.config.settings import Settings, setting
 from tl_keras.errors import ConfigError
 from tl_keras.jobs import first_look
 
-PACKAGE = pathlib.Path(settings.__file__).parent
+PACKAGE = pathlib.Path(settings.__file__).parent.parent
 
 
 @dataclasses.dataclass(frozen=True)

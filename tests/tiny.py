@@ -25,7 +25,8 @@ from tl_keras.exports.gate import Passed
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.pixels.header import traced
 from tl_keras.jobs import stages, transfer
-from tl_keras.jobs.stages import STAGES, Run
+from tl_keras.jobs.stages import STAGES
+from tl_keras.jobs.staging import Run, Stages
 from tl_keras.sources import pipeline
 from tl_keras.tasks.multiclass import evaluation
 from tl_keras.training import FitResult, PhaseResult, get_variables
@@ -113,7 +114,7 @@ def keep(run: Run) -> Run:
 
 def write_metrics(prepared, folder, metrics: dict, model) -> dict:
     """metrics.json without a page."""
-    run_card.write_metrics(folder / "metrics.json", metrics)
+    run_card.write_metrics(folder.metrics, metrics)
     return metrics
 
 
@@ -196,7 +197,7 @@ def use_plain_decoder(patch) -> None:
     patch.setattr(pipeline, "_traced_batch", fresh)
 
 
-def use(monkeypatch, some: stages.Stages) -> None:
+def use(monkeypatch, some: Stages) -> None:
     """What `run` and the command do from here on, unless they are told."""
     monkeypatch.setattr(transfer, "STAGES", some)
 

@@ -11,6 +11,7 @@ uses; no picture is changed and none is removed from the disk.
 
 import collections
 import dataclasses
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 
@@ -45,6 +46,7 @@ from tl_keras.data import (
     joined,
     without_unreadable,
 )
+from tl_keras.data.examples import Hash, Stamp
 
 __all__ = [
     "BAD_INPUTS",
@@ -97,8 +99,11 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
         max_pixels=rules.max_pixels,
         cache=cache,
     )
-    facts = reader.read(joined(listing.splits.values()))
+    examples = joined(listing.splits.values())
+    stamps = examples.stamps()
+    facts = reader.read(examples, stamps)
     cache.save()
+    listing = _hashed(listing, facts, stamps)
     listing, rows, mended = _judged(listing, facts, rules, sums)
     listing, rows, groups = without_copies(listing, rows)
     faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
@@ -119,6 +124,25 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
         pairs=tuple(pairs),
         seconds=time.perf_counter() - began,
     )
+
+
+def _hashed(
+    listing: Listing, facts: Sequence[Facts], stamps: Sequence[Stamp | None]
+) -> Listing:
+    """The listing with the hashes that the check has made anyway."""
+    hashes = iter(
+        [
+            Hash(fact.sha256, stamp) if fact.sha256 else None
+            for fact, stamp in zip(facts, stamps, strict=True)
+        ]
+    )
+    splits = {
+        split: dataclasses.replace(
+            examples, hashes=tuple(itertools.islice(hashes, len(examples)))
+        )
+        for split, examples in listing.splits.items()
+    }
+    return dataclasses.replace(listing, splits=splits)
 
 
 def _judged(
@@ -154,6 +178,7 @@ def _judged(
             group = examples.groups[index] if examples.groups else ""
             rows.append(Row(split, id_, label, fact, file, group))
         if files:
+            # Of a mended picture the copy counts, which is another file.
             examples = dataclasses.replace(examples, files=tuple(files))
         splits[split] = examples
     listing = dataclasses.replace(listing, splits=splits).without(skips)

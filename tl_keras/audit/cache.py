@@ -20,10 +20,10 @@ from collections.abc import Iterable
 from tl_keras import atomic
 from tl_keras.audit.facts import Facts
 from tl_keras.cache import user_cache
+from tl_keras.data.examples import Stamp
 from tl_keras.inputs.image import formats, pixels
 
 VERSION = 2
-Stamp = tuple[int, int, int]
 FIELDS = tuple(field.name for field in dataclasses.fields(Facts))
 
 

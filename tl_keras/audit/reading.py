@@ -29,6 +29,7 @@ from tl_keras.audit.decoding import (
 )
 from tl_keras.audit.facts import Facts
 from tl_keras.data import Examples
+from tl_keras.data.examples import Stamp
 from tl_keras.inputs.image.header_facts import DAMAGED, read_header
 from tl_keras.inputs.image.libjpeg_warnings import heard
 
@@ -56,14 +57,20 @@ class Reader:
     max_pixels: int
     cache: FactCache | None = None
 
-    def read(self, examples: Examples) -> list[Facts]:
-        """The facts about each example, in their order."""
+    def read(
+        self, examples: Examples, stamps: Sequence[Stamp | None] | None = None
+    ) -> list[Facts]:
+        """The facts about each example, in their order.
+
+        Args:
+            examples: what is read, where the cache does not know it.
+            stamps: of the examples; asked of the disk when None.
+        """
         count = len(examples)
-        stamps: list = [None] * count
+        stamps = examples.stamps() if stamps is None else stamps
         facts: list[Facts | None] = [None] * count
         if examples.files is not None and self.cache is not None:
             for index, file in enumerate(examples.files):
-                stamps[index] = stamp_of(file)
                 facts[index] = self.cache.get(file, stamps[index])
         missing = [i for i in range(count) if facts[i] is None]
         with futures.ThreadPoolExecutor(THREADS) as pool:
@@ -155,15 +162,6 @@ class Reader:
         return dataclasses.replace(
             facts, decoded="yes", look=look, mirrored=mirrored
         )
-
-
-def stamp_of(file: str) -> tuple[int, int, int] | None:
-    """(size, modification time, inode): changes when a file does."""
-    try:
-        status = os.stat(file)
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def read_regular(file: str, most_bytes: int) -> tuple[bytes, str]:

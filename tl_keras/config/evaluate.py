@@ -6,12 +6,13 @@ In: values, or the strings of a flag file. Out: a frozen `EvaluateConfig`.
 """
 
 import dataclasses
-import os
+import pathlib
 from collections.abc import Iterator
 
 from tl_keras.config import rules
 from tl_keras.config.data import ListingConfig, io_timeout_in
 from tl_keras.config.settings import Fault, setting
+from tl_keras.runs import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +66,8 @@ class EvaluateConfig(ListingConfig):
         """What is wrong with these values together."""
         yield from rules.model_faults(self.model)
         yield from rules.listing_faults(self)
-        if self.output_dir and os.path.isfile(
-            os.path.join(self.output_dir, "run.flags")
-        ):
+        folder = RunFolder(pathlib.Path(self.output_dir))
+        if self.output_dir and folder.is_trainings:
             yield Fault(
                 ("output_dir",),
                 f"--output_dir={self.output_dir}: a training run's own folder, "

@@ -9,8 +9,10 @@ that people name; and the fault of a path that is something else.
 
 import difflib
 import os
+import pathlib
 
 from tl_keras.config.settings import Fault
+from tl_keras.runs import RunFolder
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 TABLES = (".txt", ".tsv", ".xlsx", ".xls", ".ods", ".json", ".jsonl",
@@ -20,25 +22,16 @@ PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 
 def output_folder(path: str) -> str:
     """A run's output folder, where its `run/` may have been named instead."""
-    plain = path.rstrip("/") or path
-    if os.path.isfile(os.path.join(plain, "run.flags")):
-        return os.path.dirname(os.path.abspath(plain))
+    if RunFolder(pathlib.Path(path)).is_trainings:
+        return os.path.dirname(os.path.abspath(path.rstrip("/")))
     return path
-
-
-def record_folder(path: str) -> str:
-    """A run's `run/`, where its output folder may have been named instead."""
-    inner = os.path.join(path, "run")
-    if os.path.isfile(os.path.join(path, "metrics.json")):
-        return path
-    return inner if os.path.isdir(inner) else path
 
 
 def saved_model_file(path: str) -> str:
     """A run's model.keras, where one of its folders may have been named."""
     if not os.path.isdir(path):
         return path
-    return os.path.join(record_folder(path), "model.keras")
+    return str(RunFolder.named(path).model)
 
 
 def no_such(name: str, path: str, expected: str) -> Fault:

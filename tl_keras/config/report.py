@@ -9,8 +9,8 @@ import dataclasses
 import os
 from collections.abc import Iterator
 
-from tl_keras.config.paths import record_folder
 from tl_keras.config.settings import Fault, Settings, setting
+from tl_keras.runs import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +25,9 @@ class ReportConfig(Settings):
         path=True,
     )
 
-    def folder(self) -> str:
-        """The run/ folder, whichever of the two was named."""
-        return record_folder(self.run)
-
     def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
         """What is wrong with these values together."""
-        if not os.path.isfile(os.path.join(self.folder(), "metrics.json")):
+        if not os.path.isfile(RunFolder.named(self.run).metrics):
             yield Fault(
                 ("run",),
                 f"--run={self.run}: expected the run/ folder that a training "

@@ -26,6 +26,7 @@ __all__, __getattr__, __dir__ = names_of(
         "joined": "examples",
         "list_dataset": "listing",
         "names_of_skips": "limits",
+        "names_changed": "splits",
         "split_changes": "splits",
         "without_unreadable": "limits",
         "write_split": "splits",

@@ -6,11 +6,37 @@ list of names and an array of labels.
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from tl_keras import io_watchdog
+
+Stamp = tuple[int, int, int]
+
+
+class Hash(NamedTuple):
+    """The hash of an example's bytes, and of which file it is the hash.
+
+    Attributes:
+        sha256: in hexadecimal.
+        stamp: of the file before it was read, see `stamp_of`; None for bytes
+            in memory.
+    """
+
+    sha256: str
+    stamp: Stamp | None
+
+
+def stamp_of(file: str) -> Stamp | None:
+    """(size, modification time, inode): changes when a file does."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +52,7 @@ class Examples:
             files.
         groups: what each belongs to (a patient, a speaker), or None; one group
             stays on one side of every cut.
+        hashes: of each, None where nobody has read it yet; or None.
     """
 
     ids: tuple[str, ...]
@@ -33,6 +60,7 @@ class Examples:
     files: tuple[str, ...] | None = None
     encoded: tuple[bytes, ...] | None = None
     groups: tuple[str, ...] | None = None
+    hashes: tuple[Hash | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,6 +78,7 @@ class Examples:
             pick(self.files),
             pick(self.encoded),
             pick(self.groups),
+            pick(self.hashes),
         )
 
     def read(self, index: int) -> bytes:
@@ -65,12 +94,39 @@ class Examples:
     def content_ids(self) -> list[str]:
         """SHA-256 of each example's bytes, in hexadecimal.
 
+        Only what has no hash yet is read, and a file that has changed since.
+
         Raises:
             OSError: a file cannot be read.
         """
+        return [known.sha256 for known in self._known_hashes()]
+
+    def hashed(self) -> "Examples":
+        """The same, with the hash of each.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        return dataclasses.replace(self, hashes=tuple(self._known_hashes()))
+
+    def stamps(self) -> list[Stamp | None]:
+        """`stamp_of` each file; None of what is in memory, or gone."""
+        if self.files is None:
+            return [None] * len(self)
+        return [stamp_of(file) for file in self.files]
+
+    def _known_hashes(self) -> list[Hash]:
+        hashes = self.hashes or (None,) * len(self)
+        # Before a file is read, so that a later change is seen.
+        stamps = self.stamps()
         return [
-            hashlib.sha256(self.read(index)).hexdigest()
-            for index in range(len(self))
+            known
+            # A file that is gone has none, and is read, which says so.
+            if known and (known.stamp == stamp is not None or not self.files)
+            else Hash(hashlib.sha256(self.read(index)).hexdigest(), stamp)
+            for index, (known, stamp) in enumerate(
+                zip(hashes, stamps, strict=True)
+            )
         ]
 
 
@@ -88,6 +144,9 @@ def joined(parts: Iterable[Examples]) -> Examples:
         None
         if parts[0].groups is None
         else tuple(group for part in parts for group in part.groups),
+        None
+        if any(part.hashes is None for part in parts)
+        else tuple(known for part in parts for known in part.hashes),
     )
 
 

@@ -20,6 +20,7 @@ from tl_keras.errors import DataError
 MOST_NAMED = 50  # classes in one message
 # Shares that leave nothing to train on would be tried for ever.
 MAX_NEEDED = 10_000
+NOT_DRAWN = "not drawn (train_examples_per_class)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ def cut_splits(
     }
     left_out = len(train) - sum(map(len, parts.values()))
     splits |= {s: e for s, e in listing.splits.items() if s != "train"}
-    reasons = {"not drawn (train_examples_per_class)": left_out}
+    reasons = {NOT_DRAWN: left_out}
     return splits, reasons if left_out else {}
 
 
@@ -215,6 +216,35 @@ def split_changes(
         f"{len(keys):,} {what} ({keys[0][0]})"
         for what, keys in groups.items()
         if keys
+    )
+
+
+def names_changed(path: str | os.PathLike, listing: Listing) -> str:
+    """Which examples of a written split are listed no more, in words.
+
+    Args:
+        path: the file that `write_split` wrote.
+        listing: as it is now; of its examples the names alone count.
+
+    Returns:
+        "" where all are there with their labels, else "2 removed (cats/1.jpg)"
+        and the like.
+    """
+    with open(path, newline="", encoding="utf-8") as stream:
+        before = {row[0]: row[1] for row in list(csv.reader(stream))[1:]}
+    now = {
+        _shown(id_): listing.class_names[label]
+        for examples in listing.splits.values()
+        for id_, label in zip(examples.ids, examples.labels, strict=True)
+    }
+    groups = {
+        "removed": [id_ for id_ in before if id_ not in now],
+        "with another label": [
+            id_ for id_ in before if now.get(id_, before[id_]) != before[id_]
+        ],
+    }
+    return ", ".join(
+        f"{len(ids):,} {what} ({ids[0]})" for what, ids in groups.items() if ids
     )
 
 

@@ -14,6 +14,7 @@ import collections
 import dataclasses
 import difflib
 import os
+import pathlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -27,6 +28,7 @@ from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.data.places import Places, explain_missing
 from tl_keras.data.rows import MOST_FAULTS, raise_first
 from tl_keras.errors import DataError
+from tl_keras.runs import RunFolder, read_flags
 
 SAME_ROW = "the same row again"
 
@@ -177,13 +179,10 @@ class _Taken:
 def _of_a_run(file: str, data_dir: str) -> list[str]:
     """Where the paths of a run's split.csv start: its run.flags says it."""
     try:
-        with open(
-            os.path.join(os.path.dirname(file), "run.flags"), encoding="utf-8"
-        ) as stream:
-            flags = dict(line.strip().split("=", 1) for line in stream)
+        flags = read_flags(RunFolder(pathlib.Path(file).parent).flags)
     except (OSError, ValueError):
         return []
-    dataset = flags.get("--dataset", "")
+    dataset = flags.get("dataset", "")
     if not os.path.isdir(dataset) or dataset == data_dir:
         return []
     return [

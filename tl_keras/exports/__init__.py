@@ -39,7 +39,7 @@ too: the graph has no Pillow.
 import contextlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -91,10 +91,11 @@ __all__ = [
 
 
 class Published(NamedTuple):
-    """A version, and what the gate found of it."""
+    """A version, what the gate found of it, and what `accept` gave."""
 
     folder: pathlib.Path
     passed: Passed
+    accepted: Any = None
 
 
 @standard_globals()
@@ -145,7 +146,7 @@ def publish(
     decoding: Decoding | None = None,
     evaluated: Evaluated | None = None,
     run_id: str = "",
-    accept: Callable[[Passed], None] | None = None,
+    accept: Callable[[Passed], Any] | None = None,
 ) -> Published:
     """`export_saved_model` that names its pictures and asks a whole split.
 
@@ -157,7 +158,8 @@ def publish(
             again and given back, so that a process that was killed between
             publishing and saying so publishes once.
         accept: called with what the gate found before there is a version;
-            raises NotPublishedError if it shall not be one.
+            raises NotPublishedError if it shall not be one. What it gives is
+            given on.
     """
     if not golden:
         raise ValueError("golden: expected at least one encoded picture")
@@ -172,26 +174,24 @@ def publish(
     # They import TensorFlow, for seconds, while the export is written.
     with start_loaders() as asking:
 
-        def check(folder: pathlib.Path) -> Passed:
+        def check(folder: pathlib.Path) -> tuple[Passed, Any]:
             passed = check_export(
                 folder, model, class_names, decoding, golden, evaluated,
                 loaders=lambda: contextlib.nullcontext(asking),
             )  # fmt: skip
-            if accept is not None:
-                accept(passed)
-            return passed
+            return passed, None if accept is None else accept(passed)
 
         there = run_id and _version_of(directory, run_id)
         if there:
-            return Published(there, check(there))
+            return Published(there, *check(there))
         with atomic.building_folder(directory) as temporary:
             _write(model, temporary, class_names, decoding)
             if run_id:
                 (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
-            passed = check(temporary)
+            found = check(temporary)
             # Last, as it says what all files are.
             write_manifest(temporary)
-            return Published(publish_next(temporary, directory), passed)
+            return Published(publish_next(temporary, directory), *found)
 
 
 def publish_next(

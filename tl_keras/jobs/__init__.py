@@ -13,5 +13,5 @@ from tl_keras.lazy_names import names_of
 
 __all__, __getattr__, __dir__ = names_of(
     __name__,
-    {"run": "transfer", "plan": "transfer", "RunResult": "transfer"},
+    {"run": "transfer", "plan": "transfer", "RunResult": "result"},
 )

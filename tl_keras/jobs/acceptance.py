@@ -1,21 +1,21 @@
 """Is a new version good enough to be one? `--min_accuracy`, `--not_worse_than`.
 
     accept = Acceptance(config)            # before anything is trained
-    accept(images, probabilities)          # raises, or the version is made
-    accept.numbers                         # for metrics.json
+    numbers = accept(images, probabilities)    # or NotAcceptedError
 
-In: the settings, and a new export's own answers to the test split. Out:
-nothing, or NotPublishedError. An earlier version is asked the very same
-pictures, through the loader, in a process of its own. Worse is: fewer of them
-right. How sure that is, McNemar's test says beside it; one that is as good
-passes. A picture is a tie where rounding on this device could give either
-version the other's answer; no version is worse by those it lost so.
+In: the settings, and a new export's own answers to the test split. Out: numbers
+for metrics.json, or NotAcceptedError, which has them too. An earlier version
+is asked the very same pictures, through the loader, in a process of its own.
+Worse is: fewer of them right. How sure that is, McNemar's test says beside it;
+one that is as good passes. A picture is a tie where rounding on this device
+could give either version the other's answer; no version is worse by those it
+lost so.
 """
 
 import csv
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,9 +24,9 @@ from tl_keras.config import TransferConfig, newest_version
 from tl_keras.data import Examples
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.exports import PREFIX, Version, near_ties, open_version, run_of
+from tl_keras.runs import RunFolder
 from tl_keras.sources import ImageSplits
 
-CHANGED_FILE = "changed.csv"
 MOST_PRINTED = 5  # of the pictures that the new version gets wrong
 MOST_SHOWN = 12  # of them, on the page
 MOST_NAMES = 5  # of classes, in a message
@@ -34,6 +34,18 @@ MEASURED = 8  # pictures, for how far rounding moves an earlier version
 COLUMNS = ("id", "label", "old", "new", "change", "tie")
 TIE = "tie"  # what rounding decides
 UNREAD = ""  # the prediction for a picture that a version cannot read
+
+
+class NotAcceptedError(NotPublishedError):
+    """An export was judged, and not taken.
+
+    Attributes:
+        numbers: what was found, as `Acceptance` gives it.
+    """
+
+    def __init__(self, faults: Sequence[str], numbers: Mapping):
+        super().__init__(faults)
+        self.numbers = numbers
 
 
 class Acceptance:
@@ -44,9 +56,6 @@ class Acceptance:
         run_id: of the run; a version that it has published itself, before it
             was killed, is not an earlier one.
 
-    Attributes:
-        numbers: `regression` of metrics.json; {} where nothing was asked.
-
     Raises:
         ConfigError: what `--not_worse_than` names may not be loaded.
     """
@@ -54,13 +63,7 @@ class Acceptance:
     def __init__(self, config: TransferConfig, run_id: str = ""):
         self.min_accuracy = config.min_accuracy
         self.earlier = _earlier_version(config.not_worse_than, run_id)
-        self.file = config.run_folder() / "run" / CHANGED_FILE
-        self.numbers: dict = {}
-
-    @property
-    def refused(self) -> bool:
-        """Whether an export was judged, and not taken."""
-        return "refused" in self.numbers.get("regression", {})
+        self.file = RunFolder.of(config.run_folder()).changed
 
     def check(self, images: ImageSplits) -> None:
         """Finds out, before training, that no comparison will be possible.
@@ -95,7 +98,7 @@ class Acceptance:
         images: ImageSplits,
         probabilities: np.ndarray,
         movement: float = 0.0,
-    ) -> None:
+    ) -> dict:
         """Takes an export, or says why not.
 
         Args:
@@ -103,33 +106,42 @@ class Acceptance:
             probabilities: the export's answers, (n, num_classes).
             movement: how far rounding moves a logarithm of them, in nats.
 
+        Returns:
+            `regression` of metrics.json, under its name; {} where nothing was
+            asked.
+
         Raises:
-            NotPublishedError: with each reason.
+            NotAcceptedError: with each reason.
         """
         names = np.array(images.class_names)
         examples = images.test.examples
         labels, says = names[examples.labels], names[probabilities.argmax(-1)]
-        reasons = []
+        found, reasons = {}, []
         if self.min_accuracy is not None:
+            found["min_accuracy"] = self.min_accuracy
             reasons += self._too_low(float((says == labels).mean()))
         if self.earlier is not None:
-            reasons += self._worse(
-                examples, names, Answers(names, probabilities, movement)
-            )
+            new = Answers(names, probabilities, movement)
+            compared, worse = self._compared(examples, names, new)
+            found |= compared
+            reasons += worse
         if reasons:
-            self._note(refused=reasons)
-            raise NotPublishedError([f"not published: {r}" for r in reasons])
+            raise NotAcceptedError(
+                [f"not published: {reason}" for reason in reasons],
+                {"regression": {**found, "refused": reasons}},
+            )
+        return {"regression": found} if found else {}
 
     def _too_low(self, accuracy: float) -> list[str]:
         least = self.min_accuracy
-        self._note(min_accuracy=least)
         if accuracy >= least:
             return []
         return [f"test accuracy {accuracy:.4f}, --min_accuracy={least:g}"]
 
-    def _worse(
+    def _compared(
         self, examples: Examples, names: np.ndarray, new: "Answers"
-    ) -> list[str]:
+    ) -> tuple[dict, list[str]]:
+        """Numbers of the comparison, and why the new version is worse."""
         labels, old = names[examples.labels], self._earlier_answers(examples)
         rows = _changed(examples.ids, labels, old, new)
         _write_rows(self.file, rows)
@@ -151,15 +163,14 @@ class Acceptance:
             **counts,
             **run_card.paired_comparison(counts),
         }
-        self._note(**found)
         told = f"{self.earlier.folder} {in_words(found)}{_lost(rows)}"
         surely_lost = sum(
             row["change"] == "lost" and row["tie"] != TIE for row in rows
         )
         if counts["second_only"] < surely_lost:
-            return [f"worse than {told}; all that changed: {self.file}"]
+            return found, [f"worse than {told}; all that changed: {self.file}"]
         print(f"not worse than {told}", flush=True)
-        return []
+        return found, []
 
     def _earlier_answers(self, examples: Examples) -> "Answers":
         """What the earlier version says of the test split."""
@@ -170,9 +181,6 @@ class Acceptance:
         )
         names = np.array(self.earlier.class_names)
         return Answers(names, answers, movement)
-
-    def _note(self, **numbers) -> None:
-        self.numbers.setdefault("regression", {}).update(numbers)
 
 
 class Answers:

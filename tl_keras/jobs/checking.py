@@ -6,7 +6,7 @@ so they cannot judge the same picture differently.
 """
 
 import dataclasses
-import os
+import pathlib
 
 from tl_keras.audit import (
     Report,
@@ -23,19 +23,8 @@ from tl_keras.data import Listing, names_of_skips
 from tl_keras.errors import DataError
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs.first_look import cut_of, list_data
-from tl_keras.runs.outputs import LOCK, check_writable, leaving_nothing
+from tl_keras.runs import RunFolder, check_writable
 from tl_keras.sources import ImageSplits, split_images
-
-__all__ = [
-    "LOCK",
-    "after_cutting",
-    "check_data",
-    "check_writable",
-    "decoding_of",
-    "judge",
-    "leaving_nothing",
-    "report_on",
-]
 
 
 def check_data(
@@ -134,7 +123,8 @@ def report_on(config: CheckConfig) -> Report:
     print(describe(report), flush=True)
     if config.output_dir:
         write_reports(report, config.output_dir)
-        print(f"report: {os.path.join(config.output_dir, 'data_report.html')}")
+        page = RunFolder(pathlib.Path(config.output_dir)).data_page
+        print(f"report: {page}")
     if report.faults:
         raise DataError(report.faults)
     print("can be trained on as it is", flush=True)

@@ -33,8 +33,7 @@ from tl_keras.exports import (
 )
 from tl_keras.inputs.image.header_facts import read_header
 from tl_keras.jobs.first_look import list_labelled
-from tl_keras.runs.outputs import check_writable
-from tl_keras.runs.run_lock import alone_in
+from tl_keras.runs import RunFolder, check_writable, run_lock
 from tl_keras.serving.inference import MOST_BYTES, Loaded
 from tl_keras.tasks.multiclass.calibration import expected_calibration_error
 from tl_keras.tasks.multiclass.evaluation import Evaluation, count_probabilities
@@ -77,7 +76,7 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     print(summary(metrics, names_of_skips(listing)), flush=True)
     if config.output_dir:
         folder = pathlib.Path(config.output_dir)
-        with alone_in(folder):
+        with run_lock(folder):
             write_record(folder, metrics, listing, evaluation)
         print(f"record: {folder}", flush=True)
     return metrics
@@ -260,14 +259,14 @@ def write_record(
     """Writes metrics.json, predictions.csv and confusion.png."""
     (examples,) = listing.splits.values()
     names = metrics["class_names"]
+    # Named as a training run names its own.
+    record = RunFolder(folder)
     run_card.write_predictions(
-        folder / "predictions.csv", evaluation, examples.ids, names
+        record.predictions, evaluation, examples.ids, names
     )
-    run_card.plot_confusion(
-        folder / "confusion.png", evaluation.confusion, names
-    )
+    run_card.plot_confusion(record.confusion, evaluation.confusion, names)
     # Last, so that a folder with it is a whole one.
-    run_card.write_metrics(folder / "metrics.json", metrics)
+    run_card.write_metrics(record.metrics, metrics)
 
 
 def summary(metrics: dict, skipped: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ In: what was prepared, and the kept weights. Out: `run/exports/`, and the
 found out before it is trained.
 """
 
-import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -23,9 +22,9 @@ from tl_keras.exports.runtimes import (
     write_files,
 )
 from tl_keras.jobs.preparation import Prepared
+from tl_keras.runs import RunFolder
 from tl_keras.sources import Images, PixelMemory
 
-FOLDER = "exports"
 # Pictures of training that int8 is quantized by.
 REPRESENTATIVE = 100
 
@@ -51,12 +50,12 @@ class RuntimeFiles(NamedTuple):
 NO_FILES = RuntimeFiles({}, ())
 
 
-def export_files(prepared: Prepared, folder: pathlib.Path) -> RuntimeFiles:
+def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
     """Makes what `--export` names beside the SavedModel.
 
     Args:
         prepared: what was trained; its model holds the kept weights.
-        folder: the run's folder.
+        folder: of the run.
     """
     targets = asked_targets(prepared.config)
     if not targets:
@@ -67,7 +66,7 @@ def export_files(prepared: Prepared, folder: pathlib.Path) -> RuntimeFiles:
     results = write_files(
         prepared.model,
         targets,
-        folder / FOLDER,
+        folder.exports,
         Split(
             test.examples.ids,
             test.examples.labels,
@@ -77,9 +76,9 @@ def export_files(prepared: Prepared, folder: pathlib.Path) -> RuntimeFiles:
         representative(images.train, prepared.config.seed),
     )
     return RuntimeFiles(
-        {"runtimes": {r.target.name: _numbers(r) for r in results}},
+        {"runtimes": {r.target.name: _numbers(r, folder) for r in results}},
         tuple(
-            f"{folder / FOLDER / r.target.file} not written: {r.refusal} - "
+            f"{folder.exports / r.target.file} not written: {r.refusal} - "
             "the SavedModel is published without it"
             for r in results
             if r.refusal
@@ -116,10 +115,10 @@ def _pictures(images: Images) -> Iterator[np.ndarray]:
         yield pictures.numpy()
 
 
-def _numbers(result: Result) -> dict:
+def _numbers(result: Result, folder: RunFolder) -> dict:
     """One file as metrics.json holds it."""
     numbers = {
-        "file": f"{FOLDER}/{result.target.file}",
+        "file": f"{folder.exports.name}/{result.target.file}",
         "bytes": result.size,
         "accuracy": None,
         "largest_difference": None,

@@ -1,13 +1,12 @@
 """A stage of a run on a bad day: once more, with less, or without what is gone.
 
-    endure = Enduring(prepared, found)
-    fit = endure(lambda prepared: train(prepared, folder, store))
-    prepared = endure.prepared
+    run, fit = fault_tolerant(run, lambda now: train(now, folder, store))
 
-In: a stage, which may be begun again. Out: what it gives. Where storage failed
-for a moment, it is tried again; where a picture to train on cannot be read any
-more, it is left out and counted; where memory ran out, `--auto_batch` halves
-the batch. Training then goes on from its last save, as a killed run does.
+In: a run, and a stage that may be begun again. Out: both, further. Where
+storage failed for a moment, it is tried again; where a picture to train on
+cannot be read any more, it is left out and counted; where memory ran out,
+`--auto_batch` halves the batch. Training then goes on from its last save, as a
+killed run does.
 """
 
 import contextlib
@@ -24,12 +23,12 @@ from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.data import Skip, faults_of_skips, names_of_skips
 from tl_keras.errors import DataError, MachineError
 from tl_keras.jobs.preparation import Prepared
-from tl_keras.jobs.run_state import Found
+from tl_keras.jobs.staging import Run
 from tl_keras.sources import ImageSplits
 
 T = TypeVar("T")
 
-MOST_TRIES = 3
+MAX_TRIES = 3
 # What TensorFlow raises where a file cannot be read or decoded.
 UNREADABLE = (
     tf.errors.NotFoundError,
@@ -45,84 +44,95 @@ UNREADABLE = (
 GONE = "could not be read while training"
 
 
-class Enduring:
-    """Runs stages; see the module's synopsis.
+def fault_tolerant(run: Run, stage: Callable[[Prepared], T]) -> tuple[Run, T]:
+    """Runs a stage until it is done, or cannot be.
 
-    Attributes:
-        prepared: the run, changed by what it had to do without.
+    Args:
+        run: as far as it has come.
+        stage: may be begun again, with what is left.
+
+    Returns:
+        The run, without what it had to do without; and what the stage gave.
+
+    Raises:
+        DataError: pictures to validate or test on cannot be read, or too
+            many to train on.
+        MachineError: memory does not suffice.
     """
-
-    def __init__(self, prepared: Prepared, found: Found):
-        self.prepared = prepared
-        self._found = found
-        self._tries = 0
-
-    def __call__(self, stage: Callable[[Prepared], T]) -> T:
-        """What the stage gives in the end.
-
-        Raises:
-            DataError: pictures to validate or test on cannot be read, or too
-                many to train on.
-            MachineError: memory does not suffice.
-        """
-        self._tries = 0
-        while True:
-            try:
-                with io_watchdog.expecting(files_of(self.prepared.images)):
-                    return stage(self.prepared)
-            except Exception as error:
-                if is_out_of_memory(error):
-                    self._halve_batch()
-                elif not isinstance(error, (*UNREADABLE, OSError)):
+    tries = 0
+    while True:
+        try:
+            with io_watchdog.expecting(files_of(run.prepared.images)):
+                return run, stage(run.prepared)
+        except Exception as error:
+            if is_out_of_memory(error):
+                run = with_half_the_batch(run)
+            elif not isinstance(error, (*UNREADABLE, OSError)):
+                raise
+            else:
+                mended = _mended(run, error)
+                # Fewer pictures are another stage, which has its own tries.
+                tries = tries + 1 if mended is run else 0
+                if mended is None or tries == MAX_TRIES:
                     raise
-                else:
-                    self._tries += 1
-                    if not self._mend(error) or self._tries == MOST_TRIES:
-                        raise
-            # What the stage held on the device, weights and rows, is in
-            # circles of references, and the next try needs the room.
-            gc.collect()
+                run = mended
+        # What the stage held on the device, weights and rows, is in circles
+        # of references, and the next try needs the room.
+        gc.collect()
 
-    def _halve_batch(self) -> None:
-        config = self.prepared.config
-        size = config.batch_size // 2
-        if not config.auto_batch or not size:
-            raise out_of_memory(config.batch_size) from None
-        print(
-            f"out of memory with batches of {config.batch_size}: going on "
-            f"with {size} (--auto_batch)",
-            flush=True,
-        )
-        self._found.note(batch_size=size)
-        config = dataclasses.replace(config, batch_size=size)
-        self.prepared = dataclasses.replace(self.prepared, config=config)
 
-    def _mend(self, error: Exception) -> bool:
-        """Whether the stage may be tried again."""
-        images = self.prepared.images
-        if not may_be_of_a_picture(error, images):
-            return False
-        passing = not isinstance(error, tf.errors.InvalidArgumentError)
-        if isinstance(error, OSError):
-            passing = error.errno in io_watchdog.PASSING
-        bad = images.train.unreadable()
-        raise_unreadable(images, but_train=True)
-        if bad:
-            lost = {
-                images.train.examples.ids[i]: [
-                    images.class_names[images.train.labels[i]],
-                    why,
-                ]
-                for i, why in bad.items()
-            }
-            self.prepared = without(self.prepared, lost)
-            self._found.leave_out(lost, self.prepared)
-            write_reports(self.prepared.report, self._found.folder)
-            self._tries = 0
-            return True
-        if passing:
-            print("reading failed, and does no more: once more", flush=True)
-        return passing
+def with_half_the_batch(run: Run) -> Run:
+    """The run in batches of half the size.
+
+    Raises:
+        MachineError: the settings do not allow it, or it was one picture.
+    """
+    config = run.prepared.config
+    size = config.batch_size // 2
+    if not config.auto_batch or not size:
+        raise out_of_memory(config.batch_size) from None
+    print(
+        f"out of memory with batches of {config.batch_size}: going on "
+        f"with {size} (--auto_batch)",
+        flush=True,
+    )
+    config = dataclasses.replace(config, batch_size=size)
+    return dataclasses.replace(
+        run,
+        prepared=dataclasses.replace(run.prepared, config=config),
+        journal=run.journal.noted(batch_size=size),
+    )
+
+
+def _mended(run: Run, error: Exception) -> Run | None:
+    """The run to try again, without what cannot be read; None for not at all.
+
+    The same run where the fault has passed.
+    """
+    images = run.prepared.images
+    if not may_be_of_a_picture(error, images):
+        return None
+    passing = not isinstance(error, tf.errors.InvalidArgumentError)
+    if isinstance(error, OSError):
+        passing = error.errno in io_watchdog.PASSING
+    bad = images.train.unreadable()
+    raise_unreadable(images, but_train=True)
+    if bad:
+        lost = {
+            images.train.examples.ids[i]: [
+                images.class_names[images.train.labels[i]],
+                why,
+            ]
+            for i, why in bad.items()
+        }
+        prepared = without(run.prepared, lost)
+        journal = run.journal.without(lost, prepared)
+        write_reports(prepared.report, run.folder.path)
+        return dataclasses.replace(run, prepared=prepared, journal=journal)
+    if not passing:
+        return None
+    print("a read failed, and now succeeds: trying once more", flush=True)
+    return run
 
 
 def without(prepared: Prepared, lost: Mapping[str, Sequence[str]]) -> Prepared:
@@ -151,14 +161,14 @@ def without(prepared: Prepared, lost: Mapping[str, Sequence[str]]) -> Prepared:
     refuse_too_few(report, images, stay)
     lines = [f"skip: {pages.escape_controls(skip.line())}" for skip in skips]
     print("\n".join(lines), flush=True)
-    books = {
+    counts = {
         **images.books,
         "found": report.listing.found(),
         "used": {**images.books["used"], "train": len(stay)},
         "skipped": len(report.listing.skipped),
     }
     images = dataclasses.replace(
-        images, train=images.train.take(stay), books=books
+        images, train=images.train.take(stay), books=counts
     )
     return dataclasses.replace(prepared, report=report, images=images)
 

@@ -31,8 +31,8 @@ from tl_keras.data import (
 )
 from tl_keras.data.unlabelled import check_header
 from tl_keras.errors import DataError
-from tl_keras.runs.outputs import check_writable, leaving_nothing
-from tl_keras.runs.run_flags import same_run, stored_run
+from tl_keras.jobs.same_run import same_run, stored_run
+from tl_keras.runs import RunFolder, check_writable, leaving_nothing
 
 
 def list_data(config: DataConfig, *, download: bool = True) -> Listing:
@@ -123,10 +123,10 @@ def look_before_training(
     """
     config = config.resolved()
     with _writing_to("" if dry_run else config.run_folder()):
-        folder = config.run_folder() / "run"
-        state, old = ({}, {}) if restart or dry_run else stored_run(folder)
-        if state:
-            same_run(config, state, old, folder)
+        folder = RunFolder.of(config.run_folder())
+        stored = None if restart or dry_run else stored_run(folder)
+        if stored:
+            same_run(config, stored)
         if config.dataset.startswith("tfds:"):
             return
         listing = list_data(config)

@@ -17,6 +17,7 @@ from tl_keras.compute.devices import peak_device_memory
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.networks import inference, probabilities_model
+from tl_keras.runs import RunFolder
 from tl_keras.strategies import cut_for
 from tl_keras.training import FitResult
 
@@ -34,13 +35,13 @@ def measured(
     prepared: Prepared,
     fit: FitResult,
     store: FeatureStore | None,
-    folder: pathlib.Path,
+    folder: RunFolder,
 ) -> dict:
     """What the trained model costs, and what its training did not."""
     return {
         **waiting(fit),
         "trunk_passes": trunk_passes(prepared, fit, store),
-        "model_bytes": file_bytes(folder / "model.keras"),
+        "model_bytes": file_bytes(folder.model),
         **speed(prepared),
     }
 

@@ -20,8 +20,7 @@ from tl_keras.data import ListOptions, Unlabelled, is_table
 from tl_keras.exports import inspect_export
 from tl_keras.inputs.image import pixels
 from tl_keras.jobs.first_look import patterns
-from tl_keras.runs.outputs import check_writable, leaving_nothing
-from tl_keras.runs.run_lock import alone_in
+from tl_keras.runs import check_writable, leaving_nothing, run_lock
 from tl_keras.serving.inference import (
     Answer,
     Asker,
@@ -31,7 +30,7 @@ from tl_keras.serving.inference import (
 )
 from tl_keras.serving.server_client import Client, connect
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 
 
 def predict_with(config: PredictConfig) -> Done:
@@ -49,7 +48,7 @@ def predict_with(config: PredictConfig) -> Done:
         folder = pathlib.Path(name)
         stack.enter_context(leaving_nothing(folder))
         check_writable(folder)
-        stack.enter_context(alone_in(folder))
+        stack.enter_context(run_lock(folder))
         stack.enter_context(signals.at_a_step())
         done = predict_pictures(
             ask,
@@ -158,4 +157,4 @@ def summary(done: Done, folder: str | os.PathLike) -> str:
 
 
 def _first(counts) -> list[tuple[str, int]]:
-    return list(counts.items())[:MOST_SHOWN]
+    return list(counts.items())[:MAX_SHOWN]

@@ -29,13 +29,17 @@ from tl_keras.networks import (
     warm_start,
 )
 from tl_keras.sources import ImageSplits
-from tl_keras.strategies import set_trainable
+from tl_keras.strategies import (
+    count_trainable_if,
+    cut_for,
+    trainable_layers,
+)
 from tl_keras.tasks.multiclass import probe_bytes
 from tl_keras.training import Objective, Phase
 
 GIGABYTE = 1e9
 # Rows x features x classes that two cores solve in some two minutes.
-MOST_PROBE_WORK = 1e9
+MAX_PROBE_WORK = 1e9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +56,10 @@ class Prepared:
     images: ImageSplits
     model: keras.Model
     phases: list[Phase]
+
+    def hashed(self) -> "Prepared":
+        """The same, its pictures known by their hashes."""
+        return dataclasses.replace(self, images=self.images.hashed())
 
 
 def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
@@ -98,7 +106,7 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     )
     phases = plan_phases(config)
     for phase in phases:  # An unknown layer is told before the first epoch.
-        set_trainable(model, phase.unfreeze_from)
+        trainable_layers(model, phase.unfreeze_from)
     return Prepared(config, device, report, images, model, phases)
 
 
@@ -157,7 +165,7 @@ def decided_solver(
     memory = probe_bytes(rows, width)
     if memory > config.feature_memory_gb * GIGABYTE:
         why = f"{memory / GIGABYTE:.1f} GB (--feature_memory_gb)"
-    elif rows * width * classes > MOST_PROBE_WORK:
+    elif rows * width * classes > MAX_PROBE_WORK:
         why = "minutes"
     else:
         return solver
@@ -267,4 +275,21 @@ def objective_of(config: TransferConfig, images: ImageSplits) -> Objective:
         class_weights=weights,
         monitor=config.monitor,
         early_stopping_patience=config.early_stopping_patience,
+    )
+
+
+def done_once(prepared: Prepared, phase: Phase) -> dict | None:
+    """Where a phase is cut, and what share of the work lies before."""
+    if prepared.config.feature_cache == "off":
+        return None
+    cut = cut_for(prepared.model, phase.unfreeze_from)
+    return cut and {"after": cut.after, "share": round(cut.trunk_share, 4)}
+
+
+def trainable_in(prepared: Prepared, phase: Phase) -> int:
+    """How many parameters a phase trains."""
+    return count_trainable_if(
+        prepared.model,
+        phase.unfreeze_from,
+        train_batch_norm=phase.train_batch_norm,
     )

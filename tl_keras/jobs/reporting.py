@@ -6,7 +6,6 @@ page is made without them.
 """
 
 import functools
-import pathlib
 import zipfile
 
 import keras
@@ -21,6 +20,7 @@ from tl_keras.inputs.image import pixels
 from tl_keras.jobs.checking import decoding_of
 from tl_keras.jobs.first_look import list_data
 from tl_keras.jobs.preparation import Prepared
+from tl_keras.runs import RunFolder, read_flags
 
 GONE = (
     "The dataset that run.flags names is no longer there as it was, so no "
@@ -89,7 +89,7 @@ def _written(id_: str) -> str:
 
 def record_with_card(
     prepared: Prepared,
-    folder: pathlib.Path,
+    folder: RunFolder,
     metrics: dict,
     model: keras.Model | None,
 ) -> dict:
@@ -100,12 +100,12 @@ def record_with_card(
     Returns:
         The metrics with their `card`, as metrics.json holds them now.
     """
-    run_card.write_metrics(folder / "metrics.json", metrics)
+    run_card.write_metrics(folder.metrics, metrics)
     return publish_card(folder, prepared.config, prepared.report.listing, model)
 
 
 def publish_card(
-    folder: pathlib.Path,
+    folder: RunFolder,
     config: TransferConfig,
     listing: Listing | None,
     model: keras.Model | None,
@@ -114,11 +114,11 @@ def publish_card(
     album, size = None, _image_size(folder)
     if listing is not None and size:
         album = Album(listing, decoding_of(config, size))
-    return run_card.write_card(folder, album, model, GONE)
+    return run_card.write_card(folder.path, album, model, GONE)
 
 
-def _image_size(folder: pathlib.Path) -> int:
-    record = run_card.read_run(folder)
+def _image_size(folder: RunFolder) -> int:
+    record = run_card.read_run(folder.path)
     return record.metrics.get("model", {}).get("image_size", 0)
 
 
@@ -128,8 +128,8 @@ def report_on(config: ReportConfig) -> None:
     Raises:
         DataError: the folder holds no run.
     """
-    folder = pathlib.Path(config.folder())
-    run_card.read_run(folder)  # Said first: whether there is a run at all.
+    folder = RunFolder.named(config.run)
+    run_card.read_run(folder.path)  # Said first: whether there is a run at all.
     settings, listing = None, None
     try:
         settings = settings_of(folder)
@@ -138,24 +138,22 @@ def report_on(config: ReportConfig) -> None:
         pass
     model = _model_of(folder)
     publish_card(folder, settings, listing, model)
-    print(f"report: {folder / 'report.html'}", flush=True)
+    print(f"report: {folder.page}", flush=True)
 
 
-def settings_of(folder: pathlib.Path) -> TransferConfig:
+def settings_of(folder: RunFolder) -> TransferConfig:
     """The settings of a run, from its run.flags.
 
     Raises:
         ConfigError: they are not what this version knows, or a file or
             folder that they name is gone.
     """
-    lines = (folder / "run.flags").read_text(encoding="utf-8").splitlines()
-    pairs = (line.removeprefix("--").partition("=") for line in lines)
-    return TransferConfig.from_strings({n: v for n, _, v in pairs if n})
+    return TransferConfig.from_strings(read_flags(folder.flags))
 
 
-def _model_of(folder: pathlib.Path) -> keras.Model | None:
+def _model_of(folder: RunFolder) -> keras.Model | None:
     """The run's own model; None where it is gone or cannot be opened."""
     try:
-        return keras.models.load_model(folder / "model.keras", compile=False)
+        return keras.models.load_model(folder.model, compile=False)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
         return None

@@ -1,8 +1,9 @@
 """Is there a run in this folder, and does the command go on with it?
 
-    found = look(config, restart=False)
-    prepared = prepare(found.config)
-    folder = found.open(prepared)         # new, or the same run's once more
+    journal = look(config, restart=False)
+    prepared = prepare(journal.config)
+    journal = journal.opened(prepared)    # new, or the same run's once more
+    journal = journal.noted(batch_size=16)
 
 In: settings. Out: a folder to work in: a new one, that of an unfinished run of
 the same settings, data and weights, or a finished one. Anything else is
@@ -11,10 +12,8 @@ refused with what differs.
 
 import dataclasses
 import hashlib
-import json
-import pathlib
-import secrets
 import shutil
+from collections.abc import Mapping, Sequence
 
 import keras
 
@@ -23,109 +22,85 @@ from tl_keras.config import TransferConfig
 from tl_keras.data import split_changes, write_split
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.jobs.preparation import Prepared
-from tl_keras.runs.run_flags import (
-    ANEW,
-    FLAGS,
-    STATE,
-    same_run,
-    standard,
-    stored_run,
-)
+from tl_keras.jobs.same_run import ANEW, same_run, standard, stored_run
+from tl_keras.runs import RunFolder, RunState, read_state, write_state
+from tl_keras.runs.state import DIVERGED, FINISHED
 from tl_keras.training import get_variables
 
-SPLIT, SAVES = "split.csv", "saves"
 
-
-@dataclasses.dataclass
-class Found:
-    """What lies in a run's folder.
+@dataclasses.dataclass(frozen=True)
+class Journal:
+    """What a run's folder says of it; what is noted is on the disk at once.
 
     Attributes:
         config: the settings, with what an earlier process of the run decided.
-        folder: `<output_dir>/run`.
-        state: of the run that is there, as state.json holds it; {} for none.
+        folder: of the run.
+        state: of the run that is there; None before there is one.
     """
 
     config: TransferConfig
-    folder: pathlib.Path
-    state: dict
+    folder: RunFolder
+    state: RunState | None = None
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        return self.state.get("state") == "finished"
+        return self.state is not None and self.state.is_finished
 
     @property
     def run_id(self) -> str:
         """Drawn once for a run, its export carries it; "" before that."""
-        return self.state.get("id", "")
+        return self.state.id if self.state else ""
 
     @property
-    def left_out(self) -> dict[str, list[str]]:
+    def left_out(self) -> Mapping[str, Sequence[str]]:
         """Pictures to train on that were lost: id -> class name, why."""
-        return self.state.get("left_out", {})
+        return self.state.left_out if self.state else {}
 
-    def leave_out(self, lost: dict[str, list[str]], prepared: Prepared) -> None:
-        """Goes on without more of them, as `prepared` does already."""
-        self.note(left_out={**self.left_out, **lost})
-        images = prepared.images
-        write_split(self.folder / SPLIT, images.examples(), images.class_names)
-
-    def open(self, prepared: Prepared) -> pathlib.Path:
+    def opened(self, prepared: Prepared) -> "Journal":
         """Makes the folder of a new run, or proves that this is the same one.
 
         Raises:
             DataError, ConfigError: data or weights are not what the run began
                 with; says what differs.
         """
-        if self.state:
-            self._compare(prepared)
-        else:
-            self._begin(prepared)
-        return self.folder
+        if self.state is None:
+            return self._begun(prepared)
+        self._compare(self.state, prepared)
+        return self
 
-    def _begin(self, prepared: Prepared) -> None:
-        if self.folder.exists():
-            number = 1
-            while (kept := self.folder.with_name(f"run.{number}")).exists():
-                number += 1
-            self.folder.rename(kept)
-        images = prepared.images
-        self.state = {
-            "id": secrets.token_hex(16),
-            "state": "unfinished",
-            "weights": weights_hash(prepared.model),
-            "versions": run_card.versions(),
-        }
-        with atomic.building_folder(self.folder.parent) as temporary:
+    def _begun(self, prepared: Prepared) -> "Journal":
+        if self.folder.path.exists():
+            self.folder.set_aside()
+        state = RunState.new(weights_hash(prepared.model), run_card.versions())
+        with atomic.building_folder(self.folder.output) as temporary:
+            made = RunFolder(temporary)
             flags = prepared.config.to_flags()
-            (temporary / FLAGS).write_text(flags, encoding="utf-8")
-            write_split(
-                temporary / SPLIT, images.examples(), images.class_names
-            )
-            (temporary / STATE).write_text(json.dumps(self.state, indent=1))
-            atomic.publish_folder(temporary, self.folder)
+            made.flags.write_text(flags, encoding="utf-8")
+            _write_split(made, prepared)
+            write_state(made, state)
+            atomic.publish_folder(temporary, self.folder.path)
+        return dataclasses.replace(self, state=state)
 
-    def _compare(self, prepared: Prepared) -> None:
-        images = prepared.images
+    def _compare(self, state: RunState, prepared: Prepared) -> None:
+        images, where = prepared.images, self.folder.path
         changes = split_changes(
-            self.folder / SPLIT,
+            self.folder.split,
             images.examples(),
             images.class_names,
-            but=self.left_out,
+            but=state.left_out,
         )
         if changes:
             raise DataError(
-                f"{self.folder}: its run began with other data: {changes} - "
-                f"{ANEW}"
+                f"{where}: its run began with other data: {changes} - {ANEW}"
             )
-        if weights_hash(prepared.model) != self.state["weights"]:
+        if weights_hash(prepared.model) != state.weights:
             raise ConfigError(
-                f"{self.folder}: its run began with other weights than "
+                f"{where}: its run began with other weights than "
                 f"{prepared.config.backbone} has now (--weights, --warm_start) "
                 f"- {ANEW}"
             )
-        here, there = run_card.versions(), self.state["versions"]
+        here, there = run_card.versions(), state.versions
         other = [f"{n} {v}" for n, v in there.items() if here.get(n) != v]
         if other:
             print(
@@ -133,28 +108,50 @@ class Found:
                 "to the same bits",
                 flush=True,
             )
-        if not self.finished:
-            print(f"going on with the run in {self.folder}", flush=True)
+        print(f"going on with the run in {where}", flush=True)
 
-    def note(self, **values) -> None:
-        """Writes more into state.json."""
-        self.state |= values
-        with atomic.replacing(self.folder / STATE) as temporary:
-            temporary.write_text(json.dumps(self.state, indent=1))
+    def noted(self, **values) -> "Journal":
+        """Writes more into the state.
 
-    def refuse(self, error: NotPublishedError) -> None:
+        Args:
+            **values: fields of `RunState`.
+        """
+        # The disk knows what a stage noted that failed and gave nothing back.
+        state = dataclasses.replace(read_state(self.folder), **values)
+        write_state(self.folder, state)
+        return dataclasses.replace(self, state=state)
+
+    def without(
+        self, lost: Mapping[str, Sequence[str]], prepared: Prepared
+    ) -> "Journal":
+        """Goes on without more pictures, as `prepared` does already."""
+        journal = self.noted(left_out={**self.left_out, **lost})
+        _write_split(self.folder, prepared)
+        return journal
+
+    def diverged(self, why: str) -> "Journal":
+        """Nothing can be gone on with."""
+        return self.noted(state=DIVERGED, why=why)
+
+    def refused(self, error: NotPublishedError) -> "Journal":
         """The model was trained and is not published; the saves stay, for it
         may be judged anew."""
         by = standard(self.config)
-        self.note(refused={"why": list(error.faults), "by": by})
+        return self.noted(refused={"why": list(error.faults), "by": by})
 
-    def finish(self, version: int) -> None:
+    def closed(self, version: int) -> "Journal":
         """Nothing is left to do; the saves have served."""
-        self.note(state="finished", version=version)
-        shutil.rmtree(self.folder / SAVES, ignore_errors=True)
+        journal = self.noted(state=FINISHED, version=version)
+        shutil.rmtree(self.folder.saves, ignore_errors=True)
+        return journal
 
 
-def look(config: TransferConfig, restart: bool) -> Found:
+def _write_split(folder: RunFolder, prepared: Prepared) -> None:
+    images = prepared.images
+    write_split(folder.split, images.examples(), images.class_names)
+
+
+def look(config: TransferConfig, restart: bool) -> Journal:
     """What lies in the folder of these settings.
 
     Args:
@@ -162,20 +159,21 @@ def look(config: TransferConfig, restart: bool) -> Found:
         restart: begin anew, whatever lies there.
 
     Raises:
-        ConfigError: a run of other settings, with each that differs.
+        ConfigError: a run of other settings, with each that differs; an
+            unfinished one of an older version; or what is no run.
         DivergedError: a run of the same settings diverged.
         NotPublishedError: its model was refused.
     """
-    atomic.remove_leftovers(config.run_folder())
-    folder = config.run_folder() / "run"
-    state, old = ({}, {}) if restart else stored_run(folder)
-    if not state:
-        return Found(config, folder, {})
-    config = same_run(config, state, old, folder)
-    if config.auto_batch and "batch_size" in state:
+    folder = RunFolder.of(config.run_folder())
+    atomic.remove_leftovers(folder.output)
+    stored = None if restart else stored_run(folder)
+    if stored is None:
+        return Journal(config, folder)
+    config = same_run(config, stored)
+    if config.auto_batch and stored.state.batch_size:
         # What an earlier process had to go down to.
-        config = dataclasses.replace(config, batch_size=state["batch_size"])
-    return Found(config, folder, state)
+        config = dataclasses.replace(config, batch_size=stored.state.batch_size)
+    return Journal(config, folder, stored.state)
 
 
 def weights_hash(model: keras.Model) -> str:

@@ -6,6 +6,7 @@ Each takes what `prepare` made and calls the rooms with plain arguments.
 import dataclasses
 import pathlib
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
@@ -19,8 +20,8 @@ from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.placing import compute_of
 from tl_keras.jobs.preparation import Prepared, classifier_on, objective_of
-from tl_keras.jobs.run_state import SAVES
 from tl_keras.networks import LOGITS, backbones, inference, load_backbone
+from tl_keras.runs import RunFolder
 from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
 from tl_keras.tasks.multiclass.calibration import (
     at_temperature,
@@ -52,15 +53,17 @@ class Export(NamedTuple):
         version: its folder.
         evaluation: of the exported graph's own answers.
         passed: what the gate found.
+        accepted: what `Acceptance` found, for metrics.json.
     """
 
     version: pathlib.Path
     evaluation: Evaluation
     passed: Passed
+    accepted: Mapping
 
 
 def train(
-    prepared: Prepared, folder: pathlib.Path, store: FeatureStore | None
+    prepared: Prepared, folder: RunFolder, store: FeatureStore | None
 ) -> FitResult:
     """Runs the phases, or goes on with them; history.csv, TensorBoard logs and
     what is saved on the way go to `folder`.
@@ -71,13 +74,13 @@ def train(
         *training_data(prepared),
         features=store,
         objective=objective_of(prepared.config, prepared.images),
-        history_file=folder / "history.csv",
+        history_file=folder.history,
         callbacks=[
-            keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
+            keras.callbacks.TensorBoard(folder.logs, write_graph=False),
             Answered(),
         ],
         saves=Saves(
-            folder / SAVES,
+            folder.saves,
             required=prepared.config.checkpoint_required,
             stop=signals.requested,
         ),
@@ -140,14 +143,24 @@ class Calibration(NamedTuple):
 
 def calibrate(
     prepared: Prepared, fit: FitResult, store: FeatureStore | None
-) -> Calibration | None:
-    """Folds a temperature into the kept weights; None where that is off."""
+) -> tuple[FitResult, Calibration | None]:
+    """Folds a temperature into the kept weights, and the model.
+
+    Args:
+        prepared: its model holds the kept weights.
+        fit: what was trained.
+        store: where frozen work is kept, if anywhere.
+
+    Returns:
+        The fit with these weights; and the temperature, None where that is
+        off or there is nothing to validate on.
+    """
     images = prepared.images
     if prepared.config.calibrate is False:
-        return None
+        return fit, None
     if not len(images.val):
         print("calibration: none, with nothing to validate on", flush=True)
-        return None
+        return fit, None
     model = prepared.model
     data = FixedBatches(images.val, prepared.config.batch_size)
     kept = fit.phases[fit.kept]
@@ -162,13 +175,17 @@ def calibrate(
         np.concatenate(logits), np.concatenate(labels)
     )
     fold_temperature(model.get_layer(LOGITS), temperature)
-    kept.best_variables = get_variables(model)
     print(
         f"calibration: temperature {temperature:.3f}, from {len(images.val):,} "
         "validation pictures",
         flush=True,
     )
-    return Calibration(temperature, len(images.val))
+    warmer = dataclasses.replace(kept, best_variables=get_variables(model))
+    phases = [warmer if phase is kept else phase for phase in fit.phases]
+    return (
+        dataclasses.replace(fit, phases=phases),
+        Calibration(temperature, len(images.val)),
+    )
 
 
 def calibration_numbers(
@@ -264,7 +281,7 @@ def export(
     examples = images.test.examples
     step = max(1, len(examples) // GOLDEN_PICTURES)
     golden = range(0, len(examples), step)[:GOLDEN_PICTURES]
-    folder, passed = publish(
+    published = publish(
         prepared.model,
         prepared.config.run_folder(),
         class_names=images.class_names,
@@ -278,9 +295,10 @@ def export(
             images, passed.probabilities, passed.movement
         ),
     )
+    passed = published.passed
     # float64, so that rows sum to 1 to the last digit that is printed.
     answers = passed.probabilities.astype(np.float64)
     answers /= answers.sum(axis=-1, keepdims=True)
     logs = np.log(np.maximum(answers, np.finfo(np.float64).tiny))
     answered = count(logs, evaluation.labels, images.class_names)
-    return Export(folder, answered, passed)
+    return Export(published.folder, answered, passed, published.accepted or {})

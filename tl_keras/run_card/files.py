@@ -23,6 +23,7 @@ import numpy as np
 import tl_keras
 from tl_keras import atomic
 from tl_keras.errors import DataError
+from tl_keras.runs import RunFolder, read_flags
 from tl_keras.tasks.multiclass.evaluation import Evaluation
 
 
@@ -116,40 +117,39 @@ class RunRecord:
     hashes: dict[str, str]
 
 
-# Those that say which run this was; the pages are made from them.
-HASHED = ("model.keras", "predictions.csv", "split.csv", "history.csv")
-
-
 def read_run(folder: str | os.PathLike) -> RunRecord:
     """Reads a run's files.
 
     Raises:
         DataError: the folder holds no run, or a file of it cannot be read.
     """
-    folder = pathlib.Path(folder).resolve()
-    if not (folder / "metrics.json").is_file():
+    folder = RunFolder(pathlib.Path(folder).resolve())
+    if not folder.metrics.is_file():
         raise DataError(
-            f"--run={folder}: no metrics.json in it; expected the run/ folder "
-            "that a training run leaves, such as saved_models/flowers/run"
+            f"--run={folder.path}: no {folder.metrics.name} in it; expected "
+            "the run/ folder that a training run leaves, such as "
+            "saved_models/flowers/run"
         )
+    # Those that say which run this was; the pages are made from them.
+    known_by = folder.model, folder.predictions, folder.split, folder.history
     try:
-        metrics = _read_json(folder / "metrics.json")
+        metrics = _read_json(folder.metrics)
         for name in ("data", "model", "seconds", "seed", "device", "versions"):
             if name not in metrics:
                 raise ValueError(f"metrics.json has no {name}")
         return RunRecord(
-            folder.parent.name,
+            folder.output.name,
             metrics,
-            _read_history(folder / "history.csv"),
-            _read_predictions(folder / "predictions.csv", metrics),
-            _read_splits(folder / "split.csv"),
-            _read_json(folder / "data_report.json"),
-            _read_settings(folder / "run.flags"),
-            {n: _sha256(folder / n) for n in HASHED if (folder / n).exists()},
+            _read_history(folder.history),
+            _read_predictions(folder.predictions, metrics),
+            _read_splits(folder.split),
+            _read_json(folder.data_report),
+            read_flags(folder.flags) if folder.flags.exists() else {},
+            {p.name: _sha256(p) for p in known_by if p.exists()},
         )
     except (ValueError, KeyError, TypeError, IndexError, csv.Error) as error:
         raise DataError(
-            f"--run={folder}: its files do not fit together "
+            f"--run={folder.path}: its files do not fit together "
             f"({type(error).__name__}: {error}) - restore them or train again"
         ) from None
 
@@ -209,14 +209,6 @@ def _read_splits(path: pathlib.Path) -> dict[str, dict[str, int]]:
         of_split = counts.setdefault(row["split"], {})
         of_split[row["label"]] = of_split.get(row["label"], 0) + 1
     return counts
-
-
-def _read_settings(path: pathlib.Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    pairs = (line.removeprefix("--").partition("=") for line in lines)
-    return {name: value for name, _, value in pairs if name}
 
 
 def _sha256(path: pathlib.Path) -> str:

@@ -21,6 +21,7 @@ from tl_keras.run_card.files import RunRecord, read_run, write_metrics
 from tl_keras.run_card.gallery import Album, Gallery
 from tl_keras.run_card.markdown import as_markdown
 from tl_keras.run_card.numbers import MOST_DUPLICATES, card_numbers
+from tl_keras.runs import RunFolder
 
 WIDE_FROM = 20  # classes above which the confusion matrix needs all the width
 MOST_ROWS = 100  # of the table of classes
@@ -52,18 +53,18 @@ def write_card(
     Raises:
         DataError: the folder holds no run, or its files do not fit together.
     """
-    folder = pathlib.Path(folder)
-    record = read_run(folder)
+    folder = RunFolder(pathlib.Path(folder))
+    record = read_run(folder.path)
     metrics = {**record.metrics, "card": card_numbers(record)}
     gallery = Gallery(metrics.get("class_names", ()), album, model)
     page = pages.render(
         "report.html", **_view(record, metrics, gallery, no_pictures)
     )
-    with atomic.replacing(folder / "report.html") as temporary:
+    with atomic.replacing(folder.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    with atomic.replacing(folder / "report.md") as temporary:
+    with atomic.replacing(folder.markdown) as temporary:
         temporary.write_text(as_markdown(metrics), encoding="utf-8")
-    write_metrics(folder / "metrics.json", metrics)
+    write_metrics(folder.metrics, metrics)
     return metrics
 
 

@@ -8,15 +8,13 @@ written; and after a start that failed the disk as it was.
 """
 
 import contextlib
-import fcntl
 import os
 import pathlib
 from collections.abc import Iterator
 
 from tl_keras import atomic
 from tl_keras.errors import MachineError
-
-LOCK = ".lock"
+from tl_keras.runs.lock import remove_lock
 
 
 @contextlib.contextmanager
@@ -37,23 +35,10 @@ def leaving_nothing(
         done = not always
     finally:
         if not done:
-            _remove_lock(folder)
+            remove_lock(folder)
             for made in new:
                 with contextlib.suppress(OSError):
                     made.rmdir()
-
-
-def _remove_lock(folder: pathlib.Path) -> None:
-    """Removes the lock of a run that has left nothing else, if it is free."""
-    try:
-        if os.listdir(folder) != [LOCK]:
-            return
-        with open(folder / LOCK) as lock:
-            # Another run may have begun: its lock stays.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (folder / LOCK).unlink()
-    except OSError:
-        return
 
 
 def check_writable(folder: str | os.PathLike) -> None:

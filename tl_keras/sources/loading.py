@@ -50,6 +50,23 @@ class ImageSplits:
             "test": self.test.examples,
         }
 
+    def hashed(self) -> "ImageSplits":
+        """The same pictures, each read once at most to be known by its hash.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        splits = {"train": self.train, "val": self.val, "test": self.test}
+        return dataclasses.replace(
+            self,
+            **{
+                split: dataclasses.replace(
+                    images, examples=images.examples.hashed()
+                )
+                for split, images in splits.items()
+            },
+        )
+
     def decoded_by(self, decoding: Decoding) -> "ImageSplits":
         """The same pictures, decoded in another way."""
         return dataclasses.replace(

@@ -11,8 +11,10 @@ fit, and the trunk whose work is done once.
 from tl_keras.strategies.cutting import Cut, cut_for, find_cuts, split_at
 from tl_keras.strategies.freezing import (
     count_trainable,
+    count_trainable_if,
     layer_index,
     set_trainable,
+    trainable_layers,
     training_graph,
 )
 from tl_keras.strategies.strategy import Freeze, Strategy
@@ -22,10 +24,12 @@ __all__ = [
     "Freeze",
     "Strategy",
     "count_trainable",
+    "count_trainable_if",
     "cut_for",
     "find_cuts",
     "layer_index",
     "set_trainable",
     "split_at",
+    "trainable_layers",
     "training_graph",
 ]

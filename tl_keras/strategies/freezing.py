@@ -1,6 +1,7 @@
 """What trains and what is frozen; frozen means frozen.
 
-In: a classifier. Out: its layers' `trainable`, and the graph to fit.
+In: a classifier. Out: which of its layers would train, their `trainable`, and
+the graph to fit.
 
 In `fit`, Keras runs every layer with training=True, whatever it was called
 with when the model was built (keras issue 20285); `trainable = False` stops a
@@ -60,14 +61,49 @@ def first_unfrozen(model: keras.Model, unfreeze_from: str) -> keras.Layer:
     return backbone[layer_index(backbone, unfreeze_from)]
 
 
+def trainable_layers(
+    model: keras.Model, unfreeze_from: str, *, train_batch_norm: bool = False
+) -> list[keras.Layer]:
+    """What would train: a question that changes nothing.
+
+        for layer in trainable_layers(model, "block5"):
+            print(layer.name)
+
+    A BatchNorm of the backbone is not among them even where its block is
+    unfrozen: a small batch's statistics are noise, and accuracy on small data
+    collapses.
+
+    Args:
+        model: from `build_classifier`.
+        unfreeze_from: "none", "all", or a layer (`layer_index`).
+        train_batch_norm: let the unfrozen BatchNorms train.
+
+    Returns:
+        The head's layers and the backbone's from a layer on; of a nested one
+        each layer in it too.
+
+    Raises:
+        ConfigError: no such layer.
+    """
+    backbone, head = split_layers(model)
+    first = first_unfrozen(model, unfreeze_from)
+    unfrozen = backbone[(backbone + head).index(first) :]
+    return [
+        inner
+        for layer in unfrozen
+        for inner in inner_layers(layer)
+        if train_batch_norm
+        or not isinstance(inner, keras.layers.BatchNormalization)
+    ] + [inner for layer in head for inner in inner_layers(layer)]
+
+
 def set_trainable(
     model: keras.Model, unfreeze_from: str, *, train_batch_norm: bool = False
 ) -> None:
-    """Sets what trains: the head, and the backbone from a layer on.
+    """Lets `trainable_layers` train, and no other layer.
 
-    A BatchNorm of the backbone stays still with its statistics, gamma and
-    beta even where its block is unfrozen: a small batch's statistics are
-    noise, and accuracy on small data collapses.
+    A BatchNorm that does not train stays as it is in all its numbers: its
+    statistics, gamma and beta.
 
     Args:
         model: from `build_classifier`.
@@ -77,17 +113,38 @@ def set_trainable(
     Raises:
         ConfigError: no such layer.
     """
+    train = trainable_layers(
+        model, unfreeze_from, train_batch_norm=train_batch_norm
+    )
+    chosen = set(map(id, train))
     backbone, head = split_layers(model)
-    first = first_unfrozen(model, unfreeze_from)
-    start = (backbone + head).index(first)
-    for index, layer in enumerate(backbone):
-        layer.trainable = index >= start
-        if not train_batch_norm:
-            for inner in inner_layers(layer):
-                if isinstance(inner, keras.layers.BatchNormalization):
-                    inner.trainable = False
-    for layer in head:
-        layer.trainable = True
+    for layer in backbone + head:
+        # From the outside in, as a layer hands its own down to those in it.
+        for inner in inner_layers(layer):
+            inner.trainable = id(inner) in chosen
+
+
+def count_trainable_if(
+    model: keras.Model, unfreeze_from: str, *, train_batch_norm: bool = False
+) -> int:
+    """How many parameters `set_trainable` would let train.
+
+    Args:
+        model, unfreeze_from, train_batch_norm: as of `trainable_layers`.
+
+    Returns:
+        What `count_trainable` would say then; the model is left as it is.
+
+    Raises:
+        ConfigError: no such layer.
+    """
+    layers = trainable_layers(
+        model, unfreeze_from, train_batch_norm=train_batch_norm
+    )
+    # A layer that is frozen now says of no variable that it could train;
+    # Keras keeps them apart all the same. A shared one is counted once.
+    own = {id(v): v for layer in layers for v in layer._trainable_variables}
+    return sum(math.prod(variable.shape) for variable in own.values())
 
 
 @keras.saving.register_keras_serializable("tl_keras")

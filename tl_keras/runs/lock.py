@@ -1,6 +1,6 @@
 """One run at a time in a folder.
 
-    with alone_in(folder): ...
+    with run_lock(folder): ...
 
 In: a folder that is there. Out: nothing, or MachineError that names who is.
 """
@@ -13,11 +13,12 @@ import socket
 from collections.abc import Iterator
 
 from tl_keras.errors import MachineError
-from tl_keras.runs.outputs import LOCK
+
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def alone_in(folder: pathlib.Path) -> Iterator[None]:
+def run_lock(folder: pathlib.Path) -> Iterator[None]:
     """Keeps a second run out of a folder; a dead one's lock is gone with it.
 
     Raises:
@@ -41,3 +42,16 @@ def alone_in(folder: pathlib.Path) -> Iterator[None]:
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()
         yield
+
+
+def remove_lock(folder: pathlib.Path) -> None:
+    """Removes the lock of a run that has left nothing else, if it is free."""
+    try:
+        if os.listdir(folder) != [LOCK]:
+            return
+        with open(folder / LOCK) as lock:
+            # Another run may have begun: its lock stays.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / LOCK).unlink()
+    except OSError:
+        return

@@ -1,0 +1,162 @@
+"""A run's results -> the numbers of metrics.json.
+
+In: a run, as far as it has come. Out: plain numbers by name; nothing is
+written.
+"""
+
+import os
+
+import numpy as np
+
+from tl_keras import run_card
+from tl_keras.audit import seen_in_training
+from tl_keras.jobs.measuring import (
+    device_memory_numbers,
+    file_bytes,
+    peak_memory,
+    signatures,
+)
+from tl_keras.jobs.preparation import Prepared, done_once
+from tl_keras.jobs.staging import Run
+from tl_keras.tasks.multiclass.evaluation import Evaluation, wilson_interval
+from tl_keras.training import PhaseResult
+
+
+def collect(run: Run, seconds: dict[str, float]) -> dict:
+    """All numbers of a run, as metrics.json holds them.
+
+    Args:
+        run: trained and evaluated; where its export was not published there
+            is none in the numbers.
+        seconds: by stage.
+    """
+    images, fit, cost = run.prepared.images, run.fit, run.cost
+    if run.version is not None:
+        cost = {**cost, "export_bytes": file_bytes(run.version)}
+    return {
+        "test": run.kept.metrics,
+        "kept_phase": fit.phases[fit.kept].phase.name,
+        "phases": [
+            phase_numbers(result, evaluation, len(images.train))
+            | {"done_once": done_once(run.prepared, result.phase)}
+            for result, evaluation in zip(
+                fit.phases, run.evaluations, strict=True
+            )
+        ],
+        **({"scratch": {"test": run.scratch.metrics}} if run.scratch else {}),
+        **leakage(run.prepared, run.kept),
+        "comparisons": compared(run),
+        "export": export_numbers(run),
+        **describe_run(run.prepared, seconds, cost),
+        "temperature": run.calibration and run.calibration._asdict(),
+        **run.accepted,
+        **run.files.numbers,
+    }
+
+
+def export_numbers(run: Run) -> dict | None:
+    """What is published; None where nothing is."""
+    version, passed = run.version, run.passed
+    return version and {
+        "version": int(version.name),
+        "signatures": signatures(version),
+        "largest_difference": passed.difference,
+        "rounding": passed.rounding and passed.rounding.numbers(),
+        "warm_up_requests": passed.warm_ups,
+    }
+
+
+def leakage(prepared: Prepared, evaluation: Evaluation) -> dict:
+    """What splits share that the data brought, and the accuracy without it.
+
+    Returns:
+        {} where no picture's bytes are in two splits; else under "leakage"
+        "val" and "test", how many of theirs are in training, and "without":
+        the test split without them.
+    """
+    splits = prepared.images.examples()
+    found = seen_in_training(prepared.report.rows, splits)
+    if not found:
+        return {}
+    numbers: dict = {split: len(places) for split, places in found.items()}
+    kept = np.ones(len(evaluation.labels), bool)
+    kept[found.get("test", [])] = False
+    if kept.any():
+        right = evaluation.predicted[kept] == evaluation.labels[kept]
+        numbers["without"] = {
+            "examples": int(kept.sum()),
+            "accuracy": float(right.mean()),
+            "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
+        }
+    return {"leakage": numbers}
+
+
+def stopped(prepared: Prepared, why: str, seconds: dict[str, float]) -> dict:
+    """What metrics.json holds of a run that diverged: no test, but why."""
+    return {"stopped": why} | describe_run(prepared, seconds, {})
+
+
+def describe_run(
+    prepared: Prepared, seconds: dict[str, float], cost: dict
+) -> dict:
+    """Numbers of a run that do not depend on what it learnt."""
+    images, config = prepared.images, prepared.config
+    return {
+        "monitor": config.monitor,
+        "data": {**images.books, "fingerprint": images.fingerprint},
+        "class_names": list(images.class_names),
+        "model": {
+            # A file's folders tell names, and are in run.flags.
+            "backbone": os.path.basename(config.backbone),
+            "parameters": prepared.model.count_params(),
+            "image_size": images.train.image_size,
+            "precision": config.precision,
+        },
+        "device": prepared.device,
+        "seed": config.seed,
+        "batch_size": config.batch_size,
+        "seconds": seconds,
+        "cost": {
+            "peak_memory_bytes": peak_memory(),
+            **device_memory_numbers(),
+            **cost,
+        },
+        "versions": run_card.versions(),
+    }
+
+
+def compared(run: Run) -> list[dict]:
+    """Which of two had the same test pictures right, as four counts each."""
+    fit, evaluations = run.fit, run.evaluations
+    names = [result.phase.name for result in fit.phases]
+    pairs = [
+        (names[0], evaluations[0], names[i], evaluations[i])
+        for i in range(1, len(names))
+    ]
+    if run.scratch is not None:
+        pairs.append(("scratch", run.scratch, names[fit.kept], run.kept))
+    return [
+        {"first": first, "second": second}
+        | run_card.paired_counts(one.labels, one.predicted, two.predicted)
+        for first, one, second, two in pairs
+    ]
+
+
+def phase_numbers(
+    result: PhaseResult, evaluation: Evaluation, pictures: int
+) -> dict:
+    """One phase as metrics.json holds it; it trained on so many pictures."""
+    epochs = result.last_epoch - result.first_epoch + 1
+    return {
+        "name": result.phase.name,
+        "solver": result.phase.solver,
+        "unfreeze_from": result.phase.unfreeze_from,
+        "trainable_parameters": result.trainable_parameters,
+        "first_epoch": result.first_epoch,
+        "last_epoch": result.last_epoch,
+        "best_epoch": result.best_epoch,
+        "at_best_epoch": result.best_logs,
+        "seconds": round(result.seconds, 3),
+        "pictures_per_second": round(epochs * pictures / result.seconds, 3),
+        "test": evaluation.metrics,
+    }

@@ -1,0 +1,141 @@
+"""What a run prints: its data, its plan, and what came of it.
+
+In: what was prepared, or the metrics. Out: the few lines that a person reads.
+"""
+
+import pathlib
+import shutil
+
+from tl_keras import run_card
+from tl_keras.audit import Report, named
+from tl_keras.jobs.preparation import Prepared, done_once, trainable_in
+from tl_keras.runs import RunFolder
+from tl_keras.sources import ImageSplits
+
+# Bytes on disk for one float32 parameter: one in the SavedModel, one in
+# model.keras.
+BYTES_PER_PARAMETER = 8
+MAX_PRINTED = 5  # pictures that rounding gives another class
+
+
+def describe_data(report: Report, images: ImageSplits) -> str:
+    """What the check says, how many pictures of how many classes, the books."""
+    used = ", ".join(
+        f"{n:,} {split}" for split, n in images.books["used"].items()
+    )
+    ignored = images.books["ignored"]
+    line = (
+        f"data: {images.books['found']:,} found = {used} used + "
+        f"{images.books['skipped']:,} skipped + "
+        f"{sum(ignored.values()):,} ignored; {len(images.class_names)} classes"
+    )
+    lines = [*named(report), line]
+    lines += [f"  ignored {n:,}: {why}" for why, n in ignored.items()]
+    return "\n".join(
+        [
+            *lines,
+            *(f"  of the used {n:,}: {w}" for w, n in report.notes.items()),
+        ]
+    )
+
+
+def describe_plan(prepared: Prepared) -> str:
+    """What a run would do: settings, phases, parameters, disk."""
+    config = prepared.config
+    model = prepared.model
+    parameters = model.count_params()
+    folder = config.run_folder()
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    lines = ["settings:"]
+    lines += [f"  {line}" for line in config.to_flags().splitlines()]
+    lines += [
+        "",
+        describe_data(prepared.report, prepared.images),
+        "",
+        "phases:",
+    ]
+    done = 0
+    for phase in prepared.phases:
+        lines.append(
+            f"  {phase.name}: {phase.how_long(done)}, unfrozen from "
+            f"{phase.unfreeze_from}: {trainable_in(prepared, phase):,} of "
+            f"{parameters:,} parameters train"
+        )
+        done += 1 if phase.solver == "lbfgs" else phase.epochs
+        if trunk := done_once(prepared, phase):
+            lines.append(
+                f"    frozen up to {trunk['after']}, "
+                f"{trunk['share']:.0%} of the multiply-adds, done once"
+            )
+    need = parameters * BYTES_PER_PARAMETER / 1e6
+    free = shutil.disk_usage(there).free / 1e6
+    lines += [
+        "",
+        f"device: {prepared.device}; input {model.input_shape[1]} x "
+        f"{model.input_shape[2]} pixels; {len(prepared.images.train):,} "
+        f"training pictures in batches of {config.batch_size}; precision "
+        f"{config.precision}; XLA {config.jit}",
+        f"disk: about {need:,.0f} MB for the export and model.keras in "
+        f"{folder}, {free:,.0f} MB free",
+    ]
+    return "\n".join(lines)
+
+
+def in_words(file: dict) -> str:
+    """A file for another runtime, of metrics' `runtimes`, in a line."""
+    if file["refused"]:
+        return f"{file['file']} not written, {file['refused']}"
+    return (
+        f"{file['file']}, {file['bytes'] / 1e6:,.2f} MB, test accuracy "
+        f"{file['accuracy']:.4f}, largest difference "
+        f"{file['largest_difference']:.2g}"
+    )
+
+
+def rounding_in_words(found: dict | None) -> list[str]:
+    """The predicted classes that rounding changed, if it changed any."""
+    if not found or not found["changed"]:
+        return []
+    named = ", ".join(
+        f"{row['id']} ({row['evaluation']}, in the export {row['export']})"
+        for row in found["changed_pictures"][:MAX_PRINTED]
+    )
+    more = ", ..." * (found["changed"] > MAX_PRINTED)
+    return [
+        f"rounding: {found['changed']:,} test pictures are of another class "
+        f"in the export than in the evaluation: {named}{more}"
+    ]
+
+
+def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
+    """The lines printed at the end: what transfer bought, and where it is."""
+    names = {"head": "frozen backbone", "fine_tune": "fine-tuned"}
+    rows = [
+        (names.get(p["name"], p["name"]), p["test"],
+         "  <- kept" if p["name"] == metrics["kept_phase"] else "")
+        for p in metrics["phases"]
+    ]  # fmt: skip
+    if "scratch" in metrics:
+        rows.append(("from random weights", metrics["scratch"]["test"], ""))
+    lines = ["", f"{'test split':<22}{'accuracy (95 % interval)':<28}macro-F1"]
+    for name, test, mark in rows:
+        low, high = test["accuracy_interval"]
+        shown = f"{test['accuracy']:.3f} ({low:.3f} to {high:.3f})"
+        lines.append(f"{name:<22}{shown:<28}{test['macro_f1']:.3f}{mark}")
+    test = metrics["test"]
+    lines += [
+        "",
+        f"test accuracy: {test['accuracy']:.4f} on {test['examples']:,} "
+        f"pictures, loss {test['loss']:.4f}",
+        *run_card.leakage_lines(metrics),
+        f"export: {version} (loaded and checked in a fresh process)",
+        *rounding_in_words(metrics["export"]["rounding"]),
+        *(
+            f"{name}: {in_words(file)}"
+            for name, file in metrics.get("runtimes", {}).items()
+        ),
+        f"record: {folder.path}",
+        f"page: {folder.page}",
+        f"seconds: {metrics['seconds']['total']:.1f}",
+    ]
+    return "\n".join(lines)

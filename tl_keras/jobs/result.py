@@ -1,0 +1,115 @@
+"""What a run leaves, from the run itself or from its folder.
+
+    load_finished(journal).metrics["test"]["accuracy"]
+
+In: a run that is finished. Out: its `RunResult`. Of the data the names alone
+are looked at, and that costs no picture: a folder to which pictures were added
+is another run, and one says so.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+
+import keras
+
+from tl_keras import run_card
+from tl_keras.audit.findings import COPIES
+from tl_keras.data import names_changed
+from tl_keras.data.examples import total
+from tl_keras.data.splits import NOT_DRAWN
+from tl_keras.errors import ConfigError, DataError
+from tl_keras.jobs.first_look import list_data
+from tl_keras.jobs.run_state import Journal
+from tl_keras.jobs.same_run import ANEW
+from tl_keras.networks import LOGITS
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """What a run leaves.
+
+    Attributes:
+        metrics: all numbers, as in metrics.json.
+        version: folder of the published SavedModel.
+        run_folder: folder of everything else.
+        model: pixels (batch, size, size, 3), 0 to 255 -> logits.
+        class_names: in the order of the logits.
+        history: one dictionary an epoch.
+    """
+
+    metrics: dict
+    version: pathlib.Path
+    run_folder: pathlib.Path
+    model: keras.Model
+    class_names: tuple[str, ...]
+    history: list[dict]
+
+
+def load_finished(journal: Journal) -> RunResult:
+    """The result of a finished run, from its folder; nothing is done.
+
+    Raises:
+        ConfigError: something that it left is gone.
+        DataError: the dataset has other pictures by now, or its files do not
+            fit together.
+    """
+    folder = journal.folder
+    version = folder.version(journal.state.version)
+    left = (folder.metrics, folder.model, folder.split, version)
+    gone = [str(path) for path in left if not path.exists()]
+    if gone:
+        raise ConfigError(
+            f"{folder.path}: this run was finished, and {', '.join(gone)} is "
+            f"gone since - put it back, or {ANEW}"
+        )
+    record = run_card.read_run(folder.path)
+    refuse_other_names(journal, record.metrics["data"])
+    saved = keras.models.load_model(folder.model, compile=False)
+    logits = saved.get_layer(LOGITS).output
+    # Once more, for a process that was killed just before its end.
+    journal.closed(journal.state.version)
+    print(
+        f"finished before, nothing is done: {version} - --restart does it "
+        "again",
+        flush=True,
+    )
+    return RunResult(
+        record.metrics,
+        version,
+        folder.path,
+        keras.Model(saved.inputs[0], logits, name=saved.name),
+        tuple(record.metrics["class_names"]),
+        record.history,
+    )
+
+
+def refuse_other_names(journal: Journal, data: Mapping) -> None:
+    """Raises DataError where the dataset is another one by its names.
+
+    Args:
+        journal: of a finished run.
+        data: what it counted, as in metrics.json.
+    """
+    config = journal.config
+    if config.dataset.startswith("tfds:"):
+        return  # Its names are numbers, and listing it reads all of it.
+    listing = list_data(config)
+    changes = names_changed(journal.folder.split, listing)
+    # Not what lies beside the pictures, such as the file that a browser of
+    # folders leaves; but those that were looked at before they were left out.
+    ignored = {
+        why: count
+        for why, count in data["ignored"].items()
+        if why not in (COPIES, NOT_DRAWN)
+    }
+    then = data["found"] - total(ignored)
+    now = listing.found() - total(listing.ignored)
+    # A picture that was lost on the way counts as found.
+    if not changes and now != then and not journal.left_out:
+        changes = f"{then:,} pictures were listed then, {now:,} now"
+    if changes:
+        raise DataError(
+            f"{journal.folder.path}: its run, which is finished, was of other "
+            f"data: {changes} - {ANEW}"
+        )

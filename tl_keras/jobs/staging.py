@@ -1,0 +1,153 @@
+"""What a stage is: a run so far goes in, and comes out with more known of it.
+
+    run = clock.timed(Stage("train", fit), run)
+
+In: a `Run`, and whatever stages there are; a test of what surrounds them
+brings its own. Out: a `Run` in which more is known. No stage changes the one it
+was given, so that where one fails the run is what it was before.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from tl_keras.config import TransferConfig
+from tl_keras.exports import Passed
+from tl_keras.features import FeatureStore
+from tl_keras.jobs.acceptance import Acceptance
+from tl_keras.jobs.exporting import NO_FILES, RuntimeFiles
+from tl_keras.jobs.preparation import Prepared
+from tl_keras.jobs.run_state import Journal
+from tl_keras.jobs.training import Calibration
+from tl_keras.runs import RunFolder
+from tl_keras.tasks.multiclass.evaluation import Evaluation
+from tl_keras.training import FitResult
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run as far as it has come; what is not known yet is None or empty.
+
+    Attributes:
+        journal: its folder, and what that says of it.
+        prepared: what it is made of, without what it lost on the way.
+        accept: says whether an export is good enough.
+        store: where frozen work is kept, if anywhere.
+        fit: what was trained.
+        calibration: the temperature, where there is one.
+        evaluations: of the test split, one a phase; that of the kept phase is
+            the exported graph's own once there is one.
+        cost: see `measuring.measured`.
+        version: the published SavedModel.
+        passed: what the export's gate found.
+        accepted: what `accept` found, for metrics.json.
+        files: for other runtimes.
+        scratch: the network from random weights.
+    """
+
+    journal: Journal
+    prepared: Prepared
+    accept: Acceptance
+    store: FeatureStore | None
+    fit: FitResult | None = None
+    calibration: Calibration | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    cost: Mapping = dataclasses.field(default_factory=dict)
+    version: pathlib.Path | None = None
+    passed: Passed | None = None
+    accepted: Mapping = dataclasses.field(default_factory=dict)
+    files: RuntimeFiles = NO_FILES
+    scratch: Evaluation | None = None
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where its files are."""
+        return self.journal.folder
+
+    @property
+    def kept(self) -> Evaluation:
+        """The evaluation of the weights that are kept."""
+        return self.evaluations[self.fit.kept]
+
+    def with_more(self, **known) -> "Run":
+        """The run with more known of it."""
+        return dataclasses.replace(self, **known)
+
+
+class Stage(NamedTuple):
+    """A step of a run.
+
+    Attributes:
+        name: what its seconds are called in metrics.json.
+        do: gives the run further than it was.
+        wanted: whether these settings ask for it.
+    """
+
+    name: str
+    do: Callable[[Run], Run]
+    wanted: Callable[[TransferConfig], bool] = lambda _: True
+
+
+class Stages(NamedTuple):
+    """All that a run does, in order.
+
+    Attributes:
+        prepare: settings, and whether weights and data may be fetched
+            (`download`) -> what a run is made of; nothing is written.
+        training: where one of these fails, the same command goes on later.
+        publishing: where one of these fails, what was trained is recorded.
+        record: the run so far, seconds by stage -> its metrics, written.
+        record_stopped: the same of a run that diverged, and why it did.
+    """
+
+    prepare: Callable[..., Prepared]
+    training: tuple[Stage, ...]
+    publishing: tuple[Stage, ...]
+    record: Callable[[Run, dict], dict]
+    record_stopped: Callable[[Run, str, dict], dict]
+
+    def replacing(self, do: Callable, by: Callable) -> "Stages":
+        """The same with another function in the place of one of ours.
+
+        STAGES.replacing(stages.fit, lambda run: run.with_more(fit=fake))
+        """
+        named = {name: by for name in self._fields if getattr(self, name) is do}
+        for name in ("training", "publishing"):
+            named[name] = tuple(
+                stage._replace(do=by) if stage.do is do else stage
+                for stage in getattr(self, name)
+            )
+        changed = self._replace(**named)
+        if changed == self:
+            raise ValueError(f"{do.__name__}: not a step of these stages")
+        return changed
+
+
+class Clock:
+    """Seconds by stage: `with clock("train"): ...`."""
+
+    def __init__(self):
+        self.began = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        before = self.seconds.get(stage, 0.0)
+        self.seconds[stage] = round(before + time.perf_counter() - began, 3)
+
+    def timed(self, stage: Stage, run: Run) -> Run:
+        """The run after a stage, or the same one where it is not wanted."""
+        if not stage.wanted(run.prepared.config):
+            return run
+        with self(stage.name):
+            return stage.do(run)
+
+    def all_seconds(self) -> dict[str, float]:
+        """Seconds by stage, and their "total" since the clock was made."""
+        total = round(time.perf_counter() - self.began, 3)
+        return {**self.seconds, "total": total}
