@@ -18,10 +18,11 @@ from tl_keras.exports import (
     export_saved_model,
     fresh_process,
     gate,
-    open_version,
+    inspect_export,
     publish,
 )
-from tl_keras.exports.graph import check_operations, read_graph
+from tl_keras.exports.graph import foreign_operations, parse_graph
+from tl_keras.exports.inspection import inspect_written
 from tl_keras.exports.movement import STILL
 from tl_keras.exports.questions import example_of
 from tl_keras.inputs.image import pixels
@@ -90,7 +91,7 @@ OUTPUTS = {
 
 
 def test_signatures_are_what_the_server_needs(version):
-    signatures = read_graph(version).signature_def
+    signatures = parse_graph(version).signature_def
     assert set(signatures) == {*OUTPUTS, "__saved_model_init_op"}
     for name, outputs in OUTPUTS.items():
         found = signatures[name].outputs
@@ -353,7 +354,7 @@ def test_no_variables_no_version(model, tmp_path, monkeypatch):
         shutil.rmtree(folder / "variables")
 
     monkeypatch.setattr(exports, "_write", write_half)
-    with pytest.raises(NotPublishedError, match="its variables cannot be read"):
+    with pytest.raises(NotPublishedError, match=r"variables claim .* hold 0"):
         export_saved_model(model, tmp_path, class_names=NAMES, golden=GOLDEN)
     assert os.listdir(tmp_path) == []
 
@@ -367,18 +368,17 @@ def test_an_operation_that_is_not_on_the_list_is_refused(version, tmp_path):
 
     tf.saved_model.save(Writer(), str(tmp_path / "1"))
     with pytest.raises(NotPublishedError, match=r"WriteFile \(at __inference"):
-        check_operations(read_graph(tmp_path / "1"))
-    check_operations(read_graph(version))
+        inspect_written(tmp_path / "1")
+    inspect_written(version)
 
 
 def test_restoring_is_for_the_loader_alone(version):
     """The same operations anywhere else could read any file."""
-    graph = read_graph(version)
+    graph = parse_graph(version)
     node = graph.graph_def.node.add()
     node.name, node.op = "more", "RestoreV2"
-    with pytest.raises(NotPublishedError, match=r"RestoreV2 \(at more\)"):
-        check_operations(graph)
-    graph = read_graph(version)
+    assert foreign_operations(graph) == {"RestoreV2": "more"}
+    graph = parse_graph(version)
     call = graph.graph_def.node.add()
     call.name, call.op = "call", "StatefulPartitionedCall"
     restore = next(
@@ -387,8 +387,7 @@ def test_restoring_is_for_the_loader_alone(version):
         if any(n.op == "RestoreV2" for n in f.node_def)
     )
     call.attr["f"].func.name = restore
-    with pytest.raises(NotPublishedError, match="RestoreV2"):
-        check_operations(graph)
+    assert "RestoreV2" in foreign_operations(graph)
 
 
 def test_half_precision_gives_float32_and_the_same_numbers(
@@ -405,7 +404,7 @@ def test_half_precision_gives_float32_and_the_same_numbers(
     )  # fmt: skip
     assert passed.difference <= 1e-5
     # What answers move by here, found from the published version alone.
-    moved = open_version(folder).movement(GOLDEN, passed.probabilities)
+    moved = inspect_export(folder).movement(GOLDEN, passed.probabilities)
     plain = build_classifier(str(tiny_network), 3)
     plain.set_weights(model.get_weights())
     exact, found = expected(plain), passed.probabilities
@@ -413,7 +412,7 @@ def test_half_precision_gives_float32_and_the_same_numbers(
     assert moved == pytest.approx(float(want), rel=1e-3)
     assert moved > 1e-4
     assert passed.rounding.movement > 1e-4
-    graph = read_graph(folder)
+    graph = parse_graph(folder)
     kinds = {
         output.dtype
         for signature in graph.signature_def.values()

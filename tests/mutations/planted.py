@@ -10,6 +10,8 @@ SPLITS = "tl_keras/data/splits.py"
 COMPARISON = "tl_keras/exports/comparison.py"
 STORED = "tl_keras/exports/stored.py"
 GATE = "tl_keras/exports/gate.py"
+INSPECTION = "tl_keras/exports/inspection.py"
+VERSIONS = "tl_keras/versions.py"
 
 PLANTED = [
     # A file or folder that is not there whole.
@@ -31,9 +33,9 @@ PLANTED = [
         "    os.rename(temporary, final)",
     ),
     (ATOMIC, "    if final.exists():\n", "    if False:\n"),
-    (ATOMIC, "default=0) + 1", "default=0)"),
+    (VERSIONS, "default=0) + 1", "default=0)"),
     (
-        ATOMIC,
+        VERSIONS,
         "    return max(numbers",
         "    return len(numbers) or max(numbers",
     ),

@@ -44,27 +44,26 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tl_keras import atomic
+from tl_keras import atomic, versions
 from tl_keras.errors import NotPublishedError
-from tl_keras.exports.extras import LABELS_FILE, labels_text, write_extras
+from tl_keras.exports.extras import write_extras
 from tl_keras.exports.fresh_process import BATCH, PREFIX, start_loaders
 from tl_keras.exports.gate import Passed, check_export
 from tl_keras.exports.inspection import Export, inspect_export, write_manifest
 from tl_keras.exports.movement import SPREAD, STILL, Movement, measure
 from tl_keras.exports.reference import Reference
-from tl_keras.exports.rounding import Rounding, movement_of, near_ties
+from tl_keras.exports.rounding import Rounding, near_ties
 from tl_keras.exports.signatures import TOP_K, write_signatures
 from tl_keras.exports.split import Evaluated
-from tl_keras.exports.versions import Version, open_version
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.keras_globals import standard_globals
 
 # In `assets.extra/`, which the loader ignores.
 RUN_ID_FILE = "run_id"
+MAX_ID_BYTES = 1000
 
 __all__ = [
     "BATCH",
-    "LABELS_FILE",
     "PREFIX",
     "SPREAD",
     "STILL",
@@ -76,14 +75,10 @@ __all__ = [
     "Published",
     "Reference",
     "Rounding",
-    "Version",
     "export_saved_model",
     "inspect_export",
-    "labels_text",
     "measure",
-    "movement_of",
     "near_ties",
-    "open_version",
     "publish",
     "publish_next",
     "run_of",
@@ -202,7 +197,7 @@ def publish_next(
     Where another process took that number meanwhile, the next one is taken.
     """
     while True:
-        final = directory / str(atomic.next_version(directory))
+        final = directory / str(versions.next_version(directory))
         try:
             atomic.publish_folder(temporary, final)
         except OSError:
@@ -223,7 +218,10 @@ def _version_of(directory: pathlib.Path, run_id: str) -> pathlib.Path | None:
 def run_of(version: pathlib.Path) -> str:
     """The id of the run that has published a version; "" if it has none."""
     file = version / "assets.extra" / RUN_ID_FILE
-    return file.read_text() if file.is_file() else ""
+    # Of others' folders, which nobody has looked over: a pipe, or anything.
+    if not file.is_file() or file.stat().st_size > MAX_ID_BYTES:
+        return ""
+    return file.read_text(errors="replace")
 
 
 def _write(

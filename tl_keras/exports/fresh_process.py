@@ -35,7 +35,8 @@ from tl_keras.exports.asking import (
     load_answers,
     write_questions,
 )
-from tl_keras.exports.float32 import exact_export, rounds_inside
+from tl_keras.exports.float32 import exact_graph, rounds_inside
+from tl_keras.exports.graph import view_of
 
 HERE = pathlib.Path(__file__).parent
 SESSION, C_LOADER = "the session loader", "the C++ loader"
@@ -105,10 +106,17 @@ def start_loaders() -> Iterator[Loaders]:
         yield Loaders(c_loader, session)
 
 
-def ask_version(version: pathlib.Path, stream: Iterable[bytes]) -> np.ndarray:
+def ask_version(
+    graph: meta_graph_pb2.MetaGraphDef,
+    version: pathlib.Path,
+    stream: Iterable[bytes],
+) -> np.ndarray:
     """A published version's answers to encoded pictures, in a fresh process.
 
-    The caller has checked its graph (`graph.check_operations`).
+    Args:
+        graph: of the version, as it was checked; this one answers.
+        version: its folder.
+        stream: encoded pictures.
 
     Returns:
         Probabilities, float32 (n, num_classes), a row of zeros where it could
@@ -119,10 +127,11 @@ def ask_version(version: pathlib.Path, stream: Iterable[bytes]) -> np.ndarray:
     """
     with (
         tempfile.TemporaryDirectory() as scratch,
+        view_of(graph, version) as view,
         fresh_python("ask_session.py", BATCH) as session,
     ):
         place = pathlib.Path(scratch)
-        write_questions(place, version, version, [], 0, {}, NO_PIXELS)
+        write_questions(place, view, view, [], 0, {}, NO_PIXELS)
         session.send([os.fsencode(place)])
         session.send(stream)
         session.finish(SESSION)
@@ -164,7 +173,7 @@ def ask_exactly(
     }
     with (
         tempfile.TemporaryDirectory() as scratch,
-        exact_export(graph, version) as exact,
+        view_of(exact_graph(graph), version) as exact,
         fresh_python("ask_c.py", on_cpu=True) as c_loader,
     ):
         place = pathlib.Path(scratch)

@@ -30,13 +30,14 @@ import numpy as np
 from tl_keras.exports.comparison import Comparison
 from tl_keras.exports.float32 import exact_export
 from tl_keras.exports.fresh_process import C_LOADER, SESSION, start_loaders
-from tl_keras.exports.graph import check_operations, read_graph
+from tl_keras.exports.inspection import inspect_written
+from tl_keras.exports.labels import check_labels
 from tl_keras.exports.movement import Movement, measure, rounding_inside
 from tl_keras.exports.questions import Questions
 from tl_keras.exports.reference import Reference
 from tl_keras.exports.rounding import Rounding, rounding_of
 from tl_keras.exports.split import Evaluated, Split
-from tl_keras.exports.stored import check_labels, check_variables
+from tl_keras.exports.stored import check_variables
 from tl_keras.inputs.image.pixels import Decoding
 
 
@@ -90,8 +91,7 @@ def check_export(
         NotPublishedError: it does not load, its graph may do what ours need
             not, it stores other values, or an answer differs.
     """
-    graph = read_graph(folder)
-    check_operations(graph)
+    graph = inspect_written(folder)
     check_labels(folder, graph, class_names)
     check_variables(folder, model)
     with (

@@ -15,15 +15,17 @@ version the other's answer; no version is worse by those it lost so.
 import csv
 import os
 import pathlib
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 
 from tl_keras import atomic, run_card
-from tl_keras.config import TransferConfig, newest_version
+from tl_keras.config import TransferConfig
+from tl_keras.config.paths import output_folder
 from tl_keras.data import Examples
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
-from tl_keras.exports import PREFIX, Version, near_ties, open_version, run_of
+from tl_keras.exports import PREFIX, Export, inspect_export, near_ties, run_of
 from tl_keras.sources import ImageSplits
 
 CHANGED_FILE = "changed.csv"
@@ -53,7 +55,7 @@ class Acceptance:
 
     def __init__(self, config: TransferConfig, run_id: str = ""):
         self.min_accuracy = config.min_accuracy
-        self.earlier = _earlier_version(config.not_worse_than, run_id)
+        self.earlier = _earlier_version(config, run_id)
         self.file = config.run_folder() / "run" / CHANGED_FILE
         self.numbers: dict = {}
 
@@ -72,7 +74,7 @@ class Acceptance:
         if self.earlier is None:
             return
         where = f"--not_worse_than={self.earlier.folder}"
-        differing = _differing(self.earlier.class_names, images.class_names)
+        differing = _differing(self.earlier.labels, images.class_names)
         if differing:
             raise DataError(
                 f"{where}: its classes are not those of this dataset "
@@ -80,15 +82,12 @@ class Acceptance:
                 "it out"
             )
         try:
-            answers = self.earlier.ask([images.test.examples.read(0)])
+            self.earlier.ask([images.test.examples.read(0)])
         except NotPublishedError as error:
             words = str(error).removeprefix(PREFIX)
             raise ConfigError(f"{where}: {words} - name another") from None
-        if answers.shape != (1, len(images.class_names)):
-            raise ConfigError(
-                f"{where}: it gives {answers.shape[-1]} probabilities, its "
-                f"labels.txt has {len(images.class_names)} - name another"
-            )
+        except DataError as error:
+            raise ConfigError(error.faults) from None
 
     def __call__(
         self,
@@ -168,7 +167,7 @@ class Acceptance:
         movement = self.earlier.movement(
             [examples.read(row) for row in some], answers[: len(some)]
         )
-        names = np.array(self.earlier.class_names)
+        names = np.array(self.earlier.labels)
         return Answers(names, answers, movement)
 
     def _note(self, **numbers) -> None:
@@ -201,19 +200,22 @@ class Answers:
         return name != UNREAD and bool(self._near[row, self._column[name]])
 
 
-def _earlier_version(named: str, run_id: str) -> Version | None:
+def _earlier_version(config: TransferConfig, run_id: str) -> Export | None:
     """The version that `--not_worse_than` names, if it names one."""
-    if not named:
+    if not config.not_worse_than:
         return None
-    # Its newest one may be gone since the settings were checked.
-    folder = newest_version(
-        named, lambda version: bool(run_id) and run_of(version) == run_id
-    )
-    folder = folder or pathlib.Path(named)
     try:
-        return open_version(folder)
+        earlier = inspect_export(
+            output_folder(config.not_worse_than),
+            trust_model=config.trust_model,
+            flag="--not_worse_than",
+            skip=lambda version: bool(run_id) and run_of(version) == run_id,
+        )
     except DataError as error:
-        raise ConfigError(f"--not_worse_than={error}") from None
+        raise ConfigError(error.faults) from None
+    for line in earlier.warnings:
+        print(f"warning: {earlier.folder}: {line}", file=sys.stderr)
+    return earlier
 
 
 def _differing(there: Sequence[str], here: Sequence[str]) -> str:

@@ -28,7 +28,6 @@ from tl_keras.exports import (
     PREFIX,
     Export,
     inspect_export,
-    movement_of,
     near_ties,
 )
 from tl_keras.inputs.image.header_facts import read_header
@@ -232,9 +231,7 @@ def rounding(
     pictures = [_read(examples, row)[0] for row in some]
     answers = evaluation.probabilities
     try:
-        movement = movement_of(
-            export.graph, export.folder, pictures, answers[: len(some)]
-        )
+        movement = export.movement(pictures, answers[: len(some)])
     except NotPublishedError as error:
         words = str(error).removeprefix(PREFIX)
         print(f"warning: rounding is not measured: {words}", file=sys.stderr)

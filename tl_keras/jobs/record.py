@@ -14,7 +14,7 @@ import numpy as np
 
 from tl_keras import atomic, run_card
 from tl_keras.audit import Report, named, seen_in_training, write_reports
-from tl_keras.exports import LABELS_FILE, Passed, labels_text
+from tl_keras.exports import Passed
 from tl_keras.jobs.measuring import (
     device_memory_numbers,
     file_bytes,
@@ -28,6 +28,7 @@ from tl_keras.strategies import count_trainable, cut_for, set_trainable
 from tl_keras.tasks.multiclass import find_suspects
 from tl_keras.tasks.multiclass.evaluation import Evaluation, wilson_interval
 from tl_keras.training import FitResult, Phase, PhaseResult
+from tl_keras.versions import LABELS_FILE, labels_text
 
 # Bytes on disk for one float32 parameter: one in the SavedModel, one in
 # model.keras.

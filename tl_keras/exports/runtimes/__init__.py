@@ -27,7 +27,7 @@ import numpy as np
 
 from tl_keras import atomic
 from tl_keras.errors import ConfigError, NotPublishedError
-from tl_keras.exports import LABELS_FILE, PREFIX, labels_text
+from tl_keras.exports import PREFIX
 from tl_keras.exports.runtimes.converting import answers_of, convert, in_float32
 from tl_keras.exports.runtimes.gate import Expected, Verdict, ask_file, judge
 from tl_keras.exports.runtimes.targets import (
@@ -37,6 +37,7 @@ from tl_keras.exports.runtimes.targets import (
     missing_modules,
     targets_of,
 )
+from tl_keras.versions import LABELS_FILE, labels_text
 
 __all__ = [
     "TABLE",
