@@ -16,7 +16,7 @@ from tensorflow.core.framework import function_pb2, node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tl_keras.exports.float32 import nodes_of
-from tl_keras.exports.inspection import MANIFEST, write_manifest
+from tl_keras.exports.manifest import MANIFEST, write_manifest
 from tl_keras.versions import LABELS_FILE, labels_text
 
 MetaGraph = meta_graph_pb2.MetaGraphDef
@@ -43,8 +43,11 @@ def rename_classes(folder: pathlib.Path, old: list, new: list) -> None:
 
     def edit(saved):
         for node in nodes_of(saved.meta_graphs[0].graph_def):
+            # Asked first, as to look for an attribute would make it.
+            if node.op != "Const":
+                continue
             tensor = node.attr["value"].tensor
-            if node.op == "Const" and list(tensor.string_val) == before:
+            if list(tensor.string_val) == before:
                 tensor.string_val[:] = after
 
     (folder / "assets.extra" / LABELS_FILE).write_text(labels_text(new))

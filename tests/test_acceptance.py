@@ -20,9 +20,9 @@ from tl_keras.data.catalogues import png
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.exports import (
     Export,
+    formats,
     inspect_export,
     inspection,
-    runtimes,
 )
 from tl_keras.exports.runtimes import converting
 from tl_keras.inputs.image.pixels import Decoding
@@ -65,7 +65,7 @@ class Stub(Export):
     predicted: tuple = ()
     moves: float = 0.0
 
-    def movement(self, pictures, answers):
+    def movement(self, pictures, answers, differs):
         assert len(pictures) == len(answers) == 6
         return self.moves
 
@@ -607,7 +607,7 @@ def test_a_file_that_fails_its_gate_is_told_after_all_is_saved(
         head.bias.assign(head.bias + np.array([9.0, 0.0]))
         return convert(plain, some, folder, pictures)
 
-    monkeypatch.setattr(runtimes, "convert", spoiled)
+    monkeypatch.setattr(converting, "convert", spoiled)
     # Before training it would be called too, for other weights.
     monkeypatch.setattr(transfer, "refuse_unconvertible", lambda _: None)
     assert main([*flags(again), "--restart", "--export=saved_model,onnx"]) == 6
@@ -630,9 +630,7 @@ def test_a_file_that_fails_its_gate_is_told_after_all_is_saved(
 def test_missing_libraries_are_told_before_the_data_is_read(
     again, monkeypatch, capsys
 ):
-    monkeypatch.setattr(
-        runtimes.targets.importlib.util, "find_spec", lambda _: None
-    )
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda _: None)
     tiny.use(monkeypatch, tiny.QUICK._replace(prepare=None))
     code = main([*flags(again), "--restart", "--export=saved_model,onnx"])
     assert code == 4

@@ -45,7 +45,7 @@ ALLOWED = {
         "callbacks", "checkpoints", "compute", "features", "networks",
         "sources", "strategies", "tasks",
     },
-    "exports": {"inputs", "networks"},
+    "exports": {"inputs", "networks", "tasks"},
     "serving": {"audit", "compute", "data", "exports", "inputs"},
     "run_card": {"inputs", "tasks"},
     "runs": {"config"},

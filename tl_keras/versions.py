@@ -22,6 +22,16 @@ def _is_number(name: str) -> bool:
     return name.isascii() and name.isdecimal()
 
 
+def numbered(parent: str | os.PathLike) -> list[pathlib.Path]:
+    """The folders in a folder that are called by a number, largest first."""
+    names = filter(_is_number, os.listdir(parent))
+    folders = [
+        pathlib.Path(parent, name)
+        for name in sorted(names, key=int, reverse=True)
+    ]
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def newest_version(
     model: str | os.PathLike,
     skip: Callable[[pathlib.Path], bool] = lambda version: False,
@@ -46,11 +56,7 @@ def newest_version(
     names = os.listdir(folder)
     if any(name.startswith(GRAPH) for name in names):
         return folder
-    for number in sorted(filter(_is_number, names), key=int, reverse=True):
-        version = folder / number
-        if version.is_dir() and not skip(version):
-            return version
-    return None
+    return next((v for v in numbered(folder) if not skip(v)), None)
 
 
 def next_version(parent: str | os.PathLike) -> int:

@@ -46,17 +46,18 @@ import numpy as np
 
 from tl_keras import atomic, versions
 from tl_keras.errors import NotPublishedError
-from tl_keras.exports.extras import write_extras
-from tl_keras.exports.fresh_process import BATCH, PREFIX, start_loaders
-from tl_keras.exports.gate import Passed, check_export
-from tl_keras.exports.inspection import Export, inspect_export, write_manifest
-from tl_keras.exports.movement import SPREAD, STILL, Movement, measure
+from tl_keras.exports.formats import SAVED_MODEL, Source
+from tl_keras.exports.fresh_process import BATCH, PREFIX
+from tl_keras.exports.gate import GateReport, check_export
+from tl_keras.exports.inspection import Export, inspect_export
+from tl_keras.exports.manifest import write_manifest
+from tl_keras.exports.movement import Movement, measure
 from tl_keras.exports.reference import Reference
-from tl_keras.exports.rounding import Rounding, near_ties
-from tl_keras.exports.signatures import TOP_K, write_signatures
-from tl_keras.exports.split import Evaluated
+from tl_keras.exports.signatures import TOP_K
+from tl_keras.exports.split import Evaluated, SplitReport
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.keras_globals import standard_globals
+from tl_keras.tasks.difference import Differs
 
 # In `assets.extra/`, which the loader ignores.
 RUN_ID_FILE = "run_id"
@@ -65,20 +66,17 @@ MAX_ID_BYTES = 1000
 __all__ = [
     "BATCH",
     "PREFIX",
-    "SPREAD",
-    "STILL",
     "TOP_K",
     "Evaluated",
     "Export",
+    "GateReport",
     "Movement",
-    "Passed",
     "Published",
     "Reference",
-    "Rounding",
+    "SplitReport",
     "export_saved_model",
     "inspect_export",
     "measure",
-    "near_ties",
     "publish",
     "publish_next",
     "run_of",
@@ -89,7 +87,7 @@ class Published(NamedTuple):
     """A version, and what the gate found of it."""
 
     folder: pathlib.Path
-    passed: Passed
+    report: GateReport
 
 
 @standard_globals()
@@ -100,6 +98,7 @@ def export_saved_model(
     class_names: Sequence[str],
     golden: Sequence[bytes],
     decoding: Decoding | None = None,
+    differs: Differs | None = None,
 ) -> pathlib.Path:
     """Exports, verifies and publishes the next version.
 
@@ -111,6 +110,8 @@ def export_saved_model(
         golden: encoded pictures that the export is checked with; real ones.
         decoding: how a file's bytes become the model's square, as in
             training; the centre square when None.
+        differs: the task's comparison of answers; that of one class an
+            example when None.
 
     Returns:
         The published folder, `directory/<largest version + 1>`.
@@ -127,6 +128,7 @@ def export_saved_model(
         class_names=class_names,
         golden=named,
         decoding=decoding,
+        differs=differs,
     ).folder
 
 
@@ -138,14 +140,15 @@ def publish(
     class_names: Sequence[str],
     golden: Mapping[str, bytes],
     decoding: Decoding | None = None,
+    differs: Differs | None = None,
     evaluated: Evaluated | None = None,
     run_id: str = "",
-    accept: Callable[[Passed], None] | None = None,
+    accept: Callable[[GateReport], None] | None = None,
 ) -> Published:
     """`export_saved_model` that names its pictures and asks a whole split.
 
     Args:
-        model, directory, class_names, decoding: as there.
+        model, directory, class_names, decoding, differs: as there.
         golden: name -> encoded picture.
         evaluated: examples that the export must answer as the evaluation did.
         run_id: written into the version. One that carries it already is asked
@@ -164,29 +167,31 @@ def publish(
     _refuse_non_finite(model)
     directory = pathlib.Path(directory)
     decoding = decoding or Decoding(model.input_shape[1])
+    differs = differs or _class_differs(class_names)
     # They import TensorFlow, for seconds, while the export is written.
-    with start_loaders() as asking:
+    with SAVED_MODEL.start() as asking:
 
-        def check(folder: pathlib.Path) -> Passed:
-            passed = check_export(
-                folder, model, class_names, decoding, golden, evaluated,
-                loaders=lambda: contextlib.nullcontext(asking),
+        def check(folder: pathlib.Path) -> GateReport:
+            report = check_export(
+                folder, model, class_names, decoding, golden, differs,
+                evaluated, loaders=lambda: contextlib.nullcontext(asking),
             )  # fmt: skip
             if accept is not None:
-                accept(passed)
-            return passed
+                accept(report)
+            return report
 
         there = run_id and _version_of(directory, run_id)
         if there:
             return Published(there, check(there))
         with atomic.building_folder(directory) as temporary:
-            _write(model, temporary, class_names, decoding)
+            source = Source(model, class_names, decoding)
+            SAVED_MODEL.write(source, [SAVED_MODEL], temporary)
             if run_id:
                 (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
-            passed = check(temporary)
+            report = check(temporary)
             # Last, as it says what all files are.
             write_manifest(temporary)
-            return Published(publish_next(temporary, directory), passed)
+            return Published(publish_next(temporary, directory), report)
 
 
 def publish_next(
@@ -209,8 +214,8 @@ def publish_next(
 
 def _version_of(directory: pathlib.Path, run_id: str) -> pathlib.Path | None:
     """The version that a run has published, if it has."""
-    for version in directory.iterdir():
-        if version.name.isdecimal() and run_of(version) == run_id:
+    for version in versions.numbered(directory):
+        if run_of(version) == run_id:
             return version
     return None
 
@@ -224,15 +229,12 @@ def run_of(version: pathlib.Path) -> str:
     return file.read_text(errors="replace")
 
 
-def _write(
-    model: keras.Model,
-    folder: pathlib.Path,
-    class_names: Sequence[str],
-    decoding: Decoding,
-) -> None:
-    """Writes the SavedModel, the warm-up and the files for people."""
-    write_signatures(model, folder, class_names, decoding)
-    write_extras(folder, class_names, decoding.image_size)
+def _class_differs(class_names: Sequence[str]) -> Differs:
+    # Here, as the task's room loads scikit-learn, which those who only open
+    # an export do not need.
+    from tl_keras.tasks.multiclass.differs import ClassDiffers
+
+    return ClassDiffers(class_names)
 
 
 def _refuse_non_finite(model: keras.Model) -> None:

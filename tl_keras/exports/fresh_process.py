@@ -188,13 +188,13 @@ def ask_exactly(
 class FreshPython:
     """A child that reads standard input and ends."""
 
-    def __init__(self, command: list[str], complaints, on_cpu: bool):
-        self.complaints = complaints
+    def __init__(self, command: list[str], stderr, on_cpu: bool):
+        self.stderr = stderr
         self.child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=complaints,
+            stderr=stderr,
             env=_surroundings(on_cpu),
         )
 
@@ -239,8 +239,8 @@ class FreshPython:
                 "where memory runs out"
             )
         if code:
-            self.complaints.seek(0)
-            text = self.complaints.read().decode(errors="replace")
+            self.stderr.seek(0)
+            text = self.stderr.read().decode(errors="replace")
             lines = text.strip().splitlines() or ["no message"]
             raise NotPublishedError(
                 f"{PREFIX}a fresh process with {loader} cannot load and run "
@@ -264,8 +264,8 @@ def fresh_python(
     places = json.dumps([place for place in sys.path if place])
     command = [sys.executable, "-I", str(HERE / script), places]
     command += map(str, arguments)
-    with tempfile.TemporaryFile() as complaints:
-        process = FreshPython(command, complaints, on_cpu)
+    with tempfile.TemporaryFile() as stderr:
+        process = FreshPython(command, stderr, on_cpu)
         try:
             yield process
         finally:

@@ -1,6 +1,5 @@
 """A SavedModel's folder -> one that may be loaded, or why not. Loads nothing.
 
-    write_manifest(folder)                      # when it is exported
     export = inspect_export("saved_models/flowers")
     export.folder, export.graph, export.labels, export.sha256
     export.ask(pictures)                        # in a process of its own
@@ -29,7 +28,6 @@ import hashlib
 import json
 import os
 import pathlib
-import stat
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -40,25 +38,27 @@ from tl_keras.errors import DataError, NotPublishedError
 from tl_keras.exports import sizes
 from tl_keras.exports.fresh_process import PREFIX, ask_version
 from tl_keras.exports.graph import (
-    GRAPH_FILE,
     GraphFault,
     foreign_operations,
     parse_graph,
 )
 from tl_keras.exports.labels import ABSENT, OTHER_ORDER, naming
+from tl_keras.exports.manifest import (
+    AGAIN,
+    EXTRA,
+    MANIFEST,
+    NO_MANIFEST,
+    RefusedError,
+    first_of,
+    hashes_of,
+    manifest_doubts,
+)
 from tl_keras.exports.rounding import movement_of
+from tl_keras.tasks.difference import Differs
 from tl_keras.versions import LABELS_FILE, newest_version, read_labels
 
-EXTRA = "assets.extra"
-MANIFEST = f"{EXTRA}/manifest.json"
-FORMAT = 1
 # Lists of names in a graph, of which TensorFlow makes objects when it loads.
 COLLECTIONS = ("saved_model_main_op",)
-# Other forms of a graph, which a loader may prefer to the one that is checked.
-OTHER_FORMS = (".pbtxt", ".cpb")
-MAX_MANIFEST_BYTES = 16 << 20
-MAX_SHOWN = 5
-AGAIN = "export it again"
 # What is asked of a model: signature, input -> outputs.
 SIGNATURE, INPUT, OUTPUTS = (
     "serving_default", "image_bytes", ("probabilities", "status"),
@@ -117,21 +117,24 @@ class Export:
         self.refuse_odd(found, given)
         return found
 
-    def movement(self, pictures: Sequence[bytes], answers: np.ndarray) -> float:
+    def movement(
+        self, pictures: Sequence[bytes], answers: np.ndarray, differs: Differs
+    ) -> float:
         """How far rounding moves its answers on this device.
 
         Args:
             pictures: encoded, a few.
             answers: its probabilities of them, here.
+            differs: the task's comparison of answers.
 
         Returns:
-            The largest difference of a probability's logarithm from the
-            exact one, in nats; 0.0 where answers here are exact.
+            The largest `Difference.moved` from exact ones: of a class, of a
+            probability's logarithm, in nats; 0.0 where answers here are exact.
 
         Raises:
             NotPublishedError: it cannot be loaded and run on the CPU.
         """
-        return movement_of(self.graph, self.folder, pictures, answers)
+        return movement_of(self.graph, self.folder, pictures, answers, differs)
 
     def refuse_odd(self, found: np.ndarray, count: int) -> None:
         """Raises DataError for answers that are no row of probabilities, one
@@ -147,27 +150,6 @@ class Export:
     def fault(self, what: str) -> DataError:
         """That the model is not what it should be, in one line."""
         return DataError(f"{self.flag}={self.folder}: {what} - {AGAIN}")
-
-
-class _Refused(Exception):
-    """What is wrong with a folder, and what helps."""
-
-    def __init__(self, what: str, remedy: str = AGAIN):
-        super().__init__(what)
-        self.what, self.remedy = what, remedy
-
-
-def write_manifest(folder: str | os.PathLike) -> None:
-    """Writes `assets.extra/manifest.json`: hash and size of all files."""
-    folder = pathlib.Path(folder)
-    files = {
-        name: {"bytes": size, "sha256": _sha256(folder / name)}
-        for name, size in sorted(_files(folder).items())
-        if name != MANIFEST
-    }
-    text = json.dumps({"format": FORMAT, "files": files}, indent=2)
-    (folder / EXTRA).mkdir(exist_ok=True)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def inspect_export(
@@ -192,26 +174,28 @@ def inspect_export(
     Example:
         inspect_export("saved_models/flowers").labels
     """
+
+    def refuse(doubt: str) -> None:
+        if not trust_model:
+            raise RefusedError(
+                doubt,
+                "--trust_model loads it, which lets it do whatever a program "
+                "of yours may do",
+            )
+
     folder = pathlib.Path(model)
     try:
         # The folder that is named may be a link; nothing in it may be one.
         folder = pathlib.Path(os.path.realpath(_version_of(folder, skip)))
-        export, doubts = _inspected(folder, flag)
-        if doubts and not trust_model:
-            raise _Refused(
-                doubts[0],
-                "--trust_model loads it, which lets it do whatever a program "
-                "of yours may do",
-            )
-    except _Refused as refused:
+        return _inspected(folder, flag, refuse)
+    except RefusedError as refused:
         raise DataError(
             f"{flag}={folder}: {refused.what} - {refused.remedy}"
         ) from None
-    return dataclasses.replace(export, warnings=tuple(doubts))
 
 
-def inspect_written(folder: pathlib.Path) -> meta_graph_pb2.MetaGraphDef:
-    """The graph of an export that shall be published; it may lack a manifest.
+def inspect_written(folder: pathlib.Path) -> Export:
+    """An export that shall be published, looked over; it may lack a manifest.
 
     What would be refused when it is opened is refused here, before it is
     there.
@@ -219,26 +203,27 @@ def inspect_written(folder: pathlib.Path) -> meta_graph_pb2.MetaGraphDef:
     Raises:
         NotPublishedError: with the reason.
     """
+
+    def refuse(doubt: str) -> None:
+        if doubt != NO_MANIFEST:
+            raise RefusedError(f"{doubt} - change the model")
+
     try:
-        export, doubts = _inspected(folder, "")
-        doubts = [doubt for doubt in doubts if MANIFEST not in doubt]
-        if doubts:
-            raise _Refused(f"{doubts[0]} - leave it out of the model")
-    except _Refused as refused:
+        return _inspected(folder, "", refuse)
+    except RefusedError as refused:
         raise NotPublishedError(f"{PREFIX}{refused.what}") from None
-    return export.graph
 
 
 def _version_of(model: pathlib.Path, skip: Callable) -> pathlib.Path:
     try:
         version = newest_version(model, skip)
     except OSError as error:
-        raise _Refused(
+        raise RefusedError(
             f"cannot be read ({error.strerror})",
             "give a run's folder or one of its versions",
         ) from None
     if version is None:
-        raise _Refused(
+        raise RefusedError(
             "no version in it; expected a run's folder, with 1/ or another "
             "number in it",
             "or give a folder with saved_model.pb",
@@ -246,26 +231,29 @@ def _version_of(model: pathlib.Path, skip: Callable) -> pathlib.Path:
     return version
 
 
-def _inspected(folder: pathlib.Path, flag: str) -> tuple[Export, list[str]]:
-    """The export, and what it must be trusted for."""
-    files = _files(folder)
-    hashes = {name: _sha256(folder / name) for name in sorted(files)}
-    doubts = _manifest_doubts(folder, files, hashes)
+def _inspected(
+    folder: pathlib.Path, flag: str, refuse: Callable[[str], None]
+) -> Export:
+    """The export; `refuse` is told, and may raise, what takes trust."""
+    hashes = hashes_of(folder)
+    doubts = manifest_doubts(folder, hashes)
     try:
         graph = parse_graph(folder)
     except (GraphFault, OSError) as fault:
-        raise _Refused(str(fault)) from None
+        raise RefusedError(str(fault)) from None
     odd = sizes.faults(graph, str(folder))
     if graph.asset_file_def:
         odd.append("it reads files of assets/, which is not supported")
     if odd:
-        raise _Refused(_first(odd))
+        raise RefusedError(first_of(odd))
     doubts += _graph_doubts(graph)
+    for doubt in doubts:
+        refuse(doubt)
     _refuse_other_signatures(graph)
     labels = _labels(folder)
     order = naming(graph.graph_def, labels)
     if order == OTHER_ORDER:
-        raise _Refused(
+        raise RefusedError(
             f"{EXTRA}/{LABELS_FILE} has the classes of its graph in another "
             "order"
         )
@@ -273,9 +261,10 @@ def _inspected(folder: pathlib.Path, flag: str) -> tuple[Export, list[str]]:
         doubts.append(
             f"its graph does not hold the names of {EXTRA}/{LABELS_FILE}"
         )
-    del hashes[MANIFEST]
+        refuse(doubts[-1])
+    hashes.pop(MANIFEST, None)
     known = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode())
-    return Export(folder, graph, labels, known.hexdigest(), (), flag), doubts
+    return Export(folder, graph, labels, known.hexdigest(), tuple(doubts), flag)
 
 
 def _refuse_other_signatures(graph: meta_graph_pb2.MetaGraphDef) -> None:
@@ -285,7 +274,7 @@ def _refuse_other_signatures(graph: meta_graph_pb2.MetaGraphDef) -> None:
     ]
     text, number = tf.string.as_datatype_enum, tf.float32.as_datatype_enum
     if kinds != [text, number, text]:
-        raise _Refused(
+        raise RefusedError(
             f"expected a signature {SIGNATURE} with {INPUT} in and "
             f"{', '.join(OUTPUTS)} out, as tl_keras exports it"
         )
@@ -302,78 +291,7 @@ def _graph_doubts(graph: meta_graph_pb2.MetaGraphDef) -> list[str]:
     )
     if not told:
         return []
-    return [f"its graph may do more than compute: {_first(told, ', ')}"]
-
-
-def _files(folder: pathlib.Path) -> dict[str, int]:
-    """Name -> size of all files; raises what may not stand there."""
-    found: dict[str, int] = {}
-    left = [folder]
-    while left:
-        with os.scandir(left.pop()) as entries:
-            for entry in entries:
-                name = os.path.relpath(entry.path, folder)
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    left.append(pathlib.Path(entry.path))
-                elif stat.S_ISREG(status.st_mode):
-                    found[name] = status.st_size
-                else:
-                    kind = "a link" if entry.is_symlink() else "no file"
-                    raise _Refused(f"{name} is {kind}")
-    for name in found:
-        if name.startswith("saved_model") and name.endswith(OTHER_FORMS):
-            raise _Refused(
-                f"{name} is another form of a graph; expected {GRAPH_FILE} "
-                "alone"
-            )
-    if GRAPH_FILE not in found:
-        raise _Refused(f"{GRAPH_FILE} is missing")
-    return found
-
-
-def _manifest_doubts(
-    folder: pathlib.Path, files: dict[str, int], hashes: dict[str, str]
-) -> list[str]:
-    """Says that there is no manifest; raises where it does not agree."""
-    if MANIFEST not in files:
-        hashes[MANIFEST] = ""
-        return [f"it has no {MANIFEST}, so tl_keras did not export it"]
-    listed = _read_manifest(folder, files[MANIFEST])
-    present = {name: hashes[name] for name in files if name != MANIFEST}
-    changed = [
-        *(f"{name} is missing" for name in listed if name not in present),
-        *(f"{name} was added" for name in present if name not in listed),
-        *(
-            f"{name} was changed"
-            for name in present
-            if name in listed and present[name] != listed[name]
-        ),
-    ]
-    if changed:
-        raise _Refused(
-            f"not what {MANIFEST} says: {_first(sorted(changed))}",
-            "export it again or restore it",
-        )
-    return []
-
-
-def _read_manifest(folder: pathlib.Path, size: int) -> dict[str, str]:
-    """Name -> SHA-256, as the manifest says."""
-    try:
-        if size > MAX_MANIFEST_BYTES:
-            raise ValueError("too large")
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
-        stored = json.loads(text)
-        if stored["format"] != FORMAT:
-            raise ValueError(f"format {stored['format']!r}")
-        return {n: str(f["sha256"]) for n, f in stored["files"].items()}
-    except (
-        ValueError, KeyError, TypeError, AttributeError, RecursionError,
-    ) as error:  # fmt: skip
-        raise _Refused(
-            f"{MANIFEST} cannot be read ({type(error).__name__}: {error})"
-        ) from None
+    return [f"its graph may do more than compute: {first_of(told, ', ')}"]
 
 
 def _labels(folder: pathlib.Path) -> tuple[str, ...]:
@@ -385,18 +303,7 @@ def _labels(folder: pathlib.Path) -> tuple[str, ...]:
         reason = "no UTF-8"
     except ValueError as error:
         reason = str(error)
-    raise _Refused(
+    raise RefusedError(
         f"{EXTRA}/{LABELS_FILE} is {reason}; expected one class name a line, "
         "in the order of the probabilities"
     )
-
-
-def _sha256(file: pathlib.Path) -> str:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _first(lines: list[str], between: str = "; ") -> str:
-    more = len(lines) - MAX_SHOWN
-    shown = between.join(lines[:MAX_SHOWN])
-    return f"{shown}{between}and {more} more" if more > 0 else shown

@@ -25,13 +25,14 @@ from tl_keras.config import TransferConfig
 from tl_keras.config.paths import output_folder
 from tl_keras.data import Examples
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
-from tl_keras.exports import PREFIX, Export, inspect_export, near_ties, run_of
+from tl_keras.exports import PREFIX, Export, inspect_export, run_of
 from tl_keras.sources import ImageSplits
+from tl_keras.tasks.multiclass.differs import ClassDiffers, near_ties
 
 CHANGED_FILE = "changed.csv"
-MOST_PRINTED = 5  # of the pictures that the new version gets wrong
-MOST_SHOWN = 12  # of them, on the page
-MOST_NAMES = 5  # of classes, in a message
+MAX_PRINTED = 5  # of the pictures that the new version gets wrong
+MAX_SHOWN = 12  # of them, on the page
+MAX_NAMES = 5  # of classes, in a message
 MEASURED = 8  # pictures, for how far rounding moves an earlier version
 COLUMNS = ("id", "label", "old", "new", "change", "tie")
 TIE = "tie"  # what rounding decides
@@ -145,7 +146,7 @@ class Acceptance:
             "movement": old.movement,
             "movement_of_new": new.movement,
             "lost": [row for row in rows if row["change"] == "lost"][
-                :MOST_SHOWN
+                :MAX_SHOWN
             ],
             **counts,
             **run_card.paired_comparison(counts),
@@ -165,7 +166,9 @@ class Acceptance:
         answers = self.earlier.ask(map(examples.read, range(len(examples))))
         some = range(min(MEASURED, len(examples)))
         movement = self.earlier.movement(
-            [examples.read(row) for row in some], answers[: len(some)]
+            [examples.read(row) for row in some],
+            answers[: len(some)],
+            ClassDiffers(self.earlier.labels),
         )
         names = np.array(self.earlier.labels)
         return Answers(names, answers, movement)
@@ -225,9 +228,9 @@ def _differing(there: Sequence[str], here: Sequence[str]) -> str:
         ("there", sorted(set(there) - set(here))),
         ("here", sorted(set(here) - set(there))),
     ):
-        more = ", ..." * (len(names) > MOST_NAMES)
+        more = ", ..." * (len(names) > MAX_NAMES)
         if names:
-            told.append(f"only {place}: {', '.join(names[:MOST_NAMES])}{more}")
+            told.append(f"only {place}: {', '.join(names[:MAX_NAMES])}{more}")
     return "; ".join(told)
 
 
@@ -252,9 +255,9 @@ def _lost(rows: Sequence[dict]) -> str:
     some = ", ".join(
         f"{row['id']} ({row['label']}, now {row['new']}"
         f"{', within rounding' * bool(row['tie'])})"
-        for row in lost[:MOST_PRINTED]
+        for row in lost[:MAX_PRINTED]
     )
-    return f"; lost: {some}{', ...' * (len(lost) > MOST_PRINTED)}" * bool(lost)
+    return f"; lost: {some}{', ...' * (len(lost) > MAX_PRINTED)}" * bool(lost)
 
 
 def _changed(

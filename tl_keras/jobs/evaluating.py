@@ -28,19 +28,19 @@ from tl_keras.exports import (
     PREFIX,
     Export,
     inspect_export,
-    near_ties,
 )
 from tl_keras.inputs.image.header_facts import read_header
 from tl_keras.jobs.first_look import list_labelled
 from tl_keras.runs.outputs import check_writable
 from tl_keras.runs.run_lock import alone_in
-from tl_keras.serving.inference import MOST_BYTES, Loaded
+from tl_keras.serving.inference import MAX_BYTES, Loaded
 from tl_keras.tasks.multiclass.calibration import expected_calibration_error
+from tl_keras.tasks.multiclass.differs import ClassDiffers, near_ties
 from tl_keras.tasks.multiclass.evaluation import Evaluation, count_probabilities
 
 ALL = "all"
 MEASURED = 8  # pictures, for how far rounding moves the answers
-MOST_NAMED = 20  # pictures that rounding decides
+MAX_NAMED = 20  # pictures that rounding decides
 
 
 def evaluate_with(config: EvaluateConfig) -> dict:
@@ -193,7 +193,7 @@ def asked(
 def _read(examples: Examples, row: int) -> tuple[bytes, str]:
     if examples.files is None:
         return examples.read(row), ""
-    return read_regular(examples.files[row], MOST_BYTES)
+    return read_regular(examples.files[row], MAX_BYTES)
 
 
 def numbers(export: Export, listing: Listing, evaluation: Evaluation) -> dict:
@@ -231,7 +231,9 @@ def rounding(
     pictures = [_read(examples, row)[0] for row in some]
     answers = evaluation.probabilities
     try:
-        movement = export.movement(pictures, answers[: len(some)])
+        movement = export.movement(
+            pictures, answers[: len(some)], ClassDiffers(export.labels)
+        )
     except NotPublishedError as error:
         words = str(error).removeprefix(PREFIX)
         print(f"warning: rounding is not measured: {words}", file=sys.stderr)
@@ -244,7 +246,7 @@ def rounding(
     return {
         "movement": movement,
         "ties": len(ties),
-        "tied_pictures": [examples.ids[row] for row in ties[:MOST_NAMED]],
+        "tied_pictures": [examples.ids[row] for row in ties[:MAX_NAMED]],
     }
 
 

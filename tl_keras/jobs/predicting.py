@@ -24,14 +24,14 @@ from tl_keras.runs.outputs import check_writable, leaving_nothing
 from tl_keras.runs.run_lock import alone_in
 from tl_keras.serving.inference import (
     Answer,
-    Asker,
     Done,
     Loaded,
+    Predictor,
     predict_pictures,
 )
 from tl_keras.serving.server_client import Client, connect
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 
 
 def predict_with(config: PredictConfig) -> Done:
@@ -115,7 +115,7 @@ def _asked(config: PredictConfig) -> tuple:
     export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
         print(f"warning: {export.folder}: {line}", file=sys.stderr)
-    return Asker(Loaded(export), config.top_k), {"model": export.sha256}
+    return Predictor(Loaded(export), config.top_k), {"model": export.sha256}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,4 +158,4 @@ def summary(done: Done, folder: str | os.PathLike) -> str:
 
 
 def _first(counts) -> list[tuple[str, int]]:
-    return list(counts.items())[:MOST_SHOWN]
+    return list(counts.items())[:MAX_SHOWN]

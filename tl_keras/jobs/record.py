@@ -14,7 +14,7 @@ import numpy as np
 
 from tl_keras import atomic, run_card
 from tl_keras.audit import Report, named, seen_in_training, write_reports
-from tl_keras.exports import Passed
+from tl_keras.exports import GateReport
 from tl_keras.jobs.measuring import (
     device_memory_numbers,
     file_bytes,
@@ -42,7 +42,7 @@ def collect(
     evaluations: Sequence[Evaluation],
     scratch: Evaluation | None,
     version: pathlib.Path | None,
-    passed: Passed | None,
+    passed: GateReport | None,
     seconds: dict[str, float],
     cost: dict,
 ) -> dict:
@@ -76,7 +76,7 @@ def collect(
                 "version": int(version.name),
                 "signatures": signatures(version),
                 "largest_difference": passed.difference,
-                "rounding": passed.rounding and passed.rounding.numbers(),
+                "rounding": passed.split and passed.split.numbers(),
                 "warm_up_requests": passed.warm_ups,
             },
         }

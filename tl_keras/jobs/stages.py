@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError
-from tl_keras.exports import Passed
+from tl_keras.exports import GateReport
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.exporting import (
     NO_FILES,
     RuntimeFiles,
-    asked_targets,
+    asked_formats,
     export_files,
 )
 from tl_keras.jobs.fault_tolerance import Enduring, readable
@@ -83,7 +83,7 @@ class Run:
     evaluations: tuple[Evaluation, ...] = ()
     cost: dict = dataclasses.field(default_factory=dict)
     version: pathlib.Path | None = None
-    passed: Passed | None = None
+    passed: GateReport | None = None
     files: RuntimeFiles = NO_FILES
     scratch: Evaluation | None = None
 
@@ -275,7 +275,7 @@ class Stages(NamedTuple):
         Stage("export", publish),
         Stage("export", help_servers),
         Stage(
-            "other_runtimes", convert, lambda given: bool(asked_targets(given))
+            "other_runtimes", convert, lambda given: bool(asked_formats(given))
         ),
         # After all that must not be lost, as it may fail on its own.
         Stage(

@@ -14,7 +14,7 @@ import numpy as np
 from tl_keras import io_watchdog, signals
 from tl_keras.cache import user_cache
 from tl_keras.config import TransferConfig
-from tl_keras.exports import Evaluated, Passed, publish
+from tl_keras.exports import Evaluated, GateReport, publish
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.placing import compute_of
@@ -28,6 +28,7 @@ from tl_keras.tasks.multiclass.calibration import (
     fit_temperature,
     fold_temperature,
 )
+from tl_keras.tasks.multiclass.differs import ClassDiffers
 from tl_keras.tasks.multiclass.evaluation import (
     Evaluation,
     count,
@@ -56,7 +57,7 @@ class Export(NamedTuple):
 
     version: pathlib.Path
     evaluation: Evaluation
-    passed: Passed
+    passed: GateReport
 
 
 def train(
@@ -270,6 +271,7 @@ def export(
         class_names=images.class_names,
         golden={examples.ids[i]: examples.read(i) for i in golden},
         decoding=images.test.decoding,
+        differs=ClassDiffers(images.class_names),
         evaluated=Evaluated(
             examples.ids, examples.read, evaluation.probabilities
         ),

@@ -2,7 +2,7 @@
 
     loaded = Loaded(inspect_export("saved_models/flowers"))
     probabilities, status = loaded.probabilities([open("a.jpg", "rb").read()])
-    Asker(loaded, top_k=5)(encoded)     # the best names of each
+    Predictor(loaded, top_k=5)(encoded)     # the best names of each
 
 In: encoded pictures. Out: what the export's `serving_default` answers. The
 graph that was inspected is the one that runs: it is not read a second time.
@@ -119,7 +119,7 @@ class Loaded:
 
 
 @dataclasses.dataclass(frozen=True)
-class Asker:
+class Predictor:
     """The best names for each picture of a batch.
 
     Attributes:
