@@ -49,7 +49,7 @@ def measure(root: pathlib.Path, arguments: argparse.Namespace) -> None:
 
     from tl_keras.data import Unlabelled
     from tl_keras.exports import inspect_export
-    from tl_keras.serving.inference import Asker, Loaded, predict_pictures
+    from tl_keras.serving.inference import Loaded, Predictor, predict_pictures
 
     files = sorted((root / "pictures").rglob("*.jpg"))
     make_export(
@@ -65,7 +65,7 @@ def measure(root: pathlib.Path, arguments: argparse.Namespace) -> None:
         tf.constant(held[start : start + BATCH])
         for start in range(0, len(held), BATCH)
     ]
-    ask = Asker(Loaded(inspect_export(root / "model")), top_k=5)
+    ask = Predictor(Loaded(inspect_export(root / "model")), top_k=5)
     serve(image_bytes=batches[0])
     ask(held[:BATCH])
 

@@ -172,6 +172,7 @@ def tiny_export(tiny_network, tmp_path_factory) -> pathlib.Path:
     import keras
 
     from tl_keras import exports
+    from tl_keras.exports import fresh_process
     from tl_keras.networks import build_classifier
 
     keras.utils.set_random_seed(0)
@@ -181,7 +182,9 @@ def tiny_export(tiny_network, tmp_path_factory) -> pathlib.Path:
     # Its gate is not what those who read it ask for.
     with (
         mock.patch.object(exports, "check_export"),
-        mock.patch.object(exports, "start_loaders", contextlib.nullcontext),
+        mock.patch.object(
+            fresh_process, "start_loaders", contextlib.nullcontext
+        ),
     ):
         exports.export_saved_model(
             build_classifier(str(tiny_network), 2),

@@ -43,7 +43,7 @@ def start(arguments: list[str], log: str, real: str) -> int:
     os.dup2(output, 2)
     if real == UNGATED:
         exports.check_export = tiny.unchecked
-        exports.start_loaders = contextlib.nullcontext
+        fresh_process.start_loaders = contextlib.nullcontext
     if real == QUICK:
         transfer.STAGES = tiny.QUICK
         tiny.use_plain_decoder(types.SimpleNamespace(setattr=setattr))

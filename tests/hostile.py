@@ -15,7 +15,9 @@ from google.protobuf import text_format
 from tensorflow.core.framework import function_pb2, node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from tl_keras.exports.inspection import MANIFEST, write_manifest
+from tl_keras.exports.float32 import nodes_of
+from tl_keras.exports.manifest import MANIFEST, write_manifest
+from tl_keras.versions import LABELS_FILE, labels_text
 
 MetaGraph = meta_graph_pb2.MetaGraphDef
 Edit = Callable[[MetaGraph, pathlib.Path], None]
@@ -33,6 +35,23 @@ def rewrite(folder: pathlib.Path, edit: Callable) -> None:
     edit(saved)
     file.write_bytes(saved.SerializeToString())
     seal(folder)
+
+
+def rename_classes(folder: pathlib.Path, old: list, new: list) -> None:
+    """Another order, or other names, in the graph and in labels.txt."""
+    before, after = ([n.encode() for n in names] for names in (old, new))
+
+    def edit(saved):
+        for node in nodes_of(saved.meta_graphs[0].graph_def):
+            # Asked first, as to look for an attribute would make it.
+            if node.op != "Const":
+                continue
+            tensor = node.attr["value"].tensor
+            if list(tensor.string_val) == before:
+                tensor.string_val[:] = after
+
+    (folder / "assets.extra" / LABELS_FILE).write_text(labels_text(new))
+    rewrite(folder, edit)
 
 
 def seal(folder: pathlib.Path) -> None:
@@ -431,6 +450,19 @@ def file_missing(folder, made):
     (folder / "fingerprint.pb").unlink()
 
 
+def labels_swapped(folder, made):
+    """Two lines, and a manifest that agrees with them."""
+    file = folder / "assets.extra" / LABELS_FILE
+    first, second, *rest = file.read_text().splitlines()
+    file.write_text(labels_text([second, first, *rest]))
+    seal(folder)
+
+
+def labels_without_end(folder, made):
+    (folder / "assets.extra" / LABELS_FILE).write_bytes(b"a" * (17 << 20))
+    seal(folder)
+
+
 def manifest_of_another_kind(folder, made):
     (folder / MANIFEST).write_text('{"format": 1, "files": [1]}')
 
@@ -443,6 +475,7 @@ FOLDERS = (
     graph_as_text_alone, graph_as_text_too, graph_in_pieces_too,
     graph_is_a_link, variables_are_a_link, graph_is_a_pipe, graph_is_no_graph,
     second_graph_with_the_same_tag, second_graph_with_another_tag,
-    another_tag_alone, weights_changed, file_added, file_missing,
+    another_tag_alone, labels_swapped, labels_without_end, weights_changed,
+    file_added, file_missing,
     manifest_of_another_kind, manifest_nested_without_end,
 )  # fmt: skip

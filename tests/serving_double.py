@@ -30,7 +30,7 @@ import tensorflow as tf
 from google.protobuf import json_format
 
 import tl_keras.exports
-from tl_keras.exports.graph import read_graph
+from tl_keras.exports.graph import parse_graph
 
 HERE = pathlib.Path(tl_keras.exports.__file__).parent
 FLOAT, STRING = tf.float32.as_datatype_enum, tf.string.as_datatype_enum
@@ -94,7 +94,7 @@ class Double:
         self._lock = threading.Lock()
         c = loader()
         self.versions = {
-            int(folder.name): (read_graph(folder), c.Loaded(str(folder)))
+            int(folder.name): (parse_graph(folder), c.Loaded(str(folder)))
             for folder in pathlib.Path(base).iterdir()
             if folder.name.isdecimal()
         }

@@ -6,16 +6,24 @@ import json
 import os
 import shutil
 
+import hostile
 import numpy as np
 import pytest
 import test_runtimes
 import tiny
 from run_folders import Page
 
-from tl_keras import TransferConfig, run
+from tl_keras import TransferConfig, run, versions
+from tl_keras.config import earlier_version
 from tl_keras.data import Examples
+from tl_keras.data.catalogues import png
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
-from tl_keras.exports import Version, runtimes, versions
+from tl_keras.exports import (
+    Export,
+    formats,
+    inspect_export,
+    inspection,
+)
 from tl_keras.exports.runtimes import converting
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs import stages, transfer
@@ -51,13 +59,13 @@ def images_of(labels=LABELS) -> ImageSplits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stub(Version):
+class Stub(Export):
     """An earlier version that answers what it is told to."""
 
     predicted: tuple = ()
     moves: float = 0.0
 
-    def movement(self, pictures, answers):
+    def movement(self, pictures, answers, differs):
         assert len(pictures) == len(answers) == 6
         return self.moves
 
@@ -75,7 +83,12 @@ def acceptance(tmp_path, said, names=NAMES, moves=0.0, **values) -> Acceptance:
     )
     if said is not None:
         accept.earlier = Stub(
-            tmp_path / "pets" / "3", names, predicted=tuple(said), moves=moves
+            tmp_path / "pets" / "3",
+            None,
+            names,
+            "",
+            predicted=tuple(said),
+            moves=moves,
         )
     return accept
 
@@ -192,20 +205,40 @@ def test_other_classes_are_told(tmp_path):
     )
 
 
-def test_one_that_cannot_be_asked_is_told_before_training(tmp_path):
-    accept = acceptance(tmp_path, LABELS)
+def test_one_that_cannot_be_asked_is_told_before_training(
+    tmp_path, monkeypatch
+):
+    accept = acceptance(tmp_path, None)
+    accept.earlier = Export(
+        tmp_path / "pets" / "3", None, NAMES, "", flag="--not_worse_than"
+    )
 
-    def fail(_):
+    def fail(graph, folder, pictures):
+        assert folder == tmp_path / "pets" / "3"
         raise NotPublishedError("export not published: a process died")
 
-    object.__setattr__(accept.earlier, "ask", fail)
+    monkeypatch.setattr(inspection, "ask_version", fail)
     with pytest.raises(ConfigError) as caught:
         accept.check(images_of())
     where = f"--not_worse_than={tmp_path}/pets/3"
     assert str(caught.value) == f"{where}: a process died - name another"
-    object.__setattr__(accept.earlier, "ask", lambda _: np.ones((1, 2)))
-    with pytest.raises(ConfigError, match="it gives 2 probabilities, its lab"):
-        accept.check(images_of())
+    for answers, words in (
+        (
+            np.ones((1, 2)),
+            r"gives \(1, 2\) probabilities for 1 pict.* 3 labels",
+        ),
+        (np.full((1, 3), np.nan), "gives probabilities that are no numbers"),
+    ):
+        monkeypatch.setattr(
+            inspection,
+            "ask_version",
+            lambda graph, folder, pictures, found=answers: (
+                list(pictures) and found
+            ),
+        )
+        with pytest.raises(ConfigError, match=words) as caught:
+            accept.check(images_of())
+        assert str(caught.value).startswith(f"{where}: ")
 
 
 @pytest.mark.parametrize(("least", "taken"), [(0.5, True), (0.51, False)])
@@ -362,13 +395,97 @@ def test_an_equal_run_is_published_with_all_files(again, capsys):
 
 
 @pytest.fixture
-def version(tmp_path):
-    """A folder that looks like a version, of two classes."""
-    folder = tmp_path / "old" / "1"
-    (folder / "assets.extra").mkdir(parents=True)
-    (folder / "assets.extra" / "labels.txt").write_text("blue_not\ngreen\n")
-    (folder / "saved_model.pb").write_bytes(b"")
-    return folder
+def version(tiny_export, tmp_path):
+    """A version of the same two classes."""
+    return hostile.copied(tiny_export / "1", tmp_path / "old" / "1")
+
+
+def opened(version, **values):
+    """What `--not_worse_than` makes of it."""
+    config = TransferConfig(
+        dataset="digits", not_worse_than=str(version), **values
+    )
+    return Acceptance(config).earlier
+
+
+def refused_alike(version, **values) -> str:
+    """The line with which both predict and `--not_worse_than` refuse it."""
+    with pytest.raises(DataError) as told:
+        inspect_export(version, **values)
+    with pytest.raises(ConfigError) as caught:
+        opened(version, **values)
+    (line,), (other,) = told.value.faults, caught.value.faults
+    assert line.startswith(f"--model={version}: ")
+    assert other == line.replace("--model=", "--not_worse_than=", 1)
+    return other
+
+
+@pytest.mark.parametrize("edit", hostile.GRAPHS, ids=lambda e: e.__name__)
+def test_it_refuses_the_graphs_that_predict_refuses(edit, version, tmp_path):
+    made = tmp_path / "made"
+    hostile.rewrite(version, lambda saved: edit(saved.meta_graphs[0], made))
+    refused_alike(version)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("edit", hostile.FOLDERS, ids=lambda e: e.__name__)
+@pytest.mark.parametrize("trust_model", [False, True])
+def test_it_refuses_the_folders_that_predict_refuses(
+    edit, trust_model, version, tmp_path
+):
+    edit(version, tmp_path / "made")
+    refused_alike(version, trust_model=trust_model)
+
+
+def test_two_swapped_labels_are_no_earlier_version(version):
+    """With a manifest of before, and with one that agrees with them."""
+    labels = version / "assets.extra" / "labels.txt"
+    labels.write_text("green\nblue_not\n")
+    assert "labels.txt was changed - export it again" in refused_alike(version)
+    hostile.seal(version)
+    assert "labels.txt has the classes of its graph in" in refused_alike(
+        version
+    )
+
+
+def test_an_earlier_version_may_be_trusted(version, capsys):
+    assert opened(version).warnings == ()
+    (version / "assets.extra" / "manifest.json").unlink()
+    line = refused_alike(version)
+    assert "it has no assets.extra/manifest.json" in line
+    assert "--trust_model loads it" in line
+    earlier = opened(version, trust_model=True)
+    assert earlier.labels == ("blue_not", "green")
+    told = capsys.readouterr().err
+    assert told == f"warning: {version}: {earlier.warnings[0]}\n"
+
+
+def test_the_graph_that_was_looked_over_is_the_one_that_runs(version, tmp_path):
+    """Though the file is exchanged before it is asked."""
+    earlier = opened(version)
+    read = (version / "saved_model.pb").read_bytes()
+    hostile.rewrite(
+        version,
+        lambda saved: hostile.init_op_writes(
+            saved.meta_graphs[0], tmp_path / "made"
+        ),
+    )
+    picture = images_of_colors(1)
+    found = earlier.ask(picture)
+    assert found.shape == (1, 2)
+    assert found.sum() == pytest.approx(1, abs=1e-5)
+    assert not (tmp_path / "made").exists()
+    (version / "saved_model.pb").write_bytes(read)
+    hostile.seal(version)
+    np.testing.assert_array_equal(opened(version).ask(picture), found)
+
+
+def images_of_colors(count: int) -> list[bytes]:
+    random = np.random.default_rng(0)
+    return [
+        png(random.integers(0, 255, (20, 24, 3), np.uint8))
+        for _ in range(count)
+    ]
 
 
 def refused_before_training(config, monkeypatch, *more) -> int:
@@ -384,44 +501,51 @@ def refused_before_training(config, monkeypatch, *more) -> int:
 def test_a_version_that_may_write_files_is_not_loaded(
     again, version, monkeypatch, capsys, tmp_path
 ):
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    saved = saved_model_pb2.SavedModel()
-    graph = saved.meta_graphs.add()
-    graph.meta_info_def.tags.append("serve")
-    graph.graph_def.node.add(name="bad", op="WriteFile")
-    (version / "saved_model.pb").write_bytes(saved.SerializeToString())
-    monkeypatch.setattr(versions, "ask_version", None)
+    made = tmp_path / "made"
+    hostile.rewrite(
+        version, lambda s: hostile.init_op_writes(s.meta_graphs[0], made)
+    )
+    monkeypatch.setattr(inspection, "ask_version", None)
     more = f"--not_worse_than={version}"
     assert refused_before_training(again, monkeypatch, more) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: --not_worse_than={version}: not loaded: ")
-    assert "WriteFile (at bad)" in line
+    assert line.startswith(f"error: --not_worse_than={version}: its graph may ")
+    assert "WriteFile (at write)" in line
+    assert not made.exists()
 
 
 @pytest.mark.parametrize("fault", ["no labels", "no graph", "no signature"])
 def test_what_is_no_version_of_ours_is_refused_before_training(
     fault, again, version, monkeypatch, capsys
 ):
-    from tensorflow.core.protobuf import saved_model_pb2
-
     if fault == "no labels":
-        shutil.rmtree(version / "assets.extra")
+        (version / "assets.extra" / "labels.txt").unlink()
+        hostile.seal(version)
+    if fault == "no graph":
+        (version / "saved_model.pb").unlink()
     if fault == "no signature":
-        saved = saved_model_pb2.SavedModel()
-        saved.meta_graphs.add().meta_info_def.tags.append("serve")
-        (version / "saved_model.pb").write_bytes(saved.SerializeToString())
+        hostile.rewrite(
+            version,
+            lambda s: s.meta_graphs[0].signature_def.pop("serving_default"),
+        )
     more = f"--not_worse_than={version.parent}"
     assert refused_before_training(again, monkeypatch, more) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: --not_worse_than={version}")
+    assert line.startswith(f"error: --not_worse_than={version}: ")
+    words = {
+        "no labels": "labels.txt is missing",
+        "no graph": "saved_model.pb is missing",
+        "no signature": "expected a signature serving_default",
+    }
+    assert words[fault] in line
 
 
 def test_a_version_of_other_classes_is_refused_before_training(
     again, monkeypatch, capsys
 ):
-    labels = again.run_folder() / "1" / "assets.extra" / "labels.txt"
-    labels.write_text("blue_not\nred\n")
+    hostile.rename_classes(
+        again.run_folder() / "1", ["blue_not", "green"], ["blue_not", "red"]
+    )
     more = f"--not_worse_than={again.run_folder()}"
     assert refused_before_training(again, monkeypatch, more) == 3
     err = capsys.readouterr().err
@@ -429,16 +553,43 @@ def test_a_version_of_other_classes_is_refused_before_training(
 
 
 def test_the_largest_number_is_meant(tmp_path):
-    from tl_keras.config import newest_version
-
-    for name in ("2", "10", "run", "11", ".tmp-1"):
+    """Whatever is in it: an older one would be another model."""
+    for name in (
+        "2",
+        "10",
+        "run",
+        "11",
+        ".tmp-1",
+        "\N{ARABIC-INDIC DIGIT NINE}9",
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "saved_model.pb").touch()
+    (tmp_path / "12").touch()
+    newest = versions.newest_version
+    assert newest(tmp_path) == tmp_path / "11"
+    assert newest(tmp_path, lambda v: v.name == "11") == tmp_path / "10"
     (tmp_path / "11" / "saved_model.pb").unlink()
-    assert newest_version(tmp_path) == tmp_path / "10"
-    assert newest_version(tmp_path / "2") == tmp_path / "2"
-    assert newest_version(tmp_path / "run" / "nothing") is None
-    assert newest_version(tmp_path / "11") is None
+    assert newest(tmp_path) == tmp_path / "11"
+    assert newest(tmp_path / "2") == tmp_path / "2"
+    assert newest(tmp_path / "11") is None
+    assert earlier_version(str(tmp_path)) == tmp_path / "11"
+    assert earlier_version(str(tmp_path / "run" / "nothing")) is None
+    with pytest.raises(OSError, match="nothing"):
+        newest(tmp_path / "run" / "nothing")
+
+
+def test_labels_are_parted_at_line_feeds_alone(tmp_path):
+    """Other signs that end a line in Python are part of a name."""
+    names = ["one\N{LINE SEPARATOR}two", "three\x85", "four"]
+    file = tmp_path / "labels.txt"
+    file.write_text(versions.labels_text(names), encoding="utf-8")
+    assert versions.read_labels(file) == tuple(names)
+    for content, words in (
+        (b"", "empty"), (b"a\nb\na\n", "twice"), (b"\xff\n", "utf-8"),
+    ):  # fmt: skip
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=words):
+            versions.read_labels(file)
 
 
 @test_runtimes.needs_runtimes
@@ -453,7 +604,7 @@ def test_a_file_that_fails_its_gate_is_told_after_all_is_saved(
         head.bias.assign(head.bias + np.array([9.0, 0.0]))
         return convert(plain, some, folder, pictures)
 
-    monkeypatch.setattr(runtimes, "convert", spoiled)
+    monkeypatch.setattr(converting, "convert", spoiled)
     # Before training it would be called too, for other weights.
     monkeypatch.setattr(transfer, "refuse_unconvertible", lambda _: None)
     assert main([*flags(again), "--restart", "--export=saved_model,onnx"]) == 6
@@ -476,9 +627,7 @@ def test_a_file_that_fails_its_gate_is_told_after_all_is_saved(
 def test_missing_libraries_are_told_before_the_data_is_read(
     again, monkeypatch, capsys
 ):
-    monkeypatch.setattr(
-        runtimes.targets.importlib.util, "find_spec", lambda _: None
-    )
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda _: None)
     tiny.use(monkeypatch, tiny.QUICK._replace(prepare=None))
     code = main([*flags(again), "--restart", "--export=saved_model,onnx"])
     assert code == 4
@@ -493,6 +642,7 @@ BAD = {
     "--tflite_precision=int8": "--export names no tflite - leave it out",
     "--min_accuracy=93": "a number, 0 to 1",
     "--not_worse_than=nowhere": "a version (a folder with saved_model.pb)",
+    "--trust_model": "no --not_worse_than - leave it out",
 }
 
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tl_keras import atomic
+from tl_keras import atomic, versions
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -28,10 +28,17 @@ def test_the_temporary_name_keeps_the_suffixes(tmp_path):
 
 
 def test_a_folder_is_published_under_the_next_number(tmp_path):
-    assert atomic.next_version(tmp_path) == 1
-    for name in ("2", "10", "run", ".tmp-99", "7x"):
+    assert versions.next_version(tmp_path) == 1
+    for name in (
+        "2",
+        "10",
+        "run",
+        ".tmp-99",
+        "7x",
+        "\N{ARABIC-INDIC DIGIT NINE}9",
+    ):
         (tmp_path / name).mkdir()
-    assert atomic.next_version(tmp_path) == 11
+    assert versions.next_version(tmp_path) == 11
     with atomic.building_folder(tmp_path) as folder:
         (folder / "file").write_text("whole")
         assert not folder.name.isdecimal()

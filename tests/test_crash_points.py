@@ -18,7 +18,7 @@ import json, os, pathlib, signal, sys
 import numpy as np
 sys.path.insert(0, "tests")
 from crash_points import dying
-from tl_keras import atomic
+from tl_keras import atomic, versions
 from tl_keras.checkpoints import Checkpoints
 
 root = pathlib.Path(sys.argv[1])
@@ -48,7 +48,7 @@ def publish(folder):
         for name in ("saved_model.pb", "assets.extra/labels.txt"):
             with open(temporary / name, "w") as stream:
                 stream.write("whole" * 100)
-        number = atomic.next_version(folder)
+        number = versions.next_version(folder)
         atomic.publish_folder(temporary, folder / str(number))
 
 def begin_publish(folder):
@@ -56,11 +56,11 @@ def begin_publish(folder):
     (folder / "1").mkdir()
 
 def published(folder):
-    versions = sorted(p for p in folder.iterdir() if p.name.isdecimal())
-    for version in versions[1:]:
+    there = sorted(p for p in folder.iterdir() if p.name.isdecimal())
+    for version in there[1:]:
         for name in ("saved_model.pb", "assets.extra/labels.txt"):
             assert (version / name).read_text() == "whole" * 100
-    before = len(versions)
+    before = len(there)
     atomic.remove_leftovers(folder)
     publish(folder)
     assert len(list(folder.iterdir())) == before + 1

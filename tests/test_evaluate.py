@@ -10,7 +10,7 @@ import pytest
 from conftest import write_picture
 
 from tl_keras import evaluate, io_watchdog
-from tl_keras.jobs import evaluating
+from tl_keras.exports import Export, inspect_export
 
 
 @pytest.fixture
@@ -68,15 +68,11 @@ def test_without_a_split_of_its_own_all_of_it_is_asked(
 
 
 def test_order_of_the_labels_is_the_models(tiny_export, tmp_path, capsys):
-    """labels.txt has another order than the names: nothing shifts."""
+    """Its classes have another order than the names: nothing shifts."""
     import hostile
 
-    from tl_keras.exports import inspect_export
-
     folder = hostile.copied(tiny_export / "1", tmp_path / "1")
-    labels = folder / "assets.extra" / "labels.txt"
-    labels.write_text("green\nblue_not\n")
-    hostile.seal(folder)
+    hostile.rename_classes(folder, ["blue_not", "green"], ["green", "blue_not"])
     assert inspect_export(folder).labels == ("green", "blue_not")
     for color, name in enumerate(("blue_not", "green")):
         for number in range(3):
@@ -179,7 +175,7 @@ def test_what_cannot_be_is_one_line(flag, trained, capsys):
 def test_what_rounding_decides_is_told(trained, tmp_path, monkeypatch, capsys):
     """As on a device on which answers move by half a nat."""
     result, colors = trained
-    monkeypatch.setattr(evaluating, "movement_of", lambda *_: 0.5)
+    monkeypatch.setattr(Export, "movement", lambda *_: 0.5)
     arguments = [f"--model={result.version}", f"--dataset={colors}"]
     assert evaluate.main([*arguments, f"--output_dir={tmp_path}"]) == 0
     found = metrics_of(tmp_path)["rounding"]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 from conftest import CHECKOUT
 
-from tl_keras import atomic
+from tl_keras import atomic, versions
 from tl_keras.exports import publish_next
 
 NIGHTLY = pytest.mark.nightly
@@ -22,7 +22,7 @@ PARTS = 12
 PUBLISHER = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[2])
-from tl_keras import atomic
+from tl_keras import atomic, versions
 base = pathlib.Path(sys.argv[1])
 while True:
     with atomic.building_folder(base) as temporary:
@@ -30,7 +30,7 @@ while True:
         for part in range({parts}):
             (temporary / "variables" / str(part)).write_bytes(b"x" * 999)
         (temporary / "saved_model.pb").write_bytes(b"whole")
-        number = atomic.next_version(base)
+        number = versions.next_version(base)
         atomic.publish_folder(temporary, base / str(number))
 """
 
@@ -72,7 +72,7 @@ def load_small(folder: pathlib.Path) -> str:
 
 
 def newest(base: pathlib.Path) -> int:
-    return atomic.next_version(base) - 1
+    return versions.next_version(base) - 1
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_poller_would_see_half_a_version(tmp_path):
 def test_two_publishers_take_two_numbers(tmp_path, monkeypatch):
     """Both found 1 to be the next: the second one takes 2."""
     numbers = iter([1, 1, 2])
-    monkeypatch.setattr(atomic, "next_version", lambda _: next(numbers))
+    monkeypatch.setattr(versions, "next_version", lambda _: next(numbers))
     for word in ("a", "b"):
         with atomic.building_folder(tmp_path) as temporary:
             (temporary / "saved_model.pb").write_text(word)

@@ -5,6 +5,8 @@ names, and everything else is left alike. Devices that round are emulated
 (`rounding_devices`); the loaders' fresh processes are in test_exports.
 """
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -14,14 +16,14 @@ from conftest import CHECKOUT  # noqa: F401 (sets TensorFlow's surroundings)
 from rounding_devices import InProcess, RoundingReference, rounding
 
 from tl_keras.errors import NotPublishedError
-from tl_keras.exports import Evaluated, _write, gate, reference
-from tl_keras.exports.comparison import differences
+from tl_keras.exports import Evaluated, gate, reference, saved_model
 from tl_keras.exports.float32 import in_float32, rounds_inside
 from tl_keras.exports.movement import STILL, rounding_inside
 from tl_keras.exports.questions import Questions, drawn_picture
 from tl_keras.exports.reference import OnCpu, Reference
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.networks import build_classifier, inference
+from tl_keras.tasks.multiclass.differs import ClassDiffers, differences
 
 NAMES = ["apple", "pear", "plum"]
 SIZE = 16
@@ -93,7 +95,7 @@ def exports(tmp_path_factory):
         if precision not in made:
             model = build(precision)
             folder = tmp_path_factory.mktemp("export") / "1"
-            _write(model, folder, NAMES, DECODING)
+            saved_model.write(model, folder, NAMES, DECODING)
             made[precision] = model, folder
         return made[precision]
 
@@ -123,8 +125,8 @@ def asked(request, exports, loaders, monkeypatch):
 
     def ask(names=NAMES, decoding=DECODING, evaluated=None, golden=GOLDEN):
         return gate.check_export(
-            folder, model, names, decoding, golden, evaluated,
-            loaders=loaders[request.param],
+            folder, model, names, decoding, golden, ClassDiffers(names),
+            evaluated, loaders=loaders[request.param],
         )  # fmt: skip
 
     ask.model, ask.folder, ask.bits = model, folder, bits
@@ -159,13 +161,13 @@ def test_an_export_that_equals_its_model_is_published(asked):
     if not asked.everywhere:
         assert passed.difference <= 1e-5
     assert passed.probabilities.shape == (12, 3)
-    found = passed.rounding
+    found = passed.split
     moved = np.abs(passed.probabilities - evaluated.probabilities).max()
-    assert found.difference == pytest.approx(float(moved))
+    assert found.largest_difference == pytest.approx(float(moved))
     rounds = asked.bits or rounds_inside(Reference(asked.model)._graph)
     # What was refused before: more than 1e-5, and nobody's fault.
     if asked.bits:
-        assert found.difference > 1e-5
+        assert found.largest_difference > 1e-5
     if rounds and not asked.everywhere:
         assert found.movement > 1e-5
 
@@ -299,7 +301,7 @@ def test_swapped_labels_are_refused(asked):
     kept = labels.read_text()
     labels.write_text("apple\nplum\npear\n")
     try:
-        with pytest.raises(NotPublishedError, match="its graph does not name"):
+        with pytest.raises(NotPublishedError, match="in another order"):
             asked(names=swapped)
     finally:
         labels.write_text(kept)
@@ -353,10 +355,11 @@ def test_classes_that_rounding_changes_are_counted_and_named(
     tie = found[row, [first, second]].mean()
     found[row, [first, second]] = tie + 1e-5, tie - 1e-5
     served[row, [first, second]] = tie - 1e-5, tie + 1e-5
-    split = gate.Split(
-        Evaluated(IDS, PICTURES.__getitem__, found), served, NAMES
-    )
-    rounding = gate.rounding_of(split, STILL)
+    evaluated = Evaluated(IDS, PICTURES.__getitem__, found)
+    split = gate.Split(evaluated, served, ClassDiffers(NAMES), "it")
+    here = dataclasses.replace(STILL, here=1e-3)
+    rounding = split.report(gate.SAVED_MODEL, here)
+    assert rounding.refusal == ""
     assert rounding.changed == (("4.png", NAMES[first], NAMES[second]),)
     numbers = rounding.numbers()
     assert numbers["changed"] == 1
@@ -401,7 +404,9 @@ def test_rounding_inside_is_found_by_how_answers_move(bits, exports):
     plain = Reference(model)
     kind = type("E", (RoundingReference,), {"bits": bits, "everywhere": True})
     emulated = kind(model) if bits < 23 else plain
-    found = rounding_inside(emulated, pixels().astype(np.uint8))
+    found = rounding_inside(
+        emulated, pixels().astype(np.uint8), ClassDiffers(NAMES)
+    )
     true = differences(
         emulated.exact(pixels())["probabilities"],
         plain.exact(pixels())["probabilities"],

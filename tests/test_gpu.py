@@ -141,11 +141,11 @@ FULL = """
     import tensorflow as tf
     from tl_keras import TransferConfig, exports, run
     from tl_keras.compute import devices
-    from tl_keras.exports.gate import Passed
+    from tl_keras.exports.gate import GateReport
 
     # Its processes would find the GPU as full as we make it.
-    exports.check_export = lambda folder, model, names, decoding, golden, e: (
-        Passed(0.0, e.probabilities, 0)
+    exports.check_export = lambda *known, **more: (
+        GateReport(0.0, known[-1].probabilities, 0)
     )
     devices.choose_device("gpu")
     ballast = tf.zeros([devices.device_memory() - 900_000_000], tf.uint8)
@@ -180,6 +180,7 @@ PLANTED = """
     from tl_keras.errors import NotPublishedError
     from tl_keras.exports import export_saved_model
     from tl_keras.exports.gate import check_export
+    from tl_keras.tasks.multiclass.differs import ClassDiffers
 
     devices.choose_device("gpu")
     network, folder, picture = sys.argv[1:]
@@ -192,7 +193,11 @@ PLANTED = """
             model, f"{folder}/{precision}", class_names=names,
             golden=list(golden.values()),
         )
-        check_export(version, model, names, pixels.Decoding(16), golden)
+        known = (
+            version, model, names, pixels.Decoding(16), golden,
+            ClassDiffers(names),
+        )
+        check_export(*known)
         print("published", precision)
         head = model.get_layer(LOGITS)
         kernel, bias = (np.array(v) for v in head.variables)
@@ -207,7 +212,7 @@ PLANTED = """
         for name, plant in faults.items():
             plant()
             try:
-                check_export(version, model, names, pixels.Decoding(16), golden)
+                check_export(*known)
                 print("missed", precision, name)
             except NotPublishedError:
                 print("refused", precision, name)

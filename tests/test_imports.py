@@ -17,10 +17,11 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
     "atomic", "errors", "io_watchdog", "keras_globals", "lazy_names", "pages",
-    "signals",
+    "signals", "versions",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
+    "versions": set(),
     "lazy_names": set(),
     "pages": set(),
     "atomic": {"errors"},
@@ -45,7 +46,7 @@ ALLOWED = {
         "callbacks", "checkpoints", "compute", "features", "networks",
         "sources", "strategies", "tasks",
     },
-    "exports": {"inputs", "networks"},
+    "exports": {"inputs", "networks", "tasks"},
     "serving": {"audit", "compute", "data", "exports", "inputs"},
     "run_card": {"inputs", "runs", "tasks"},
     "jobs": {

@@ -13,7 +13,7 @@ from tl_keras.data.catalogues import png
 from tl_keras.errors import DataError
 from tl_keras.exports import export_saved_model, inspect_export
 from tl_keras.exports.graph import foreign_operations
-from tl_keras.exports.inspection import MANIFEST
+from tl_keras.exports.manifest import MANIFEST
 
 NAMES = ["a", "b"]
 

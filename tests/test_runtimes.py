@@ -1,6 +1,5 @@
-"""runtimes: files for LiteRT and ONNX, what is refused, and their gate."""
+"""files: those for LiteRT and ONNX, what is refused, and their gate."""
 
-import json
 import pathlib
 import shutil
 
@@ -9,16 +8,27 @@ import numpy as np
 import pytest
 
 from tl_keras.errors import ConfigError, MachineError
-from tl_keras.exports import Movement, runtimes
-from tl_keras.exports.runtimes import TABLE, Split, converting, gate, targets
-from tl_keras.exports.runtimes.gate import Expected, judge
+from tl_keras.exports import (
+    Evaluated,
+    Movement,
+    SplitReport,
+    files,
+    formats,
+    gate,
+)
+from tl_keras.exports.formats import TABLE
+from tl_keras.exports.gate import ask_file
+from tl_keras.exports.movement import STILL
+from tl_keras.exports.runtimes import converting
+from tl_keras.exports.split import Split
 from tl_keras.networks import build_classifier, probabilities_model
 from tl_keras.networks.backbones import BACKBONES
+from tl_keras.tasks.multiclass.differs import ClassDiffers
 
 NAMES = ["apple", "Birne", "čerešňa"]
-ALL = tuple(TABLE.values())
-LACKING = [name for kind in targets.MODULES for name in
-           targets.missing_modules(kind)]  # fmt: skip
+DIFFERS = ClassDiffers(NAMES)
+ALL = formats.formats_of(("tflite", "onnx"), ("float32", "float16", "int8"))
+LACKING = sorted({n for row in ALL for n in formats.missing_modules(row)})
 needs_runtimes = pytest.mark.skipif(
     bool(LACKING), reason=f"not installed here: {', '.join(LACKING)}"
 )
@@ -41,10 +51,12 @@ def probabilities(model, pictures=PICTURES) -> np.ndarray:
     return probabilities_model(model).predict(pictures, verbose=0)
 
 
-def split_of(model) -> Split:
+def split_of(model) -> files.Squares:
     """Pictures that the model has all right, in two batches."""
     labels = probabilities(model).argmax(axis=-1)
-    return Split(IDS, labels, lambda: (PICTURES[:4], PICTURES[4:]), NAMES)
+    return files.Squares(
+        IDS, labels, lambda: (PICTURES[:4], PICTURES[4:]), NAMES
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,27 +64,29 @@ def made(model, tmp_path_factory):
     """(folder, results) of all files."""
     folder = tmp_path_factory.mktemp("made") / "exports"
     split = split_of(model)
-    return folder, runtimes.write_files(model, ALL, folder, split, PICTURES)
+    return folder, files.write_files(
+        model, ALL, folder, split, PICTURES, DIFFERS
+    )
 
 
 @needs_runtimes
 def test_every_file_answers_as_the_model(model, made):
     folder, results = made
     assert [r.refusal for r in results] == [""] * 4
-    names = {target.file for target in ALL} | {"labels.txt"}
+    names = {row.file for row in ALL} | {"labels.txt"}
     assert {path.name for path in folder.iterdir()} == names
     assert (folder / "labels.txt").read_text("utf-8").split() == NAMES
     want = probabilities(model)
     for result in results:
-        target, file = result.target, folder / result.target.file
+        row, file = result.format, folder / result.format.file
         assert result.size == file.stat().st_size > 0
-        found = gate.ask_file(file, target, PICTURES)
+        found = ask_file(file, row, PICTURES)
         assert found.dtype == np.float32
         bound = {"float32": 1e-5, "float16": 0.02, "int8": 0.3}
         apart = np.abs(found - want).max()
-        assert apart < bound[target.precision], target.name
+        assert apart < bound[row.precision], row.name
         assert apart == pytest.approx(
-            result.verdict.largest_difference, abs=1e-5
+            result.report.split.largest_difference, abs=1e-5
         )
 
 
@@ -113,9 +127,9 @@ def test_a_half_precision_network_is_converted_in_float32(
     copy = converting.in_float32(model)
     np.testing.assert_array_equal(probabilities(copy), probabilities(plain))
     assert np.abs(probabilities(model) - probabilities(plain)).max() > 1e-5
-    some = runtimes.targets_of(("tflite", "onnx"))
-    results = runtimes.write_files(
-        model, some, tmp_path, split_of(model), PICTURES
+    some = formats.formats_of(("tflite", "onnx"))
+    results = files.write_files(
+        model, some, tmp_path, split_of(model), PICTURES, DIFFERS
     )
     assert [r.refusal for r in results] == ["", ""]
 
@@ -152,7 +166,7 @@ def test_the_gpus_shortcut_is_left_as_it_was(model):
 
     config.enable_tensor_float_32_execution(True)
     try:
-        converting.answers_of(model, batches())
+        converting.answers_of(model, batches(), DIFFERS)
         assert config.tensor_float_32_execution_enabled()
     finally:
         config.enable_tensor_float_32_execution(was)
@@ -173,11 +187,11 @@ def test_what_converters_stumble_over_is_converted_all_the_same(tmp_path):
     x = keras.layers.Conv2D(8, 3, groups=2, activation="gelu")(x)
     model = build_classifier(keras.Model(inputs, x, name="odd"), 3)
     assert 0.01 < probabilities(model).std(axis=0).mean() < 0.4
-    some = runtimes.targets_of(("tflite", "onnx"))
+    some = formats.formats_of(("tflite", "onnx"))
     split = split_of(model)
-    results = runtimes.write_files(model, some, tmp_path, split, PICTURES)
+    results = files.write_files(model, some, tmp_path, split, PICTURES, DIFFERS)
     assert [r.refusal for r in results] == ["", ""]
-    assert all(r.verdict.largest_difference < 1e-5 for r in results)
+    assert all(r.report.split.largest_difference < 1e-5 for r in results)
 
 
 @pytest.mark.every_network
@@ -187,7 +201,7 @@ def test_every_application_can_be_converted(name):
     keras.backend.clear_session()
     size = max(32, BACKBONES[name].least_size)
     model = build_classifier(name, 2, weights="none", image_size=size)
-    runtimes.check_convertible(model, ALL)
+    files.check_convertible(model, ALL)
 
 
 @needs_runtimes
@@ -203,14 +217,14 @@ def test_a_wrong_file_is_not_written_and_the_worst_picture_is_named(
         wrong.set_weights([*rest, kernel[:, [1, 0, 2]], bias])
         return convert(wrong, some, folder, pictures)
 
-    monkeypatch.setattr(runtimes, "convert", spoiled)
+    monkeypatch.setattr(converting, "convert", spoiled)
     split = split_of(model)
-    results = runtimes.write_files(model, ALL, tmp_path, split, PICTURES)
+    results = files.write_files(model, ALL, tmp_path, split, PICTURES, DIFFERS)
     assert list(tmp_path.iterdir()) == []
     for result in results:
         assert "; worst is picture " in result.refusal
         assert "for the model, " in result.refusal
-        assert result.verdict.changed > 0
+        assert len(result.report.split.changed) > 0
         assert result.size > 0
     assert "allowed is 0.0001" in results[0].refusal
     assert "on average, allowed is 0.05" in results[2].refusal
@@ -228,10 +242,10 @@ def test_one_file_that_cannot_be_made_hinders_no_other(
         (folder / "model_int8.tflite").unlink()
         return {"tflite_int8": "no kernel"}
 
-    monkeypatch.setattr(runtimes, "convert", spoiled)
+    monkeypatch.setattr(converting, "convert", spoiled)
     split = split_of(model)
-    results = runtimes.write_files(model, ALL, tmp_path, split, PICTURES)
-    refusals = {r.target.name: r.refusal for r in results}
+    results = files.write_files(model, ALL, tmp_path, split, PICTURES, DIFFERS)
+    refusals = {r.format.name: r.refusal for r in results}
     assert refusals["tflite_float32"] == refusals["tflite_float16"] == ""
     assert refusals["tflite_int8"] == "no kernel"
     assert "ONNX Runtime cannot load and run it" in refusals["onnx"]
@@ -250,7 +264,7 @@ def test_f30_a_converter_that_dies_is_a_reason_and_not_the_end(
     folder = tmp_path / "work"
     folder.mkdir()
     reasons = converting.convert(model, ALL, folder, PICTURES)
-    assert set(reasons) == set(TABLE)
+    assert set(reasons) == {row.name for row in ALL}
     assert set(reasons.values()) == {
         "a fresh process with the converter cannot load and run it (exit code "
         '-6): "bad!"'
@@ -277,8 +291,8 @@ def test_a_converter_of_a_large_network_makes_one_file_a_process(
         "memory runs out"
     )
     together = converting.convert(model, ALL, folder, PICTURES)
-    assert together == dict.fromkeys(TABLE, killed)
-    monkeypatch.setattr(converting, "MOST_BYTES_TOGETHER", 0)
+    assert together == dict.fromkeys([row.name for row in ALL], killed)
+    monkeypatch.setattr(converting, "MAX_BYTES_TOGETHER", 0)
     shutil.rmtree(folder / "saved_model")
     apart = converting.convert(model, ALL, folder, PICTURES)
     assert apart == {"onnx": killed}
@@ -290,7 +304,7 @@ def test_what_cannot_be_converted_is_told_at_once_with_the_operation():
     bent = keras.ops.erfinv(keras.layers.Conv2D(2, 3)(inputs))
     model = build_classifier(keras.Model(inputs, bent, name="bent"), 3)
     with pytest.raises(ConfigError) as caught:
-        runtimes.check_convertible(model, ALL)
+        files.check_convertible(model, ALL)
     lite, onnx = caught.value.faults
     assert lite == (
         "--export=tflite: model_float32.tflite, model_float16.tflite, "
@@ -303,21 +317,21 @@ def test_what_cannot_be_converted_is_told_at_once_with_the_operation():
 
 def test_a_remedy_leaves_out_what_fails_alone():
     int8, onnx = TABLE["tflite_int8"], TABLE["onnx"]
-    assert runtimes._remedy([int8]) == "leave int8 out of --tflite_precision"
-    assert runtimes._remedy([onnx]).startswith("leave onnx out")
+    assert files._remedy([int8]) == "leave int8 out of --tflite_precision"
+    assert files._remedy([onnx]).startswith("leave onnx out")
 
 
 def test_missing_libraries_are_named_with_what_installs_them(monkeypatch):
-    monkeypatch.setattr(targets.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MachineError) as caught:
-        runtimes.check_packages(ALL)
+        formats.check_packages(ALL)
     assert caught.value.faults == (
         "--export=tflite: needs ai_edge_litert, not installed here - pip "
         'install "tl_keras[tflite]", or leave tflite out',
         "--export=onnx: needs onnx, tf2onnx, onnxruntime, not installed here "
         '- pip install "tl_keras[onnx]", or leave onnx out',
     )
-    runtimes.check_packages(())
+    formats.check_packages(())
 
 
 def test_the_extras_install_what_is_imported():
@@ -327,10 +341,11 @@ def test_the_extras_install_what_is_imported():
 
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    for kind, modules in targets.MODULES.items():
-        named = {line.split(">=")[0].replace("-", "_") for line in extras[kind]}
-        assert named == set(modules)
-        assert set(extras[kind]) <= set(extras["dev"])
+    for row in ALL:
+        wanted = extras[row.kind]
+        named = {line.split(">=")[0].replace("-", "_") for line in wanted}
+        assert named == set(row.modules)
+        assert set(wanted) <= set(extras["dev"])
 
 
 RIGHT = np.array([0, 1, 2, 0] * 50)
@@ -360,24 +375,30 @@ JUDGED = {
 }
 
 
+def judge(name: str, answers, want=SURE, movement=STILL) -> SplitReport:
+    """What the gate says of a format's answers to 200 pictures."""
+    ids = [str(number) for number in range(200)]
+    expected = Evaluated(ids, None, want, RIGHT)
+    split = Split(expected, answers, DIFFERS, "it")
+    return split.report(TABLE[name], movement)
+
+
 @pytest.mark.parametrize("case", JUDGED)
 def test_verdicts(case):
     name, answers, words = JUDGED[case]
-    ids = [str(number) for number in range(200)]
-    expected = Expected(ids, RIGHT, SURE, NAMES)
-    verdict = judge(TABLE[name], answers, expected)
+    verdict = judge(name, answers)
     assert words in verdict.refusal
     assert bool(words) == bool(verdict.refusal)
     if case == "int8, four lost":
         assert verdict.accuracy == 0.98
-        assert verdict.changed == 4
+        assert len(verdict.changed) == 4
+        assert verdict.changed[0] == ("0", "apple", "Birne")
         assert verdict.largest_difference == pytest.approx(0.65, abs=1e-5)
         assert verdict.mean_difference == pytest.approx(0.013, abs=1e-5)
 
 
 def test_a_network_that_rounds_widens_its_files_limits():
     """Its own answers move by as much, and near ties are told as such."""
-    ids = [str(number) for number in range(200)]
     near = SURE.copy()
     for row in range(3):
         near[row] = 0.02
@@ -387,14 +408,13 @@ def test_a_network_that_rounds_widens_its_files_limits():
     for row in range(3):
         pair = [RIGHT[row], (RIGHT[row] + 1) % 3]
         turned[row, pair] = near[row, pair[::-1]]
-    still = judge(TABLE["onnx"], turned, Expected(ids, RIGHT, near, NAMES))
+    still = judge("onnx", turned, near)
     assert "3 of 200 pictures fewer are right, allowed is 1" in still.refusal
     assert still.ties == 0
     moves = Movement(1e-4, 3e-4, 1e-3)
-    expected = Expected(ids, RIGHT, near, NAMES, moves)
-    found = judge(TABLE["onnx"], turned, expected)
-    assert (found.refusal, found.ties, found.changed) == ("", 3, 3)
-    far = judge(TABLE["onnx"], turned + 0.002, expected)
+    found = judge("onnx", turned, near, moves)
+    assert (found.refusal, found.ties, len(found.changed)) == ("", 3, 3)
+    far = judge("onnx", turned + 0.002, near, moves)
     assert "differs by 0.0022, allowed is 0.0012" in far.refusal
 
 
@@ -402,18 +422,22 @@ def test_a_file_of_other_classes_is_refused(model, tmp_path, monkeypatch):
     """Two classes in the place of three."""
     file = tmp_path / "model.onnx"
     file.write_bytes(b"x")
-    monkeypatch.setattr(runtimes, "ask_file", lambda *_: np.zeros((7, 2)))
+    monkeypatch.setattr(gate, "ask_file", lambda *_: np.zeros((7, 2)))
     split = split_of(model)
-    want = probabilities(model)
-    expected = Expected(split.ids, split.labels, want, NAMES)
-    result = runtimes._asked(file, TABLE["onnx"], split, expected)
-    assert result.refusal == "it gives probabilities of shape (7, 2)"
-    assert (result.size, result.verdict) == (1, None)
+    expected = Evaluated(split.ids, None, probabilities(model), split.labels)
+    result = files._asked(
+        tmp_path, TABLE["onnx"], split, expected, STILL, DIFFERS
+    )
+    assert result.refusal == (
+        "it gives an answer of shape (7, 2), the model (7, 3) for the "
+        "evaluated split"
+    )
+    assert (result.size, result.report) == (1, None)
 
 
-def test_targets_are_those_that_the_flags_name():
+def test_formats_are_those_that_the_flags_name():
     def names(*arguments):
-        return [t.name for t in runtimes.targets_of(*arguments)]
+        return [t.name for t in formats.formats_of(*arguments)]
 
     assert names(("saved_model",)) == []
     assert names(("saved_model", "onnx")) == ["onnx"]
@@ -421,7 +445,13 @@ def test_targets_are_those_that_the_flags_name():
     assert names(("onnx", "tflite"), ("int8", "float32")) == [
         "tflite_float32", "tflite_int8", "onnx",
     ]  # fmt: skip
-    files = [target.file for target in ALL]
-    assert len(set(files)) == len(files)
-    assert json.loads(json.dumps(files)) == files
-    assert all(pathlib.PurePath(file).name == file for file in files)
+    names_of_files = [row.file for row in ALL]
+    assert len(set(names_of_files)) == len(names_of_files)
+    assert all(pathlib.PurePath(n).name == n for n in names_of_files)
+    # Each row says all that the gate needs, and no two are of one name.
+    for name, row in TABLE.items():
+        assert row.name == name
+        assert callable(row.write)
+        assert callable(row.start)
+        assert row.exact or row.mean > 0
+    assert set(TABLE) == {row.name for row in ALL} | {"saved_model"}

@@ -21,7 +21,8 @@ from conftest import write_picture
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tl_keras import TransferConfig, exports, run_card
-from tl_keras.exports.gate import Passed
+from tl_keras.exports import fresh_process, saved_model
+from tl_keras.exports.gate import GateReport
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.pixels.header import traced
 from tl_keras.jobs import stages, transfer
@@ -80,10 +81,10 @@ def moved(
     )
 
 
-def unchecked(graph_or_folder, *known, **more) -> Passed:
+def unchecked(graph_or_folder, *known, **more) -> GateReport:
     """In the place of the gate: the export is as the evaluation was."""
     evaluated = more.get("evaluated", known[-1])
-    return Passed(0.0, evaluated.probabilities, 0)
+    return GateReport(0.0, evaluated.probabilities, 0)
 
 
 def no_graph(model, folder: pathlib.Path, *_) -> None:
@@ -97,9 +98,11 @@ def no_graph(model, folder: pathlib.Path, *_) -> None:
 def publish(run: Run) -> Run:
     """All of publishing but the graph and the gate."""
     with (
-        mock.patch.object(exports, "_write", no_graph),
+        mock.patch.object(saved_model, "write", no_graph),
         mock.patch.object(exports, "check_export", unchecked),
-        mock.patch.object(exports, "start_loaders", contextlib.nullcontext),
+        mock.patch.object(
+            fresh_process, "start_loaders", contextlib.nullcontext
+        ),
     ):
         return stages.publish(run)
 

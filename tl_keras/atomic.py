@@ -226,14 +226,3 @@ def _size_and_hash(path: pathlib.Path) -> list:
     with open(path, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return [path.stat().st_size, digest]
-
-
-def next_version(parent: str | os.PathLike) -> int:
-    """The largest integer-named child of `parent` plus one, or 1.
-
-    Never the clock: a server prefers the largest number, so that a clock set
-    back would hide a newer model.
-    """
-    folder = pathlib.Path(parent)
-    numbers = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
-    return max(numbers, default=0) + 1

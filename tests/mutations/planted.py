@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Faults that somebody could make, each of which the suite shall find.
 
 File -> (what stands there, what stands there instead); once in the file.
@@ -8,8 +7,15 @@ ATOMIC = "tl_keras/atomic.py"
 CHECKPOINTS = "tl_keras/checkpoints.py"
 SPLITS = "tl_keras/data/splits.py"
 COMPARISON = "tl_keras/exports/comparison.py"
+DIFFERENCE = "tl_keras/tasks/difference.py"
+DIFFERS = "tl_keras/tasks/multiclass/differs.py"
+MANIFEST = "tl_keras/exports/manifest.py"
+LABELS = "tl_keras/exports/labels.py"
+SPLIT = "tl_keras/exports/split.py"
 STORED = "tl_keras/exports/stored.py"
 GATE = "tl_keras/exports/gate.py"
+INSPECTION = "tl_keras/exports/inspection.py"
+VERSIONS = "tl_keras/versions.py"
 
 PLANTED = [
     # A file or folder that is not there whole.
@@ -31,9 +37,9 @@ PLANTED = [
         "    os.rename(temporary, final)",
     ),
     (ATOMIC, "    if final.exists():\n", "    if False:\n"),
-    (ATOMIC, "default=0) + 1", "default=0)"),
+    (VERSIONS, "default=0) + 1", "default=0)"),
     (
-        ATOMIC,
+        VERSIONS,
         "    return max(numbers",
         "    return len(numbers) or max(numbers",
     ),
@@ -111,11 +117,11 @@ PLANTED = [
     (SPLITS, "now[k][3] != before[k][3]", "now[k][0] != before[k][0]"),
     # An export that is not its model.
     (COMPARISON, "        if difference > limit:\n", "        if False:\n"),
-    (COMPARISON, "nan=np.inf", "nan=0.0"),
+    (DIFFERENCE, "nan=np.inf", "nan=0.0"),
     (
-        COMPARISON,
-        "    return np.maximum(largest(found, want), by_logs)",
-        "    return largest(found, want)",
+        DIFFERS,
+        "    return np.maximum(largest(received, expected), by_logs)",
+        "    return largest(received, expected)",
     ),
     (
         COMPARISON,
@@ -123,9 +129,9 @@ PLANTED = [
         "        if False:",
     ),
     (
-        COMPARISON,
-        '        self._probabilities(what, good, answer["scores"][kept], named)\n',
-        "",
+        DIFFERS,
+        "        return [(scores, best), (scores, of_names)]",
+        "        return [(scores, best)]",
     ),
     (
         COMPARISON,
@@ -139,13 +145,20 @@ PLANTED = [
         "        if False:\n            others",
     ),
     (
-        STORED,
-        "texts != names for texts",
-        "sorted(texts) != sorted(names) for texts",
+        LABELS,
+        "texts == names for texts",
+        "sorted(texts) == sorted(names) for texts",
     ),
     (
         GATE,
-        "    exact.refuse(movement.tolerance)\n    return movement",
-        "    return movement",
+        "        exact.refuse(movement.tolerance)\n        return movement",
+        "        return movement",
     ),
+    (GATE, "            if report.refusal:\n", "            if False:\n"),
+    (SPLIT, "        if self.worst <= movement.far:", "        if True:"),
+    # A version that is not what it was, and is asked all the same.
+    (INSPECTION, "    if order == OTHER_ORDER:\n", "    if False:\n"),
+    (MANIFEST, "    if changed:\n", "    if False:\n"),
+    (INSPECTION, "        if not trust_model:", "        if False:"),
+    (VERSIONS, "sorted(names, key=int, reverse=True)", "sorted(names)"),
 ]

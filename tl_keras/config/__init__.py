@@ -8,7 +8,7 @@ config = TransferConfig.from_strings({"dataset": "flowers"})
 from tl_keras.config.check import CheckConfig
 from tl_keras.config.data import DataConfig
 from tl_keras.config.evaluate import EvaluateConfig
-from tl_keras.config.export import newest_version
+from tl_keras.config.export import earlier_version
 from tl_keras.config.predict import PredictConfig
 from tl_keras.config.report import ReportConfig
 from tl_keras.config.transfer import TransferConfig
@@ -20,5 +20,5 @@ __all__ = [
     "PredictConfig",
     "ReportConfig",
     "TransferConfig",
-    "newest_version",
+    "earlier_version",
 ]

@@ -6,10 +6,10 @@ enough to be published.
 """
 
 import dataclasses
-import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from tl_keras import versions
 from tl_keras.config.paths import output_folder
 from tl_keras.config.settings import Fault, Settings, setting
 
@@ -50,6 +50,13 @@ class ExportConfig(Settings):
         group=EXPORT,
         path=True,
     )
+    trust_model: bool = setting(
+        False,
+        "of --not_worse_than: load a model that has no manifest of tl_keras, "
+        "or whose graph may do more than compute; it may then do whatever a "
+        "program of yours may do",
+        group=EXPORT,
+    )
 
     def export_faults(self) -> Iterator[Fault]:
         """What is wrong with these values together."""
@@ -65,8 +72,14 @@ class ExportConfig(Settings):
                 "--tflite_precision: given, but does nothing here: --export "
                 "names no tflite - leave it out",
             )
+        if self.trust_model and not self.not_worse_than:
+            yield Fault(
+                ("trust_model",),
+                "--trust_model: given, but does nothing here: no "
+                "--not_worse_than - leave it out",
+            )
         earlier = self.not_worse_than
-        if earlier and newest_version(earlier) is None:
+        if earlier and earlier_version(earlier) is None:
             yield Fault(
                 ("not_worse_than",),
                 f"--not_worse_than={earlier}: expected a version (a folder "
@@ -75,26 +88,9 @@ class ExportConfig(Settings):
             )
 
 
-def newest_version(
-    folder: str | os.PathLike,
-    not_this: Callable[[pathlib.Path], bool] = lambda version: False,
-) -> pathlib.Path | None:
-    """A version itself, or the largest one in an output folder.
-
-    Args:
-        folder: of either.
-        not_this: says that a version does not count.
-    """
-    folder = pathlib.Path(output_folder(os.fspath(folder)))
+def earlier_version(not_worse_than: str) -> pathlib.Path | None:
+    """The version that `--not_worse_than` means; None where there is none."""
     try:
-        names = os.listdir(folder)
+        return versions.newest_version(output_folder(not_worse_than))
     except OSError:  # No folder, or not ours to read.
         return None
-    numbers = sorted(filter(str.isdecimal, names), key=int, reverse=True)
-    places = (folder, *(folder / number for number in numbers))
-    versions = filter(_is_version, places)
-    return next((v for v in versions if not not_this(v)), None)
-
-
-def _is_version(folder: pathlib.Path) -> bool:
-    return (folder / "saved_model.pb").is_file()

@@ -44,46 +44,39 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tl_keras import atomic
+from tl_keras import atomic, versions
 from tl_keras.errors import NotPublishedError
-from tl_keras.exports.extras import LABELS_FILE, labels_text, write_extras
-from tl_keras.exports.fresh_process import BATCH, PREFIX, start_loaders
-from tl_keras.exports.gate import Passed, check_export
-from tl_keras.exports.inspection import Export, inspect_export, write_manifest
-from tl_keras.exports.movement import SPREAD, STILL, Movement, measure
+from tl_keras.exports.formats import SAVED_MODEL, Source
+from tl_keras.exports.fresh_process import BATCH, PREFIX
+from tl_keras.exports.gate import GateReport, check_export
+from tl_keras.exports.inspection import Export, inspect_export
+from tl_keras.exports.manifest import write_manifest
+from tl_keras.exports.movement import Movement, measure
 from tl_keras.exports.reference import Reference
-from tl_keras.exports.rounding import Rounding, movement_of, near_ties
-from tl_keras.exports.signatures import TOP_K, write_signatures
-from tl_keras.exports.split import Evaluated
-from tl_keras.exports.versions import Version, open_version
+from tl_keras.exports.signatures import TOP_K
+from tl_keras.exports.split import Evaluated, SplitReport
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.keras_globals import standard_globals
+from tl_keras.tasks.difference import Differs
 
 # In `assets.extra/`, which the loader ignores.
 RUN_ID_FILE = "run_id"
+MAX_ID_BYTES = 1000
 
 __all__ = [
     "BATCH",
-    "LABELS_FILE",
     "PREFIX",
-    "SPREAD",
-    "STILL",
     "TOP_K",
     "Evaluated",
     "Export",
+    "GateReport",
     "Movement",
-    "Passed",
     "Published",
     "Reference",
-    "Rounding",
-    "Version",
+    "SplitReport",
     "export_saved_model",
     "inspect_export",
-    "labels_text",
     "measure",
-    "movement_of",
-    "near_ties",
-    "open_version",
     "publish",
     "publish_next",
     "run_of",
@@ -94,7 +87,7 @@ class Published(NamedTuple):
     """A version, what the gate found of it, and what `accept` gave."""
 
     folder: pathlib.Path
-    passed: Passed
+    report: GateReport
     accepted: Any = None
 
 
@@ -106,6 +99,7 @@ def export_saved_model(
     class_names: Sequence[str],
     golden: Sequence[bytes],
     decoding: Decoding | None = None,
+    differs: Differs | None = None,
 ) -> pathlib.Path:
     """Exports, verifies and publishes the next version.
 
@@ -117,6 +111,8 @@ def export_saved_model(
         golden: encoded pictures that the export is checked with; real ones.
         decoding: how a file's bytes become the model's square, as in
             training; the centre square when None.
+        differs: the task's comparison of answers; that of one class an
+            example when None.
 
     Returns:
         The published folder, `directory/<largest version + 1>`.
@@ -133,6 +129,7 @@ def export_saved_model(
         class_names=class_names,
         golden=named,
         decoding=decoding,
+        differs=differs,
     ).folder
 
 
@@ -144,14 +141,15 @@ def publish(
     class_names: Sequence[str],
     golden: Mapping[str, bytes],
     decoding: Decoding | None = None,
+    differs: Differs | None = None,
     evaluated: Evaluated | None = None,
     run_id: str = "",
-    accept: Callable[[Passed], Any] | None = None,
+    accept: Callable[[GateReport], Any] | None = None,
 ) -> Published:
     """`export_saved_model` that names its pictures and asks a whole split.
 
     Args:
-        model, directory, class_names, decoding: as there.
+        model, directory, class_names, decoding, differs: as there.
         golden: name -> encoded picture.
         evaluated: examples that the export must answer as the evaluation did.
         run_id: written into the version. One that carries it already is asked
@@ -171,21 +169,23 @@ def publish(
     _refuse_non_finite(model)
     directory = pathlib.Path(directory)
     decoding = decoding or Decoding(model.input_shape[1])
+    differs = differs or _class_differs(class_names)
     # They import TensorFlow, for seconds, while the export is written.
-    with start_loaders() as asking:
+    with SAVED_MODEL.start() as asking:
 
-        def check(folder: pathlib.Path) -> tuple[Passed, Any]:
-            passed = check_export(
-                folder, model, class_names, decoding, golden, evaluated,
-                loaders=lambda: contextlib.nullcontext(asking),
+        def check(folder: pathlib.Path) -> tuple[GateReport, Any]:
+            report = check_export(
+                folder, model, class_names, decoding, golden, differs,
+                evaluated, loaders=lambda: contextlib.nullcontext(asking),
             )  # fmt: skip
-            return passed, None if accept is None else accept(passed)
+            return report, None if accept is None else accept(report)
 
         there = run_id and _version_of(directory, run_id)
         if there:
             return Published(there, *check(there))
         with atomic.building_folder(directory) as temporary:
-            _write(model, temporary, class_names, decoding)
+            source = Source(model, class_names, decoding)
+            SAVED_MODEL.write(source, [SAVED_MODEL], temporary)
             if run_id:
                 (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
             found = check(temporary)
@@ -202,7 +202,7 @@ def publish_next(
     Where another process took that number meanwhile, the next one is taken.
     """
     while True:
-        final = directory / str(atomic.next_version(directory))
+        final = directory / str(versions.next_version(directory))
         try:
             atomic.publish_folder(temporary, final)
         except OSError:
@@ -214,8 +214,8 @@ def publish_next(
 
 def _version_of(directory: pathlib.Path, run_id: str) -> pathlib.Path | None:
     """The version that a run has published, if it has."""
-    for version in directory.iterdir():
-        if version.name.isdecimal() and run_of(version) == run_id:
+    for version in versions.numbered(directory):
+        if run_of(version) == run_id:
             return version
     return None
 
@@ -223,18 +223,18 @@ def _version_of(directory: pathlib.Path, run_id: str) -> pathlib.Path | None:
 def run_of(version: pathlib.Path) -> str:
     """The id of the run that has published a version; "" if it has none."""
     file = version / "assets.extra" / RUN_ID_FILE
-    return file.read_text() if file.is_file() else ""
+    # Of others' folders, which nobody has looked over: a pipe, or anything.
+    if not file.is_file() or file.stat().st_size > MAX_ID_BYTES:
+        return ""
+    return file.read_text(errors="replace")
 
 
-def _write(
-    model: keras.Model,
-    folder: pathlib.Path,
-    class_names: Sequence[str],
-    decoding: Decoding,
-) -> None:
-    """Writes the SavedModel, the warm-up and the files for people."""
-    write_signatures(model, folder, class_names, decoding)
-    write_extras(folder, class_names, decoding.image_size)
+def _class_differs(class_names: Sequence[str]) -> Differs:
+    # Here, as the task's room loads scikit-learn, which those who only open
+    # an export do not need.
+    from tl_keras.tasks.multiclass.differs import ClassDiffers
+
+    return ClassDiffers(class_names)
 
 
 def _refuse_non_finite(model: keras.Model) -> None:

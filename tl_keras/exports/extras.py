@@ -13,15 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-LABELS_FILE = "labels.txt"
+from tl_keras.versions import LABELS_FILE, labels_text
+
 WARM_UP_FILE = "tf_serving_warmup_requests"
 # A single picture, and as many as the batching example allows at once.
 WARM_UP_BATCHES = (1, 8)
-
-
-def labels_text(class_names: Sequence[str]) -> str:
-    """One class name a line, in the order of the probabilities."""
-    return "".join(f"{name}\n" for name in class_names)
 
 
 def write_extras(

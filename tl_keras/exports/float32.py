@@ -15,20 +15,19 @@ types is another.
 """
 
 import contextlib
-import os
 import pathlib
-import tempfile
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2, graph_pb2, node_def_pb2
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from tl_keras.exports.graph import view_of
 
 FLOAT = tf.float32.as_datatype_enum
 HALVES = frozenset(kind.as_datatype_enum for kind in (tf.bfloat16, tf.float16))
 VARIABLES = ("VarHandleOp", "ReadVariableOp")
-GRAPH_FILE = "saved_model.pb"
 
 
 def rounds_inside(graph: graph_pb2.GraphDef) -> bool:
@@ -83,6 +82,19 @@ def _widen(values: Iterable[attr_value_pb2.AttrValue]) -> None:
             value.tensor.CopyFrom(tf.make_tensor_proto(array))
 
 
+def exact_graph(
+    graph: meta_graph_pb2.MetaGraphDef,
+) -> meta_graph_pb2.MetaGraphDef:
+    """An export's graph in float32; itself where it is so, or cannot be."""
+    plain = graph.graph_def
+    if not rounds_inside(plain) or not can_be_float32(plain):
+        return graph
+    exact = meta_graph_pb2.MetaGraphDef()
+    exact.CopyFrom(graph)
+    exact.graph_def.CopyFrom(in_float32(plain))
+    return exact
+
+
 @contextlib.contextmanager
 def exact_export(
     graph: meta_graph_pb2.MetaGraphDef, folder: pathlib.Path
@@ -96,18 +108,9 @@ def exact_export(
     Yields:
         Its folder: the export's own where that is float32 already.
     """
-    rounds = rounds_inside(graph.graph_def)
-    if not rounds or not can_be_float32(graph.graph_def):
+    exact = exact_graph(graph)
+    if exact is graph:
         yield folder
         return
-    saved = saved_model_pb2.SavedModel(saved_model_schema_version=1)
-    meta = saved.meta_graphs.add()
-    meta.CopyFrom(graph)
-    meta.graph_def.CopyFrom(in_float32(graph.graph_def))
-    with tempfile.TemporaryDirectory() as scratch:
-        view = pathlib.Path(scratch)
-        os.symlink(
-            pathlib.Path(folder, "variables").absolute(), view / "variables"
-        )
-        (view / GRAPH_FILE).write_bytes(saved.SerializeToString())
+    with view_of(exact, folder) as view:
         yield view

@@ -35,7 +35,8 @@ from tl_keras.exports.asking import (
     load_answers,
     write_questions,
 )
-from tl_keras.exports.float32 import exact_export, rounds_inside
+from tl_keras.exports.float32 import exact_graph, rounds_inside
+from tl_keras.exports.graph import view_of
 
 HERE = pathlib.Path(__file__).parent
 SESSION, C_LOADER = "the session loader", "the C++ loader"
@@ -105,10 +106,17 @@ def start_loaders() -> Iterator[Loaders]:
         yield Loaders(c_loader, session)
 
 
-def ask_version(version: pathlib.Path, stream: Iterable[bytes]) -> np.ndarray:
+def ask_version(
+    graph: meta_graph_pb2.MetaGraphDef,
+    version: pathlib.Path,
+    stream: Iterable[bytes],
+) -> np.ndarray:
     """A published version's answers to encoded pictures, in a fresh process.
 
-    The caller has checked its graph (`graph.check_operations`).
+    Args:
+        graph: of the version, as it was checked; this one answers.
+        version: its folder.
+        stream: encoded pictures.
 
     Returns:
         Probabilities, float32 (n, num_classes), a row of zeros where it could
@@ -119,10 +127,11 @@ def ask_version(version: pathlib.Path, stream: Iterable[bytes]) -> np.ndarray:
     """
     with (
         tempfile.TemporaryDirectory() as scratch,
+        view_of(graph, version) as view,
         fresh_python("ask_session.py", BATCH) as session,
     ):
         place = pathlib.Path(scratch)
-        write_questions(place, version, version, [], 0, {}, NO_PIXELS)
+        write_questions(place, view, view, [], 0, {}, NO_PIXELS)
         session.send([os.fsencode(place)])
         session.send(stream)
         session.finish(SESSION)
@@ -164,7 +173,7 @@ def ask_exactly(
     }
     with (
         tempfile.TemporaryDirectory() as scratch,
-        exact_export(graph, version) as exact,
+        view_of(exact_graph(graph), version) as exact,
         fresh_python("ask_c.py", on_cpu=True) as c_loader,
     ):
         place = pathlib.Path(scratch)
@@ -179,13 +188,13 @@ def ask_exactly(
 class FreshPython:
     """A child that reads standard input and ends."""
 
-    def __init__(self, command: list[str], complaints, on_cpu: bool):
-        self.complaints = complaints
+    def __init__(self, command: list[str], stderr, on_cpu: bool):
+        self.stderr = stderr
         self.child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=complaints,
+            stderr=stderr,
             env=_surroundings(on_cpu),
         )
 
@@ -230,8 +239,8 @@ class FreshPython:
                 "where memory runs out"
             )
         if code:
-            self.complaints.seek(0)
-            text = self.complaints.read().decode(errors="replace")
+            self.stderr.seek(0)
+            text = self.stderr.read().decode(errors="replace")
             lines = text.strip().splitlines() or ["no message"]
             raise NotPublishedError(
                 f"{PREFIX}a fresh process with {loader} cannot load and run "
@@ -255,8 +264,8 @@ def fresh_python(
     places = json.dumps([place for place in sys.path if place])
     command = [sys.executable, "-I", str(HERE / script), places]
     command += map(str, arguments)
-    with tempfile.TemporaryFile() as complaints:
-        process = FreshPython(command, complaints, on_cpu)
+    with tempfile.TemporaryFile() as stderr:
+        process = FreshPython(command, stderr, on_cpu)
         try:
             yield process
         finally:

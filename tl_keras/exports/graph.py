@@ -1,10 +1,10 @@
 """What an export's graph may do: an allow-list of operations.
 
-    meta_graph = read_graph(folder)
-    check_operations(meta_graph)
+    meta_graph = parse_graph(folder)
+    foreign_operations(meta_graph)       # {} or {"WriteFile": where it stands}
 
-In: a SavedModel's folder. Out: nothing, or NotPublishedError that names the
-operation and where it stands. A SavedModel is a program: it could read and
+In: a SavedModel's folder. Out: its graph, and what it may do that ours do not.
+A SavedModel is a program: it could read and
 write files when it is loaded or asked. Ours computes, and nothing else; the
 operations that read its variables from the disk may stand only in the two
 functions that the loader itself calls for that (`save_functions`).
@@ -13,13 +13,15 @@ The graph is read by protobuf alone, from the binary `saved_model.pb`; nothing
 of it is loaded here.
 """
 
+import contextlib
 import os
 import pathlib
 import stat
+import tempfile
+from collections.abc import Iterator
 
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from tl_keras.errors import NotPublishedError
 from tl_keras.exports import save_functions
 
 CALLS = """If Case While StatelessIf StatelessCase StatelessWhile
@@ -58,7 +60,7 @@ ALLOWED = frozenset(
     ).split()
 )
 # A protobuf message cannot be larger.
-MOST_BYTES = 2**31
+MAX_BYTES = 2**31
 GRAPH_FILE = "saved_model.pb"
 
 
@@ -98,21 +100,32 @@ def _content(file: pathlib.Path) -> bytes:
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     with open(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size >= MOST_BYTES:
+        if not stat.S_ISREG(status.st_mode) or status.st_size >= MAX_BYTES:
             raise GraphFault(f"{GRAPH_FILE} is no file below 2 GiB")
         return stream.read()
 
 
-def read_graph(folder: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:
-    """`parse_graph`, for an export that shall be published.
+@contextlib.contextmanager
+def view_of(
+    graph: meta_graph_pb2.MetaGraphDef, folder: str | os.PathLike
+) -> Iterator[pathlib.Path]:
+    """A SavedModel of a graph in memory and the variables of a folder.
 
-    Raises:
-        NotPublishedError: the file is none, or holds other graphs.
+    So that what a loader reads is the graph that was checked, and no file
+    that was exchanged since.
+
+    Yields:
+        Its folder, which is gone afterwards.
     """
-    try:
-        return parse_graph(folder)
-    except GraphFault as fault:
-        raise NotPublishedError(f"export not published: {fault}") from None
+    saved = saved_model_pb2.SavedModel(saved_model_schema_version=1)
+    saved.meta_graphs.add().CopyFrom(graph)
+    with tempfile.TemporaryDirectory() as scratch:
+        view = pathlib.Path(scratch)
+        os.symlink(
+            pathlib.Path(folder, "variables").absolute(), view / "variables"
+        )
+        (view / GRAPH_FILE).write_bytes(saved.SerializeToString())
+        yield view
 
 
 def foreign_operations(
@@ -136,20 +149,3 @@ def foreign_operations(
             if node.op not in here:
                 found.setdefault(node.op, f"{name}/{node.name}")
     return found
-
-
-def check_operations(
-    graph: meta_graph_pb2.MetaGraphDef, allowed: frozenset[str] = ALLOWED
-) -> None:
-    """Refuses a graph, function library included, that may do more.
-
-    Raises:
-        NotPublishedError: names each operation and one place of it.
-    """
-    found = foreign_operations(graph, allowed)
-    if found:
-        told = ", ".join(f"{op} (at {where})" for op, where in found.items())
-        raise NotPublishedError(
-            "export not published: its graph has operations that are not on "
-            f"the list: {told} - leave them out of the model"
-        )

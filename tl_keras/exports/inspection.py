@@ -1,22 +1,26 @@
 """A SavedModel's folder -> one that may be loaded, or why not. Loads nothing.
 
-    write_manifest(folder)                      # when it is exported
     export = inspect_export("saved_models/flowers")
     export.folder, export.graph, export.labels, export.sha256
+    export.ask(pictures)                        # in a process of its own
 
-In: the folder of a run or of one version. Out: an `Export`, or one line. Three
-things are asked, in this order, before TensorFlow loads anything of it:
+In: the folder of a run or of one version. Out: an `Export`, or one line. This
+is the only way in, for predict, evaluate and `--not_worse_than`, and the gate
+asks the same of what it is about to publish (`inspect_written`). Four things
+are asked, in this order, before TensorFlow loads anything of it:
 
 1. The folder: regular files alone, none of them a link; a binary
    `saved_model.pb` and no other form of it (`.pbtxt`, `.cpb`).
 2. The manifest, `assets.extra/manifest.json`: SHA-256 and size of every file,
    none missing, none added. It proves that nothing was damaged, not who wrote
    it: whoever changes a model can write a manifest too.
-3. The graph: operations that compute and nothing else, whatever the manifest
-   says.
+3. The graph: tensors of the sizes that are there, and operations that compute
+   and nothing else, whatever the manifest says.
+4. The labels: labels.txt names the classes as the graph does, in its order.
 
-`trust_model` lets a model pass that has no manifest, or does more than compute;
-what 1 asks, and a manifest that is there, hold for it too.
+`trust_model` lets a model pass that has no manifest, does more than compute, or
+holds no names; what 1 asks, a manifest that is there, and names in another
+order hold for it too.
 """
 
 import dataclasses
@@ -24,29 +28,41 @@ import hashlib
 import json
 import os
 import pathlib
-import stat
+from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from tl_keras.errors import DataError
+from tl_keras.errors import DataError, NotPublishedError
 from tl_keras.exports import sizes
-from tl_keras.exports.extras import LABELS_FILE
+from tl_keras.exports.fresh_process import PREFIX, ask_version
 from tl_keras.exports.graph import (
-    GRAPH_FILE,
     GraphFault,
     foreign_operations,
     parse_graph,
 )
+from tl_keras.exports.labels import ABSENT, OTHER_ORDER, naming
+from tl_keras.exports.manifest import (
+    AGAIN,
+    EXTRA,
+    MANIFEST,
+    NO_MANIFEST,
+    RefusedError,
+    first_of,
+    hashes_of,
+    manifest_doubts,
+)
+from tl_keras.exports.rounding import movement_of
+from tl_keras.tasks.difference import Differs
+from tl_keras.versions import LABELS_FILE, newest_version, read_labels
 
-EXTRA = "assets.extra"
-MANIFEST = f"{EXTRA}/manifest.json"
-FORMAT = 1
 # Lists of names in a graph, of which TensorFlow makes objects when it loads.
 COLLECTIONS = ("saved_model_main_op",)
-# Other forms of a graph, which a loader may prefer to the one that is checked.
-OTHER_FORMS = (".pbtxt", ".cpb")
-MOST_MANIFEST_BYTES = 16 << 20
-MOST_SHOWN = 5
+# What is asked of a model: signature, input -> outputs.
+SIGNATURE, INPUT, OUTPUTS = (
+    "serving_default", "image_bytes", ("probabilities", "status"),
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +75,7 @@ class Export:
         labels: class names in the order of the probabilities.
         sha256: of all its files' names and hashes: which model it is.
         warnings: what `trust_model` let pass, one line each.
+        flag: how the model was named, for a message.
     """
 
     folder: pathlib.Path
@@ -66,48 +83,81 @@ class Export:
     labels: tuple[str, ...]
     sha256: str
     warnings: tuple[str, ...] = ()
+    flag: str = "--model"
 
+    def tensors(self) -> tuple[str, list[str]]:
+        """Names of the tensors to feed with encoded pictures, and to fetch:
+        probabilities and status."""
+        signature = self.graph.signature_def[SIGNATURE]
+        outputs = [signature.outputs[name].name for name in OUTPUTS]
+        return signature.inputs[INPUT].name, outputs
 
-def write_manifest(folder: str | os.PathLike) -> None:
-    """Writes `assets.extra/manifest.json`: hash and size of all files."""
-    folder = pathlib.Path(folder)
-    files = {
-        name: {"bytes": size, "sha256": _sha256(folder / name)}
-        for name, size in sorted(_files(folder).items())
-        if name != MANIFEST
-    }
-    text = json.dumps({"format": FORMAT, "files": files}, indent=2)
-    (folder / EXTRA).mkdir(exist_ok=True)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    def ask(self, pictures: Iterable[bytes]) -> np.ndarray:
+        """Asks about encoded pictures in a fresh process.
 
+        Args:
+            pictures: bytes of picture files, any number.
 
-def version_folder(model: str | os.PathLike) -> pathlib.Path:
-    """The version that `model` names: itself, or its largest number.
+        Returns:
+            Probabilities, float32 (n, num_classes); a row is zeros where the
+            model could not read a picture.
 
-    Raises:
-        DataError: there is none.
-    """
-    folder = pathlib.Path(model)
-    try:
-        names = os.listdir(folder)
-    except OSError as error:
-        raise DataError(
-            f"--model={model}: cannot be read ({error.strerror}) - give a "
-            "run's folder or one of its versions"
-        ) from None
-    if any(name.startswith("saved_model.") for name in names):
-        return folder
-    numbers = [name for name in names if name.isdecimal() and name.isascii()]
-    if not numbers:
-        raise DataError(
-            f"--model={model}: no version in it; expected a run's folder, with "
-            "1/ or another number in it, or a folder with saved_model.pb"
-        )
-    return folder / max(numbers, key=int)
+        Raises:
+            NotPublishedError: it cannot be loaded and run.
+            DataError: its answers are no probabilities of its labels.
+        """
+        given = 0
+
+        def counted():
+            nonlocal given
+            for given, picture in enumerate(pictures, 1):  # noqa: B007
+                yield picture
+
+        found = ask_version(self.graph, self.folder, counted())
+        self.refuse_odd(found, given)
+        return found
+
+    def movement(
+        self, pictures: Sequence[bytes], answers: np.ndarray, differs: Differs
+    ) -> float:
+        """How far rounding moves its answers on this device.
+
+        Args:
+            pictures: encoded, a few.
+            answers: its probabilities of them, here.
+            differs: the task's comparison of answers.
+
+        Returns:
+            The largest `Difference.moved` from exact ones: of a class, of a
+            probability's logarithm, in nats; 0.0 where answers here are exact.
+
+        Raises:
+            NotPublishedError: it cannot be loaded and run on the CPU.
+        """
+        return movement_of(self.graph, self.folder, pictures, answers, differs)
+
+    def refuse_odd(self, found: np.ndarray, count: int) -> None:
+        """Raises DataError for answers that are no row of probabilities, one
+        a label, for each of `count` pictures."""
+        if found.shape != (count, len(self.labels)):
+            raise self.fault(
+                f"gives {found.shape} probabilities for {count} pictures and "
+                f"{len(self.labels)} labels"
+            )
+        if not np.isfinite(found).all():
+            raise self.fault("gives probabilities that are no numbers")
+
+    def fault(self, what: str) -> DataError:
+        """That the model is not what it should be, in one line."""
+        return DataError(f"{self.flag}={self.folder}: {what} - {AGAIN}")
 
 
 def inspect_export(
-    model: str | os.PathLike, *, trust_model: bool = False
+    model: str | os.PathLike,
+    *,
+    trust_model: bool = False,
+    flag: str = "--model",
+    skip: Callable[[pathlib.Path], bool] = lambda version: False,
 ) -> Export:
     """Looks a SavedModel over; see the module's text.
 
@@ -115,33 +165,119 @@ def inspect_export(
         model: a run's folder or a version.
         trust_model: also give one that lacks a manifest or does more than
             compute.
+        flag: what the path is called in a message.
+        skip: says of a run's version that it does not count.
 
     Raises:
         DataError: it is damaged, or must not be loaded.
+
+    Example:
+        inspect_export("saved_models/flowers").labels
     """
-    # The folder that is named may be a link; nothing in it may be one.
-    folder = pathlib.Path(os.path.realpath(version_folder(model)))
-    files = _files(folder)
-    hashes = {name: _sha256(folder / name) for name in sorted(files)}
-    doubts = _manifest_doubts(folder, files, hashes)
+
+    def refuse(doubt: str) -> None:
+        if not trust_model:
+            raise RefusedError(
+                doubt,
+                "--trust_model loads it, which lets it do whatever a program "
+                "of yours may do",
+            )
+
+    folder = pathlib.Path(model)
+    try:
+        # The folder that is named may be a link; nothing in it may be one.
+        folder = pathlib.Path(os.path.realpath(_version_of(folder, skip)))
+        return _inspected(folder, flag, refuse)
+    except RefusedError as refused:
+        raise DataError(
+            f"{flag}={folder}: {refused.what} - {refused.remedy}"
+        ) from None
+
+
+def inspect_written(folder: pathlib.Path) -> Export:
+    """An export that shall be published, looked over; it may lack a manifest.
+
+    What would be refused when it is opened is refused here, before it is
+    there.
+
+    Raises:
+        NotPublishedError: with the reason.
+    """
+
+    def refuse(doubt: str) -> None:
+        if doubt != NO_MANIFEST:
+            raise RefusedError(f"{doubt} - change the model")
+
+    try:
+        return _inspected(folder, "", refuse)
+    except RefusedError as refused:
+        raise NotPublishedError(f"{PREFIX}{refused.what}") from None
+
+
+def _version_of(model: pathlib.Path, skip: Callable) -> pathlib.Path:
+    try:
+        version = newest_version(model, skip)
+    except OSError as error:
+        raise RefusedError(
+            f"cannot be read ({error.strerror})",
+            "give a run's folder or one of its versions",
+        ) from None
+    if version is None:
+        raise RefusedError(
+            "no version in it; expected a run's folder, with 1/ or another "
+            "number in it",
+            "or give a folder with saved_model.pb",
+        )
+    return version
+
+
+def _inspected(
+    folder: pathlib.Path, flag: str, refuse: Callable[[str], None]
+) -> Export:
+    """The export; `refuse` is told, and may raise, what takes trust."""
+    hashes = hashes_of(folder)
+    doubts = manifest_doubts(folder, hashes)
     try:
         graph = parse_graph(folder)
     except (GraphFault, OSError) as fault:
-        raise _refusal(folder, str(fault)) from None
+        raise RefusedError(str(fault)) from None
     odd = sizes.faults(graph, str(folder))
     if graph.asset_file_def:
         odd.append("it reads files of assets/, which is not supported")
     if odd:
-        raise _refusal(folder, _first(odd))
+        raise RefusedError(first_of(odd))
     doubts += _graph_doubts(graph)
-    if doubts and not trust_model:
-        raise _refusal(folder, doubts[0], "--trust_model loads it, which lets "
-                       "it do whatever a program of yours may do")  # fmt: skip
-    del hashes[MANIFEST]
+    for doubt in doubts:
+        refuse(doubt)
+    _refuse_other_signatures(graph)
+    labels = _labels(folder)
+    order = naming(graph.graph_def, labels)
+    if order == OTHER_ORDER:
+        raise RefusedError(
+            f"{EXTRA}/{LABELS_FILE} has the classes of its graph in another "
+            "order"
+        )
+    if order == ABSENT:
+        doubts.append(
+            f"its graph does not hold the names of {EXTRA}/{LABELS_FILE}"
+        )
+        refuse(doubts[-1])
+    hashes.pop(MANIFEST, None)
     known = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode())
-    return Export(
-        folder, graph, _labels(folder), known.hexdigest(), tuple(doubts)
-    )
+    return Export(folder, graph, labels, known.hexdigest(), tuple(doubts), flag)
+
+
+def _refuse_other_signatures(graph: meta_graph_pb2.MetaGraphDef) -> None:
+    signature = graph.signature_def[SIGNATURE]
+    kinds = [signature.inputs[INPUT].dtype] + [
+        signature.outputs[name].dtype for name in OUTPUTS
+    ]
+    text, number = tf.string.as_datatype_enum, tf.float32.as_datatype_enum
+    if kinds != [text, number, text]:
+        raise RefusedError(
+            f"expected a signature {SIGNATURE} with {INPUT} in and "
+            f"{', '.join(OUTPUTS)} out, as tl_keras exports it"
+        )
 
 
 def _graph_doubts(graph: meta_graph_pb2.MetaGraphDef) -> list[str]:
@@ -155,114 +291,19 @@ def _graph_doubts(graph: meta_graph_pb2.MetaGraphDef) -> list[str]:
     )
     if not told:
         return []
-    return [f"its graph may do more than compute: {_first(told, ', ')}"]
-
-
-def _files(folder: pathlib.Path) -> dict[str, int]:
-    """Name -> size of all files; raises what may not stand there."""
-    found: dict[str, int] = {}
-    left = [folder]
-    while left:
-        with os.scandir(left.pop()) as entries:
-            for entry in entries:
-                name = os.path.relpath(entry.path, folder)
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    left.append(pathlib.Path(entry.path))
-                elif stat.S_ISREG(status.st_mode):
-                    found[name] = status.st_size
-                else:
-                    kind = "a link" if entry.is_symlink() else "no file"
-                    raise _refusal(folder, f"{name} is {kind}")
-    for name in found:
-        if name.startswith("saved_model") and name.endswith(OTHER_FORMS):
-            raise _refusal(
-                folder,
-                f"{name} is another form of a graph; expected {GRAPH_FILE} "
-                "alone",
-            )
-    if GRAPH_FILE not in found:
-        raise _refusal(folder, f"{GRAPH_FILE} is missing")
-    return found
-
-
-def _manifest_doubts(
-    folder: pathlib.Path, files: dict[str, int], hashes: dict[str, str]
-) -> list[str]:
-    """Says that there is no manifest; raises where it does not agree."""
-    if MANIFEST not in files:
-        hashes[MANIFEST] = ""
-        return [f"it has no {MANIFEST}, so tl_keras did not export it"]
-    listed = _read_manifest(folder, files[MANIFEST])
-    present = {name: hashes[name] for name in files if name != MANIFEST}
-    changed = [
-        *(f"{name} is missing" for name in listed if name not in present),
-        *(f"{name} was added" for name in present if name not in listed),
-        *(
-            f"{name} was changed"
-            for name in present
-            if name in listed and present[name] != listed[name]
-        ),
-    ]
-    if changed:
-        raise _refusal(
-            folder,
-            f"not what {MANIFEST} says: {_first(sorted(changed))}",
-            "export it again or restore it",
-        )
-    return []
-
-
-def _read_manifest(folder: pathlib.Path, size: int) -> dict[str, str]:
-    """Name -> SHA-256, as the manifest says."""
-    try:
-        if size > MOST_MANIFEST_BYTES:
-            raise ValueError("too large")
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
-        stored = json.loads(text)
-        if stored["format"] != FORMAT:
-            raise ValueError(f"format {stored['format']!r}")
-        return {n: str(f["sha256"]) for n, f in stored["files"].items()}
-    except (
-        ValueError, KeyError, TypeError, AttributeError, RecursionError,
-    ) as error:  # fmt: skip
-        raise _refusal(
-            folder,
-            f"{MANIFEST} cannot be read ({type(error).__name__}: {error})",
-        ) from None
+    return [f"its graph may do more than compute: {first_of(told, ', ')}"]
 
 
 def _labels(folder: pathlib.Path) -> tuple[str, ...]:
-    file = folder / EXTRA / LABELS_FILE
     try:
-        labels = file.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError):
-        raise _refusal(
-            folder,
-            f"{EXTRA}/{LABELS_FILE} is missing or no UTF-8; expected one class "
-            "name a line, in the order of the probabilities",
-        ) from None
-    if labels[-1] == "":
-        labels.pop()
-    if len(set(labels)) < len(labels) or not labels:
-        raise _refusal(
-            folder, f"{EXTRA}/{LABELS_FILE} is empty or has a name twice"
-        )
-    return tuple(labels)
-
-
-def _sha256(file: pathlib.Path) -> str:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _first(lines: list[str], between: str = "; ") -> str:
-    more = len(lines) - MOST_SHOWN
-    shown = between.join(lines[:MOST_SHOWN])
-    return f"{shown}{between}and {more} more" if more > 0 else shown
-
-
-def _refusal(
-    folder: pathlib.Path, what: str, remedy: str = "export it again"
-) -> DataError:
-    return DataError(f"--model={folder}: {what} - {remedy}")
+        return read_labels(folder / EXTRA / LABELS_FILE)
+    except OSError:
+        reason = "missing"
+    except UnicodeDecodeError:
+        reason = "no UTF-8"
+    except ValueError as error:
+        reason = str(error)
+    raise RefusedError(
+        f"{EXTRA}/{LABELS_FILE} is {reason}; expected one class name a line, "
+        "in the order of the probabilities"
+    )

@@ -1,7 +1,7 @@
 """How far rounding alone moves a model's answers, measured on the model.
 
-    movement = measure(reference, pictures)
-    movement.exact, movement.here, movement.nats
+    movement = measure(reference, pictures, differs)
+    movement.exact, movement.here, movement.moved
 
 In: a model and golden pictures. Out: the same pictures' answers held against
 each other: in other batches, with pixels moved by less than any picture's
@@ -14,14 +14,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.exports.comparison import (
-    TOLERANCE,
-    differences,
-    largest,
-    logarithms,
-)
+from tl_keras.exports.comparison import TOLERANCE
 from tl_keras.exports.fresh_process import BATCH
 from tl_keras.exports.reference import Reference
+from tl_keras.tasks.difference import Differs, largest
 
 # Pixels are moved by this share. Sixteen units of float32's rounding: what is
 # smooth moves by as much, and what rounds inside falls to the other side in
@@ -39,19 +35,19 @@ LADDER = tuple(2.0**-power for power in (17, 14, 11, 8))
 
 @dataclasses.dataclass(frozen=True)
 class Movement:
-    """A model's own movement; differences as `comparison.TOLERANCE` has them.
+    """A model's own movement; differences as `Difference.rows` has them.
 
     Attributes:
         exact: of its answers in float32 on the CPU: 1e-7 or so, and more
             where its own operations round inside.
         here: of its answers on this device in this precision.
-        nats: the latter as the largest difference of a probability's
-            logarithm.
+        moved: the latter as `Difference.moved`, by which ties are told: of
+            a class, the largest difference of a probability's logarithm.
     """
 
     exact: float
     here: float
-    nats: float
+    moved: float
 
     @property
     def tolerance(self) -> float:
@@ -77,6 +73,7 @@ STILL = Movement(0.0, 0.0, 0.0)
 def measure(
     reference: Reference,
     pictures: np.ndarray,
+    differs: Differs,
     exact: Callable[[Sequence[int]], dict] | None = None,
 ) -> Movement:
     """Asks a model a few pictures in several ways.
@@ -84,6 +81,7 @@ def measure(
     Args:
         reference: the model.
         pictures: uint8 (n, size, size, 3).
+        differs: the task's comparison of answers.
         exact: rows of the pictures -> exact answers to a batch of them, where
             some are known.
     """
@@ -93,17 +91,17 @@ def measure(
     whole, alone = exact(rows), [exact([row]) for row in rows]
     pairs = [(_rows(whole, [row]), alone[row]) for row in rows]
     pairs.append((reference.exact(nudged(batch)), whole))
-    by_exact = max(_apart(*pair) for pair in pairs)
+    by_exact = max(_apart(differs, *pair) for pair in pairs)
     if reference.exact_here:
-        nats = max(_nats(*pair) for pair in pairs)
-        return Movement(by_exact, by_exact, nats)
+        moved = max(_moved(differs, *pair) for pair in pairs)
+        return Movement(by_exact, by_exact, moved)
     here = [
         (reference.here(batch[:1]), alone[0]),
         (_many(reference, batch), whole),
     ]
-    by_device = max(_apart(*pair) for pair in here)
-    nats = max(_nats(*pair) for pair in here)
-    return Movement(by_exact, max(by_exact, by_device), nats)
+    by_device = max(_apart(differs, *pair) for pair in here)
+    moved = max(_moved(differs, *pair) for pair in here)
+    return Movement(by_exact, max(by_exact, by_device), moved)
 
 
 def nudged(
@@ -123,7 +121,9 @@ def nudged(
     return (pixels * (1 + signs)).astype(np.float32)
 
 
-def rounding_inside(reference: Reference, pictures: np.ndarray) -> Movement:
+def rounding_inside(
+    reference: Reference, pictures: np.ndarray, differs: Differs
+) -> Movement:
     """The movement by operations of the model's own that round.
 
     What is smooth moves in proportion to a nudge. What rounds inside moves by
@@ -135,10 +135,11 @@ def rounding_inside(reference: Reference, pictures: np.ndarray) -> Movement:
     Args:
         reference: the model.
         pictures: uint8 (n, size, size, 3).
+        differs: the task's comparison of answers.
 
     Returns:
         As `exact` what a few values do that fall to the other side, SPREAD of
-        which are tolerated; as `here` and `nats` what all of them do. STILL
+        which are tolerated; as `here` and `moved` what all of them do. STILL
         where nothing rounds inside.
     """
     batch = pictures.astype(np.float32)
@@ -147,7 +148,7 @@ def rounding_inside(reference: Reference, pictures: np.ndarray) -> Movement:
         reference.exact(nudged(batch, share, whole=True)) for share in LADDER
     ]
     steepness = [
-        _apart(answers, whole) / share
+        _apart(differs, answers, whole) / share
         for answers, share in zip(found, LADDER, strict=True)
     ]
     units = [i for i, s in enumerate(steepness) if s > 2 * steepness[-1]]
@@ -155,7 +156,9 @@ def rounding_inside(reference: Reference, pictures: np.ndarray) -> Movement:
         return STILL
     few, unit = found[min(units)], found[max(units) + 1]
     return Movement(
-        _apart(few, whole) / SPREAD, _apart(unit, whole), _nats(unit, whole)
+        _apart(differs, few, whole) / SPREAD,
+        _apart(differs, unit, whole),
+        _moved(differs, unit, whole),
     )
 
 
@@ -175,13 +178,11 @@ def _rows(answers: dict, rows) -> dict:
     return {what: value[list(rows)] for what, value in answers.items()}
 
 
-def _apart(found: dict, want: dict) -> float:
+def _apart(differs: Differs, found: dict, want: dict) -> float:
     scale = max(1.0, float(np.abs(want["features"]).max()))
     features = largest(found["features"], want["features"]).max() / scale
-    probabilities = differences(found["probabilities"], want["probabilities"])
-    return float(max(features, probabilities.max()))
+    return float(max(features, differs(want, found).rows.max()))
 
 
-def _nats(found: dict, want: dict) -> float:
-    logs = (logarithms(x["probabilities"]) for x in (found, want))
-    return float(largest(*logs).max())
+def _moved(differs: Differs, found: dict, want: dict) -> float:
+    return float(differs(want, found).moved.max())

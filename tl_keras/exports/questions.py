@@ -18,7 +18,7 @@ from tl_keras.exports.asking import write_questions
 from tl_keras.exports.signatures import EXAMPLE_KEY
 from tl_keras.inputs.image.pixels import Decoding
 
-LEAST_GOLDEN = 3  # pictures, so that there is a pair and an odd batch
+MIN_GOLDEN = 3  # pictures, so that there is a pair and an odd batch
 DAMAGED_PICTURE = b"\xff\xd8\xff"  # a JPEG that ends after its first bytes
 DRAWN = "a drawn picture"
 # Signature -> its input, and the kind of golden strings or pixels it takes.
@@ -54,7 +54,7 @@ class Questions:
     ):
         golden = {**golden, **drawn_picture(decoding)}
         names = list(golden)
-        while len(names) < LEAST_GOLDEN:
+        while len(names) < MIN_GOLDEN:
             names += names
         self.together = list(range(len(names) - (len(names) + 1) % 2))
         self.bad = len(names)

@@ -20,8 +20,8 @@ from tensorflow.core.framework import (
 from tensorflow.core.protobuf import meta_graph_pb2
 
 # A constant that repeats its last value may claim so much memory at most.
-MOST_REPEATED_BYTES = 64 << 20
-MOST_SIDE = 2**31
+MAX_REPEATED_BYTES = 64 << 20
+MAX_SIDE = 2**31
 UNKNOWN = -1
 CONTENTS = {
     "float_val", "double_val", "int_val", "int64_val", "bool_val", "half_val",
@@ -70,7 +70,7 @@ def _fault(attribute: attr_value_pb2.AttrValue) -> str:
 
 def _shape_fault(shape: tensor_shape_pb2.TensorShapeProto) -> str:
     for side in shape.dim:
-        if not UNKNOWN <= side.size < MOST_SIDE:
+        if not UNKNOWN <= side.size < MAX_SIDE:
             return f"a shape with a side of {side.size}"
     return ""
 
@@ -101,7 +101,7 @@ def _tensor_fault(tensor: tensor_pb2.TensorProto) -> str:
         for field, value in tensor.ListFields()
         if field.name in CONTENTS
     )
-    if held > max(count, 1) or count * kind.size > MOST_REPEATED_BYTES:
+    if held > max(count, 1) or count * kind.size > MAX_REPEATED_BYTES:
         return f"a constant of shape {sides} that holds {held} values"
     return ""
 

@@ -1,7 +1,6 @@
-"""What an export stores is what the model holds: its weights and its labels.
+"""What an export stores is what the model holds: its weights.
 
     check_variables(folder, model)
-    check_labels(folder, graph, class_names)
 
 In: an export's folder. Out: nothing, or NotPublishedError. Nothing is computed
 here, so it holds on every device and in every precision, to the last bit: a
@@ -12,20 +11,15 @@ at p = 0.99 such a bias moves a probability by 1e-5.
 
 import collections
 import pathlib
-from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import meta_graph_pb2
 
 from tl_keras.errors import NotPublishedError
-from tl_keras.exports.extras import LABELS_FILE, labels_text
-from tl_keras.exports.float32 import nodes_of
 from tl_keras.exports.fresh_process import PREFIX
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"  # how keys of variables end
-STRING = tf.string.as_datatype_enum
 
 
 def check_variables(folder: pathlib.Path, model: keras.Model) -> None:
@@ -92,50 +86,3 @@ def _told(value: np.ndarray, left: list) -> str:
         f"variable {path} is stored with other values than the model's, which "
         f"differ by {apart(own):.2g}"
     )
-
-
-def check_labels(
-    folder: pathlib.Path,
-    graph: meta_graph_pb2.MetaGraphDef,
-    class_names: Sequence[str],
-) -> None:
-    """The names in the graph and in labels.txt are the model's, in order.
-
-    Answers show the best few alone: two of a hundred names exchanged would
-    not be seen in those.
-
-    Raises:
-        NotPublishedError: says which file has them otherwise.
-    """
-    file = folder / "assets.extra" / LABELS_FILE
-    try:
-        text = file.read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise NotPublishedError(f"{PREFIX}{error}") from None
-    if text != labels_text(class_names):
-        raise NotPublishedError(
-            f"{PREFIX}{LABELS_FILE} does not name the model's classes in "
-            "their order"
-        )
-    names = [name.encode() for name in class_names]
-    found = [
-        texts
-        for texts in _text_constants(graph.graph_def, len(names))
-        if sorted(texts) == sorted(names)
-    ]
-    if not found or any(texts != names for texts in found):
-        raise NotPublishedError(
-            f"{PREFIX}its graph does not name the model's classes in their "
-            "order"
-        )
-
-
-def _text_constants(graph, length: int) -> list[list[bytes]]:
-    """All constant lists of so many texts in a graph."""
-    values = [
-        node.attr["value"].tensor
-        for node in nodes_of(graph)
-        if node.op == "Const" and node.attr["dtype"].type == STRING
-    ]
-    arrays = [tf.make_ndarray(value) for value in values]
-    return [a.tolist() for a in arrays if a.shape == (length,)]

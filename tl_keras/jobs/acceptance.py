@@ -15,21 +15,24 @@ lost so.
 import csv
 import os
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tl_keras import atomic, run_card
-from tl_keras.config import TransferConfig, newest_version
+from tl_keras.config import TransferConfig
+from tl_keras.config.paths import output_folder
 from tl_keras.data import Examples
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
-from tl_keras.exports import PREFIX, Version, near_ties, open_version, run_of
+from tl_keras.exports import PREFIX, Export, inspect_export, run_of
 from tl_keras.runs import RunFolder
 from tl_keras.sources import ImageSplits
+from tl_keras.tasks.multiclass.differs import ClassDiffers, near_ties
 
-MOST_PRINTED = 5  # of the pictures that the new version gets wrong
-MOST_SHOWN = 12  # of them, on the page
-MOST_NAMES = 5  # of classes, in a message
+MAX_PRINTED = 5  # of the pictures that the new version gets wrong
+MAX_SHOWN = 12  # of them, on the page
+MAX_NAMES = 5  # of classes, in a message
 MEASURED = 8  # pictures, for how far rounding moves an earlier version
 COLUMNS = ("id", "label", "old", "new", "change", "tie")
 TIE = "tie"  # what rounding decides
@@ -62,7 +65,7 @@ class Acceptance:
 
     def __init__(self, config: TransferConfig, run_id: str = ""):
         self.min_accuracy = config.min_accuracy
-        self.earlier = _earlier_version(config.not_worse_than, run_id)
+        self.earlier = _earlier_version(config, run_id)
         self.file = RunFolder.of(config.run_folder()).changed
 
     def check(self, images: ImageSplits) -> None:
@@ -75,7 +78,7 @@ class Acceptance:
         if self.earlier is None:
             return
         where = f"--not_worse_than={self.earlier.folder}"
-        differing = _differing(self.earlier.class_names, images.class_names)
+        differing = _differing(self.earlier.labels, images.class_names)
         if differing:
             raise DataError(
                 f"{where}: its classes are not those of this dataset "
@@ -83,15 +86,12 @@ class Acceptance:
                 "it out"
             )
         try:
-            answers = self.earlier.ask([images.test.examples.read(0)])
+            self.earlier.ask([images.test.examples.read(0)])
         except NotPublishedError as error:
             words = str(error).removeprefix(PREFIX)
             raise ConfigError(f"{where}: {words} - name another") from None
-        if answers.shape != (1, len(images.class_names)):
-            raise ConfigError(
-                f"{where}: it gives {answers.shape[-1]} probabilities, its "
-                f"labels.txt has {len(images.class_names)} - name another"
-            )
+        except DataError as error:
+            raise ConfigError(error.faults) from None
 
     def __call__(
         self,
@@ -158,7 +158,7 @@ class Acceptance:
             "movement": old.movement,
             "movement_of_new": new.movement,
             "lost": [row for row in rows if row["change"] == "lost"][
-                :MOST_SHOWN
+                :MAX_SHOWN
             ],
             **counts,
             **run_card.paired_comparison(counts),
@@ -177,9 +177,11 @@ class Acceptance:
         answers = self.earlier.ask(map(examples.read, range(len(examples))))
         some = range(min(MEASURED, len(examples)))
         movement = self.earlier.movement(
-            [examples.read(row) for row in some], answers[: len(some)]
+            [examples.read(row) for row in some],
+            answers[: len(some)],
+            ClassDiffers(self.earlier.labels),
         )
-        names = np.array(self.earlier.class_names)
+        names = np.array(self.earlier.labels)
         return Answers(names, answers, movement)
 
 
@@ -209,19 +211,22 @@ class Answers:
         return name != UNREAD and bool(self._near[row, self._column[name]])
 
 
-def _earlier_version(named: str, run_id: str) -> Version | None:
+def _earlier_version(config: TransferConfig, run_id: str) -> Export | None:
     """The version that `--not_worse_than` names, if it names one."""
-    if not named:
+    if not config.not_worse_than:
         return None
-    # Its newest one may be gone since the settings were checked.
-    folder = newest_version(
-        named, lambda version: bool(run_id) and run_of(version) == run_id
-    )
-    folder = folder or pathlib.Path(named)
     try:
-        return open_version(folder)
+        earlier = inspect_export(
+            output_folder(config.not_worse_than),
+            trust_model=config.trust_model,
+            flag="--not_worse_than",
+            skip=lambda version: bool(run_id) and run_of(version) == run_id,
+        )
     except DataError as error:
-        raise ConfigError(f"--not_worse_than={error}") from None
+        raise ConfigError(error.faults) from None
+    for line in earlier.warnings:
+        print(f"warning: {earlier.folder}: {line}", file=sys.stderr)
+    return earlier
 
 
 def _differing(there: Sequence[str], here: Sequence[str]) -> str:
@@ -231,9 +236,9 @@ def _differing(there: Sequence[str], here: Sequence[str]) -> str:
         ("there", sorted(set(there) - set(here))),
         ("here", sorted(set(here) - set(there))),
     ):
-        more = ", ..." * (len(names) > MOST_NAMES)
+        more = ", ..." * (len(names) > MAX_NAMES)
         if names:
-            told.append(f"only {place}: {', '.join(names[:MOST_NAMES])}{more}")
+            told.append(f"only {place}: {', '.join(names[:MAX_NAMES])}{more}")
     return "; ".join(told)
 
 
@@ -258,9 +263,9 @@ def _lost(rows: Sequence[dict]) -> str:
     some = ", ".join(
         f"{row['id']} ({row['label']}, now {row['new']}"
         f"{', within rounding' * bool(row['tie'])})"
-        for row in lost[:MOST_PRINTED]
+        for row in lost[:MAX_PRINTED]
     )
-    return f"; lost: {some}{', ...' * (len(lost) > MOST_PRINTED)}" * bool(lost)
+    return f"; lost: {some}{', ...' * (len(lost) > MAX_PRINTED)}" * bool(lost)
 
 
 def _changed(

@@ -28,19 +28,18 @@ from tl_keras.exports import (
     PREFIX,
     Export,
     inspect_export,
-    movement_of,
-    near_ties,
 )
 from tl_keras.inputs.image.header_facts import read_header
 from tl_keras.jobs.first_look import list_labelled
 from tl_keras.runs import RunFolder, check_writable, run_lock
-from tl_keras.serving.inference import MOST_BYTES, Loaded
+from tl_keras.serving.inference import MAX_BYTES, Loaded
 from tl_keras.tasks.multiclass.calibration import expected_calibration_error
+from tl_keras.tasks.multiclass.differs import ClassDiffers, near_ties
 from tl_keras.tasks.multiclass.evaluation import Evaluation, count_probabilities
 
 ALL = "all"
 MEASURED = 8  # pictures, for how far rounding moves the answers
-MOST_NAMED = 20  # pictures that rounding decides
+MAX_NAMED = 20  # pictures that rounding decides
 
 
 def evaluate_with(config: EvaluateConfig) -> dict:
@@ -193,7 +192,7 @@ def asked(
 def _read(examples: Examples, row: int) -> tuple[bytes, str]:
     if examples.files is None:
         return examples.read(row), ""
-    return read_regular(examples.files[row], MOST_BYTES)
+    return read_regular(examples.files[row], MAX_BYTES)
 
 
 def numbers(export: Export, listing: Listing, evaluation: Evaluation) -> dict:
@@ -231,8 +230,8 @@ def rounding(
     pictures = [_read(examples, row)[0] for row in some]
     answers = evaluation.probabilities
     try:
-        movement = movement_of(
-            export.graph, export.folder, pictures, answers[: len(some)]
+        movement = export.movement(
+            pictures, answers[: len(some)], ClassDiffers(export.labels)
         )
     except NotPublishedError as error:
         words = str(error).removeprefix(PREFIX)
@@ -246,7 +245,7 @@ def rounding(
     return {
         "movement": movement,
         "ties": len(ties),
-        "tied_pictures": [examples.ids[row] for row in ties[:MOST_NAMED]],
+        "tied_pictures": [examples.ids[row] for row in ties[:MAX_NAMED]],
     }
 
 

@@ -13,17 +13,17 @@ import numpy as np
 from tl_keras.config import TransferConfig
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports import BATCH
-from tl_keras.exports.runtimes import (
+from tl_keras.exports.files import (
     Result,
-    Split,
-    Target,
+    Squares,
     check_convertible,
-    targets_of,
     write_files,
 )
+from tl_keras.exports.formats import Format, formats_of
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.runs import RunFolder
 from tl_keras.sources import Images, PixelMemory
+from tl_keras.tasks.multiclass.differs import ClassDiffers
 
 # Pictures of training that int8 is quantized by.
 REPRESENTATIVE = 100
@@ -57,28 +57,29 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
         prepared: what was trained; its model holds the kept weights.
         folder: of the run.
     """
-    targets = asked_targets(prepared.config)
-    if not targets:
+    formats = asked_formats(prepared.config)
+    if not formats:
         return NO_FILES
     images, test = prepared.images, prepared.images.test
     # Each file is asked all of them, so they are decoded once if they fit.
     memory = PixelMemory(prepared.config.feature_memory_gb)
     results = write_files(
         prepared.model,
-        targets,
+        formats,
         folder.exports,
-        Split(
+        Squares(
             test.examples.ids,
             test.examples.labels,
             lambda: _pictures(memory.held(test)),
             images.class_names,
         ),
         representative(images.train, prepared.config.seed),
+        ClassDiffers(images.class_names),
     )
     return RuntimeFiles(
-        {"runtimes": {r.target.name: _numbers(r, folder) for r in results}},
+        {"runtimes": {r.format.name: _numbers(r, folder) for r in results}},
         tuple(
-            f"{folder.exports / r.target.file} not written: {r.refusal} - "
+            f"{folder.exports / r.format.file} not written: {r.refusal} - "
             "the SavedModel is published without it"
             for r in results
             if r.refusal
@@ -86,9 +87,9 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
     )
 
 
-def asked_targets(config: TransferConfig) -> tuple[Target, ...]:
+def asked_formats(config: TransferConfig) -> tuple[Format, ...]:
     """The files that a configuration asks for."""
-    return targets_of(config.export, config.tflite_precision)
+    return formats_of(config.export, config.tflite_precision)
 
 
 def refuse_unconvertible(prepared: Prepared) -> None:
@@ -97,9 +98,9 @@ def refuse_unconvertible(prepared: Prepared) -> None:
     Raises:
         ConfigError, MachineError: see `check_convertible`.
     """
-    targets = asked_targets(prepared.config)
-    if targets:
-        check_convertible(prepared.model, targets)
+    formats = asked_formats(prepared.config)
+    if formats:
+        check_convertible(prepared.model, formats)
 
 
 def representative(images: Images, seed: int) -> np.ndarray:
@@ -118,7 +119,7 @@ def _pictures(images: Images) -> Iterator[np.ndarray]:
 def _numbers(result: Result, folder: RunFolder) -> dict:
     """One file as metrics.json holds it."""
     numbers = {
-        "file": f"{folder.exports.name}/{result.target.file}",
+        "file": f"{folder.exports.name}/{result.format.file}",
         "bytes": result.size,
         "accuracy": None,
         "largest_difference": None,
@@ -127,15 +128,15 @@ def _numbers(result: Result, folder: RunFolder) -> dict:
         "ties": None,
         "refused": result.refusal or None,
     }
-    verdict = result.verdict
-    if verdict is not None:
+    if result.report is not None:
+        found = result.report.split
         numbers |= {
-            "accuracy": verdict.accuracy,
-            "changed": verdict.changed,
-            "ties": verdict.ties,
+            "accuracy": found.accuracy,
+            "changed": len(found.changed),
+            "ties": found.ties,
         }
         # An answer that is no number is no JSON either; `refused` says it.
-        if np.isfinite(verdict.mean_difference):
-            numbers["largest_difference"] = verdict.largest_difference
-            numbers["mean_difference"] = verdict.mean_difference
+        if np.isfinite(found.mean_difference):
+            numbers["largest_difference"] = found.largest_difference
+            numbers["mean_difference"] = found.mean_difference
     return numbers

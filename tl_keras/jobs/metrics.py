@@ -56,13 +56,13 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
 
 def export_numbers(run: Run) -> dict | None:
     """What is published; None where nothing is."""
-    version, passed = run.version, run.passed
+    version, report = run.version, run.gate_report
     return version and {
         "version": int(version.name),
         "signatures": signatures(version),
-        "largest_difference": passed.difference,
-        "rounding": passed.rounding and passed.rounding.numbers(),
-        "warm_up_requests": passed.warm_ups,
+        "largest_difference": report.difference,
+        "rounding": report.split and report.split.numbers(),
+        "warm_up_requests": report.warm_ups,
     }
 
 

@@ -23,9 +23,9 @@ from tl_keras.jobs.first_look import patterns
 from tl_keras.runs import check_writable, leaving_nothing, run_lock
 from tl_keras.serving.inference import (
     Answer,
-    Asker,
     Done,
     Loaded,
+    Predictor,
     predict_pictures,
 )
 from tl_keras.serving.server_client import Client, connect
@@ -114,7 +114,7 @@ def _asked(config: PredictConfig) -> tuple:
     export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
         print(f"warning: {export.folder}: {line}", file=sys.stderr)
-    return Asker(Loaded(export), config.top_k), {"model": export.sha256}
+    return Predictor(Loaded(export), config.top_k), {"model": export.sha256}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,13 +7,13 @@ import dataclasses
 
 from tl_keras import atomic, run_card
 from tl_keras.audit import write_reports
-from tl_keras.exports import labels_text
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.networks import probabilities_model
 from tl_keras.runs import RunFolder
 from tl_keras.tasks.multiclass import find_suspects
 from tl_keras.tasks.multiclass.evaluation import Evaluation
 from tl_keras.training import FitResult
+from tl_keras.versions import labels_text
 
 
 def write_record(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tl_keras.config import TransferConfig
-from tl_keras.config.export import newest_version
+from tl_keras.config.export import earlier_version
 from tl_keras.errors import ConfigError, DivergedError, NotPublishedError
 from tl_keras.runs import (
     RunFolder,
@@ -31,6 +31,7 @@ FREE = (
     "checkpoint_required",
     "io_timeout",
     "auto_batch",
+    "trust_model",
 )
 # What decides whether a model is published, and nothing of the model.
 ACCEPTANCE = ("min_accuracy", "not_worse_than")
@@ -121,7 +122,7 @@ def same_run(config: TransferConfig, stored: Stored) -> TransferConfig:
 
 def standard(config: TransferConfig) -> dict:
     """What a model must come up to: changes with the newest version too."""
-    earlier = config.not_worse_than and newest_version(config.not_worse_than)
+    earlier = config.not_worse_than and earlier_version(config.not_worse_than)
     return {
         "min_accuracy": config.min_accuracy,
         "not_worse_than": str(earlier or ""),

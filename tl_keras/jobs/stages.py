@@ -10,7 +10,7 @@ In: a `Run`. Out: a `Run` in which more is known, and files in its folder.
 import dataclasses
 
 from tl_keras.errors import DivergedError
-from tl_keras.jobs.exporting import asked_targets, export_files
+from tl_keras.jobs.exporting import asked_formats, export_files
 from tl_keras.jobs.fault_tolerance import fault_tolerant, readable
 from tl_keras.jobs.measuring import measured
 from tl_keras.jobs.metrics import collect, stopped
@@ -79,7 +79,7 @@ def publish(run: Run) -> Run:
     return run.with_more(
         version=made.version,
         evaluations=(*before, made.evaluation, *after),
-        passed=made.passed,
+        gate_report=made.report,
         accepted=made.accepted,
     )
 
@@ -149,7 +149,7 @@ STAGES = Stages(
         Stage("export", publish),
         Stage("export", help_servers),
         Stage(
-            "other_runtimes", convert, lambda given: bool(asked_targets(given))
+            "other_runtimes", convert, lambda given: bool(asked_formats(given))
         ),
         # After all that must not be lost, as it may fail on its own.
         Stage(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from tl_keras.config import TransferConfig
-from tl_keras.exports import Passed
+from tl_keras.exports import GateReport
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.exporting import NO_FILES, RuntimeFiles
@@ -42,7 +42,7 @@ class Run:
             the exported graph's own once there is one.
         cost: see `measuring.measured`.
         version: the published SavedModel.
-        passed: what the export's gate found.
+        gate_report: what the export's gate found.
         accepted: what `accept` found, for metrics.json.
         files: for other runtimes.
         scratch: the network from random weights.
@@ -57,7 +57,7 @@ class Run:
     evaluations: tuple[Evaluation, ...] = ()
     cost: Mapping = dataclasses.field(default_factory=dict)
     version: pathlib.Path | None = None
-    passed: Passed | None = None
+    gate_report: GateReport | None = None
     accepted: Mapping = dataclasses.field(default_factory=dict)
     files: RuntimeFiles = NO_FILES
     scratch: Evaluation | None = None

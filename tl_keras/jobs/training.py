@@ -15,7 +15,7 @@ import numpy as np
 from tl_keras import io_watchdog, signals
 from tl_keras.cache import user_cache
 from tl_keras.config import TransferConfig
-from tl_keras.exports import Evaluated, Passed, publish
+from tl_keras.exports import Evaluated, GateReport, publish
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.placing import compute_of
@@ -29,6 +29,7 @@ from tl_keras.tasks.multiclass.calibration import (
     fit_temperature,
     fold_temperature,
 )
+from tl_keras.tasks.multiclass.differs import ClassDiffers
 from tl_keras.tasks.multiclass.evaluation import (
     Evaluation,
     count,
@@ -52,13 +53,13 @@ class Export(NamedTuple):
     Attributes:
         version: its folder.
         evaluation: of the exported graph's own answers.
-        passed: what the gate found.
+        report: what the gate found.
         accepted: what `Acceptance` found, for metrics.json.
     """
 
     version: pathlib.Path
     evaluation: Evaluation
-    passed: Passed
+    report: GateReport
     accepted: Mapping
 
 
@@ -287,18 +288,19 @@ def export(
         class_names=images.class_names,
         golden={examples.ids[i]: examples.read(i) for i in golden},
         decoding=images.test.decoding,
+        differs=ClassDiffers(images.class_names),
         evaluated=Evaluated(
             examples.ids, examples.read, evaluation.probabilities
         ),
         run_id=run_id,
-        accept=lambda passed: accept(
-            images, passed.probabilities, passed.movement
+        accept=lambda report: accept(
+            images, report.probabilities, report.movement
         ),
     )
-    passed = published.passed
+    report = published.report
     # float64, so that rows sum to 1 to the last digit that is printed.
-    answers = passed.probabilities.astype(np.float64)
+    answers = report.probabilities.astype(np.float64)
     answers /= answers.sum(axis=-1, keepdims=True)
     logs = np.log(np.maximum(answers, np.finfo(np.float64).tiny))
     answered = count(logs, evaluation.labels, images.class_names)
-    return Export(published.folder, answered, passed, published.accepted or {})
+    return Export(published.folder, answered, report, published.accepted or {})

@@ -11,9 +11,9 @@ settings and the pieces; the pieces take plain arguments.
 from tl_keras.audit import write_reports
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, NotPublishedError
-from tl_keras.exports.runtimes import check_packages
+from tl_keras.exports.formats import check_packages
 from tl_keras.jobs.acceptance import Acceptance, NotAcceptedError
-from tl_keras.jobs.exporting import asked_targets, refuse_unconvertible
+from tl_keras.jobs.exporting import asked_formats, refuse_unconvertible
 from tl_keras.jobs.fault_tolerance import enough_memory, readable, without
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.printed import describe_data, describe_plan, summary
@@ -135,7 +135,7 @@ def _prepare_all(
 ) -> tuple[Prepared, Acceptance]:
     """Everything that can be refused before the first step is refused here."""
     accept = Acceptance(config, run_id)
-    check_packages(asked_targets(config))
+    check_packages(asked_formats(config))
     prepared = stages.prepare(config, download=download)
     accept.check(prepared.images)
     refuse_unconvertible(prepared)

@@ -13,8 +13,7 @@ from tl_keras.errors import ConfigError
 from tl_keras.keras_globals import standard_globals
 from tl_keras.networks import split_layers
 from tl_keras.networks.own_networks import load_own_network
-
-LABELS = "labels.txt"
+from tl_keras.versions import LABELS_FILE, read_labels
 
 
 @standard_globals()
@@ -78,7 +77,7 @@ def _take(old: Sequence[keras.Layer], new: Sequence[keras.Layer]) -> None:
 
 
 def _names_beside(file: str) -> list[str]:
-    labels = pathlib.Path(file).with_name(LABELS)
-    if not labels.is_file():
+    try:
+        return list(read_labels(pathlib.Path(file).with_name(LABELS_FILE)))
+    except (OSError, ValueError):
         return []
-    return labels.read_text(encoding="utf-8").splitlines()

@@ -1,11 +1,11 @@
 """A process of its own: asks a file through the runtime it was made for.
 
-    python -I ask_file.py PLACES-AS-JSON MODEL-FILE ANSWERS.npz KIND BATCH
+    python -I ask_file.py PLACES-AS-JSON ANSWERS.npz KIND BATCH
 
 No TensorFlow: LiteRT's interpreter ("tflite") or ONNX Runtime ("onnx") alone.
-It reads pictures from standard input, each as size x size x 3 bytes with their
-number before them (8 bytes, big end first), and gives `probabilities` for all,
-asked BATCH at a time.
+It reads messages from standard input, each with its length before it (8 bytes,
+big end first): the file, then pictures as size x size x 3 bytes. It gives
+`probabilities` for all of them, asked BATCH at a time.
 """
 
 import json
@@ -19,10 +19,12 @@ import numpy as np
 PIXELS, PROBABILITIES = "pixels", "probabilities"
 
 
-def main(_, file, answers, kind, batch) -> None:
+def main(_, answers, kind, batch) -> None:
     """Answers everything; any fault ends the process."""
+    received = messages()
+    file = os.fsdecode(next(received))
     ask = {"tflite": litert, "onnx": onnx_runtime}[kind](file)
-    rows = [ask(pictures) for pictures in batches(int(batch))]
+    rows = [ask(pictures) for pictures in batches(received, int(batch))]
     np.savez(answers, probabilities=np.concatenate(rows))
 
 
@@ -47,11 +49,17 @@ def onnx_runtime(file: str):
     return lambda pictures: session.run([PROBABILITIES], {PIXELS: pictures})[0]
 
 
-def batches(size: int):
-    """float32 arrays of up to `size` pictures, until the stream ends."""
-    stream, batch = sys.stdin.buffer, []
+def messages():
+    """What was sent over standard input, until it ends."""
+    stream = sys.stdin.buffer
     while header := stream.read(8):
-        content = stream.read(int.from_bytes(header, "big"))
+        yield stream.read(int.from_bytes(header, "big"))
+
+
+def batches(pictures, size: int):
+    """float32 arrays of up to `size` pictures."""
+    batch = []
+    for content in pictures:
         side = round((len(content) / 3) ** 0.5)
         batch.append(np.frombuffer(content, np.uint8).reshape(side, side, 3))
         if len(batch) == size:

@@ -29,7 +29,7 @@ SIGNATURE = "serving_default"
 # Of 2022, and enough for every layer of Keras: what runs ONNX today knows it.
 OPSET = 17
 XLA = "_XlaMustCompile"
-MOST_LETTERS = 300  # of a reason
+MAX_LETTERS = 300  # of a reason
 
 
 def main(_: str, folder: str, faults: str) -> None:
@@ -165,7 +165,7 @@ def reason(error: Exception) -> str:
     listed = re.findall(r"(?:Custom|TF Select) ops: (.+)", str(error))
     if listed:
         words = f"LiteRT has no operation {', '.join(listed)}"
-    return words[:MOST_LETTERS]
+    return words[:MAX_LETTERS]
 
 
 if __name__ == "__main__":

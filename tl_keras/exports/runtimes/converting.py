@@ -1,9 +1,9 @@
 """Model -> files for other runtimes, made in a process of their own.
 
-    reasons = convert(model, targets, folder, pictures)
+    reasons = convert(model, formats, folder, pictures)
 
 In: a classifier and pictures that int8 is quantized by. Out: a file for each
-target, or why there is none. What is converted computes in float32 whatever
+format, or why there is none. What is converted computes in float32 whatever
 the model's precision was: the weights are float32, and neither converter knows
 bfloat16.
 """
@@ -11,16 +11,21 @@ bfloat16.
 import json
 import pathlib
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tl_keras.errors import NotPublishedError
-from tl_keras.exports import Movement, Reference, measure
 from tl_keras.exports.fresh_process import PREFIX, fresh_python
-from tl_keras.exports.runtimes.targets import Target
+from tl_keras.exports.movement import Movement, measure
+from tl_keras.exports.reference import Reference
 from tl_keras.networks import inner_layers, probabilities_model, set_precision
+from tl_keras.tasks.difference import Differs
+
+if TYPE_CHECKING:
+    from tl_keras.exports.formats import Format
 
 HERE = pathlib.Path(__file__).parent
 INPUT, OUTPUT, SIGNATURE = "pixels", "probabilities", "serving_default"
@@ -29,39 +34,39 @@ MEASURED = 5  # pictures, for how far rounding moves the model's own answers
 SECONDS = 3600
 # Converters give no memory back before they end: of a larger network each file
 # is made in a process of its own, though each has to import TensorFlow.
-MOST_BYTES_TOGETHER = 100e6
+MAX_BYTES_TOGETHER = 100e6
 
 
 def convert(
     model: keras.Model,
-    targets: Sequence[Target],
+    formats: Sequence["Format"],
     folder: pathlib.Path,
     pictures: np.ndarray,
 ) -> dict[str, str]:
-    """Writes `folder/<target.file>` for each target.
+    """Writes `folder/<format.file>` for each format.
 
     Args:
         model: pixels (batch, size, size, 3), 0 to 255 -> logits, in float32.
-        targets: what to make.
+        formats: what to make.
         folder: an empty one; more than the files is written to it.
         pictures: uint8 (n, size, size, 3), n >= 1, for int8.
 
     Returns:
-        Target's name -> why its file was not made; {} when all were.
+        Format's name -> why its file was not made; {} when all were.
     """
     _write_saved_model(model, folder / "saved_model")
     np.save(folder / "representative.npy", pictures, allow_pickle=False)
-    large = 4 * model.count_params() > MOST_BYTES_TOGETHER
-    groups = [[target] for target in targets] if large else [targets]
+    large = 4 * model.count_params() > MAX_BYTES_TOGETHER
+    groups = [[row] for row in formats] if large else [formats]
     reasons: dict[str, str] = {}
     for group in groups:
         reasons |= _converted(group, folder)
     return reasons
 
 
-def _converted(targets: Sequence[Target], folder: pathlib.Path) -> dict:
+def _converted(formats: Sequence["Format"], folder: pathlib.Path) -> dict:
     """Makes some files in one process; the reasons of those it could not."""
-    asked = [(t.name, t.kind, t.precision, t.file) for t in targets]
+    asked = [(f.name, f.kind, f.precision, f.file) for f in formats]
     (folder / "targets.json").write_text(json.dumps(asked), encoding="utf-8")
     faults = folder / "faults.json"
     try:
@@ -70,7 +75,7 @@ def _converted(targets: Sequence[Target], folder: pathlib.Path) -> dict:
     except NotPublishedError as error:
         # It took all files with it, also those that it had made.
         words = str(error).removeprefix(PREFIX)
-        return {target.name: words for target in targets}
+        return {row.name: words for row in formats}
     return json.loads(faults.read_text(encoding="utf-8"))
 
 
@@ -91,13 +96,13 @@ def in_float32(model: keras.Model) -> keras.Model:
 
 
 def answers_of(
-    model: keras.Model, batches: Iterable[np.ndarray]
+    model: keras.Model, batches: Iterable[np.ndarray], differs: Differs
 ) -> tuple[np.ndarray, Movement]:
     """Probabilities of all pictures, as every file should give them.
 
     Returns:
         They, float32 (n, num_classes); and how far rounding moves those of
-        the first few.
+        the first few, as `differs` measures it.
     """
     reference = Reference(model)
     kept = tf.config.experimental.tensor_float_32_execution_enabled()
@@ -108,7 +113,7 @@ def answers_of(
         for batch in batches:
             some = batch[:MEASURED] if some is None else some
             answers.append(reference.here(batch)["probabilities"])
-        return np.concatenate(answers), measure(reference, some)
+        return np.concatenate(answers), measure(reference, some, differs)
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(kept)
 

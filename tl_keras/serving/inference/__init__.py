@@ -2,7 +2,7 @@
 
     export = inspect_export("saved_models/flowers")
     done = predict_pictures(
-        Asker(Loaded(export), top_k=5), Unlabelled("photos"), "answers",
+        Predictor(Loaded(export), top_k=5), Unlabelled("photos"), "answers",
         known_as={"model": export.sha256}, batch_size=32,
     )
     done.predicted, done.unreadable, done.ignored
@@ -16,20 +16,20 @@ where it was: rows are kept in parts, each complete or absent, and batches are
 cut at the same places, so that the files are the same byte for byte.
 """
 
-from tl_keras.serving.inference.asking import Answer, Asker, Loaded
+from tl_keras.serving.inference.asking import Answer, Loaded, Predictor
 from tl_keras.serving.inference.listing import Listing
 from tl_keras.serving.inference.streaming import (
-    MOST_BYTES,
+    MAX_BYTES,
     Done,
     predict_pictures,
 )
 
 __all__ = [
-    "MOST_BYTES",
+    "MAX_BYTES",
     "Answer",
-    "Asker",
     "Done",
     "Listing",
     "Loaded",
+    "Predictor",
     "predict_pictures",
 ]

@@ -2,7 +2,7 @@
 
     loaded = Loaded(inspect_export("saved_models/flowers"))
     probabilities, status = loaded.probabilities([open("a.jpg", "rb").read()])
-    Asker(loaded, top_k=5)(encoded)     # the best names of each
+    Predictor(loaded, top_k=5)(encoded)     # the best names of each
 
 In: encoded pictures. Out: what the export's `serving_default` answers. The
 graph that was inspected is the one that runs: it is not read a second time.
@@ -23,9 +23,6 @@ from tl_keras.errors import DataError, MachineError
 from tl_keras.exports import Export
 from tl_keras.inputs.image import pixels
 
-SIGNATURE, INPUT, ANSWER, STATUS = (
-    "serving_default", "image_bytes", "probabilities", "status",
-)  # fmt: skip
 INIT = "__saved_model_init_op"
 
 
@@ -53,13 +50,13 @@ class Loaded:
         labels: class names in the order of the probabilities.
 
     Raises:
-        DataError: it does not load, or answers other questions.
+        DataError: it does not load.
     """
 
     def __init__(self, export: Export):
         self.labels = export.labels
-        self._folder = export.folder
-        self._feed, self._fetches = _tensors(export)
+        self._export = export
+        self._feed, self._fetches = export.tensors()
         options = tf.compat.v1.ConfigProto()
         options.gpu_options.allow_growth = True
         try:
@@ -112,49 +109,17 @@ class Loaded:
                     "give a smaller --batch_size"
                 ) from None
             raise self._fault("cannot be asked", error) from None
-        if found.shape != (len(encoded), len(self.labels)):
-            raise DataError(
-                f"--model={self._folder}: gives {found.shape} probabilities "
-                f"for {len(encoded)} pictures and {len(self.labels)} labels - "
-                "export it again"
-            )
-        if not np.isfinite(found).all():
-            raise DataError(
-                f"--model={self._folder}: gives probabilities that are no "
-                "numbers - export it again"
-            )
+        self._export.refuse_odd(found, len(encoded))
         told = [text.decode("utf-8", "replace") for text in status]
         return np.array(found), told
 
     def _fault(self, what: str, error: Exception) -> DataError:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        return DataError(
-            f"--model={self._folder}: {what} ({reason[0][:200]}) - export it "
-            "again"
-        )
-
-
-def _tensors(export: Export) -> tuple[str, list[str]]:
-    """Names of the tensors to feed and to fetch."""
-    signature = export.graph.signature_def.get(SIGNATURE)
-    try:
-        given = signature.inputs[INPUT]
-        outputs = [signature.outputs[name] for name in (ANSWER, STATUS)]
-        kinds = [given.dtype, *(output.dtype for output in outputs)]
-    except (AttributeError, KeyError):
-        kinds = []
-    text, number = tf.string.as_datatype_enum, tf.float32.as_datatype_enum
-    if kinds != [text, number, text]:
-        raise DataError(
-            f"--model={export.folder}: expected a signature {SIGNATURE} with "
-            f"{INPUT} in and {ANSWER}, {STATUS} out, as tl_keras exports it - "
-            "export it again"
-        )
-    return given.name, [output.name for output in outputs]
+        return self._export.fault(f"{what} ({reason[0][:200]})")
 
 
 @dataclasses.dataclass(frozen=True)
-class Asker:
+class Predictor:
     """The best names for each picture of a batch.
 
     Attributes:

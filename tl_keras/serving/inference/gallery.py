@@ -20,8 +20,8 @@ from tl_keras.audit.reading import read_regular
 from tl_keras.data import Unlabelled
 from tl_keras.inputs.image import pixels
 
-MOST_UNSURE, MOST_LABELS, A_LABEL, MOST_UNREADABLE = 24, 24, 3, 50
-MOST_BYTES = 64 << 20
+MAX_UNSURE, MAX_LABELS, A_LABEL, MAX_UNREADABLE = 24, 24, 3, 50
+MAX_BYTES = 64 << 20
 TEMPLATE = "predictions.html"
 
 
@@ -36,11 +36,11 @@ class Choice:
     def see(self, row: dict) -> None:
         """Takes a row into account."""
         if row["status"] != "ok":
-            if len(self.unreadable) < MOST_UNREADABLE:
+            if len(self.unreadable) < MAX_UNREADABLE:
                 self.unreadable.append(row)
             return
         # By id where scores are alike, so that every run shows the same.
-        self._keep(self._unsure, -row["score"], row, MOST_UNSURE)
+        self._keep(self._unsure, -row["score"], row, MAX_UNSURE)
         self._keep(self._sure[row["label"]], row["score"], row, A_LABEL)
 
     @staticmethod
@@ -70,7 +70,7 @@ def write_gallery(
     """Writes the page of a run's choice."""
     cards = _Cards(pictures)
     name = os.path.basename(os.path.abspath(pictures.source))
-    shown = list(done["labels"])[:MOST_LABELS]
+    shown = list(done["labels"])[:MAX_LABELS]
     page = pages.render(
         TEMPLATE,
         name=name,
@@ -124,7 +124,7 @@ class _Cards:
         return self._thumbnails[id_]
 
     def _made(self, id_: str) -> str:
-        content, reason = read_regular(self._pictures.path(id_), MOST_BYTES)
+        content, reason = read_regular(self._pictures.path(id_), MAX_BYTES)
         if reason:
             return ""
         square = _small(content)

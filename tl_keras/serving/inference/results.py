@@ -1,4 +1,4 @@
-"""Rows -> predictions.jsonl, predictions.csv, gallery.html, and the books.
+"""Rows -> predictions.jsonl, predictions.csv, gallery.html, and the counts.
 
 In: a run whose parts are whole. Out: the files, each complete or absent.
 The .jsonl is exact, one object a line. The .csv is for spreadsheets: a cell

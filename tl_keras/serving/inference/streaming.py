@@ -1,7 +1,7 @@
 """Pictures without end -> rows, read ahead while the model computes.
 
 In: a question to ask, pictures, a folder. Out: the results of `results`, and
-`Done`, the books. Files are opened without blocking and only when they are
+`Done`, the counts. Files are opened without blocking and only when they are
 regular; a picture that cannot be read is a row with the reason, and costs no
 other picture.
 """
@@ -24,7 +24,7 @@ from tl_keras.serving.inference.work import Picture, Work
 
 Ask = Callable[[Sequence[bytes]], Sequence[Answer]]
 # Larger files are not read: a batch of them would not fit in memory.
-MOST_BYTES = 128 << 20
+MAX_BYTES = 128 << 20
 THREADS = min(4, os.cpu_count() or 1)
 AHEAD = 2  # batches that are read before they are asked
 TELL_EVERY = 30.0  # seconds
@@ -33,7 +33,7 @@ ANSWERED = "answered before"
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """The books of a run.
+    """The counts of a run.
 
     Attributes:
         predicted, unreadable: pictures with an answer, and without.
@@ -150,7 +150,7 @@ def _read_ahead(
     def read(picture: Picture) -> tuple[bytes, str]:
         if picture.reason or picture.row is not None:
             return b"", picture.reason or ANSWERED
-        return read_regular(pictures.path(picture.id), MOST_BYTES)
+        return read_regular(pictures.path(picture.id), MAX_BYTES)
 
     waiting: collections.deque = collections.deque()
     with futures.ThreadPoolExecutor(THREADS) as pool:

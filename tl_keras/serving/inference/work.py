@@ -72,7 +72,7 @@ class Work:
         self.folder = folder
         self._work = folder / WORK
         self._part = PART_BATCHES * int(identity["batch_size"])
-        self._refuse_strangers()
+        self._refuse_other_results()
         self._compare(identity)
         self._work.mkdir(parents=True, exist_ok=True)
         atomic.remove_leftovers(folder, (*RESULTS, DONE))
@@ -91,7 +91,7 @@ class Work:
         self.listing = fresh
         self.listing.path = self._work / PICTURES
 
-    def _refuse_strangers(self) -> None:
+    def _refuse_other_results(self) -> None:
         """A training run's folder has predictions of its own."""
         if (self.folder / DONE).exists() or self._work.exists():
             return

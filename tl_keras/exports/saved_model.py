@@ -1,0 +1,25 @@
+"""Model -> the SavedModel, with what lies beside its graph.
+
+In: a classifier, names, a decoding. Out: a folder that is complete but for its
+manifest, which is written last of all.
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+import keras
+
+from tl_keras.exports.extras import write_extras
+from tl_keras.exports.signatures import write_signatures
+from tl_keras.inputs.image.pixels import Decoding
+
+
+def write(
+    model: keras.Model,
+    folder: pathlib.Path,
+    class_names: Sequence[str],
+    decoding: Decoding,
+) -> None:
+    """Writes the SavedModel, the warm-up and the files for people."""
+    write_signatures(model, folder, class_names, decoding)
+    write_extras(folder, class_names, decoding.image_size)

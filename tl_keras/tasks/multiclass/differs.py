@@ -1,0 +1,144 @@
+"""Answers of a classifier beside those that are expected.
+
+    differs = ClassDiffers(class_names)
+    difference = differs(
+        {"probabilities": expected}, {"probabilities": received}
+    )
+    near_ties(probabilities, nats)    # classes that rounding could put first
+
+In: probabilities, or the best few with their names. Out: a `Difference`.
+
+Probabilities are compared twice, as they are and by their logarithms, which
+are the logits but for a constant: where the model is sure, a fault in the
+logits hardly moves a probability. A logarithm's difference counts as a share of
+the largest of its row, since float32 holds shares.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from tl_keras.tasks.difference import Answers, Difference, largest
+
+# Below it float32 has no digits left: such a class is as good as impossible.
+MIN_PROBABILITY = 1e-30
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassDiffers:
+    """The `differs` of a task of one class an example.
+
+    Attributes:
+        class_names: in the order of the probabilities.
+    """
+
+    class_names: Sequence[str]
+
+    def __call__(
+        self,
+        expected: Answers,
+        received: Answers,
+        labels: np.ndarray | None = None,
+    ) -> Difference:
+        """Compares.
+
+        Args:
+            expected: "probabilities", (n, num_classes).
+            received: the same; or "classes", bytes (n, k), and "scores",
+                (n, k), best first; or all of them.
+            labels: int (n,).
+
+        Raises:
+            ValueError: answers of another shape, or another class.
+        """
+        want = expected["probabilities"]
+        pairs = []
+        if "probabilities" in received:
+            pairs.append((received["probabilities"], want))
+        if "scores" in received:
+            pairs += self._best(want, received)
+        for found, of_model in pairs:
+            if found.shape != of_model.shape:
+                raise ValueError(
+                    f"gives an answer of shape {found.shape}, the model "
+                    f"{of_model.shape}"
+                )
+        said = want.argmax(axis=-1)
+        says = received.get("probabilities", want).argmax(axis=-1)
+        names, places = self.class_names, np.arange(len(want))
+
+        def ties(movement: float) -> np.ndarray:
+            return (said != says) & near_ties(want, movement)[places, says]
+
+        return Difference(
+            np.max([differences(*pair) for pair in pairs], axis=0),
+            np.max([largest(*pair) for pair in pairs], axis=0),
+            np.max([moved(*pair) for pair in pairs], axis=0),
+            said != says,
+            lambda row: (names[said[row]], names[says[row]]),
+            ties,
+            None if labels is None else (said == labels, says == labels),
+        )
+
+    def _best(self, want: np.ndarray, received: Answers) -> list[tuple]:
+        """The best scores beside the model's best, and each beside that of
+        the class that is named with it.
+
+        Of two classes alike either may come first: what counts is that a name
+        stands beside its own probability.
+        """
+        scores, column = received["scores"], self._column()
+        try:
+            named = [[column[n] for n in row] for row in received["classes"]]
+        except KeyError as error:
+            raise ValueError(f"names the class {error}") from None
+        best = -np.sort(-want, axis=-1)[:, : scores.shape[-1]]
+        of_names = np.take_along_axis(want, np.array(named), axis=-1)
+        return [(scores, best), (scores, of_names)]
+
+    def _column(self) -> dict[bytes, int]:
+        return {name.encode(): i for i, name in enumerate(self.class_names)}
+
+
+def differences(received: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """The largest difference of each row, as `Difference.rows` has it.
+
+    Args:
+        received, expected: probabilities (n, k).
+
+    Returns:
+        float (n,); infinite where one is NaN.
+    """
+    logs = [logarithms(x) for x in (received, expected)]
+    scale = np.maximum(1, np.abs(logs[1]).max(axis=-1))
+    by_logs = largest(*logs) / scale
+    return np.maximum(largest(received, expected), by_logs)
+
+
+def moved(received: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """The largest difference of a row's logarithms, in nats."""
+    return largest(logarithms(received), logarithms(expected))
+
+
+def logarithms(probabilities: np.ndarray) -> np.ndarray:
+    """Of probabilities, 0 and less than float32 holds cut off."""
+    wide = np.asarray(probabilities, np.float64)
+    return np.log(np.maximum(wide, MIN_PROBABILITY))
+
+
+def near_ties(probabilities: np.ndarray, nats: float) -> np.ndarray:
+    """Which classes rounding could put first.
+
+    Args:
+        probabilities: (n, num_classes).
+        nats: how far a logarithm of one moves, to either side.
+
+    Returns:
+        bool (n, num_classes); the class that is first, and each that is
+        behind it by no more than the two together may move. None in a row of
+        zeros, which stands for a picture that was not read.
+    """
+    logs = logarithms(probabilities)
+    near = logs >= logs.max(axis=-1, keepdims=True) - 2 * nats
+    return near & probabilities.any(axis=-1, keepdims=True)
