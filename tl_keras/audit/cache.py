@@ -22,7 +22,7 @@ from tl_keras.audit.facts import Facts
 from tl_keras.cache import user_cache
 from tl_keras.inputs.image import formats, pixels
 
-VERSION = 2
+VERSION = 3
 Stamp = tuple[int, int, int]
 FIELDS = tuple(field.name for field in dataclasses.fields(Facts))
 

@@ -31,7 +31,7 @@ from tl_keras.exports import (
     movement_of,
     near_ties,
 )
-from tl_keras.inputs.image.header_facts import read_header
+from tl_keras.inputs.image.header_facts import explain
 from tl_keras.jobs.first_look import list_labelled
 from tl_keras.runs.outputs import check_writable
 from tl_keras.runs.run_lock import alone_in
@@ -167,7 +167,8 @@ def asked(
                 answers.append(answer)
                 kept.append(row)
                 continue
-            reason = (content and read_header(content).problem) or reason
+            if content:
+                reason = explain(content, reason)
             name = listing.class_names[examples.labels[row]]
             skips.append(Skip(examples.ids[row], reason, split, name))
     if not kept:
