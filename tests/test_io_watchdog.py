@@ -18,11 +18,11 @@ from tl_keras.data import Examples
 SCRIPT = """
 import os, sys, threading, time
 sys.path.insert(0, {checkout!r})
-from tl_keras import storage, stopping
+from tl_keras import io_watchdog, signals
 io_watchdog.LOOK_EVERY, io_watchdog.QUIET = 0.05, 0.3
 io_watchdog.TELL_EVERY, io_watchdog.SWEEP_EVERY = 0.5, 0.5
 good, hangs = sys.argv[1:3]
-with stopping.watching(True), io_watchdog.watching({timeout}):
+with signals.watching(True), io_watchdog.watching({timeout}):
 {body}
 print("done", flush=True)
 """
