@@ -13,6 +13,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from tl_keras.config.export import newest_version
+from tl_keras.config.settings import NONE
 from tl_keras.errors import ConfigError, DivergedError, NotPublishedError
 
 if TYPE_CHECKING:
@@ -127,9 +128,13 @@ def differences(
     A model that was refused may be judged anew, by another standard.
     """
     free = FREE + (ACCEPTANCE if state and state.get("refused") else ())
+
+    def of(flags: dict[str, str], name: str) -> str:
+        # An older file leaves out what is none.
+        return flags.get(name) or NONE
+
     return [
-        f"--{name}: the run has {old.get(name) or 'none'}, received "
-        f"{new.get(name) or 'none'}"
+        f"--{name}: the run has {of(old, name)}, received {of(new, name)}"
         for name in dict.fromkeys([*old, *new])
-        if old.get(name) != new.get(name) and name not in free
+        if of(old, name) != of(new, name) and name not in free
     ]
