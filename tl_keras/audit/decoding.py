@@ -24,7 +24,7 @@ from tl_keras.inputs.image.libjpeg_warnings import heard
 
 LOOK_SIDE = 32  # of the small grey picture that is hashed
 HASH_SIZE = 16  # bits on a side: 256 bits
-LEAST_SPREAD = 4  # standard deviation in grey levels
+MIN_SPREAD = 4  # standard deviation in grey levels
 FEW = 128  # pictures that are decoded one by one
 GROUP = 64  # JPEGs that are listened to together
 DOES_NOT_DECODE = "does not decode"
@@ -191,7 +191,7 @@ def looks_of(picture: np.ndarray) -> tuple[str, str]:
     Returns:
         "none" twice for a picture so plain that its hash means nothing.
     """
-    if picture.std() < LEAST_SPREAD:
+    if picture.std() < MIN_SPREAD:
         return "none", "none"
     hashes = [
         imagehash.dhash(Image.fromarray(np.ascontiguousarray(p)), HASH_SIZE)

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-
 # What `decoded` says of a picture without a fault.
 HEADER, YES = "header", "yes"
 
@@ -14,7 +13,8 @@ class Facts:
     Attributes:
         sha256: of the bytes, in hexadecimal.
         format: as in `header_facts.HeaderFacts`.
-        width, height: by the header that the decoder reads, in pixels.
+        width, height: in pixels, by the header that the decoder reads; before
+            it is asked, by Pillow.
         notes: what is worth counting.
         problem: why it cannot be used, seen without the decoder.
         decoded: "" when the decoder was not asked, `HEADER` where it was asked

@@ -32,7 +32,7 @@ from tl_keras.audit.decoding import (
 )
 from tl_keras.audit.facts import HEADER, YES, Facts
 from tl_keras.data import Examples
-from tl_keras.inputs.image import pixels
+from tl_keras.inputs.image import formats, pixels
 from tl_keras.inputs.image.header_facts import (
     ALPHA,
     DAMAGED,
@@ -46,6 +46,9 @@ from tl_keras.inputs.image.libjpeg_warnings import heard
 MIN_LOOK = 24  # pixels; smaller or plainer pictures look all alike
 # Raising threads beyond this only queues: hashing shares the cores.
 THREADS = min(8, os.cpu_count() or 1)
+# Without decoding, Pillow's word is enough for these, whose size it reads as
+# the decoder does; asking that takes ten times as long.
+BY_PILLOW = ("JPEG", "PNG")
 # The end of a reason that lies in the storage and not in the picture.
 SEE_TO_DISK = "check the disk"
 BYTES_A_PIXEL, MAX_OTHER_BYTES = 8, 64 << 20
@@ -109,7 +112,14 @@ class Reader:
 
     def _to_decode(self, facts: Facts) -> bool:
         """Whether the decoder has something to say that is not known yet."""
-        if facts.problem or facts.width * facts.height > self.max_pixels:
+        size = facts.width * facts.height
+        if facts.problem:
+            return False
+        if not facts.decoded and facts.format not in formats.PILLOW_FORMATS:
+            # Whether it is too large is for the decoder to say, too.
+            known = facts.format in BY_PILLOW and 0 < size <= self.max_pixels
+            return self.decode or not known
+        if size > self.max_pixels:
             return False
         if not facts.decoded or (self.decode and facts.decoded == HEADER):
             return True
@@ -179,7 +189,8 @@ def with_header(facts: Facts, header: np.ndarray) -> Facts:
     name = pixels.FORMATS[format_]
     if not format_:
         return facts
-    notes = [*facts.notes]
+    # Pillow's guess at these gives way to what was decoded.
+    notes = [n for n in facts.notes if n not in (TURNED, ALPHA, DEEP)]
     notes += [TURNED] * (turn > 1) + [ALPHA] * alpha
     notes += [DEEP] * (name == "PNG" and depth == 16)
     return dataclasses.replace(
@@ -187,7 +198,7 @@ def with_header(facts: Facts, header: np.ndarray) -> Facts:
         format=name,
         width=width,
         height=height,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(notes),
     )
 
 

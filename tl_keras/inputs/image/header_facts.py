@@ -34,8 +34,8 @@ class HeaderFacts:
 
     Attributes:
         format: a name of `formats.SUFFIXES`; "" for anything else.
-        width, height: in pixels, before any EXIF rotation, of what Pillow
-            alone opens; 0 where the graph says them.
+        width, height: in pixels, before any EXIF rotation; 0 where Pillow
+            opens nothing.
         notes: what is worth counting, such as `CMYK`.
         problem: why it cannot be used, with the remedy; "" where the decoder
             has to say.
@@ -62,18 +62,21 @@ def read_facts(content: bytes) -> HeaderFacts:
     kind = formats.kind_of(content[: formats.ENOUGH])
     seen = pixels.peek(content)
     if kind.use == formats.GRAPH:
-        notes = []
-        if seen.mode == "CMYK":
-            notes.append(CMYK)
-        if seen.several:
-            notes.append(FIRST_FRAME)
+        deep = kind.name == "PNG" and content[24:25] == b"\x10"
+        notes = {
+            CMYK: seen.mode == "CMYK",
+            FIRST_FRAME: seen.several,
+            TURNED: seen.turned,
+            ALPHA: seen.alpha,
+            DEEP: deep,
+        }
         end = _end_of(content, kind.name, seen.data_start)
         if end == CUT:
             problem = f"{kind.name} ends early - {FETCH}"
             return HeaderFacts(kind.name, problem=problem)
-        if end < len(content):
-            notes.append(TRAILING)
-        return HeaderFacts(kind.name, notes=tuple(notes))
+        notes[TRAILING] = end < len(content)
+        said = tuple(note for note, holds in notes.items() if holds)
+        return HeaderFacts(kind.name, seen.width, seen.height, said)
     if not (seen.width and seen.height):
         # Of what is no picture there is no format to count.
         name = kind.name if kind.use == formats.PILLOW else ""

@@ -44,6 +44,7 @@ DECODERS = {
     **formats.PILLOW_FORMATS,
 }
 MAX_WORDS = 120  # letters of Pillow's own words
+ORIENTATION = 0x0112  # of EXIF
 # Tags of a TIFF by which its first picture is a preview of a raw photograph.
 NEW_SUBFILE_TYPE, DNG_VERSION = 254, 50706
 # Pillow's limits are settings of the module, the same for all threads.
@@ -80,6 +81,8 @@ class Peek(NamedTuple):
     Attributes:
         width, height: in pixels, as stored; 0 where Pillow opens nothing.
         several: whether it has more than one frame or page.
+        turned: whether its EXIF says that it does not stand upright.
+        alpha: whether some pixels may be transparent.
         mode: Pillow's name of the kind of pixels, such as "CMYK".
         data_start: where a JPEG's compressed data begins; else 0.
     """
@@ -87,6 +90,8 @@ class Peek(NamedTuple):
     width: int = 0
     height: int = 0
     several: bool = False
+    turned: bool = False
+    alpha: bool = False
     mode: str = ""
     data_start: int = 0
 
@@ -104,8 +109,15 @@ def peek(encoded: bytes) -> Peek:
         try:
             with _opened(encoded, DECODERS[name]) as image:
                 data_start = image.fp.tell() if name == "JPEG" else 0
+                # Not image.getexif, which decodes a PNG.
+                exif = Image.Image.getexif(image)
                 return Peek(
-                    *image.size, _has_several(image), image.mode, data_start
+                    *image.size,
+                    _has_several(image),
+                    1 < exif.get(ORIENTATION, 1) <= 8,
+                    image.has_transparency_data,
+                    image.mode,
+                    data_start,
                 )
         except Exception:
             return Peek()
