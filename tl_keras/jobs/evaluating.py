@@ -178,13 +178,11 @@ def asked(
             skipped=(*listing.skipped, *skips),
         )
         refuse_unusable(listing, 0)
-    names = listing.class_names
     examples = examples.take(kept)
     labels = np.array(column)[examples.labels]
     listing = dataclasses.replace(
         listing,
         splits={split: examples},
-        class_names=names,
         skipped=(*listing.skipped, *skips),
     )
     return listing, count_probabilities(

@@ -13,7 +13,7 @@ import pathlib
 
 import keras
 
-from tl_keras import run_card
+from tl_keras import log, run_card
 from tl_keras.audit import write_reports
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, NotPublishedError
@@ -53,6 +53,7 @@ class RunResult:
     history: list[dict]
 
 
+@log.on_console()
 @standard_globals()
 def run(
     config: TransferConfig,
@@ -138,6 +139,7 @@ def _trained(run: Run, stages: Stages, clock: Clock) -> Run:
     return run
 
 
+@log.on_console()
 @standard_globals()
 def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""

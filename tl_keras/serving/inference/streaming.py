@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 
+from tl_keras import log
 from tl_keras.audit.reading import read_regular
 from tl_keras.data import Unlabelled
 from tl_keras.errors import DataError, StoppedError
@@ -136,7 +137,7 @@ def _fill(
         asked += sum(picture.row is None for picture in batch)
         if time.perf_counter() - told > TELL_EVERY:
             told = time.perf_counter()
-            print(f"{there + asked:,} of {total:,} pictures", flush=True)
+            log.info(f"{there + asked:,} of {total:,} pictures")
     if rows:
         work.write(part, rows)
     return asked
