@@ -85,7 +85,7 @@ def make_run(
     metrics = {
         "monitor": "val_loss",
         "data": {
-            "found": 4 * count + sum(used.values()) - 4 * count + 5,
+            "found": sum(used.values()) + 5,
             "used": used, "skipped": 2, "ignored": {"no picture": 3},
             "fingerprint": "ab" * 32,
         },

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from warm import WarmPython
 
+from tl_keras import log
 from tl_keras.callbacks import AtomicBackup
 from tl_keras.callbacks.identity import variables_of
 from tl_keras.checkpoints import Checkpoints
@@ -227,7 +228,8 @@ def test_f14_weights_that_are_not_finite_are_never_saved(tmp_path, capsys):
             if self.model.optimizer.iterations == 5:
                 self.model.layers[0].kernel.assign(np.full((3, 1), np.nan))
 
-    fitted(Spoil(), AtomicBackup(tmp_path, 1))
+    with log.on_console():
+        fitted(Spoil(), AtomicBackup(tmp_path, 1))
     assert "not saved: a weight is not finite" in capsys.readouterr().err
     saved = Checkpoints(tmp_path / "fit_1").newest()
     assert (saved.state["epoch"], saved.state["batch"]) == (1, 1)

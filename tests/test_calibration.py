@@ -92,6 +92,26 @@ def test_expected_calibration_error_by_hand(case):
     assert found == pytest.approx(expected)
 
 
+def test_calibration_is_weighed_by_the_bins_counts():
+    # Ten answers at 0.95, nine right; two at 0.55, none right.
+    scores = np.array([0.95] * 10 + [0.55] * 2)
+    predicted = np.zeros(12, int)
+    labels = np.array([0] * 9 + [1] + [1, 1])
+    bins, error = calibration.reliability(scores, predicted == labels)
+    assert len(bins) == calibration.BINS == 15
+    assert error == pytest.approx((10 * 0.05 + 2 * 0.55) / 12)
+    assert [b["count"] for b in bins if b["count"]] == [2, 10]
+    assert [b["accuracy"] for b in bins if b["count"]] == [0, 0.9]
+    assert bins[0]["accuracy"] is None
+
+
+def test_a_bin_holds_its_upper_edge_and_all_are_held():
+    scores = np.array([0.0, 1 / 15, 1.0])
+    bins, _ = calibration.reliability(scores, np.ones(3, bool))
+    assert bins[0]["count"] == 2
+    assert bins[-1]["count"] == 1
+
+
 def test_what_cannot_be_fitted_is_told():
     with pytest.raises(ValueError, match="expected \\(n, num_classes\\)"):
         calibration.fit_temperature(np.zeros((0, 3)), np.zeros(0, int))

@@ -163,6 +163,36 @@ def rates(callback, epochs=4, steps=5, first=0) -> list[float]:
     return seen
 
 
+def rate_by_hand(callback, done: float, epochs: int, step: float) -> float:
+    """The formula, in Python's floats."""
+    warmup = min(callback.warmup_epochs, epochs / 2)
+    if done < warmup:
+        return callback.learning_rate * min(1.0, (done + step) / warmup)
+    share = min(1.0, (done - warmup) / (epochs - warmup))
+    low = callback.final_fraction
+    cosine = 0.5 * (1 + math.cos(math.pi * share))
+    return callback.learning_rate * (low + (1 - low) * cosine)
+
+
+@pytest.mark.parametrize("warmup", [0, 0.3, 1, 2.5, 99])
+@pytest.mark.parametrize("final", [0.0, 0.1, 1.0])
+def test_the_rates_are_the_formulas_to_the_last_bit(warmup, final):
+    """As float32, which is what an optimizer keeps."""
+    for rate in (1e-4, 3e-3, 1.0):
+        callback = WarmupCosine(rate, warmup, final_fraction=final)
+        for steps, epochs in ((1, 5), (7, 10), (30, 3)):
+            found = [callback.rates(e, epochs, steps) for e in range(epochs)]
+            expected = [
+                rate_by_hand(callback, e + s / steps, epochs, 1 / steps)
+                for e in range(epochs)
+                for s in range(steps)
+            ]
+            np.testing.assert_array_equal(
+                np.concatenate(found).astype(np.float32),
+                np.float32(expected),
+            )
+
+
 def test_the_rate_rises_then_falls_along_a_cosine():
     seen = rates(WarmupCosine(1.0, warmup_epochs=1))
     np.testing.assert_allclose(seen[:5], [0.2, 0.4, 0.6, 0.8, 1.0], rtol=1e-6)

@@ -43,6 +43,15 @@ WRONG = {
 }
 
 
+def test_windows_is_told_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert errors_of(capsys, "--dataset=digits") == (
+        4,
+        ["this is Windows; expected Linux or macOS - run it in WSL (Windows "
+         "Subsystem for Linux)"],
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_flags_end_with_2_and_a_line(case, capsys):
     arguments, expected = WRONG[case]

@@ -17,7 +17,7 @@ from tl_keras.config.settings import Settings
 from tl_keras.data import Cut, Examples, Listing, list_dataset
 from tl_keras.data.splits import books, cut_splits
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.inputs.image.header_facts import read_header
+from tl_keras.inputs.image.header_facts import explain, read_facts
 
 FREELY = settings(
     max_examples=150,
@@ -136,10 +136,11 @@ def test_any_words_on_a_command_line(command, words):
      b"RIFF\x40\0\0\0WEBPVP8X", b"RIFF\x40\0\0\0WEBPVP8L", b"\0\0\0\x18ftyp"],
 )  # fmt: skip
 def test_headers_of_any_bytes(start, content):
-    header = read_header(start + content)
-    assert header.width >= 0
-    assert header.height >= 0
-    assert header.problem or (header.format and header.width and header.height)
+    facts = read_facts(start + content)
+    assert facts.problem or facts.format
+    why = explain(start + content, "does not decode")
+    assert why.isprintable()
+    assert " - " in why
 
 
 def originals() -> list[tuple[str, bytes]]:

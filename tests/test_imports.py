@@ -16,19 +16,21 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
-    "atomic", "errors", "io_watchdog", "keras_globals", "lazy_names", "pages",
-    "signals", "versions",
+    "atomic", "errors", "io_watchdog", "keras_globals", "keras_internals",
+    "lazy_names", "log", "pages", "signals", "versions",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
+    "keras_internals": set(),
     "versions": set(),
     "lazy_names": set(),
+    "log": set(),
     "pages": set(),
     "atomic": {"errors"},
-    "keras_globals": {"errors"},
+    "keras_globals": {"keras_internals"},
     "signals": {"errors"},
     "io_watchdog": {"errors", "signals"},
-    "cache": set(),
+    "cache": {"log"},
     "checkpoints": set(),
     "callbacks": {"checkpoints"},
     "networks": set(),
@@ -107,6 +109,57 @@ def test_no_room_is_a_drawer_and_none_is_too_big():
         for file in files:
             lines = len(file.read_text(encoding="utf-8").splitlines())
             assert lines <= 420, file
+
+
+def imported_modules(file: pathlib.Path) -> set[str]:
+    """Modules, of any package, that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_one_file_alone_takes_what_is_inside_keras():
+    inside = {
+        file.relative_to(PACKAGE).as_posix()
+        for file in PACKAGE.rglob("*.py")
+        if any(
+            name.split(".")[:2] == ["keras", "src"]
+            for name in imported_modules(file)
+        )
+        or "keras.src." in file.read_text("utf-8").replace("`", "")
+    }
+    assert inside == {"keras_internals.py"}
+
+
+# Who may print: what a person starts, and what prints where it is asked to.
+PRINTING = {
+    "log.py",  # for all others
+    "callbacks/atomic_backup.py",  # with verbose=1
+    "networks/pretrained/letters_vgg.py",  # a command of its own
+}
+
+
+def calls_print(file: pathlib.Path) -> bool:
+    """Whether code prints; text that is code for others does not count."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return any(
+        isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+        for node in ast.walk(tree)
+    )
+
+
+def test_library_pieces_do_not_print():
+    commands = {"check", "evaluate", "jobs", "predict", "report", "train"}
+    for room, files in rooms().items():
+        for file in files:
+            name = file.relative_to(PACKAGE).as_posix()
+            if room in commands or name == "config/command_line.py":
+                continue
+            assert calls_print(file) == (name in PRINTING), name
 
 
 def test_shipped_code_has_no_asserts_and_reads_no_pickles():

@@ -43,7 +43,7 @@ def test_what_pillow_opens_becomes_the_same_pixels(case):
     mended = pixels.repair(READ[case])
     np.testing.assert_array_equal(as_array(mended), as_array(READ[case]))
     assert pixels.decode(tf.constant(mended)).shape == (48, 64, 3)
-    assert pixels.size_of(READ[case])[:2] == (64, 48)
+    assert pixels.peek(READ[case])[:2] == (64, 48)
 
 
 def test_avif_becomes_nearly_the_same_pixels():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras import TransferConfig
+from tl_keras import TransferConfig, log
 from tl_keras.compute import devices
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.pixels import decoding as decoding_module
@@ -128,7 +128,8 @@ def gpu(monkeypatch):
     ],
 )
 def test_auto_takes_what_is_done_first(wish, work, device, gpu, capsys):
-    assert devices.choose_device(wish, lambda: work) == device
+    with log.on_console():
+        assert devices.choose_device(wish, lambda: work) == device
     assert gpu == ["hidden" if device == "cpu" else "growing"]
     told = capsys.readouterr().out
     assert ("device: cpu, where all of this takes about 2 s" in told) == (

@@ -196,26 +196,6 @@ def test_the_interval_of_a_difference_is_as_wide_as_theory_says():
     assert found == statistics.paired_comparison(counts)
 
 
-def test_calibration_is_weighed_by_the_bins_counts():
-    # Ten answers at 0.95, nine right; two at 0.55, none right.
-    scores = np.array([0.95] * 10 + [0.55] * 2)
-    predicted = np.zeros(12, int)
-    labels = np.array([0] * 9 + [1] + [1, 1])
-    bins, error = statistics.calibration(scores, predicted, labels)
-    assert len(bins) == statistics.ECE_BINS == 15
-    assert error == pytest.approx((10 * 0.05 + 2 * 0.55) / 12)
-    assert [b["count"] for b in bins if b["count"]] == [2, 10]
-    assert [b["accuracy"] for b in bins if b["count"]] == [0, 0.9]
-    assert bins[0]["accuracy"] is None
-
-
-def test_a_bin_holds_its_upper_edge_and_all_are_held():
-    scores = np.array([0.0, 1 / 15, 1.0])
-    bins, _ = statistics.calibration(scores, np.zeros(3), np.zeros(3))
-    assert bins[0]["count"] == 2
-    assert bins[-1]["count"] == 1
-
-
 def test_thresholds_trade_coverage_for_accuracy():
     scores = np.array([0.55, 0.65, 0.92, 0.97])
     rows = statistics.thresholds(

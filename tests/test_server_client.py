@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -223,6 +224,91 @@ def strange(code: int, body: bytes) -> str:
     return f"http://127.0.0.1:{server.server_port}"
 
 
+def sending_on(location: str, asked: list, context=None) -> str:
+    """The address of a server that has moved elsewhere, so it says."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(dict(self.headers))
+            self.send_response(307)
+            self.send_header("Location", location)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    scheme = "https" if context is not None else "http"
+    return f"{scheme}://127.0.0.1:{server.server_port}"
+
+
+def test_pictures_follow_no_redirection():
+    elsewhere, asked = [], []
+    there = sending_on("/", elsewhere)
+    rest = Rest(sending_on(f"{there}/v1", asked), NAME, timeout=5)
+    with pytest.raises(MachineError, match=r"sends on to http://127\.0\.0\.1"):
+        rest.ask(1, [b"x"])
+    assert (len(asked), elsewhere) == (1, [])
+
+
+def test_pictures_go_through_no_proxy_and_with_no_password(
+    monkeypatch, tmp_path
+):
+    proxied, asked = [], []
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, sending_on("/", proxied))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    rest = Rest(sending_on("/", asked), NAME, timeout=5)
+    with pytest.raises(MachineError, match="sends on to"):
+        rest.ask(1, [b"x"])
+    assert (len(asked), proxied) == (1, [])
+    assert "Authorization" not in asked[0]
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="makes a certificate")
+@pytest.mark.parametrize("known", [True, False])
+def test_a_certificate_of_ones_own_is_the_systems_matter(
+    known, monkeypatch, tmp_path
+):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+         key, "-out", certificate, "-subj", "/CN=127.0.0.1", "-addext",
+         "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    address = sending_on("/", asked := [], context)
+    if known:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    rest = Rest(address, NAME, timeout=5)
+    expected, words = (
+        (MachineError, "sends on to")
+        if known
+        else (client.Busy, "CERTIFICATE_VERIFY_FAILED")
+    )
+    with pytest.raises(expected, match=words):
+        rest.ask(1, [b"x"])
+    assert len(asked) == known
+
+
+def test_why_nobody_answers_is_said_in_few_words():
+    rest = Rest("http://127.0.0.1:9", NAME, timeout=5)
+    with pytest.raises(
+        client.Busy, match=r"^\[Errno \d+\] Connection refused$"
+    ):
+        rest.versions()
+
+
 def test_a_picture_larger_than_the_server_takes_is_a_row():
     rest = Rest(strange(413, b"too large"), NAME, timeout=5)
     rest.versions = lambda: [1]
@@ -419,7 +505,7 @@ def test_pixels_of_another_size_are_refused_before_they_are_sent(
 @pytest.mark.parametrize("side", [8, 15, 17, 64])
 def test_the_server_refuses_pixels_of_another_size_too(side, address):
     """Another client may not ask for the size first."""
-    way = connect(address, NAME)._way
+    way = connect(address, NAME)._transport
     with pytest.raises(MachineError) as told:
         way.ask_pixels(12, squares(2, side))
     assert f"[2,{side},{side},3]" in str(told.value)
@@ -427,6 +513,6 @@ def test_the_server_refuses_pixels_of_another_size_too(side, address):
 
 
 def test_too_many_pixels_are_sent_in_pieces(address, double, monkeypatch):
-    monkeypatch.setattr(client, "MOST_BYTES", 2 * squares(1).nbytes)
+    monkeypatch.setattr(client, "MAX_BYTES", 2 * squares(1).nbytes)
     assert len(connect(address, NAME).ask_pixels(squares(5))) == 5
     assert double.asked == [2, 2, 1]

@@ -13,6 +13,8 @@ from tl_keras.config import TransferConfig, command_line, settings
 from tl_keras.config.settings import Settings, setting
 from tl_keras.errors import ConfigError
 from tl_keras.jobs import first_look
+from tl_keras.jobs.same_run import Stored, differences
+from tl_keras.runs import RunFolder, RunState, parse_flags
 
 PACKAGE = pathlib.Path(settings.__file__).parent.parent
 
@@ -229,10 +231,12 @@ def test_a_folder_named_as_a_word_does_not_take_its_place(
 
 
 def test_choices_are_those_of_the_rooms():
-    from tl_keras import networks, training
+    from tl_keras import audit, networks, training
+    from tl_keras.data.options import LABELS_FROM
     from tl_keras.inputs.image import pixels
     from tl_keras.networks import backbones
     from tl_keras.sources import pipeline
+    from tl_keras.training import phase
 
     choices = {
         field.name: field.metadata["choices"]
@@ -241,9 +245,45 @@ def test_choices_are_those_of_the_rooms():
     assert choices["resize"] == tuple(pixels.RESIZES)
     assert choices["augment"] == pipeline.AUGMENTS
     assert choices["pooling"] == tuple(networks.POOLINGS)
-    assert choices["optimizer"] == training.OPTIMIZERS
+    assert choices["bit_depth_scale"] == tuple(pixels.BIT_DEPTH_SCALES)
     assert choices["monitor"] == tuple(training.MONITORS)
+    assert choices["optimizer"] == tuple(phase.OPTIMIZERS)
+    assert choices["schedule"] == phase.SCHEDULES
+    assert set(choices["head_solver"]) == {"auto", *phase.SOLVERS}
+    assert choices["label_from"] == LABELS_FROM
+    assert choices["check"] == audit.CHECKS
+    assert choices["bad_input"] == audit.BAD_INPUTS
     assert set(choices["input_scaling"]) == {"auto", *backbones.SCALINGS}
+
+
+def test_an_optimizers_settings_are_refused_with_the_others():
+    """Who reads which is written in `rules` and in `phase`."""
+    from tl_keras.training.phase import OPTIMIZERS
+
+    for optimizer, (_, options) in OPTIMIZERS.items():
+        for name in ("momentum", "weight_decay"):
+            config = TransferConfig(
+                dataset="digits", optimizer=optimizer, **{name: 0.5}
+            )
+            told = [f for f in config.faults() if name in f.names]
+            assert bool(told) == (name not in options), (optimizer, name)
+
+
+def test_what_is_none_is_written_so_that_a_new_default_changes_nothing():
+    text = TransferConfig(dataset="digits").to_flags()
+    for name in ("image_size", "min_accuracy", "calibrate", "deterministic"):
+        assert f"--{name}=none\n" in text
+    flags = parse_flags(text)
+    config = TransferConfig(dataset="digits")
+    assert TransferConfig.from_strings(flags) == config
+    # A file that lacks these lines is of the same run.
+    older = {name: v for name, v in flags.items() if v != "none"}
+    stored = Stored(RunFolder("run"), RunState.new("", {}), older)
+    assert differences(config, stored) == []
+    other = dataclasses.replace(config, image_size=64)
+    assert differences(other, stored) == [
+        "--image_size: the run has none, received 64"
+    ]
 
 
 def names_read(tree: ast.AST, whose: set[str]) -> set[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tl_keras import log
 from tl_keras.errors import StoppedError
 from tl_keras.features import FeatureStore
 from tl_keras.networks import build_classifier
@@ -245,9 +246,12 @@ def test_a_fit_under_xla_is_asked_for_and_told(images, tiny_network, capsys):
     data = data_of(images)
     # The head alone: XLA draws other numbers for Dropout.
     short = Phase("fine_tune", 1, 1e-2)
-    plain = fitted(tiny_network, data, [short])
+    with log.on_console():
+        plain = fitted(tiny_network, data, [short])
     assert "XLA" not in capsys.readouterr().out
-    compiled = fitted(tiny_network, data, [short], compute=Compute(jit="on"))
+    jit = Compute(jit="on")
+    with log.on_console():
+        compiled = fitted(tiny_network, data, [short], compute=jit)
     assert "fine_tune: XLA on, as asked (--jit=on)" in capsys.readouterr().out
     for a, b in zip(plain[0], compiled[0], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
@@ -264,7 +268,8 @@ def test_what_a_gpu_gets_trains_alike(images, tiny_network, tmp_path, capsys):
     more = {"compute": Pretended(device="gpu", resident_bytes=1e9)}
     plain = fitted(tiny_network, data_of(images))
     capsys.readouterr()
-    given = fitted(tiny_network, data_of(images), **more)
+    with log.on_console():
+        given = fitted(tiny_network, data_of(images), **more)
     assert (
         "fine_tune: XLA off, since compiling takes" in capsys.readouterr().out
     )
@@ -314,7 +319,8 @@ def test_waiting_is_the_share_of_training_spent_on_batches(monkeypatch):
 
 
 def test_the_wait_is_in_the_result_and_told(images, tiny_network, capsys):
-    _, result = fitted(tiny_network, data_of(images))
+    with log.on_console():
+        _, result = fitted(tiny_network, data_of(images))
     assert 0 <= result.phases[0].waiting < 1
     assert "of its training waited for data" in capsys.readouterr().out
 

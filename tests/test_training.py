@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tl_keras import log
 from tl_keras.errors import ConfigError, DivergedError
 from tl_keras.features import FeatureStore
 from tl_keras.networks import LOGITS, build_classifier
@@ -42,10 +43,11 @@ TUNE = Phase("fine_tune", 3, 1e-3, unfreeze_from="two")
 
 
 def test_epochs_and_history_run_on(model, tmp_path, capsys):
-    result = fit_phases(
-        model, [HEAD, TUNE], data(), data(8, 1),
-        history_file=tmp_path / "history.csv", verbose=0,
-    )  # fmt: skip
+    with log.on_console():
+        result = fit_phases(
+            model, [HEAD, TUNE], data(), data(8, 1),
+            history_file=tmp_path / "history.csv", verbose=0,
+        )  # fmt: skip
     assert [row["epoch"] for row in result.history] == [1, 2, 3, 4, 5]
     assert [row["phase"] for row in result.history] == (
         ["head"] * 2 + ["fine_tune"] * 3

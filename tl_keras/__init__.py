@@ -37,8 +37,8 @@ __all__ = [*_ROOMS, "callbacks"]
 _WITHOUT_KERAS = frozenset({
     "atomic", "cache", "check", "checkpoints", "compute.devices", "config",
     "errors", "evaluate", "inputs.image.formats", "inputs.image.pixels",
-    "io_watchdog", "keras_globals", "lazy_names", "networks.backbones",
-    "networks.pretrained", "pages", "predict", "report",
+    "io_watchdog", "keras_globals", "lazy_names", "log",
+    "networks.backbones", "networks.pretrained", "pages", "predict", "report",
     "serving.server_client", "signals", "train", "versions",
 })  # fmt: skip
 _FACES_WITHOUT_KERAS = frozenset({

@@ -14,6 +14,8 @@ import pathlib
 import stat
 import tempfile
 
+from tl_keras import log
+
 
 def user_cache(name: str) -> pathlib.Path:
     """The folder or file `name` in tl_keras's part of the user's cache."""
@@ -43,10 +45,9 @@ def _root(*_) -> pathlib.Path:
         found = _temporary()
     except OSError:
         return wanted  # Whoever writes there says what to do.
-    print(
+    log.info(
         f"cache: {why}, so what is kept for later runs goes to {found} - set "
-        "XDG_CACHE_HOME to a folder that lasts",
-        flush=True,
+        "XDG_CACHE_HOME to a folder that lasts"
     )
     return found
 

@@ -15,14 +15,13 @@ import json
 import math
 import os
 import pathlib
-import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import ml_dtypes  # noqa: F401  (teaches NumPy the name bfloat16)
 import numpy as np
 
-from tl_keras import atomic
+from tl_keras import atomic, log
 from tl_keras.errors import MachineError
 
 ARRAYS, STATE = "arrays.bin", "state.json"
@@ -93,12 +92,12 @@ class Checkpoints:
             fault = f"{self.folder}: not saved ({error.strerror or error})"
             if required:
                 raise MachineError(f"{fault} - make room there") from None
-            print(f"{fault}; going on, make room there", file=sys.stderr)
+            log.warn(f"{fault}; going on, make room there")
 
     def newest(self) -> Checkpoint | None:
         """The last one that is as it was written; None where none was saved.
 
-        A damaged one is told on stderr and put aside, and the one before is
+        A damaged one is told as a warning and put aside, and the one before is
         taken.
 
         Raises:
@@ -127,7 +126,7 @@ class Checkpoints:
                 ]
             )
         for fault, folder in zip(faults, damaged, strict=True):
-            print(f"{fault}; going on from {found.number:08d}", file=sys.stderr)
+            log.warn(f"{fault}; going on from {found.number:08d}")
             folder.rename(folder.with_name(DAMAGED + folder.name))
         return found
 

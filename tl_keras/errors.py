@@ -18,6 +18,7 @@ the built-in exception that each of them also is.
 | 130, 143  | stopped at once by a second SIGINT, SIGTERM         |
 """
 
+import sys
 from collections.abc import Sequence
 
 _REASON_LOST = (
@@ -80,3 +81,19 @@ class StoppedError(TlKerasError):
     """Stopped on request, with all saved; the same command goes on."""
 
     exit_code = 75
+
+
+def refuse_windows() -> None:
+    """Says in one line why nothing runs there, before an import fails.
+
+    Locks of run folders (fcntl), the memory a run held (resource) and opening
+    without waiting (O_NONBLOCK) are POSIX's.
+
+    Raises:
+        MachineError: this is Windows.
+    """
+    if sys.platform == "win32":
+        raise MachineError(
+            "this is Windows; expected Linux or macOS - run it in WSL "
+            "(Windows Subsystem for Linux)"
+        )

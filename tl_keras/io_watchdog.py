@@ -26,6 +26,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+import tenacity
+
 from tl_keras import signals
 from tl_keras.errors import MachineError
 
@@ -64,16 +66,23 @@ def read(path: str | os.PathLike) -> bytes:
 
 def patiently(path: str | os.PathLike, do: Callable[[], T]) -> T:
     """What `do` gives, which reads `path`; tried again where that may help."""
-    for pause in PAUSES:
-        try:
-            with reading(path):
-                return do()
-        except OSError as error:
-            if error.errno not in PASSING:
-                raise
-        time.sleep(pause)
-    with reading(path):
-        return do()
+    tries = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_may_pass),
+        wait=tenacity.wait_chain(*map(tenacity.wait_fixed, PAUSES)),
+        stop=tenacity.stop_after_attempt(len(PAUSES) + 1),
+        sleep=time.sleep,
+        reraise=True,
+    )
+
+    def attempt() -> T:
+        with reading(path):
+            return do()
+
+    return tries(attempt)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in PASSING
 
 
 class _Watch:

@@ -1,6 +1,6 @@
 """A person's settings of Keras and TensorFlow change no number of ours.
 
-    raise_if_unusable()           # before Keras loads: the backend, keras.json
+    faults()           # before Keras loads: of the backend, of keras.json
 
     @standard_globals()           # or: with standard_globals(): ...
     def build(...): ...
@@ -19,8 +19,6 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
-
-from tl_keras.errors import ConfigError
 
 BACKEND = "tensorflow"
 # What keras.json may hold; Keras raises for others as it is imported.
@@ -63,12 +61,6 @@ def faults() -> list[str]:
                 f"{name}={os.environ[name]}: expected a whole number - unset it"
             )
     return told
-
-
-def raise_if_unusable() -> None:
-    """Raises ConfigError where `faults` finds any."""
-    if found := faults():
-        raise ConfigError(found)
 
 
 def _backend_faults(name: object, place: str) -> list[str]:
@@ -163,16 +155,10 @@ def _globals() -> list[tuple[Callable[[], Any], Callable[[Any], Any], Any]]:
     """(get, put, the value it comes with) of each global that is read."""
     import keras
     import tensorflow as tf
-    from keras.src.backend.common import global_state
+
+    from tl_keras.keras_internals import get_dtype_policy, set_dtype_policy
 
     config, optimizer = keras.config, tf.config.optimizer
-
-    # Not keras.config.dtype_policy, which decides it for good when asked.
-    def policy():
-        return global_state.get_global_attribute("dtype_policy")
-
-    def set_policy(value):
-        global_state.set_global_attribute("dtype_policy", value)
 
     def automatic_precision():
         given = optimizer.get_experimental_options()
@@ -186,7 +172,7 @@ def _globals() -> list[tuple[Callable[[], Any], Callable[[Any], Any], Any]]:
         ),
         (config.floatx, config.set_floatx, "float32"),
         (config.epsilon, config.set_epsilon, 1e-7),
-        (policy, set_policy, keras.DTypePolicy("float32")),
+        (get_dtype_policy, set_dtype_policy, keras.DTypePolicy("float32")),
         # Both cut training short without an error.
         (config.max_epochs, config.set_max_epochs, None),
         (config.max_steps_per_epoch, config.set_max_steps_per_epoch, None),

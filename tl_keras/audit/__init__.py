@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from tl_keras.audit import duplicates
 from tl_keras.audit.cache import FactCache
 from tl_keras.audit.duplicates import Row
-from tl_keras.audit.facts import Facts
+from tl_keras.audit.facts import YES, Facts
 from tl_keras.audit.findings import (
     after_the_cut,
     bytes_in_two_places,
@@ -161,9 +161,9 @@ def _judged(
             fact, label = next(remaining), int(examples.labels[index])
             reason = reason_to_skip(fact, id_, rules, sums)
             file = files[index] if files else ""
-            if reason and files and fact.decoded not in ("", "yes"):
+            if reason and files and fact.refused:
                 # Whatever else may be wrong with it stays wrong.
-                decoded = dataclasses.replace(fact, decoded="yes")
+                decoded = dataclasses.replace(fact, decoded=YES)
                 other = reason_to_skip(decoded, id_, rules, sums)
                 repaired = "" if other else repaired_file(
                     examples, index, fact, rules.max_pixels

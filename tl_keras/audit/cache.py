@@ -23,7 +23,7 @@ from tl_keras.cache import user_cache
 from tl_keras.data.examples import Stamp
 from tl_keras.inputs.image import formats, pixels
 
-VERSION = 2
+VERSION = 3
 FIELDS = tuple(field.name for field in dataclasses.fields(Facts))
 
 

@@ -4,7 +4,7 @@ In: rows of (split, id, label, facts). Out: groups of equal SHA-256, and pairs
 whose perceptual hashes (`imagehash.dhash`, 256 bits) differ in few bits, as
 they are or mirrored.
 
-`MOST_BITS` was chosen on 600 photographs of cats and dogs: of planted copies
+`MAX_BITS` was chosen on 600 photographs of cats and dogs: of planted copies
 (JPEG quality 30 to 90, 40 to 100 % of the size, mirrored) the farthest lay 24
 bits away, of different photographs the nearest pair 69.
 """
@@ -18,8 +18,8 @@ import numpy as np
 
 from tl_keras.audit.facts import Facts
 
-MOST_BITS = 40
-MOST_PAIRS = 20_000  # of the frames of one film every pair would be near
+MAX_BITS = 40
+MAX_PAIRS = 20_000  # of the frames of one film every pair would be near
 BLOCK = 512  # rows compared at once: 512 x n distances in memory
 SAME, MIRRORED = "re-encoded or resized", "mirrored"
 
@@ -85,7 +85,7 @@ def near_pairs(rows: Sequence[Row]) -> list[Pair]:
     mirrors = _bits(row.facts.mirrored for row in looked)
     found: dict[tuple[int, int], tuple[int, str]] = {}
     for kind, others in ((SAME, looks), (MIRRORED, mirrors)):
-        close = itertools.islice(_close(looks, others), MOST_PAIRS)
+        close = itertools.islice(_close(looks, others), MAX_PAIRS)
         for first, second, bits in close:
             best = found.get((first, second), (257, ""))
             found[first, second] = min(best, (bits, kind))
@@ -122,7 +122,7 @@ def _close(
             near += np.bitwise_count(
                 block[:, word, None] ^ others[None, start:, word]
             )
-        for row, column in np.argwhere(near <= MOST_BITS):
+        for row, column in np.argwhere(near <= MAX_BITS):
             if column > row:
                 yield (
                     start + int(row),

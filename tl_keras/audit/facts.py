@@ -2,6 +2,9 @@
 
 import dataclasses
 
+# What `decoded` says of a picture without a fault.
+HEADER, YES = "header", "yes"
+
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
@@ -9,25 +12,23 @@ class Facts:
 
     Attributes:
         sha256: of the bytes, in hexadecimal.
-        format: as in `headers.Header`.
-        width, height: by the header.
-        pixels: what a decoder must make room for, all frames together.
+        format: as in `header_facts.HeaderFacts`.
+        width, height: in pixels, by the header that the decoder reads; before
+            it is asked, by Pillow.
         notes: what is worth counting.
-        problem: why it cannot be used, seen without decoding.
-        repairable: Pillow may read what TensorFlow cannot.
-        decoded: "" when not tried, "yes", or why it does not decode.
+        problem: why it cannot be used, seen without the decoder.
+        decoded: "" when the decoder was not asked, `HEADER` where it was asked
+            for the header alone, `YES`, or why it refuses, with the remedy.
         look, mirrored: perceptual hashes; "" when not made, "none" when the
-            picture is too small or too plain for one.
+            picture is too small or too plain for one, or is not read.
     """
 
     sha256: str = ""
     format: str = ""
     width: int = 0
     height: int = 0
-    pixels: int = 0
     notes: tuple[str, ...] = ()
     problem: str = ""
-    repairable: bool = False
     decoded: str = ""
     look: str = ""
     mirrored: str = ""
@@ -36,3 +37,8 @@ class Facts:
     def side(self) -> int:
         """The shorter side, in pixels."""
         return min(self.width, self.height)
+
+    @property
+    def refused(self) -> str:
+        """Why the decoder refuses it; "" where it does not."""
+        return "" if self.decoded in ("", HEADER, YES) else self.decoded

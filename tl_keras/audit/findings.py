@@ -21,7 +21,7 @@ COPIES = "the same bytes as another picture of its class"
 # cats and fewer dogs, or the reverse, lose so many points of mean recall
 # against --class_weights=balanced: 1 at 2 to 1, 4 at 3, 8 at 5, 13 at 12.
 UNEVEN_TRAINING, UNEVEN_ELSEWHERE = 3, 50
-MOST_NAMED = 20  # pairs named one by one
+MAX_NAMED = 20  # pairs named one by one
 
 
 def without_copies(listing: Listing, rows: list[Row]):
@@ -71,9 +71,9 @@ def bytes_in_two_places(groups, names, rules: Rules) -> list[str]:
                     f"{first.split} and {other.split} - take one away, or give "
                     "--allow_leakage"
                 )
-    if len(faults) > MOST_NAMED:
-        more = f"and {len(faults) - MOST_NAMED:,} more pairs of equal bytes"
-        faults = [*faults[:MOST_NAMED], more]
+    if len(faults) > MAX_NAMED:
+        more = f"and {len(faults) - MAX_NAMED:,} more pairs of equal bytes"
+        faults = [*faults[:MAX_NAMED], more]
     return faults
 
 

@@ -4,9 +4,10 @@
     facts[0].problem, facts[0].sha256
 
 In: examples, in files or in memory. Out: one `Facts` each, in their order.
-Files are opened without blocking and only when they are regular; the size in
-the header is judged before anything is decoded; decoding is done by the
-decoder that training uses. Facts of unchanged files come from a `FactCache`.
+Files are opened without blocking and only when they are regular. Header, size
+and whether it decodes are what the decoder says that training and the exported
+graph use; Pillow adds what is worth counting, and words for what is refused.
+Facts of unchanged files come from a `FactCache`.
 """
 
 import dataclasses
@@ -21,24 +22,37 @@ import numpy as np
 from tl_keras import io_watchdog
 from tl_keras.audit.cache import FactCache
 from tl_keras.audit.decoding import (
+    Decoded,
+    Depth,
     damaged,
+    decoded_alone,
     decoded_batches,
-    decoding_fault,
     look_of_mended,
     looks_of,
 )
-from tl_keras.audit.facts import Facts
+from tl_keras.audit.facts import HEADER, YES, Facts
 from tl_keras.data import Examples
 from tl_keras.data.examples import Stamp
-from tl_keras.inputs.image.header_facts import DAMAGED, read_header
+from tl_keras.inputs.image import formats, pixels
+from tl_keras.inputs.image.header_facts import (
+    ALPHA,
+    DAMAGED,
+    DEEP,
+    TURNED,
+    explain,
+    read_facts,
+)
 from tl_keras.inputs.image.libjpeg_warnings import heard
 
-LEAST_LOOK = 24  # pixels; smaller or plainer pictures look all alike
+MIN_LOOK = 24  # pixels; smaller or plainer pictures look all alike
 # Raising threads beyond this only queues: hashing shares the cores.
 THREADS = min(8, os.cpu_count() or 1)
+# Without decoding, Pillow's word is enough for these, whose size it reads as
+# the decoder does; asking that takes ten times as long.
+BY_PILLOW = ("JPEG", "PNG")
 # The end of a reason that lies in the storage and not in the picture.
 SEE_TO_DISK = "check the disk"
-BYTES_A_PIXEL, MOST_OTHER_BYTES = 8, 64 << 20
+BYTES_A_PIXEL, MAX_OTHER_BYTES = 8, 64 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,79 +103,110 @@ class Reader:
         return facts
 
     def _first_look(self, examples: Examples, index: int) -> Facts:
-        """Hash and header of one example."""
+        """Hash of one example, and what Pillow says of it."""
         if examples.files is None:
             content = examples.encoded[index]
         else:
-            limit = BYTES_A_PIXEL * self.max_pixels + MOST_OTHER_BYTES
+            limit = BYTES_A_PIXEL * self.max_pixels + MAX_OTHER_BYTES
             content, problem = read_regular(examples.files[index], limit)
             if problem:
                 return Facts(problem=problem)
         return facts_of(content)
 
-    def _to_decode(self, facts: Facts) -> bool:
-        if facts.problem or facts.pixels > self.max_pixels:
-            return False
-        if facts.repairable and not facts.decoded:
-            return True
-        return self.decode and (
-            not facts.decoded
-            or (self.look and not facts.look and self._can_look(facts))
-        )
+    @property
+    def _depth(self) -> Depth:
+        return Depth(self.decode, self.decode and self.look, self.max_pixels)
 
-    @staticmethod
-    def _can_look(facts: Facts) -> bool:
-        return facts.decoded == "yes" or facts.repairable
+    def _to_decode(self, facts: Facts) -> bool:
+        """Whether the decoder has something to say that is not known yet."""
+        size = facts.width * facts.height
+        if facts.problem:
+            return False
+        if not facts.decoded and facts.format not in formats.PILLOW_FORMATS:
+            # Whether it is too large is for the decoder to say, too.
+            known = facts.format in BY_PILLOW and 0 < size <= self.max_pixels
+            return self.decode or not known
+        if size > self.max_pixels:
+            return False
+        if not facts.decoded or (self.decode and facts.decoded == HEADER):
+            return True
+        return self._depth.look and not facts.look
 
     def _decode(
         self, examples: Examples, indices: Sequence[int], facts: list[Facts]
     ) -> None:
-        """Decodes what is not decoded yet; puts what came of it in `facts`."""
+        """Asks the decoder; puts what it says in `facts`."""
         good = set()
         files = [examples.files[i] for i in indices] if examples.files else []
-        with heard() as complaints, io_watchdog.expecting(files):
-            for batch, small in decoded_batches(
-                examples, indices, self.look, self.max_pixels
-            ):
+        with heard() as lines, io_watchdog.expecting(files):
+            for index, found in decoded_batches(examples, indices, self._depth):
                 io_watchdog.answered()
-                for index, picture in zip(batch, small, strict=True):
-                    good.add(int(index))
-                    facts[index] = self._decoded(facts[index], picture)
+                if not found.fault:
+                    good.add(index)
+                    facts[index] = self._decoded(facts[index], found)
             for index in indices:
                 if index not in good:
-                    facts[index] = self._undecoded(
-                        facts[index], examples, index
-                    )
-        if complaints:
+                    facts[index] = self._refused(facts[index], examples, index)
+        if lines:
             jpegs = [i for i in sorted(good) if facts[i].format == "JPEG"]
             for index in damaged(examples, jpegs, self.max_pixels):
                 notes = (*facts[index].notes, DAMAGED)
                 facts[index] = dataclasses.replace(facts[index], notes=notes)
 
-    def _undecoded(self, facts: Facts, examples: Examples, index: int) -> Facts:
-        """The facts of a picture that may not decode, with the reason."""
+    def _refused(self, facts: Facts, examples: Examples, index: int) -> Facts:
+        """The facts of a picture that the decoder refuses, with the reason."""
         try:
-            fault = decoding_fault(examples, index, self.max_pixels)
-            facts = dataclasses.replace(facts, decoded=fault)
-            if not self.look or not facts.repairable or fault == "yes":
-                return facts
-            small = look_of_mended(examples, index, self.max_pixels)
+            content = examples.read(index)
         except OSError as error:  # It could be read before.
             return Facts(problem=unread(error))
-        if small is None:
-            return facts
-        return dataclasses.replace(self._decoded(facts, small), decoded=fault)
+        found = decoded_alone(content, self._depth)
+        if not found.fault:
+            return self._decoded(facts, found)
+        facts = with_header(facts, found.header)
+        if found.fault.startswith("too large"):
+            return facts  # The limit is a rule, which another run may change.
+        if not facts.width:
+            width, height, *_ = pixels.peek(content)
+            facts = dataclasses.replace(facts, width=width, height=height)
+        why = explain(content, found.fault, self.max_pixels)
+        if self._depth.look:
+            small = look_of_mended(content, self._depth)
+            facts = self._with_look(facts, small)
+        return dataclasses.replace(facts, decoded=why)
 
-    def _decoded(self, facts: Facts, small: np.ndarray) -> Facts:
+    def _decoded(self, facts: Facts, found: Decoded) -> Facts:
         """The facts of a picture that decodes, with its hashes if wanted."""
-        look, mirrored = facts.look, facts.mirrored
-        if self.look:
-            look, mirrored = "none", "none"
-            if facts.side >= LEAST_LOOK:
-                look, mirrored = looks_of(small)
+        facts = with_header(facts, found.header)
+        if self._depth.look:
+            facts = self._with_look(facts, found.small)
         return dataclasses.replace(
-            facts, decoded="yes", look=look, mirrored=mirrored
+            facts, decoded=YES if self.decode else HEADER
         )
+
+    def _with_look(self, facts: Facts, small: np.ndarray | None) -> Facts:
+        look, mirrored = "none", "none"
+        if small is not None and facts.side >= MIN_LOOK:
+            look, mirrored = looks_of(small)
+        return dataclasses.replace(facts, look=look, mirrored=mirrored)
+
+
+def with_header(facts: Facts, header: np.ndarray) -> Facts:
+    """Facts with what the decoder read in a header; see `Decoded`."""
+    format_, width, height, turn, alpha, depth = header.tolist()
+    name = pixels.FORMATS[format_]
+    if not format_:
+        return facts
+    # Pillow's guess at these gives way to what was decoded.
+    notes = [n for n in facts.notes if n not in (TURNED, ALPHA, DEEP)]
+    notes += [TURNED] * (turn > 1) + [ALPHA] * alpha
+    notes += [DEEP] * (name == "PNG" and depth == 16)
+    return dataclasses.replace(
+        facts,
+        format=name,
+        width=width,
+        height=height,
+        notes=tuple(notes),
+    )
 
 
 def read_regular(file: str, most_bytes: int) -> tuple[bytes, str]:
@@ -199,15 +244,13 @@ def _read(file: str, most_bytes: int) -> tuple[bytes, str]:
 
 
 def facts_of(content: bytes) -> Facts:
-    """What the bytes alone say."""
-    header = read_header(content)
+    """What the bytes alone say, before the decoder is asked."""
+    found = read_facts(content)
     return Facts(
         sha256=hashlib.sha256(content).hexdigest(),
-        format=header.format,
-        width=header.width,
-        height=header.height,
-        pixels=header.pixels(),
-        notes=tuple(header.notes),
-        problem=header.problem,
-        repairable=header.repairable,
+        format=found.format,
+        width=found.width,
+        height=found.height,
+        notes=found.notes,
+        problem=found.problem,
     )

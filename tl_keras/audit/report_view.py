@@ -15,12 +15,11 @@ import tensorflow as tf
 from tl_keras import pages
 from tl_keras.audit.duplicates import Row
 from tl_keras.audit.reading import read_regular
-from tl_keras.inputs.image import pixels
-from tl_keras.inputs.image.header_facts import read_header
+from tl_keras.inputs.image import formats, pixels
 from tl_keras.inputs.image.libjpeg_warnings import heard
 
-MOST_PIXELS = 30_000_000  # of a picture that is decoded for its thumbnail
-MOST_BYTES = 100_000_000
+MAX_PIXELS = 30_000_000  # of a picture that is decoded for its thumbnail
+MAX_BYTES = 100_000_000
 # Upper edges of the shorter side, in pixels, as people think of sizes:
 SIDES = (64, 128, 256, 512, 1024, 4096)
 
@@ -30,22 +29,24 @@ def thumbnail_of(content: bytes) -> str:
 
     A JPEG that ends early is shown as far as it goes.
     """
-    header = read_header(content)
-    if not header.format or not 0 < header.pixels() <= MOST_PIXELS:
-        return ""
     try:
         with heard():
-            if header.repairable:
-                content = pixels.repair(content) or content
-            if header.format == "JPEG" and header.problem:
-                picture = tf.io.decode_jpeg(
-                    content, channels=3, try_recover_truncated=True
-                )
-            else:
-                picture = pixels.decode(tf.constant(content))
+            content = pixels.repair(content, MAX_PIXELS) or content
+            picture = _shown(content)
         return pages.thumbnail(picture.numpy())
     except (tf.errors.OpError, ValueError):
         return ""
+
+
+def _shown(content: bytes) -> tf.Tensor:
+    try:
+        return pixels.decode(tf.constant(content), max_pixels=MAX_PIXELS)
+    except tf.errors.InvalidArgumentError:
+        if pixels.status(content, MAX_PIXELS) != "" or (
+            formats.kind_of(content[: formats.ENOUGH]).name != "JPEG"
+        ):
+            raise
+    return tf.io.decode_jpeg(content, channels=3, try_recover_truncated=True)
 
 
 class Contents:
@@ -67,7 +68,7 @@ class Contents:
             ("train", id_), b""
         )
         if file:
-            content, _ = read_regular(file, MOST_BYTES)
+            content, _ = read_regular(file, MAX_BYTES)
         return thumbnail_of(content)
 
 

@@ -20,7 +20,7 @@ from tl_keras.audit.rules import Rules
 from tl_keras.data import Listing, names_of_skips
 from tl_keras.tasks.multiclass.label_issues import Suspect
 
-MOST_SHOWN = 60  # skipped pictures, and pairs, on the page
+MAX_SHOWN = 60  # skipped pictures, and pairs, on the page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,9 +196,9 @@ def write_reports(report: Report, folder: str | os.PathLike) -> None:
             books=report.books(),
             classes=report_view.classes(report),
             sizes=report_view.sizes(report.rows),
-            skipped=report_view.skipped(report, MOST_SHOWN),
-            same=report_view.same_bytes(report, MOST_SHOWN),
-            alike=report_view.look_alike(report, MOST_SHOWN),
+            skipped=report_view.skipped(report, MAX_SHOWN),
+            same=report_view.same_bytes(report, MAX_SHOWN),
+            alike=report_view.look_alike(report, MAX_SHOWN),
             suspects=report_view.doubted(report),
         )
         temporary.write_text(page, encoding="utf-8")

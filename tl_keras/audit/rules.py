@@ -20,7 +20,6 @@ CHECKS = ("full", "fast", "off")
 BAD_INPUTS = ("skip", "fail")
 OTHER_SUFFIX = "named otherwise than its content"
 REPAIRED = "read by Pillow, since TensorFlow cannot"
-FOREIGN = frozenset(formats.PILLOW_FORMATS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,14 +55,13 @@ def reason_to_skip(
     """Why a picture is not used: what it is, and the remedy; "" when it is."""
     if facts.problem:
         return facts.problem
-    if facts.pixels > rules.max_pixels:
-        more = ""
-        if facts.pixels > facts.width * facts.height:
-            more = f", {facts.pixels:,} in all frames"
+    if facts.refused and not facts.side:
+        return facts.refused  # Of what has no size the reason is another.
+    if facts.width * facts.height > rules.max_pixels:
         return (
-            f"too large: {facts.width} x {facts.height} pixels"
-            f"{more}, expected {rules.max_pixels:,} at most - scale it down or "
-            "raise --max_pixels"
+            f"too large: {facts.width} x {facts.height} pixels, expected "
+            f"{rules.max_pixels:,} at most - scale it down or raise "
+            "--max_pixels"
         )
     if facts.side < rules.min_side:
         return (
@@ -76,13 +74,8 @@ def reason_to_skip(
             f"sides of 1 to {rules.max_aspect:g} at most - cut it or raise "
             "--max_aspect"
         )
-    if facts.decoded not in ("", "yes") and facts.format in FOREIGN:
-        return (
-            f"{facts.format} of a sort that is not read (raw, floating point, "
-            "damaged) - convert it to JPEG or PNG"
-        )
-    if facts.decoded not in ("", "yes"):
-        return f"{facts.format} {facts.decoded} - fetch it again or convert it"
+    if facts.refused:
+        return facts.refused
     if sums.get(id_, facts.sha256) != facts.sha256:
         return "its bytes are not those of --data_manifest - fetch it again"
     return ""

@@ -12,13 +12,13 @@ shuffles anew from process to process goes on in another order.
 """
 
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 
+from tl_keras import log
 from tl_keras.callbacks.identity import variables_of
 from tl_keras.callbacks.neighbours import Neighbours
 from tl_keras.callbacks.state import Notes, notes_of
@@ -314,7 +314,7 @@ class TrainingBackup(keras.callbacks.Callback):
             np.isfinite(v).all() for v in weights if v.dtype.kind == "f"
         ):
             # A save that holds NaN would be gone on with for ever.
-            print("not saved: a weight is not finite", file=sys.stderr)
+            log.warn("not saved: a weight is not finite")
             self._saved_at = time.monotonic()
             return
         self.checkpoints.save_or_tell(arrays, state, self.required)

@@ -1,8 +1,7 @@
 """The learning rate over a fit: a rise, then half a cosine down."""
 
-import math
-
 import keras
+import numpy as np
 
 
 class WarmupCosine(keras.callbacks.Callback):
@@ -38,34 +37,50 @@ class WarmupCosine(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._first = self.first_epoch
-        self._epoch = 0
+        self._rates = [self.learning_rate]
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._first is None:
             self._first = epoch
-        self._epoch = epoch
+        self._rates = self.rates(
+            epoch - self._first,
+            self.params["epochs"] - self._first,
+            self.params.get("steps") or 1,
+        ).tolist()
         self._set(0)
 
     def on_train_batch_begin(self, batch, logs=None):
         self._set(batch)
 
     def _set(self, batch: int) -> None:
-        steps = self.params.get("steps")
-        done = self._epoch - self._first + (batch / steps if steps else 0)
-        epochs = self.params["epochs"] - self._first
-        rate = self.value(done, epochs, 1 / steps if steps else 1)
-        self.model.optimizer.learning_rate = rate
+        # Where the number of steps is not known there is one rate an epoch.
+        batch = min(batch, len(self._rates) - 1)
+        self.model.optimizer.learning_rate = self._rates[batch]
 
-    def value(self, done: float, epochs: float, step: float) -> float:
-        """The learning rate after `done` of `epochs`, steps being `step`.
+    def rates(self, epoch: int, epochs: int, steps: int) -> np.ndarray:
+        """The learning rates of an epoch, one a step.
 
         The first step of a warm-up has the rate of its end, so that no step
         is wasted on a rate of 0.
+
+        Args:
+            epoch: its number, from 0.
+            epochs: how many there are.
+            steps: of each epoch.
+
+        Returns:
+            float64 (steps,).
         """
+        done = epoch + np.arange(steps) / steps
         warmup = min(self.warmup_epochs, epochs / 2)
-        if done < warmup:
-            return self.learning_rate * min(1.0, (done + step) / warmup)
-        share = min(1.0, (done - warmup) / (epochs - warmup))
-        low = self.final_fraction
-        cosine = 0.5 * (1 + math.cos(math.pi * share))
-        return self.learning_rate * (low + (1 - low) * cosine)
+        # In float64, or the last digit of the rate would be another.
+        down = keras.optimizers.schedules.CosineDecay(
+            np.float64(self.learning_rate),
+            np.float64(epochs - warmup),
+            alpha=self.final_fraction,
+        )
+        rates = keras.ops.convert_to_numpy(down(np.maximum(done - warmup, 0)))
+        if not warmup:
+            return rates
+        up = np.minimum(1.0, (done + 1 / steps) / warmup)
+        return np.where(done < warmup, self.learning_rate * up, rates)

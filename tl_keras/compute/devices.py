@@ -9,6 +9,7 @@ need instead of all of it at once; on a CPU, no GPU visible.
 import os
 from collections.abc import Callable
 
+from tl_keras import log
 from tl_keras.errors import MachineError
 
 # Seconds before a GPU computes: its libraries, its first kernels, the choice
@@ -91,10 +92,9 @@ def _quicker(multiply_adds: float | None) -> str:
     seconds = seconds_on_cpu(multiply_adds)
     if seconds >= GPU_SETUP_SECONDS:
         return "gpu"
-    print(
+    log.info(
         f"device: cpu, where all of this takes about {max(1, seconds):.0f} s, "
-        "less than the GPU needs to get ready (--device=gpu takes it)",
-        flush=True,
+        "less than the GPU needs to get ready (--device=gpu takes it)"
     )
     return "cpu"
 

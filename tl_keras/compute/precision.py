@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import atomic
+from tl_keras import atomic, log
 from tl_keras.cache import user_cache
 from tl_keras.keras_globals import standard_globals
 from tl_keras.networks import (
@@ -80,11 +80,10 @@ def choose_precision(
         pictures = CPU_PICTURES if device == "cpu" else GPU_PICTURES
         seconds = time_precisions(network, candidates, pictures)
     best = min(seconds, key=seconds.get)
-    print(
+    log.info(
         "precision: "
         + ", ".join(f"{p} {s:.3f} s" for p, s in seconds.items())
-        + f" for {pictures} pictures{' in training' * training}: {best}",
-        flush=True,
+        + f" for {pictures} pictures{' in training' * training}: {best}"
     )
     # What cannot be remembered is timed again.
     with contextlib.suppress(OSError), atomic.replacing(file) as temporary:

@@ -24,7 +24,7 @@ from typing import Any
 
 from absl import flags
 
-from tl_keras import io_watchdog, keras_globals, signals
+from tl_keras import io_watchdog, keras_globals, log, signals
 from tl_keras.config.settings import (
     Settings,
     allowed_types,
@@ -37,6 +37,7 @@ from tl_keras.errors import (
     MachineError,
     StoppedError,
     TlKerasError,
+    refuse_windows,
 )
 
 # Faults of the disk or of rights; any other OSError is a fault of ours.
@@ -91,6 +92,7 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        refuse_windows()
         texts, switches, faults = read_arguments(command, arguments)
         if "help" in switches:
             print(help_text(command))
@@ -101,6 +103,7 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
         faults = [*faults, *keras_globals.faults()]
         config = _checked_settings(command, texts, faults)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(log.on_console())
             stack.enter_context(signals.watching(command.resumable))
             if hasattr(config, "io_timeout"):
                 stack.enter_context(io_watchdog.watching(config.io_timeout))

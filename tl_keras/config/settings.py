@@ -29,6 +29,8 @@ from tl_keras.errors import ConfigError
 SCHEME = re.compile(r"[a-zA-Z][\w+.-]*://")
 WORDS_FOR_TRUE = ("true", "t", "1", "yes")
 WORDS_FOR_FALSE = ("false", "f", "0", "no")
+NONE = "none"
+WORDS_FOR_NONE = ("", NONE, "auto")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,12 +148,13 @@ class Settings:
         """The flag file that repeats these settings, one flag a line.
 
         Settings at their default are written too, so that a later change of
-        a default does not change what the file means. An empty value is left
-        out.
+        a default does not change what the file means: None as `none`. A text
+        or list with nothing in it is left out.
         """
         lines = []
         for field in dataclasses.fields(self):
-            text = as_text(getattr(self, field.name))
+            value = getattr(self, field.name)
+            text = NONE if value is None else as_text(value)
             if text != "":
                 lines.append(f"--{field.name}={text}")
         return "\n".join(lines) + "\n"
@@ -177,7 +180,7 @@ def parse(field: dataclasses.Field, text: str) -> Any:
     """
     kinds = allowed_types(field)
     stripped = text.strip()
-    if types.NoneType in kinds and stripped.lower() in ("", "none", "auto"):
+    if types.NoneType in kinds and stripped.lower() in WORDS_FOR_NONE:
         return None
     try:
         if str in kinds:

@@ -14,6 +14,7 @@ import socket
 import numpy as np
 from PIL import Image
 
+from tl_keras import log
 from tl_keras.data.examples import Examples, Listing
 from tl_keras.errors import DataError, MachineError
 
@@ -126,7 +127,7 @@ def _prepare(builder, spec: str) -> None:
     try:
         if not behind_proxy:
             socket.getaddrinfo(TFDS_HOST, 443)
-        print(f"{spec}: downloading to {builder.data_dir}", flush=True)
+        log.info(f"{spec}: downloading to {builder.data_dir}")
         builder.download_and_prepare()
     except Exception as error:
         # A checksum that differs is TFDS's own type, without a base to name.

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras import log
 from tl_keras.errors import MachineError
 from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
@@ -276,8 +277,8 @@ class FeatureStore:
         row_bytes = int(np.prod(shape)) * dtype.itemsize
         if missing:
             kind = "views" if isinstance(images, Views) else "pictures"
-            print(f"features {trunk.name}: {len(missing):,} {kind}", end=", ")
-            self._make_room(len(missing) * row_bytes)
+            what = f"features {trunk.name}: {len(missing):,} {kind}"
+            self._make_room(len(missing) * row_bytes, what)
             per_shard = max(1, int(SHARD_BYTES / row_bytes) // at_once)
             batches = self._compute(
                 key, trunk, images.take(missing), via, batch_size
@@ -334,14 +335,13 @@ class FeatureStore:
             while waiting:
                 yield waiting.popleft().result()
 
-    def _make_room(self, need: int) -> None:
+    def _make_room(self, need: int, what: str) -> None:
         """Says what will be stored; evicts, or refuses when it cannot fit."""
         self.root.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.root).free
-        print(
-            f"{need / 1e6:,.1f} MB to keep in {self.root} (limit "
-            f"{self.limit / 1e9:g} GB, {free / 1e9:,.1f} GB free)",
-            flush=True,
+        log.info(
+            f"{what}, {need / 1e6:,.1f} MB to keep in {self.root} (limit "
+            f"{self.limit / 1e9:g} GB, {free / 1e9:,.1f} GB free)"
         )
         kept = self._evict(self.limit - need)
         if kept + need > self.limit:

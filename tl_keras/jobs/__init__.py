@@ -9,7 +9,10 @@ and `reporting` are the others. The names below are loaded when they are used,
 so that a check of the data needs no Keras.
 """
 
+from tl_keras.errors import refuse_windows
 from tl_keras.lazy_names import names_of
+
+refuse_windows()
 
 __all__, __getattr__, __dir__ = names_of(
     __name__,

@@ -29,7 +29,7 @@ from tl_keras.exports import (
     Export,
     inspect_export,
 )
-from tl_keras.inputs.image.header_facts import read_header
+from tl_keras.inputs.image.header_facts import explain
 from tl_keras.jobs.first_look import list_labelled
 from tl_keras.runs import RunFolder, check_writable, run_lock
 from tl_keras.serving.inference import MAX_BYTES, Loaded
@@ -165,7 +165,8 @@ def asked(
                 answers.append(answer)
                 kept.append(row)
                 continue
-            reason = (content and read_header(content).problem) or reason
+            if content:
+                reason = explain(content, reason)
             name = listing.class_names[examples.labels[row]]
             skips.append(Skip(examples.ids[row], reason, split, name))
     if not kept:
@@ -175,13 +176,11 @@ def asked(
             skipped=(*listing.skipped, *skips),
         )
         refuse_unusable(listing, 0)
-    names = listing.class_names
     examples = examples.take(kept)
     labels = np.array(column)[examples.labels]
     listing = dataclasses.replace(
         listing,
         splits={split: examples},
-        class_names=names,
         skipped=(*listing.skipped, *skips),
     )
     return listing, count_probabilities(

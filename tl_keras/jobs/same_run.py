@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from tl_keras.config import TransferConfig
 from tl_keras.config.export import earlier_version
+from tl_keras.config.settings import NONE
 from tl_keras.errors import ConfigError, DivergedError, NotPublishedError
 from tl_keras.runs import (
     RunFolder,
@@ -140,9 +141,13 @@ def differences(config: TransferConfig, stored: Stored) -> list[str]:
     if stored.state.format < FORMAT:
         since = [name for name in new if not config.given(name)]
         old = {name: new[name] for name in since} | old
+
+    def of(flags: Mapping[str, str], name: str) -> str:
+        # An older file leaves out what is none.
+        return flags.get(name) or NONE
+
     return [
-        f"--{name}: the run has {old.get(name) or 'none'}, received "
-        f"{new.get(name) or 'none'}"
+        f"--{name}: the run has {of(old, name)}, received {of(new, name)}"
         for name in dict.fromkeys([*old, *new])
-        if old.get(name) != new.get(name) and name not in free
+        if of(old, name) != of(new, name) and name not in free
     ]

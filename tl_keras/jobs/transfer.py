@@ -8,6 +8,7 @@ the server and `<output_dir>/run/` for people. Only this room knows both the
 settings and the pieces; the pieces take plain arguments.
 """
 
+from tl_keras import log
 from tl_keras.audit import write_reports
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError, NotPublishedError
@@ -26,6 +27,7 @@ from tl_keras.keras_globals import standard_globals
 from tl_keras.runs import check_writable, leaving_nothing, run_lock
 
 
+@log.on_console()
 @standard_globals()
 def run(
     config: TransferConfig,
@@ -115,6 +117,7 @@ def _trained(run: Run, stages: Stages, clock: Clock) -> Run:
     return run
 
 
+@log.on_console()
 @standard_globals()
 def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""

@@ -9,7 +9,8 @@ unfrozen and cut at.
 """
 
 import keras
-from keras.src.models.functional import Functional
+
+from tl_keras.keras_internals import Functional
 
 INPUT = "backbone_input"
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from tl_keras.run_card import statistics
 from tl_keras.run_card.files import Predictions, RunRecord
+from tl_keras.tasks.multiclass.calibration import reliability
 from tl_keras.tasks.multiclass.evaluation import CONFIDENCE
 
 MOST_PAIRS = 8  # of confused classes
@@ -76,9 +77,7 @@ def _of_predictions(rows: Predictions, record: RunRecord) -> dict:
     support = np.bincount(rows.labels, minlength=len(names))
     cells = statistics.confusion_cells(rows.labels, rows.predicted)
     pairs = statistics.confused_pairs(cells, dict(enumerate(support.tolist())))
-    bins, error = statistics.calibration(
-        rows.scores, rows.predicted, rows.labels
-    )
+    bins, error = reliability(rows.scores, rows.predicted == rows.labels)
     test = record.metrics["test"]
     calibration = {
         "bins": bins,

@@ -24,7 +24,6 @@ from tl_keras.run_card.numbers import MOST_DUPLICATES, card_numbers
 from tl_keras.runs import RunFolder
 
 WIDE_FROM = 20  # classes above which the confusion matrix needs all the width
-MOST_ROWS = 100  # of the table of classes
 GALLERY = (
     ("mistakes", "Wrong, and sure of it"),
     ("uncertain", "Least certain"),

@@ -1,7 +1,7 @@
-"""Statistics of a run: paired comparison, calibration, thresholds, pairs.
+"""Statistics of a run: paired comparison, thresholds, confused pairs.
 
     compared = paired_comparison(counts)        # better, worse, cannot tell
-    bins, ece = calibration(probabilities, labels)
+    rows = thresholds(probabilities, predicted, labels)
 
 In: counts and arrays. Out: plain numbers and words, ready for metrics.json.
 Everything drawn at random has a fixed seed, so the same run gives the same
@@ -15,7 +15,6 @@ import scipy.stats
 
 from tl_keras.tasks.multiclass.evaluation import CONFIDENCE, wilson_interval
 
-ECE_BINS = 15  # of equal width, as Guo et al. have them
 DRAWS = 10_000  # of the bootstrap
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
@@ -88,44 +87,6 @@ def paired_comparison(counts: Mapping[str, int]) -> dict:
         if sure
         else "cannot tell",
     }
-
-
-def calibration(
-    probabilities: np.ndarray, predicted: np.ndarray, labels: np.ndarray
-) -> tuple[list[dict], float]:
-    """Reliability in bins of equal width, and the expected calibration error.
-
-    Args:
-        probabilities: of the predicted class, (n,), 0 to 1.
-        predicted, labels: int (n,).
-
-    Returns:
-        One row a bin: low, high, count, and mean confidence and accuracy,
-        None where it is empty; and the ECE, 0 to 1.
-
-    Reference: Guo et al., "On Calibration of Modern Neural Networks", 2017.
-    """
-    right = predicted == labels
-    place = np.ceil(probabilities * ECE_BINS).astype(int) - 1
-    place = np.clip(place, 0, ECE_BINS - 1)
-    rows, error = [], 0.0
-    for number in range(ECE_BINS):
-        inside = place == number
-        count = int(inside.sum())
-        row = {
-            "low": number / ECE_BINS,
-            "high": (number + 1) / ECE_BINS,
-            "count": count,
-            "confidence": None,
-            "accuracy": None,
-        }
-        if count:
-            row["confidence"] = float(probabilities[inside].mean())
-            row["accuracy"] = float(right[inside].mean())
-            gap = abs(row["confidence"] - row["accuracy"])
-            error += gap * count / len(labels)
-        rows.append(row)
-    return rows, float(error)
 
 
 def thresholds(

@@ -9,6 +9,7 @@ import contextlib
 import keras
 import tensorflow as tf
 
+from tl_keras import log
 from tl_keras.compute.jit import Decision, Work, decide_jit
 from tl_keras.networks import multiply_adds, ordered_nodes
 from tl_keras.training.phase import Objective, Phase
@@ -76,5 +77,5 @@ def jit_for(
     if decision.on and not all(x.supports_jit for x in fitting.layers):
         decision = Decision(False, "since a layer does not support it")
     if compute.device == "gpu" or compute.jit != "auto":
-        print(f"phase {phase.name}: {decision}", flush=True)
+        log.info(f"phase {phase.name}: {decision}")
     return decision.on

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from tl_keras import signals
+from tl_keras import log, signals
 from tl_keras.callbacks import (
     HistoryLogger,
     KeepBestWeights,
@@ -164,7 +164,7 @@ class _Trainer:
         if finished:
             result, rows = finished
             self.history += rows
-            print(f"phase {phase.name}: finished before", flush=True)
+            log.info(f"phase {phase.name}: finished before")
             return result
         started, before = time.perf_counter(), len(self.history)
         trains = self._set_trainable(phase, first)
@@ -179,10 +179,9 @@ class _Trainer:
         result.trainable_parameters = trains
         result.seconds = time.perf_counter() - started
         if result.waiting is not None:
-            print(
+            log.info(
                 f"phase {phase.name}: {result.seconds:.1f} s, "
-                f"{result.waiting:.1%} of its training waited for data",
-                flush=True,
+                f"{result.waiting:.1%} of its training waited for data"
             )
         if self.saves:
             self.saves.finish(result, self.history[before:])
@@ -193,10 +192,9 @@ class _Trainer:
         strategy = phase.adapts_by()
         strategy.apply(self.model)
         trains, parameters = count_trainable(self.model)
-        print(
+        log.info(
             f"phase {phase.name}: {trains:,} of {parameters:,} parameters "
-            f"train ({strategy.describe()}), {phase.how_long(first)}",
-            flush=True,
+            f"train ({strategy.describe()}), {phase.how_long(first)}"
         )
         return trains
 
@@ -318,10 +316,9 @@ class _Trainer:
             )
             row |= {f"val_{name}": value for name, value in logs.items()}
         row["learning_rate"] = 0.0
-        print(
+        log.info(
             f"phase {phase.name}: solved with C={probe.strength:g}, "
-            + ", ".join(f"{k} {v:.4f}" for k, v in list(row.items())[2:-1]),
-            flush=True,
+            + ", ".join(f"{k} {v:.4f}" for k, v in list(row.items())[2:-1])
         )
         if self.history_file is not None:
             # A row that a killed run wrote is written again, not once more.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from tl_keras import log
 from tl_keras.features import FeatureStore, StoredFixedBatches
 from tl_keras.sources import EpochSource, FixedBatches, TrainingBatches
 from tl_keras.strategies import Cut, split_at
@@ -52,10 +53,9 @@ class FrozenWork:
         if cut is None:
             return self.model, train, val
         trunk, tail = self._split(cut)
-        print(
+        log.info(
             f"phase {phase.name}: frozen up to {cut.after}, "
-            f"{cut.trunk_share:.0%} of the multiply-adds, done once",
-            flush=True,
+            f"{cut.trunk_share:.0%} of the multiply-adds, done once"
         )
         via = self._via(cut)
         batches = self.store.training(trunk, train, via)

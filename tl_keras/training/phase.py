@@ -16,7 +16,14 @@ MONITORS = {
     "val_loss": ("val_cross_entropy", "min"),
     "val_accuracy": ("val_accuracy", "max"),
 }
-OPTIMIZERS = ("adam", "adamw", "sgd")
+# Name -> Keras's class, and the settings of a phase that it takes besides.
+OPTIMIZERS = {
+    "adam": (keras.optimizers.Adam, ()),
+    "adamw": (keras.optimizers.AdamW, ("weight_decay",)),
+    "sgd": (keras.optimizers.SGD, ("momentum",)),
+}
+# Those whose step can be one kernel a variable.
+FUSED = {"adam": FusedAdam, "adamw": FusedAdamW}
 SCHEDULES = ("cosine", "constant")
 SOLVERS = ("adam", "lbfgs")
 
@@ -81,16 +88,13 @@ class Phase:
 
         `fused` takes one kernel a variable for Adam's step.
         """
-        if self.optimizer == "adam":
-            kind = FusedAdam if fused else keras.optimizers.Adam
-            optimizer = kind(self.learning_rate)
-        elif self.optimizer == "adamw":
-            kind = FusedAdamW if fused else keras.optimizers.AdamW
-            optimizer = kind(self.learning_rate, weight_decay=self.weight_decay)
-        else:
-            optimizer = keras.optimizers.SGD(
-                self.learning_rate, momentum=self.momentum
-            )
+        kind, options = OPTIMIZERS[self.optimizer]
+        if fused:
+            kind = FUSED.get(self.optimizer, kind)
+        optimizer = kind(
+            self.learning_rate,
+            **{name: getattr(self, name) for name in options},
+        )
         if loss_scaling:
             return keras.optimizers.LossScaleOptimizer(optimizer)
         return optimizer

@@ -103,7 +103,8 @@ _BRANDS = {
     ),
     b"crx ": RAW_PHOTOGRAPH,
 }  # fmt: skip
-_BITMAP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
+# Sizes of a BMP's second header, in bytes.
+BITMAP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _TEXTS = (
     (rb"<!doctype html|<html|<head|<body", Kind("an HTML page", OTHER)),
     (rb"<svg", Kind("SVG", PICTURE)),
@@ -123,7 +124,8 @@ def kind_of(first: bytes) -> Kind:
         return NOTHING
     for start, kind in _STARTS:
         if first.startswith(start):
-            return RAW_PHOTOGRAPH if first[8:10] == b"CR" else kind
+            raw = kind.name == "TIFF" and first[8:10] == b"CR"
+            return RAW_PHOTOGRAPH if raw else kind
     if first[:4] == b"RIFF":
         webp = first[8:12] == b"WEBP"
         return Kind("WebP", GRAPH) if webp else Kind("a RIFF file", OTHER)
@@ -131,7 +133,7 @@ def kind_of(first: bytes) -> Kind:
     if (
         first[:2] == b"BM"
         and first[14:18]
-        and (int.from_bytes(first[14:18], "little") in _BITMAP_HEADERS)
+        and (int.from_bytes(first[14:18], "little") in BITMAP_HEADERS)
     ):
         return Kind("BMP", GRAPH)
     if first[4:8] == b"ftyp":

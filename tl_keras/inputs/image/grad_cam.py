@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.models.functional import operation_fn
 
 from tl_keras.keras_globals import standard_globals
+from tl_keras.keras_internals import operation_fn
 from tl_keras.networks import as_graph, inner_graph, ordered_nodes
 
 BATCH = 8  # on the tape, every output of the layers behind the map is kept

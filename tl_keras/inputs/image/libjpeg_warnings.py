@@ -1,8 +1,8 @@
 """What libjpeg says of a picture, which TensorFlow lets pass.
 
-    with heard() as complaints:
+    with heard() as warnings:
         pixels.decode(encoded)
-    complaints                     # ["Corrupt JPEG data: ..."]
+    warnings                       # ["Corrupt JPEG data: ..."]
 
 In: code that decodes. Out: the lines libjpeg wrote to stderr meanwhile. A JPEG
 with damage inside decodes to wrong pixels without any error; the only sign is

@@ -18,7 +18,7 @@ REMEDIES = {
 }
 
 
-def describe_stranger(content: bytes) -> str:
+def describe_unrecognized(content: bytes) -> str:
     """Names what the bytes are, and the remedy.
 
     Args:

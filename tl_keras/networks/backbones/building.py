@@ -169,7 +169,7 @@ def _careful_downloads() -> Iterator[None]:
     by Keras, and deleted when the download fails. Its names and hashes are
     known only inside the constructors, so what they call is exchanged.
     """
-    from keras.src.utils import file_utils
+    from tl_keras.keras_internals import file_utils
 
     get_file = file_utils.get_file
     home = keras_home()

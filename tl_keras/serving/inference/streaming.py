@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 
+from tl_keras import log
 from tl_keras.audit.reading import read_regular
 from tl_keras.data import Unlabelled
 from tl_keras.errors import DataError, StoppedError
-from tl_keras.inputs.image.header_facts import read_header
+from tl_keras.inputs.image.header_facts import explain
 from tl_keras.serving.inference import results
 from tl_keras.serving.inference.asking import Answer
 from tl_keras.serving.inference.work import Picture, Work
@@ -136,7 +137,7 @@ def _fill(
         asked += sum(picture.row is None for picture in batch)
         if time.perf_counter() - told > TELL_EVERY:
             told = time.perf_counter()
-            print(f"{there + asked:,} of {total:,} pictures", flush=True)
+            log.info(f"{there + asked:,} of {total:,} pictures")
     if rows:
         work.write(part, rows)
     return asked
@@ -183,8 +184,8 @@ def _rows(
             continue
         answer = Answer((), (), reason) if reason else next(answers)
         if answer.status and not reason:
-            # The graph names the fault; the header's reader the remedy too.
-            reason = read_header(content).problem or answer.status
+            # The graph names the fault; a person needs the remedy too.
+            reason = explain(content, answer.status)
         rows.append(_row(picture.id, reason, answer))
     return rows
 

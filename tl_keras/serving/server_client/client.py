@@ -1,12 +1,14 @@
 """Batches for a server: asked again, and in pieces, where it must be.
 
-In: a way to ask (`rest`, `rpc`) and pictures, encoded or as pixels. Out: an
+In: a transport (`rest`, `rpc`) and pictures, encoded or as pixels. Out: an
 answer for each, in their order.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+import tenacity
 
 from tl_keras.errors import DataError, MachineError
 from tl_keras.serving.server_client.faults import Busy, TooLarge
@@ -18,7 +20,7 @@ Result = TypeVar("Result")
 # Seconds before each further try.
 PAUSES = (0.5, 1.0, 2.0, 4.0)
 # gRPC's default limit is 4 MiB, and a request is more than its pictures.
-MOST_BYTES = 3_500_000
+MAX_BYTES = 3_500_000
 
 
 class Answered(NamedTuple):
@@ -35,7 +37,7 @@ class Answered(NamedTuple):
     status: str
 
 
-class Way(Protocol):
+class Transport(Protocol):
     """A protocol that a server speaks."""
 
     address: str
@@ -59,21 +61,23 @@ class Client:
     """A server that serves one version of a model.
 
     Args:
-        way: how it is asked.
+        transport: how it is asked.
         sleep: waits so many seconds.
 
     Attributes:
         version: the newest that was ready.
     """
 
-    def __init__(self, way: Way, sleep: Callable[[float], None] = time.sleep):
-        self._way, self._sleep = way, sleep
+    def __init__(
+        self, transport: Transport, sleep: Callable[[float], None] = time.sleep
+    ):
+        self._transport, self._sleep = transport, sleep
         self._most = 0  # pictures of a request; 0 where none was too large
-        found = self._patiently(way.versions)
+        found = self._patiently(transport.versions)
         if not found:
             raise MachineError(
-                f"--server={way.address}: no version of the model is ready - "
-                "wait until it is loaded, or see the server's log"
+                f"--server={transport.address}: no version of the model is "
+                "ready - wait until it is loaded, or see the server's log"
             )
         self.version = max(found)
 
@@ -83,7 +87,7 @@ class Client:
         Raises:
             MachineError: the server does not answer, or refuses.
         """
-        return self._ask_all(encoded, len, self._way.ask)
+        return self._ask_all(encoded, len, self._transport.ask)
 
     def ask_pixels(self, pixels: "np.ndarray") -> list[Answered]:
         """Asks about pictures that are decoded, by `serving_float`.
@@ -98,7 +102,7 @@ class Client:
         Example:
             server.ask_pixels(np.zeros((1, 224, 224, 3), np.float32))
         """
-        side = self._patiently(lambda: self._way.side(self.version))
+        side = self._patiently(lambda: self._transport.side(self.version))
         if tuple(pixels.shape[1:]) != (side, side, 3):
             raise DataError(
                 f"pixels: expected (n, {side}, {side}, 3), the size of version "
@@ -106,7 +110,9 @@ class Client:
                 "them, or send the encoded pictures, which it resizes itself"
             )
         return self._ask_all(
-            list(pixels), lambda picture: picture.nbytes, self._way.ask_pixels
+            list(pixels),
+            lambda picture: picture.nbytes,
+            self._transport.ask_pixels,
         )
 
     def _ask_all(self, pictures: Sequence, size: Callable, ask) -> list:
@@ -135,26 +141,30 @@ class Client:
         Raises:
             MachineError: it still is after the last pause.
         """
-        for pause in (*PAUSES, None):
-            try:
-                return call()
-            except Busy as fault:
-                reason = str(fault)
-            if pause is not None:
-                self._sleep(pause)
-        raise MachineError(
-            f"--server={self._way.address}: no answer in {len(PAUSES) + 1} "
-            f"tries ({reason}) - is it running there?"
+        tries = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Busy),
+            wait=tenacity.wait_chain(*map(tenacity.wait_fixed, PAUSES)),
+            stop=tenacity.stop_after_attempt(len(PAUSES) + 1),
+            sleep=self._sleep,
         )
+        try:
+            return tries(call)
+        except tenacity.RetryError as error:
+            last = error.last_attempt
+            raise MachineError(
+                f"--server={self._transport.address}: no answer in "
+                f"{last.attempt_number} tries ({last.exception()}) - is it "
+                "running there?"
+            ) from None
 
 
 def first_piece(
     pictures: Sequence, most: int, size: Callable[..., int] = len
 ) -> int:
-    """How many go into one request: up to `most` and `MOST_BYTES`, or one."""
+    """How many go into one request: up to `most` and `MAX_BYTES`, or one."""
     total = 0
     for count, picture in enumerate(pictures[:most]):
         total += size(picture)
-        if count and total > MOST_BYTES:
+        if count and total > MAX_BYTES:
             return count
     return min(most, len(pictures))

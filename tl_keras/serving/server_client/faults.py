@@ -4,7 +4,7 @@ from tl_keras.errors import MachineError
 
 # How TensorFlow Serving, and gRPC, say that a request is too large.
 WORDS_FOR_TOO_LARGE = ("larger than max", "larger than maximum")
-MOST_SHOWN = 300  # letters of a server's own words
+MAX_SHOWN = 300  # letters of a server's own words
 
 
 class Busy(Exception):
@@ -22,5 +22,5 @@ def is_too_large(words: str) -> bool:
 
 def refused(address: str, words: str, remedy: str) -> MachineError:
     """A refusal that asking again does not mend, in one line."""
-    shown = " ".join(words.split())[:MOST_SHOWN]
+    shown = " ".join(words.split())[:MAX_SHOWN]
     return MachineError(f"--server={address}: {shown or 'refused'} - {remedy}")

@@ -83,24 +83,55 @@ def fold_temperature(layer: keras.layers.Layer, temperature: float) -> None:
 
 
 def expected_calibration_error(
-    probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS
+    probabilities: np.ndarray, labels: np.ndarray
 ) -> float:
-    """The mean gap between confidence and accuracy, over bins of confidence.
+    """The mean gap between confidence and accuracy, over `reliability`'s bins.
 
     Args:
         probabilities: (n, num_classes), n of 1 or more.
         labels: int (n,).
-        bins: of equal width, over 0 to 1.
 
     Returns:
         0 (of pictures given p, a share p is right) to 1.
     """
-    confidence = probabilities.max(axis=-1)
     right = probabilities.argmax(axis=-1) == labels
-    # 1.0 belongs to the last bin.
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(bin_of, right - confidence, bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    return reliability(probabilities.max(axis=-1), right)[1]
+
+
+def reliability(
+    confidence: np.ndarray, right: np.ndarray
+) -> tuple[list[dict], float]:
+    """Confidence against accuracy in bins, and how far they are apart.
+
+    Args:
+        confidence: the probability of the predicted class, (n,), 0 to 1, n of
+            1 or more.
+        right: whether that is the true one, bool (n,).
+
+    Returns:
+        One row a bin, `BINS` of equal width that hold their upper edges: low,
+        high, count, and mean confidence and accuracy, None where it is empty;
+        and the expected calibration error, 0 to 1.
+
+    Reference: Guo et al., "On Calibration of Modern Neural Networks", 2017.
+    """
+    place = np.ceil(confidence * BINS).astype(int) - 1
+    place = np.clip(place, 0, BINS - 1)
+    counts = np.bincount(place, minlength=BINS)
+    sums = [np.bincount(place, values, BINS) for values in (confidence, right)]
+    rows = [
+        {
+            "low": number / BINS,
+            "high": (number + 1) / BINS,
+            "count": int(count),
+            "confidence": float(sure / count) if count else None,
+            "accuracy": float(correct / count) if count else None,
+        }
+        for number, (count, sure, correct) in enumerate(
+            zip(counts, *sums, strict=True)
+        )
+    ]
+    return rows, float(np.abs(sums[0] - sums[1]).sum() / len(right))
 
 
 def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:

@@ -22,8 +22,10 @@ from tl_keras.inputs.image.pixels.decoding import (
     WHITE,
     Decoding,
     decode,
+    decode_passed,
     load,
 )
+from tl_keras.inputs.image.pixels.faults import FAULTS
 from tl_keras.inputs.image.pixels.geometry import RESIZES, make_square
 from tl_keras.inputs.image.pixels.header import (
     FORMATS,
@@ -31,23 +33,34 @@ from tl_keras.inputs.image.pixels.header import (
     Header,
     read_header,
     status,
+    verdict,
 )
-from tl_keras.inputs.image.pixels.repairing import repair, size_of
+from tl_keras.inputs.image.pixels.repairing import (
+    Peek,
+    peek,
+    pillow_fault,
+    repair,
+)
 
 __all__ = [
     "BIT_DEPTH_SCALES",
     "DECODER_VERSION",
+    "FAULTS",
     "FORMATS",
     "MAX_PIXELS",
     "RESIZES",
     "WHITE",
     "Decoding",
     "Header",
+    "Peek",
     "decode",
+    "decode_passed",
     "load",
     "make_square",
+    "peek",
+    "pillow_fault",
     "read_header",
     "repair",
-    "size_of",
     "status",
+    "verdict",
 ]

@@ -142,6 +142,25 @@ def decode(
     """
     _check(background, bit_depth_scale)
     encoded, header = _checked(encoded, max_pixels)
+    return decode_passed(encoded, header, background, bit_depth_scale)
+
+
+def decode_passed(
+    encoded: tf.Tensor,
+    header: Header,
+    background: tuple[int, int, int] = WHITE,
+    bit_depth_scale: str = "auto",
+) -> tf.Tensor:
+    """`decode` of a picture whose header is read, and passed by `verdict`.
+
+    Args:
+        encoded: scalar string tensor, the bytes of a picture file.
+        header: what `read_header` says of it.
+        background, bit_depth_scale: as in `decode`.
+
+    Returns:
+        uint8 tensor (height, width, 3), RGB, upright.
+    """
     picture = decode_known(encoded, header, background, bit_depth_scale)
     return upright(picture, header.orientation)
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.inputs.image.formats import BITMAP_HEADERS
 from tl_keras.inputs.image.pixels import bmp, faults, gif
 from tl_keras.inputs.image.pixels.exif import orientation
 from tl_keras.inputs.image.pixels.reading import code, length, numbers
@@ -161,10 +162,11 @@ def _first_bytes(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
         "two": (0, 2, "big"),
         "three": (0, 3, "big"),
         "four": (0, 4, "big"),
-        "seven": (0, 7, "big"),
+        "six": (0, 6, "big"),
         "five": (4, 4, "big"),
         "webp": (8, 4, "big"),
         "name": (12, 4, "big"),
+        "bitmap header": (14, 4, "little"),
         "second brand": (16, 4, "big"),
         "png width": (16, 4, "big"),
         "png height": (20, 4, "big"),
@@ -182,12 +184,20 @@ def _first_bytes(encoded: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def _format(first: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Index in `FORMATS`, by the first bytes: int32."""
+    """Index in `FORMATS`, by the first bytes: int32.
+
+    The same as `formats.kind_of` says of what the graph decodes.
+    """
+    gifs = [code(b"GIF87a"), code(b"GIF89a")]
+    png = first["four"] == code(b"\x89PNG")
+    bitmaps = tf.constant(BITMAP_HEADERS, tf.int64)
+    # Two letters begin a text as well.
+    bitmap = tf.reduce_any(first["bitmap header"] == bitmaps)
     found = [
         first["three"] == 0xFFD8FF,
-        first["seven"] == code(b"\x89PNG\r\n\x1a"),
-        first["three"] == code(b"GIF"),
-        first["two"] == code(b"BM"),
+        png & (first["five"] == code(b"\r\n\x1a\n")),
+        tf.reduce_any(first["six"] == tf.constant(gifs, tf.int64)),
+        (first["two"] == code(b"BM")) & bitmap,
         (first["four"] == code(b"RIFF")) & (first["webp"] == code(b"WEBP")),
     ]
     return tf.reduce_sum(tf.where(found, [1, 2, 3, 4, 5], 0))

@@ -15,10 +15,13 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageFile, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from tl_keras.inputs.image import formats
 from tl_keras.inputs.image.pixels import faults
@@ -31,6 +34,17 @@ REPAIRED = {
     faults.FAULTS[faults.BMP_KIND]: "BMP",
     faults.FAULTS[faults.JPEG_HEADER]: "JPEG",
 }
+# A kind's name -> Pillow's name of the one decoder that may open it.
+DECODERS = {
+    "JPEG": "JPEG",
+    "PNG": "PNG",
+    "GIF": "GIF",
+    "BMP": "BMP",
+    "WebP": "WEBP",
+    **formats.PILLOW_FORMATS,
+}
+MAX_WORDS = 120  # letters of Pillow's own words
+ORIENTATION = 0x0112  # of EXIF
 # Tags of a TIFF by which its first picture is a preview of a raw photograph.
 NEW_SUBFILE_TYPE, DNG_VERSION = 254, 50706
 # Pillow's limits are settings of the module, the same for all threads.
@@ -61,25 +75,84 @@ def repair(encoded: bytes, max_pixels: int = MAX_PIXELS) -> bytes | None:
     return _as_png(encoded, REPAIRED[reason], max_pixels)
 
 
-def size_of(encoded: bytes) -> tuple[int, int, int]:
-    """Width, height and pages of what Pillow alone opens; nothing is decoded.
+class Peek(NamedTuple):
+    """What Pillow says of a picture before it decodes anything.
+
+    Attributes:
+        width, height: in pixels, as stored; 0 where Pillow opens nothing.
+        several: whether it has more than one frame or page.
+        turned: whether its EXIF says that it does not stand upright.
+        alpha: whether some pixels may be transparent.
+        mode: Pillow's name of the kind of pixels, such as "CMYK".
+        data_start: where a JPEG's compressed data begins; else 0.
+    """
+
+    width: int = 0
+    height: int = 0
+    several: bool = False
+    turned: bool = False
+    alpha: bool = False
+    mode: str = ""
+    data_start: int = 0
+
+
+def peek(encoded: bytes) -> Peek:
+    """Opens a picture by the one decoder of its kind; decodes nothing.
 
     Args:
-        encoded: bytes of a file of a kind in `kinds.PILLOW_FORMATS`.
-
-    Returns:
-        Zeros where Pillow does not open it.
+        encoded: bytes of a file of any kind.
     """
-    kind = formats.kind_of(encoded[: formats.ENOUGH])
-    format_ = formats.PILLOW_FORMATS.get(kind.name)
-    if format_ is None:
-        return 0, 0, 0
+    name = formats.kind_of(encoded[: formats.ENOUGH]).name
+    if name not in DECODERS:
+        return Peek()
     with _limits(None):
         try:
-            with _opened(encoded, format_) as image:
-                return *image.size, getattr(image, "n_frames", 1)
+            with _opened(encoded, DECODERS[name]) as image:
+                data_start = image.fp.tell() if name == "JPEG" else 0
+                # Not image.getexif, which decodes a PNG.
+                exif = Image.Image.getexif(image)
+                return Peek(
+                    *image.size,
+                    _has_several(image),
+                    1 < exif.get(ORIENTATION, 1) <= 8,
+                    image.has_transparency_data,
+                    image.mode,
+                    data_start,
+                )
         except Exception:
-            return 0, 0, 0
+            return Peek()
+
+
+def _has_several(image: Image.Image) -> bool:
+    try:
+        # To count a GIF's frames is to walk through all of them.
+        if image.format == "GIF":
+            return image.is_animated
+        return getattr(image, "n_frames", 1) > 1
+    except Exception:  # It is cut behind its first.
+        return False
+
+
+def pillow_fault(encoded: bytes, max_pixels: int = MAX_PIXELS) -> str:
+    """What Pillow says is wrong with a picture that the graph cannot decode.
+
+    Args:
+        encoded: bytes of a file of a kind that the graph reads.
+        max_pixels: width x height above which nothing is decoded.
+
+    Returns:
+        Its words, in ASCII; "" where it finds nothing wrong.
+    """
+    name = formats.kind_of(encoded[: formats.ENOUGH]).name
+    with _limits(max_pixels):
+        try:
+            with _opened(encoded, DECODERS[name]) as image:
+                image.verify()
+            with _opened(encoded, DECODERS[name]) as image:
+                image.load()
+        except Exception as error:
+            return ascii(str(error))[1:-1][:MAX_WORDS]
+    return ""
 
 
 @contextlib.contextmanager
@@ -112,6 +185,11 @@ def _opened(encoded: bytes, format_: str) -> Image.Image:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
+    if format_ == "JPEG":
+        # Image.open would make a picture of several frames of some.
+        return JpegImageFile(io.BytesIO(encoded))
+    if format_ == "PNG":  # It would not say what is wrong.
+        return PngImageFile(io.BytesIO(encoded))
     image = Image.open(io.BytesIO(encoded), formats=[format_])
     tags = getattr(image, "tag_v2", {})
     if DNG_VERSION in tags or tags.get(NEW_SUBFILE_TYPE, 0) & 1:
