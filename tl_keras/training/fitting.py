@@ -321,15 +321,14 @@ class _Trainer:
         layer.kernel.assign(probe.kernel)
         layer.bias.assign(probe.bias)
         row = {"phase": phase.name, "epoch": first + 1}
-        row |= cross_entropy_and_accuracy(probe, features, labels)
+        row |= cross_entropy_and_accuracy(probe.logits(features), labels)
         if val is not None:
-            logs = cross_entropy_and_accuracy(
-                probe, *pooled_features(left, val)
-            )
+            features, labels = pooled_features(left, val)
+            logs = cross_entropy_and_accuracy(probe.logits(features), labels)
             row |= {f"val_{name}": value for name, value in logs.items()}
         row["learning_rate"] = 0.0
         print(
-            f"phase {phase.name}: solved with C={probe.strength:g}, "
+            f"phase {phase.name}: solved with {probe.how()}, "
             + ", ".join(f"{k} {v:.4f}" for k, v in list(row.items())[2:-1]),
             flush=True,
         )
