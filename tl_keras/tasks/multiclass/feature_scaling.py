@@ -15,7 +15,7 @@ SCALINGS = ("one", "each")
 DEAD, LIVELY = 1e-9, 0.9
 LEAST_OF_USUAL, LEAST_OF_MEAN = 0.1, 0.01
 # No feature is louder than so many usual ones.
-LOUDEST = 10.0
+LOUDEST = 3.0
 
 
 class ScaledFeatures(NamedTuple):
@@ -74,7 +74,7 @@ def feature_scales(features: np.ndarray, scaling: str) -> np.ndarray:
     Args:
         features: float64 (n, d).
         scaling: "one" divides all by what they move by together, and what is
-            louder than ten usual ones by more; "each" by its own deviation.
+            louder than three usual ones by more; "each" by its own deviation.
 
     Returns:
         float64 (d,), above 0.
