@@ -117,3 +117,26 @@ def test_what_cannot_be_fitted_is_told():
         calibration.fit_temperature(np.zeros((0, 3)), np.zeros(0, int))
     with pytest.raises(ValueError, match="finite"):
         calibration.fit_temperature(np.array([[np.nan, 0]]), np.array([0]))
+
+
+def test_over_confidence_does_not_count():
+    """Twice as sure, or half: the same losses once each is calibrated."""
+    logits, labels = drawn(5_000)
+    plain = calibration.calibrated_losses(logits, labels)
+    for factor in (0.5, 3.0):
+        assert (
+            calibration.example_losses(factor * logits, labels).mean()
+            > plain.mean() + 0.02
+        )
+        np.testing.assert_allclose(
+            calibration.calibrated_losses(factor * logits, labels),
+            plain,
+            atol=0.02,
+        )
+
+
+def test_no_finite_logits_no_loss():
+    found = calibration.calibrated_losses(
+        np.array([[np.nan, 0.0], [1.0, 0.0]]), np.array([0, 1])
+    )
+    assert np.isnan(found).all()

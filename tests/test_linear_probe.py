@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.special
+import threadpoolctl
 from hypothesis import strategies
 from sklearn.linear_model import LogisticRegression
 
@@ -15,7 +16,8 @@ from tl_keras.errors import ConfigError
 from tl_keras.features import FeatureStore
 from tl_keras.networks import build_classifier
 from tl_keras.sources import FixedBatches, TrainingBatches, load_images
-from tl_keras.tasks.multiclass.linear_probe import feature_scales, solve_probe
+from tl_keras.tasks.multiclass.feature_scaling import SCALINGS, feature_scales
+from tl_keras.tasks.multiclass.linear_probe import solve_probe
 from tl_keras.training import Phase, fit_phases
 
 
@@ -27,18 +29,25 @@ def features(count: int, width: int, classes: int):
     return (rows + 5).astype(np.float32), labels
 
 
+@pytest.mark.parametrize("scaling", SCALINGS)
 @pytest.mark.parametrize("classes", [2, 5])
 @pytest.mark.parametrize(("count", "width"), [(60, 200), (200, 20)])
-def test_the_head_gives_scikit_learns_probabilities(count, width, classes):
+def test_the_head_gives_scikit_learns_probabilities(
+    count, width, classes, scaling
+):
+    """But for its confidence, which the folds say."""
     rows, labels = features(count, width, classes)
-    probe = solve_probe(rows, labels)
-    received = scipy.special.softmax(rows @ probe.kernel + probe.bias, axis=-1)
+    probe = solve_probe(rows, labels, scaling=scaling)
+    assert probe.scaling == scaling
+    received = scipy.special.softmax(
+        probe.logits(rows) * probe.temperature, axis=-1
+    )
     wide = rows.astype(np.float64)
-    scaled = (wide - wide.mean(axis=0)) / feature_scales(wide)
+    scaled = (wide - wide.mean(axis=0)) / feature_scales(wide, scaling)
     solver = LogisticRegression(C=probe.strength, max_iter=9000, tol=1e-10)
     expected = solver.fit(scaled, labels).predict_proba(scaled)
     np.testing.assert_allclose(received, expected, atol=1e-5)
-    again = solve_probe(rows, labels)
+    again = solve_probe(rows, labels, scaling=scaling)
     np.testing.assert_array_equal(probe.kernel, again.kernel)
 
 
@@ -47,9 +56,115 @@ def test_lively_features_are_standardised():
     moves = rows.astype(np.float64).std(axis=0)
     lively = moves > 1
     assert 10 < lively.sum() < 20
-    found = feature_scales(rows.astype(float))
+    found = feature_scales(rows.astype(float), "each")
     np.testing.assert_array_equal(found[lively], moves[lively])
     assert (found >= moves).all()
+
+
+def test_one_scale_is_one_but_for_what_would_shout_or_round():
+    rows = np.random.default_rng(0).normal(size=(50, 40))
+    rows[:, :20] *= 3
+    plain = feature_scales(rows, "one")
+    assert len(np.unique(plain)) == 1
+    assert rows.std(axis=0).min() < plain[0] < rows.std(axis=0).max()
+    # What hardly moves is heard less; the others are as before.
+    quiet = np.column_stack([rows, 1e-3 * rows])
+    np.testing.assert_allclose(feature_scales(quiet, "one"), plain[0])
+    odd = np.column_stack([rows, 1e4 * rows[:, 0], rows[:, 1] + 1e3])
+    found = feature_scales(odd, "one")
+    # All but the two still share theirs.
+    assert len(np.unique(found[:40])) == 1
+    loudness = odd.std(axis=0) / found
+    assert loudness[40] == loudness.max()
+    assert 2 < loudness[40] / np.quantile(loudness, 0.9) < 4
+    assert found[41] == pytest.approx(0.01 * np.abs(odd[:, 41]).mean())
+
+
+# Labels a class, what tells the classes apart, what is then taken.
+CHOSEN = {
+    "few: never asked": (45, "quiet", "one"),
+    "many, told by quiet features": (60, "quiet", "each"),
+    "many, told by loud features": (60, "loud", "one"),
+}
+
+
+@pytest.mark.parametrize("case", CHOSEN)
+def test_many_labels_choose_how_features_are_scaled(case):
+    count, kind, expected = CHOSEN[case]
+    random = np.random.default_rng(0)
+    labels = np.arange(2 * count) % 2
+    rows = random.normal(size=(2 * count, 60))
+    if kind == "quiet":
+        rows[:, 0] += 3 * labels
+        rows[:, 20:] *= 8  # noise
+    else:
+        rows[:, :4] += 0.8 * labels[:, None]
+        rows[:, 4:] *= 0.15  # noise, which a scale of its own would blow up
+    assert solve_probe(rows, labels).scaling == expected
+    # Pictures of one group are one label: those are few again.
+    groups = [f"g{i // 4}" for i in range(2 * count)]
+    assert solve_probe(rows, labels, groups=groups).scaling == "one"
+
+
+def test_few_labels_may_end_at_the_nearest_class_mean():
+    """Round clouds in many dimensions: nothing beats the line of the means."""
+    random = np.random.default_rng(1)
+    labels = np.arange(20) % 2
+    rows = random.normal(size=(20, 300)) + 0.3 * labels[:, None]
+    probe = solve_probe(rows, labels)
+    line = rows[labels == 1].mean(axis=0) - rows[labels == 0].mean(axis=0)
+    way = probe.kernel[:, 1] - probe.kernel[:, 0]
+    cosine = way @ line / np.linalg.norm(way) / np.linalg.norm(line)
+    assert cosine > 0.98
+    # Strong as the penalty is, the head is as sure as the folds are right.
+    assert probe.strength < 0.01
+    labels = np.arange(400) % 2
+    logits = probe.logits(
+        random.normal(size=(400, 300)) + 0.3 * labels[:, None]
+    )
+    sure = scipy.special.softmax(logits, axis=-1).max(axis=-1).mean()
+    assert abs(sure - (logits.argmax(axis=-1) == labels).mean()) < 0.15
+
+
+def test_folds_that_say_nothing_do_not_silence_the_head():
+    """Labels at random: out of fold all are wrong as often as not."""
+    rows = np.random.default_rng(0).normal(size=(12, 300))
+    probe = solve_probe(rows, np.arange(12) % 2)
+    assert (probe.strength, probe.temperature) == (0.1, 1)
+    assert scipy.special.softmax(probe.logits(rows), axis=-1).max() > 0.9
+    assert probe.out_of_fold.shape == (12, 2)
+
+
+@pytest.mark.parametrize("count", [4, 12, 60])
+def test_folds_that_are_all_right_ask_for_no_boundless_confidence(count):
+    rows = np.repeat(np.eye(2), count // 2, axis=0) * 9
+    rows = np.column_stack([rows, np.zeros(count)])
+    labels = np.repeat([0, 1], count // 2)
+    likely = solve_probe(rows, labels).out_of_fold.max(axis=-1)
+    # As Platt's targets have it.
+    np.testing.assert_allclose(likely, 1 - 1 / (count + 2), atol=0.02)
+
+
+def test_one_thread_solves_and_the_others_come_back(monkeypatch):
+    def threads():
+        return [
+            library["num_threads"]
+            for library in threadpoolctl.threadpool_info()
+            if library["user_api"] == "blas"
+        ]
+
+    seen, fit = [], LogisticRegression.fit
+
+    def watched(self, *arguments):
+        seen.append(max(threads()))
+        return fit(self, *arguments)
+
+    monkeypatch.setattr(LogisticRegression, "fit", watched)
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        solve_probe(*features(20, 6, 2))
+        after = threads()
+    assert set(seen) == {1}
+    assert set(after) == {2}
 
 
 COLUMNS = {
@@ -66,15 +181,18 @@ COLUMNS = {
     kinds=strategies.lists(strategies.sampled_from(sorted(COLUMNS))),
     copied=strategies.integers(0, 3),
     seed=strategies.integers(0, 1000),
+    scaling=strategies.sampled_from(SCALINGS),
 )
-@hypothesis.settings(max_examples=10, deadline=None)
-def test_no_head_hangs_on_features_that_carry_nothing(kinds, copied, seed):
+@hypothesis.settings(max_examples=20, deadline=None)
+def test_no_head_hangs_on_features_that_carry_nothing(
+    kinds, copied, seed, scaling
+):
     """Finite, bounded, and computed alike in float32 whatever the order."""
     random = np.random.default_rng(seed)
     rows, labels = features(30, 6, 3)
     odd = [COLUMNS[kind](random, 30) for kind in kinds]
     rows = np.column_stack([rows, *odd, *rows.T[:copied]]).astype(np.float32)
-    probe = solve_probe(rows, labels)
+    probe = solve_probe(rows, labels, scaling=scaling)
     assert np.isfinite(probe.kernel).all()
     # No feature, moved by as much as the lively ones do, decides alone.
     assert np.abs(probe.kernel[:6]).max() < 30
@@ -86,11 +204,13 @@ def test_no_head_hangs_on_features_that_carry_nothing(kinds, copied, seed):
     assert (np.abs(turned - exact) / scale).max() < 1e-5
 
 
-def test_noise_beside_the_features_changes_no_prediction():
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_noise_beside_the_features_changes_no_prediction(scaling):
     rows, labels = features(60, 12, 3)
     noise = 1e-6 * np.random.default_rng(0).normal(size=(60, 4))
     more = np.column_stack([rows, noise]).astype(np.float32)
-    plain, noisy = solve_probe(rows, labels), solve_probe(more, labels)
+    plain = solve_probe(rows, labels, scaling=scaling)
+    noisy = solve_probe(more, labels, scaling=scaling)
     np.testing.assert_allclose(
         more @ noisy.kernel + noisy.bias,
         rows @ plain.kernel + plain.bias,
@@ -99,7 +219,7 @@ def test_noise_beside_the_features_changes_no_prediction():
     # Of one picture alone: as a ReLU6 that fires once in a hundred.
     more[:, -1] = 0
     more[5, -1] = 0.02
-    once = solve_probe(more, labels)
+    once = solve_probe(more, labels, scaling=scaling)
     assert np.abs(once.kernel[-1]).max() < np.abs(once.kernel[:12]).max()
 
 

@@ -241,6 +241,20 @@ def test_the_verdict_says_why_weights_are_kept():
     assert (
         "the lowest loss on validation (0.200; frozen backbone 0.300)" in line
     )
+    calibrated = [
+        (name, {**logs, "val_cross_entropy_calibrated": loss})
+        for (name, logs), loss in zip(two, (0.25, 0.22), strict=True)
+    ]
+    told = metrics_of(calibrated, monitor="val_loss_calibrated")
+    (line,) = words.reasons(told)
+    assert "after temperature (0.220; frozen backbone 0.250)" in line
+    told["phases"][1] |= {"share": 0.6, "gain": {"p_value": 0.031}}
+    (line,) = words.reasons(told)
+    assert "fine-tuned lie 60 % of the way" in line
+    assert "p = 0.031 by a paired t-test on the validation" in line
+    told["phases"][1] |= {"share": 0.0, "gain": {"p_value": 1.0}}
+    (line,) = words.reasons(told)
+    assert "none were better there than where it began" in line
     (line,) = words.reasons(metrics_of(two, monitor="val_accuracy"))
     assert "the highest accuracy on validation (95.0 %; " in line
     (line,) = words.reasons(metrics_of([two[0], ("fine_tune", two[0][1])]))

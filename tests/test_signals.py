@@ -11,7 +11,7 @@ from conftest import CHECKOUT
 SCRIPT = """
 import sys, time
 sys.path.insert(0, {checkout!r})
-from tl_keras import stopping
+from tl_keras import signals
 signals.PATIENCE = {patience}
 def wait(asks):
     print("ready", flush=True)

@@ -54,7 +54,7 @@ TESTS = {
     "tasks.multiclass": (
         "linear_probe", "calibration", "evaluation", "label_issues",
     ),
-    "training": ("training", "steps", "jit"),
+    "training": ("training", "interpolation", "steps", "jit"),
 }  # fmt: skip
 SWAPS = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,

@@ -135,11 +135,12 @@ class TransferConfig(NetworkConfig, RunConfig, ExportConfig, DataConfig):
         choices=("none", "balanced"),
     )
     monitor: str = setting(
-        "val_loss",
-        "what chooses the weights that are kept, over all phases: plain "
-        "cross-entropy or accuracy on validation",
+        "val_loss_calibrated",
+        "what chooses the weights that are kept, over all phases, on "
+        "validation: cross-entropy after the temperature that suits it best, "
+        "plain cross-entropy, or accuracy",
         group=TRAINING,
-        choices=("val_loss", "val_accuracy"),
+        choices=("val_loss_calibrated", "val_loss", "val_accuracy"),
     )
     early_stopping_patience: int = setting(
         0,

@@ -156,6 +156,8 @@ def phase_numbers(
         "last_epoch": result.last_epoch,
         "best_epoch": result.best_epoch,
         "at_best_epoch": result.best_logs,
+        "share": result.share,
+        "gain": result.gain,
         "seconds": round(result.seconds, 3),
         "pictures_per_second": round(epochs * pictures / result.seconds, 3),
         "test": evaluation.metrics,

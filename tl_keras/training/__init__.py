@@ -11,8 +11,9 @@ In: a classifier, phases, data. Out: the model with the best weights of all
 phases, and what happened. Each phase sets what is trainable, compiles anew
 with a new optimizer, and starts from the best weights so far; epoch numbers
 and the history run on. Fine-tuning cannot make it worse on validation: the
-weights with the best value there win, the earlier ones on a tie. Without
-validation the last phase wins.
+weights with the best value there win, the earlier ones on a tie; those between
+the start of a fine-tune and its best epoch are tried too (`interpolation`).
+Without validation the last phase wins.
 """
 
 from tl_keras.training.fitting import fit_phases

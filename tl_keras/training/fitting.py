@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tl_keras import log, signals
@@ -27,13 +28,9 @@ from tl_keras.keras_globals import standard_globals
 from tl_keras.networks import LOGITS
 from tl_keras.sources import EpochSource, as_source
 from tl_keras.strategies import count_trainable, training_graph
-from tl_keras.tasks.multiclass.linear_probe import (
-    cross_entropy_and_accuracy,
-    pooled_features,
-    solve_probe,
-)
 from tl_keras.training.compiling import compile_for_phase, jit_for
 from tl_keras.training.frozen_features import FrozenWork
+from tl_keras.training.interpolation import interpolate_result
 from tl_keras.training.phase import (
     MONITORS,
     FitResult,
@@ -42,7 +39,13 @@ from tl_keras.training.phase import (
     PhaseResult,
 )
 from tl_keras.training.saves import Saves, get_variables, set_variables
+from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import Compute, Steps, Waiting, held_on_device
+from tl_keras.training.validation import (
+    LogCalibratedLoss,
+    ValidationSteps,
+    costs,
+)
 
 
 @standard_globals()
@@ -220,23 +223,24 @@ class _Trainer:
         fitting.train_function = steps = Steps(
             fitting.train_step, jit=jit, rows=rows, looks=looks
         )
-        fitting.test_function = Steps(
-            fitting.test_step, rows=val_rows, looks=looks
+        fitting.test_function = judged = ValidationSteps(
+            fitting, val_rows, looks
         )
         waiting = Waiting(steps)
         monitor, mode = MONITORS[self.objective.monitor]
         earlier = None if self.saves is None else tuple(self.history)
-        log = HistoryLogger(self.history_file, earlier, phase=phase.name)
+        history = HistoryLogger(self.history_file, earlier, phase=phase.name)
         guard = StopOnNonFinite()
         keeper = KeepBestWeights(
             None if val is None else monitor, mode, left.variables
         )
         callbacks = [
+            *([] if val is None else [LogCalibratedLoss(judged)]),
             _EpochNumber(number),
             waiting,
             phase.new_schedule(first),
             guard,
-            log,
+            history,
             keeper,
             *([] if val is None else self._stoppers()),
             *self.callbacks,
@@ -256,7 +260,7 @@ class _Trainer:
                 shuffle=False,
                 verbose=self.verbose,
             )
-        self.history += log.rows
+        self.history += history.rows
         if guard.found or not keeper.best_epoch:
             set_variables(self.model, before)
             found = guard.found or f"{monitor} is never finite"
@@ -264,31 +268,56 @@ class _Trainer:
                 f"phase {phase.name}: {found} - lower "
                 f"its learning rate ({phase.learning_rate:g})"
             )
-        # What lies before the cut has not moved, and was not copied.
+        result = PhaseResult(
+            phase=phase,
+            first_epoch=first + 1,
+            last_epoch=history.rows[-1]["epoch"],
+            best_epoch=keeper.best_epoch,
+            best_logs=keeper.best_logs,
+            best_variables=self._with_moved(before, left, keeper),
+            waiting=waiting.share(),
+        )
+        if first and val is not None and self.objective.interpolates(phase):
+            monitor = self.objective.monitor
+
+            def judge():
+                logs = judged.evaluate(val)
+                return logs, costs(monitor, *judged.answers())
+
+            # It hangs on what is saved alone: a killed run does it again alike.
+            interpolate_result(result, self.model.variables, before, judge)
+            history.rows[result.best_epoch - 1 - first]["share"] = result.share
+            self._write_history(history.before, history.rows)
+        return result
+
+    def _with_moved(
+        self,
+        before: list[np.ndarray],
+        left: keras.Model,
+        keeper: KeepBestWeights,
+    ) -> list[np.ndarray]:
+        """All weights at the best epoch.
+
+        What lies before the cut has not moved, and was not copied.
+        """
         moved = dict(
             zip(map(id, left.variables), keeper.best_variables, strict=True)
         )
-        best = [
+        return [
             moved.get(id(variable), value)
             for variable, value in zip(
                 self.model.variables, before, strict=True
             )
         ]
-        return PhaseResult(
-            phase=phase,
-            first_epoch=first + 1,
-            last_epoch=log.rows[-1]["epoch"],
-            best_epoch=keeper.best_epoch,
-            best_logs=keeper.best_logs,
-            best_variables=best,
-            waiting=waiting.share(),
-        )
 
     def better(self, new: PhaseResult, old: PhaseResult) -> bool:
         """Whether a phase's best is strictly better than an earlier one's.
 
         Without validation nothing can be compared, and the last phase wins.
+        One that was interpolated was compared with what it began with.
         """
+        if new.share is not None:
+            return new.share > 0
         monitor, mode = MONITORS[self.objective.monitor]
         if self.val is None:
             return True
@@ -297,10 +326,10 @@ class _Trainer:
     def _solve(self, phase: Phase, first: int) -> PhaseResult:
         """The linear probe in the place of epochs; one row of history."""
         left, train, val = self._left_to_fit(phase)
-        features, labels = pooled_features(left, train.once())
-        probe = solve_probe(
-            features,
-            labels,
+        probe, logs = solve_on(
+            left,
+            train.once(),
+            val and val.once(),
             class_weights=self.objective.class_weights,
             views=train.rows_per_example,
             groups=train.groups,
@@ -308,36 +337,36 @@ class _Trainer:
         layer = self.model.get_layer(LOGITS)
         layer.kernel.assign(probe.kernel)
         layer.bias.assign(probe.bias)
-        row = {"phase": phase.name, "epoch": first + 1}
-        row |= cross_entropy_and_accuracy(probe, features, labels)
-        if val is not None:
-            logs = cross_entropy_and_accuracy(
-                probe, *pooled_features(left, val.once())
-            )
-            row |= {f"val_{name}": value for name, value in logs.items()}
-        row["learning_rate"] = 0.0
         log.info(
-            f"phase {phase.name}: solved with C={probe.strength:g}, "
-            + ", ".join(f"{k} {v:.4f}" for k, v in list(row.items())[2:-1])
+            f"phase {phase.name}: solved with {probe.how()}, "
+            + ", ".join(f"{k} {v:.4f}" for k, v in logs.items())
         )
-        if self.history_file is not None:
-            # A row that a killed run wrote is written again, not once more.
-            earlier = self.history
-            if self.saves is None:
-                earlier = read_rows(self.history_file)
-            write_rows(self.history_file, [*earlier, row])
+        logs["learning_rate"] = 0.0
+        row = {"phase": phase.name, "epoch": first + 1, **logs}
+        self._write_history(self._earlier_rows(), [row])
         self.history.append(row)
         return PhaseResult(
             phase=phase,
             first_epoch=first + 1,
             last_epoch=first + 1,
             best_epoch=first + 1,
-            best_logs={
-                k: v for k, v in row.items() if k not in ("phase", "epoch")
-            },
+            best_logs=logs,
             best_variables=get_variables(self.model),
             out_of_fold=probe.out_of_fold,
         )
+
+    def _earlier_rows(self) -> list[dict]:
+        """Those of the history's file before a phase that begins.
+
+        A row that a killed run wrote is written again, not once more.
+        """
+        if self.saves is None and self.history_file is not None:
+            return read_rows(self.history_file)
+        return self.history
+
+    def _write_history(self, earlier: list[dict], rows: list[dict]) -> None:
+        if self.history_file is not None:
+            write_rows(self.history_file, [*earlier, *rows])
 
     def _left_to_fit(self, phase: Phase):
         """(model, train, val) of a phase, without what is done once."""

@@ -9,10 +9,13 @@ import numpy as np
 from tl_keras.callbacks import WarmupCosine
 from tl_keras.strategies import Freeze, Strategy
 from tl_keras.training.fused_adam import FusedAdam, FusedAdamW
+from tl_keras.training.validation import CALIBRATED
 
-# Plain cross-entropy, so that it means the same with and without label
-# smoothing; the loss is what is minimised.
+# Name -> (column of the history, what is better). Plain cross-entropy, so that
+# it means the same with and without label smoothing; the loss is what is
+# minimised.
 MONITORS = {
+    "val_loss_calibrated": (CALIBRATED, "min"),
     "val_loss": ("val_cross_entropy", "min"),
     "val_accuracy": ("val_accuracy", "max"),
 }
@@ -132,14 +135,20 @@ class Objective:
     Attributes:
         label_smoothing: share of the target spread over all classes.
         class_weights: weight of each class in the training loss, or None.
-        monitor: "val_loss" (plain cross-entropy) or "val_accuracy".
+        monitor: "val_loss_calibrated" (cross-entropy after the temperature
+            that suits validation best), "val_loss" (as it is) or
+            "val_accuracy".
         early_stopping_patience: epochs without a better value; 0 for never.
+        interpolate: after a phase that unfreezes what an earlier one left
+            frozen, also try weights between where it began and its best epoch
+            (`training.interpolation`), where there is validation.
     """
 
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | None = None
-    monitor: str = "val_loss"
+    monitor: str = "val_loss_calibrated"
     early_stopping_patience: int = 0
+    interpolate: bool = True
 
     def __post_init__(self):
         if self.monitor not in MONITORS:
@@ -157,6 +166,10 @@ class Objective:
                 self.class_weights[i] for i in range(len(self.class_weights))
             ]
             object.__setattr__(self, "class_weights", weights)
+
+    def interpolates(self, phase: Phase) -> bool:
+        """Whether weights between a phase's start and its best are tried."""
+        return self.interpolate and phase.unfreeze_from != "none"
 
     def loss(self, num_classes: int) -> Callable:
         """Softmax cross-entropy of logits (b, n) against labels (b,)."""
@@ -189,6 +202,11 @@ class PhaseResult:
         out_of_fold: of a head that was solved, see `LinearProbe`.
         waiting: share of its epochs' training that waited for data, 0 to 1;
             None for a head that was solved.
+        share: of the way from where the phase began to its best epoch, that
+            of the kept weights; 0 keeps what it began with, None where
+            nothing between was tried.
+        gain: how sure it is that they are better on validation than what it
+            began with, see `interpolation.paired_gain`; None as `share`.
     """
 
     phase: Phase
@@ -201,6 +219,8 @@ class PhaseResult:
     seconds: float = 0.0
     out_of_fold: np.ndarray | None = None
     waiting: float | None = None
+    share: float | None = None
+    gain: dict | None = None
 
 
 @dataclasses.dataclass
@@ -211,7 +231,7 @@ class FitResult:
         phases: one result each, in order.
         kept: index of the phase whose weights the model holds now.
         history: one dictionary an epoch: phase, epoch, losses, metrics,
-            learning rate.
+            learning rate; in that of a phase's best epoch `share`, if any.
     """
 
     phases: list[PhaseResult]

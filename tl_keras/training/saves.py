@@ -29,6 +29,8 @@ NUMBERS = (
     "trainable_parameters",
     "seconds",
     "waiting",
+    "share",
+    "gain",
 )
 
 
