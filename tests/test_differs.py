@@ -62,7 +62,7 @@ def test_the_best_few_are_held_against_the_names_beside_them():
     found = DIFFERS({"probabilities": WANT}, swapped)
     assert found.plain.tolist() == pytest.approx([0.5, 0.2, 0.001])
     foreign = best | {"classes": np.full((3, 2), b"elk")}
-    with pytest.raises(ValueError, match="names the class b'elk'"):
+    with pytest.raises(ValueError, match="names the class 'elk'"):
         DIFFERS({"probabilities": WANT}, foreign)
 
 

@@ -19,14 +19,17 @@ L = keras.layers
 class Block(L.Layer):
     """Layers in a layer, one of them a BatchNorm."""
 
-    def __init__(self, name=None):
-        super().__init__(name=name)
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
         self.conv = L.Conv2D(3, 3, padding="same")
         self.norm = L.BatchNormalization()
 
     def build(self, shape):
         self.conv.build(shape)
         self.norm.build((*shape[:-1], 3))
+
+    def get_config(self):
+        return super().get_config()  # By its being here the name is in it.
 
     def call(self, x, training=None):
         return self.norm(self.conv(x), training=training)

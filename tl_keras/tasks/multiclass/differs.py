@@ -92,7 +92,8 @@ class ClassDiffers:
         try:
             named = [[column[n] for n in row] for row in received["classes"]]
         except KeyError as error:
-            raise ValueError(f"names the class {error}") from None
+            name = error.args[0].decode("utf-8", "replace")
+            raise ValueError(f"names the class {name!a}") from None
         best = -np.sort(-want, axis=-1)[:, : scores.shape[-1]]
         of_names = np.take_along_axis(want, np.array(named), axis=-1)
         return [(scores, best), (scores, of_names)]
