@@ -26,6 +26,13 @@ from warm import WarmPython, subprocess_with
 
 CHECKOUT = pathlib.Path(__file__).parent.parent
 PARTS_OF_NIGHTLY = ("every_network", "fuzz", "acceptance")
+# The longest first.
+LONG_FILES = (
+    "resume", "features", "jobs", "backup_callbacks", "exports", "backbones",
+    "gate", "fault_tolerance", "going_on", "backup", "training", "steps",
+    "run_card_page", "runtimes", "interpolation", "acceptance", "networks",
+    "crash_points", "old_runs",
+)  # fmt: skip
 # Those of five kinds of networks that every run of the suite builds.
 ALWAYS_BUILT = ("MobileNetV2", "EfficientNetB0")
 
@@ -40,10 +47,16 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)  # Before it is decided which are left out.
 def pytest_collection_modifyitems(items):
-    """What is a part of the nightly run is marked as such."""
+    """What is a part of the nightly run is marked as such; long files first.
+
+    A worker takes the next file when it is done with one, so that one that
+    takes minutes, begun last, would leave the other without work.
+    """
     for item in items:
         if any(map(item.get_closest_marker, PARTS_OF_NIGHTLY)):
             item.add_marker("nightly")
+    turns = {f"test_{name}.py": turn for turn, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: turns.get(item.path.name, len(turns)))
 
 
 def networks(*names: str) -> list:
@@ -82,6 +95,14 @@ def _warm_gate(request, monkeypatch):
         return warm.start(command, **options)
 
     monkeypatch.setattr(children, "subprocess", subprocess_with(start))
+
+
+@pytest.fixture
+def plain_decoder(monkeypatch):
+    """Pictures are decoded by a small decoder, which is quick to set up."""
+    import tiny
+
+    tiny.use_plain_decoder(monkeypatch)
 
 
 @pytest.fixture

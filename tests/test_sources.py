@@ -31,6 +31,9 @@ def same(some, others) -> bool:
     )
 
 
+pytestmark = pytest.mark.usefixtures("plain_decoder")
+
+
 @pytest.fixture
 def images(color_folder):
     return load_images(

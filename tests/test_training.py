@@ -311,17 +311,19 @@ class LowRankLogits:
 
 
 @pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.usefixtures("plain_decoder")
 def test_a_strategy_of_ones_own(model, tmp_path, capsys, stored, color_folder):
     before = {v.path: np.array(v) for v in model.variables}
     images = load_images(
         str(color_folder), image_size=16, val_fraction=0.25, test_fraction=0.25
     )
-    result = fit_phases(
-        model,
-        [Phase("low", 3, 0.05, strategy=LowRankLogits(1)), HEAD],
-        TrainingBatches(images.train, 4), FixedBatches(images.val, 4),
-        features=FeatureStore(tmp_path) if stored else None, verbose=0,
-    )  # fmt: skip
+    with log.on_console():
+        result = fit_phases(
+            model,
+            [Phase("low", 3, 0.05, strategy=LowRankLogits(1)), HEAD],
+            TrainingBatches(images.train, 4), FixedBatches(images.val, 4),
+            features=FeatureStore(tmp_path) if stored else None, verbose=0,
+        )  # fmt: skip
     assert "train (the head, by rank 1)" in capsys.readouterr().out
     # The plain network again, with the same variables in the same order.
     assert [v.path for v in model.variables] == list(before)
