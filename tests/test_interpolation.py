@@ -13,8 +13,8 @@ from test_training import HEAD, TUNE, data
 from tl_keras.errors import StoppedError
 from tl_keras.networks import build_classifier
 from tl_keras.tasks.multiclass.calibration import calibrated_losses
+from tl_keras.tasks.multiclass.task import CALIBRATED, MONITORS, Multiclass
 from tl_keras.training import (
-    MONITORS,
     Objective,
     Saves,
     fit_phases,
@@ -26,7 +26,8 @@ from tl_keras.training.interpolation import (
     interpolate,
     paired_gain,
 )
-from tl_keras.training.validation import CALIBRATED, costs
+
+COSTS = Multiclass().costs
 
 
 @pytest.fixture
@@ -112,13 +113,13 @@ def test_costs_are_what_each_monitor_compares():
     labels = np.array([0, 0, 0])
     logs = scipy.special.log_softmax(logits, axis=-1)
     np.testing.assert_array_equal(
-        costs("val_accuracy", logits, labels), [0, 1, 0]
+        COSTS("val_accuracy", logits, labels), [0, 1, 0]
     )
     np.testing.assert_allclose(
-        costs("val_loss", logits, labels), -logs[:, 0], atol=1e-12
+        COSTS("val_loss", logits, labels), -logs[:, 0], atol=1e-12
     )
     np.testing.assert_array_equal(
-        costs("val_loss_calibrated", logits, labels),
+        COSTS("val_loss_calibrated", logits, labels),
         calibrated_losses(logits, labels),
     )
 
@@ -152,8 +153,8 @@ def test_the_default_monitor_does_not_mind_over_confidence():
     knows_less = logits + random.normal(0, 1, logits.shape)
 
     def better(monitor):
-        less = costs(monitor, knows_less, labels).mean()
-        return costs(monitor, 5 * logits, labels).mean() < less
+        less = COSTS(monitor, knows_less, labels).mean()
+        return COSTS(monitor, 5 * logits, labels).mean() < less
 
     assert better("val_loss_calibrated")
     assert better("val_accuracy")

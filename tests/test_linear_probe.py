@@ -40,7 +40,7 @@ def test_the_head_gives_scikit_learns_probabilities(
     probe = solve_probe(rows, labels, scaling=scaling)
     assert probe.scaling == scaling
     received = scipy.special.softmax(
-        probe.logits(rows) * probe.temperature, axis=-1
+        probe.outputs(rows) * probe.temperature, axis=-1
     )
     wide = rows.astype(np.float64)
     scaled = (wide - wide.mean(axis=0)) / feature_scales(wide, scaling)
@@ -121,7 +121,7 @@ def test_few_labels_may_end_at_the_nearest_class_mean():
     # Strong as the penalty is, the head is as sure as the folds are right.
     assert probe.strength < 0.01
     labels = np.arange(400) % 2
-    logits = probe.logits(
+    logits = probe.outputs(
         random.normal(size=(400, 300)) + 0.3 * labels[:, None]
     )
     sure = scipy.special.softmax(logits, axis=-1).max(axis=-1).mean()
@@ -133,7 +133,7 @@ def test_folds_that_say_nothing_do_not_silence_the_head():
     rows = np.random.default_rng(0).normal(size=(12, 300))
     probe = solve_probe(rows, np.arange(12) % 2)
     assert (probe.strength, probe.temperature) == (0.1, 1)
-    assert scipy.special.softmax(probe.logits(rows), axis=-1).max() > 0.9
+    assert scipy.special.softmax(probe.outputs(rows), axis=-1).max() > 0.9
     assert probe.out_of_fold.shape == (12, 2)
 
 

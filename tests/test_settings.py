@@ -15,6 +15,7 @@ from tl_keras.errors import ConfigError
 from tl_keras.jobs import first_look
 from tl_keras.jobs.same_run import Stored, differences
 from tl_keras.runs import RunFolder, RunState, parse_flags
+from tl_keras.tasks.multiclass.task import MONITORS
 
 PACKAGE = pathlib.Path(settings.__file__).parent.parent
 
@@ -231,7 +232,7 @@ def test_a_folder_named_as_a_word_does_not_take_its_place(
 
 
 def test_choices_are_those_of_the_rooms():
-    from tl_keras import audit, networks, training
+    from tl_keras import audit, networks
     from tl_keras.data.options import LABELS_FROM
     from tl_keras.inputs.image import pixels
     from tl_keras.networks import backbones
@@ -246,7 +247,7 @@ def test_choices_are_those_of_the_rooms():
     assert choices["augment"] == pipeline.AUGMENTS
     assert choices["pooling"] == tuple(networks.POOLINGS)
     assert choices["bit_depth_scale"] == tuple(pixels.BIT_DEPTH_SCALES)
-    assert choices["monitor"] == tuple(training.MONITORS)
+    assert choices["monitor"] == tuple(MONITORS)
     assert choices["optimizer"] == tuple(phase.OPTIMIZERS)
     assert choices["schedule"] == phase.SCHEDULES
     assert set(choices["head_solver"]) == {"auto", *phase.SOLVERS}

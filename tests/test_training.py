@@ -13,6 +13,7 @@ from tl_keras.features import FeatureStore
 from tl_keras.networks import LOGITS, build_classifier
 from tl_keras.sources import FixedBatches, TrainingBatches, load_images
 from tl_keras.strategies import Freeze, cut_for
+from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.training import (
     Objective,
     Phase,
@@ -194,7 +195,7 @@ def test_label_smoothing_changes_the_loss_and_not_the_monitor(model):
 def test_smoothed_loss_is_the_formula(model):
     logits = np.array([[1.0, -1.0], [0.5, 2.0]], np.float32)
     labels = np.array([0, 0])
-    loss = Objective(label_smoothing=0.2).loss(2)(labels, logits)
+    loss = Multiclass(label_smoothing=0.2).loss(2)(labels, logits)
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     expected = -(0.9 * log_p[:, 0] + 0.1 * log_p[:, 1]).mean()
     assert float(keras.ops.mean(loss)) == pytest.approx(expected, rel=1e-5)

@@ -19,7 +19,6 @@ Without validation the last phase wins.
 from tl_keras.training.fitting import fit_phases
 from tl_keras.training.frozen_features import FrozenWork
 from tl_keras.training.phase import (
-    MONITORS,
     OPTIMIZERS,
     FitResult,
     Objective,
@@ -30,7 +29,6 @@ from tl_keras.training.saves import Saves, get_variables, set_variables
 from tl_keras.training.steps import Compute
 
 __all__ = [
-    "MONITORS",
     "OPTIMIZERS",
     "Compute",
     "FitResult",

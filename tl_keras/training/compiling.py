@@ -1,6 +1,6 @@
 """What a phase is compiled with: optimizer, loss, metrics; and XLA or not.
 
-In: a model to fit, a phase, an objective and what computes. Out: the model,
+In: a model to fit, a phase, a task and what computes. Out: the model,
 compiled for Keras's `fit` with `training.steps`.
 """
 
@@ -12,7 +12,8 @@ import tensorflow as tf
 from tl_keras import log
 from tl_keras.compute.jit import Decision, Work, decide_jit
 from tl_keras.networks import multiply_adds, ordered_nodes
-from tl_keras.training.phase import Objective, Phase
+from tl_keras.tasks.task import Task
+from tl_keras.training.phase import Phase
 from tl_keras.training.steps import Compute
 
 USUAL_BATCH = 32  # taken where nobody says how large batches are
@@ -21,7 +22,7 @@ USUAL_BATCH = 32  # taken where nobody says how large batches are
 def compile_for_phase(
     fitting: keras.Model,
     phase: Phase,
-    objective: Objective,
+    task: Task,
     compute: Compute,
     jit: bool,
 ) -> None:
@@ -37,13 +38,8 @@ def compile_for_phase(
         optimizer = phase.new_optimizer(loss_scaling=half, fused=on_gpu)
     fitting.compile(
         optimizer=optimizer,
-        loss=objective.loss(fitting.output_shape[-1]),
-        metrics=[
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            keras.metrics.SparseCategoricalCrossentropy(
-                from_logits=True, name="cross_entropy"
-            ),
-        ],
+        loss=task.loss(fitting.output_shape[-1]),
+        metrics=task.metrics(),
         jit_compile=False,  # `Steps` does it, where it pays.
     )
     # Before the first trace: until it is built, Keras writes the first loss

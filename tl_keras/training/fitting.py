@@ -32,7 +32,6 @@ from tl_keras.training.compiling import compile_for_phase, jit_for
 from tl_keras.training.frozen_features import FrozenWork
 from tl_keras.training.interpolation import interpolate_result
 from tl_keras.training.phase import (
-    MONITORS,
     FitResult,
     Objective,
     Phase,
@@ -42,9 +41,8 @@ from tl_keras.training.saves import Saves, get_variables, set_variables
 from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import Compute, Steps, Waiting, held_on_device
 from tl_keras.training.validation import (
-    LogCalibratedLoss,
+    LogOfAll,
     ValidationSteps,
-    costs,
 )
 
 
@@ -219,15 +217,16 @@ class _Trainer:
             val = val(places=val_rows is not None)
         fitting, looks = training_graph(left), self.compute.looks
         jit = jit_for(fitting, phase, self.compute, train, batch_size)
-        compile_for_phase(fitting, phase, self.objective, self.compute, jit)
+        task = self.objective.predicts()
+        compile_for_phase(fitting, phase, task, self.compute, jit)
         fitting.train_function = steps = Steps(
             fitting.train_step, jit=jit, rows=rows, looks=looks
         )
         fitting.test_function = judged = ValidationSteps(
-            fitting, val_rows, looks
+            fitting, task, val_rows, looks
         )
         waiting = Waiting(steps)
-        monitor, mode = MONITORS[self.objective.monitor]
+        monitor, mode = self.objective.monitored()
         earlier = None if self.saves is None else tuple(self.history)
         history = HistoryLogger(self.history_file, earlier, phase=phase.name)
         guard = StopOnNonFinite()
@@ -235,7 +234,7 @@ class _Trainer:
             None if val is None else monitor, mode, left.variables
         )
         callbacks = [
-            *([] if val is None else [LogCalibratedLoss(judged)]),
+            *([] if val is None else [LogOfAll(judged)]),
             _EpochNumber(number),
             waiting,
             phase.new_schedule(first),
@@ -255,7 +254,7 @@ class _Trainer:
                 validation_data=val,
                 initial_epoch=first,
                 epochs=first + phase.epochs,
-                class_weight=self._class_weight(),
+                class_weight=task.class_weight(),
                 callbacks=callbacks,
                 shuffle=False,
                 verbose=self.verbose,
@@ -282,7 +281,7 @@ class _Trainer:
 
             def judge():
                 logs = judged.evaluate(val)
-                return logs, costs(monitor, *judged.answers())
+                return logs, task.costs(monitor, *judged.answers())
 
             # It hangs on what is saved alone: a killed run does it again alike.
             interpolate_result(result, self.model.variables, before, judge)
@@ -318,7 +317,7 @@ class _Trainer:
         """
         if new.share is not None:
             return new.share > 0
-        monitor, mode = MONITORS[self.objective.monitor]
+        monitor, mode = self.objective.monitored()
         if self.val is None:
             return True
         return is_better(new.best_logs[monitor], old.best_logs[monitor], mode)
@@ -330,7 +329,7 @@ class _Trainer:
             left,
             train.once(),
             val and val.once(),
-            class_weights=self.objective.class_weights,
+            task=self.objective.predicts(),
             views=train.rows_per_example,
             groups=train.groups,
         )
@@ -374,14 +373,10 @@ class _Trainer:
             return self.model, self.train, self.val
         return self.frozen.for_phase(phase, self.train, self.val)
 
-    def _class_weight(self) -> dict[int, float] | None:
-        weights = self.objective.class_weights
-        return None if weights is None else dict(enumerate(weights))
-
     def _stoppers(self) -> list[keras.callbacks.Callback]:
         if not self.objective.early_stopping_patience:
             return []
-        monitor, mode = MONITORS[self.objective.monitor]
+        monitor, mode = self.objective.monitored()
         return [
             keras.callbacks.EarlyStopping(
                 monitor,

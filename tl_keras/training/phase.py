@@ -1,25 +1,17 @@
 """What a phase is, what it minimises, and what comes of it."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
 from tl_keras.callbacks import WarmupCosine
 from tl_keras.strategies import Freeze, Strategy
+from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.tasks.task import Task
 from tl_keras.training.fused_adam import FusedAdam, FusedAdamW
-from tl_keras.training.validation import CALIBRATED
 
-# Name -> (column of the history, what is better). Plain cross-entropy, so that
-# it means the same with and without label smoothing; the loss is what is
-# minimised.
-MONITORS = {
-    "val_loss_calibrated": (CALIBRATED, "min"),
-    "val_loss": ("val_cross_entropy", "min"),
-    "val_accuracy": ("val_accuracy", "max"),
-}
-# Name -> Keras's class, and the settings of a phase that it takes besides.
 OPTIMIZERS = {
     "adam": (keras.optimizers.Adam, ()),
     "adamw": (keras.optimizers.AdamW, ("weight_decay",)),
@@ -135,56 +127,55 @@ class Objective:
     Attributes:
         label_smoothing: share of the target spread over all classes.
         class_weights: weight of each class in the training loss, or None.
-        monitor: "val_loss_calibrated" (cross-entropy after the temperature
-            that suits validation best), "val_loss" (as it is) or
-            "val_accuracy".
+        monitor: one of the task's `monitors`; "val_loss_calibrated"
+            (cross-entropy after the temperature that suits validation best),
+            "val_loss" (as it is) or "val_accuracy". None for its first.
         early_stopping_patience: epochs without a better value; 0 for never.
         interpolate: after a phase that unfreezes what an earlier one left
             frozen, also try weights between where it began and its best epoch
             (`training.interpolation`), where there is validation.
+        task: what is predicted, where that is not one class of several; the
+            first two keep their defaults then.
     """
 
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | None = None
-    monitor: str = "val_loss_calibrated"
+    monitor: str | None = None
     early_stopping_patience: int = 0
     interpolate: bool = True
+    task: Task | None = None
 
     def __post_init__(self):
-        if self.monitor not in MONITORS:
+        known = self._multiclass()
+        if self.task is not None and known != Multiclass():
+            raise ValueError(
+                "expected a task, or label_smoothing and class_weights; "
+                "received both"
+            )
+        object.__setattr__(self, "class_weights", known.class_weights)
+        monitors = self.predicts().monitors
+        if self.monitor is None:
+            object.__setattr__(self, "monitor", next(iter(monitors)))
+        if self.monitor not in monitors:
             raise ValueError(
                 f"monitor={self.monitor!r}: expected one of "
-                f"{', '.join(MONITORS)}"
+                f"{', '.join(monitors)}"
             )
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                f"label_smoothing={self.label_smoothing}: expected 0 to 1"
-            )
-        if isinstance(self.class_weights, Mapping):
-            # As Keras writes them: {label: weight}.
-            weights = [
-                self.class_weights[i] for i in range(len(self.class_weights))
-            ]
-            object.__setattr__(self, "class_weights", weights)
+
+    def predicts(self) -> Task:
+        """The task: the one given, else one class of several."""
+        return self._multiclass() if self.task is None else self.task
+
+    def _multiclass(self) -> Multiclass:
+        return Multiclass(self.label_smoothing, self.class_weights)
+
+    def monitored(self) -> tuple[str, str]:
+        """(column of the history, "min" or "max") of `monitor`."""
+        return self.predicts().monitors[self.monitor]
 
     def interpolates(self, phase: Phase) -> bool:
         """Whether weights between a phase's start and its best are tried."""
         return self.interpolate and phase.unfreeze_from != "none"
-
-    def loss(self, num_classes: int) -> Callable:
-        """Softmax cross-entropy of logits (b, n) against labels (b,)."""
-        if not self.label_smoothing:
-            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-        smoothed = keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=self.label_smoothing
-        )
-
-        def loss(labels, logits):
-            labels = keras.ops.cast(keras.ops.reshape(labels, (-1,)), "int32")
-            return smoothed(keras.ops.one_hot(labels, num_classes), logits)
-
-        return loss
 
 
 @dataclasses.dataclass

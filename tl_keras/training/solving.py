@@ -1,18 +1,13 @@
-"""A head solved on what a phase has: batches in, a `LinearProbe` out."""
+"""A head solved on what a phase has: batches in, a `SolvedHead` out."""
 
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tl_keras.tasks.multiclass.calibration import calibrated_losses
-from tl_keras.tasks.multiclass.linear_probe import (
-    LinearProbe,
-    cross_entropy_and_accuracy,
-    pooled_features,
-    solve_probe,
-)
-from tl_keras.training.validation import CALIBRATED
+from tl_keras.networks import inference, ordered_nodes
+from tl_keras.tasks.task import SolvedHead, Task
 
 
 def solve_on(
@@ -20,31 +15,45 @@ def solve_on(
     train: tf.data.Dataset,
     val: tf.data.Dataset | None,
     *,
-    class_weights: Sequence[float] | None,
+    task: Task,
     views: int,
     groups: Sequence[str] | None,
-) -> tuple[LinearProbe, dict[str, float]]:
+) -> tuple[SolvedHead, dict[str, float]]:
     """The solved head, and what Keras would log of an epoch that made it.
 
     Args:
         left: what is left to fit; its last layer is the head.
         train: every training example once.
         val: batches to validate on, if any.
-        class_weights, views, groups: of `solve_probe`.
+        task: what solves it.
+        views, groups: of `Task.solve`.
     """
-    features, labels = pooled_features(left, train)
-    probe = solve_probe(
-        features,
-        labels,
-        class_weights=class_weights,
-        views=views,
-        groups=groups,
-    )
-    logs = cross_entropy_and_accuracy(probe.logits(features), labels)
+    features, targets = pooled_features(left, train)
+    head = task.solve(features, targets, views=views, groups=groups)
+    logs = task.logs(head.outputs(features), targets)
     if val is not None:
-        features, labels = pooled_features(left, val)
-        logits = probe.logits(features)
-        of_val = cross_entropy_and_accuracy(logits, labels)
+        features, targets = pooled_features(left, val)
+        answers = head.outputs(features)
+        of_val = task.logs(answers, targets)
         logs |= {f"val_{name}": value for name, value in of_val.items()}
-        logs[CALIBRATED] = float(calibrated_losses(logits, labels).mean())
-    return probe, logs
+        logs |= task.epoch_logs(answers, targets)
+    return head, logs
+
+
+def pooled_features(
+    model: keras.Model, data: tf.data.Dataset
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the last Dense layer of a model is given, for all batches.
+
+    Returns:
+        features (n, d) and labels (n,), in the order of the data.
+    """
+    given = keras.Model(
+        model.inputs[0], ordered_nodes(model)[-1].input_tensors[0]
+    )
+    run = inference(given)
+    rows, labels = [], []
+    for batch, batch_labels in data:
+        rows.append(run(batch))
+        labels.append(batch_labels.numpy())
+    return np.concatenate(rows), np.concatenate(labels)

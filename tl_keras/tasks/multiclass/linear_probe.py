@@ -23,15 +23,12 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 import scipy.special
-import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from tl_keras.networks import inference, ordered_nodes
 from tl_keras.tasks.multiclass.cross_validation import (
     Choice,
     cross_validate,
@@ -72,7 +69,7 @@ class LinearProbe:
     temperature: float = 1.0
     out_of_fold: np.ndarray | None = None
 
-    def logits(self, features: np.ndarray) -> np.ndarray:
+    def outputs(self, features: np.ndarray) -> np.ndarray:
         """float64 (n, num_classes) of features (n, d)."""
         return features.astype(np.float64) @ self.kernel + self.bias
 
@@ -165,25 +162,6 @@ def probe_bytes(rows: int, width: int) -> int:
     float32 ones it is given.
     """
     return rows * width * (4 * 8 + 2 * 4)
-
-
-def pooled_features(
-    model: keras.Model, data: tf.data.Dataset
-) -> tuple[np.ndarray, np.ndarray]:
-    """What the last Dense layer of a model is given, for all batches.
-
-    Returns:
-        features (n, d) and labels (n,), in the order of the data.
-    """
-    given = keras.Model(
-        model.inputs[0], ordered_nodes(model)[-1].input_tensors[0]
-    )
-    run = inference(given)
-    rows, labels = [], []
-    for batch, batch_labels in data:
-        rows.append(run(batch))
-        labels.append(batch_labels.numpy())
-    return np.concatenate(rows), np.concatenate(labels)
 
 
 def cross_entropy_and_accuracy(
