@@ -21,6 +21,7 @@ from tl_keras.training import (
     get_variables,
 )
 from tl_keras.training.interpolation import (
+    FEWEST,
     SHARES,
     between,
     interpolate,
@@ -46,7 +47,7 @@ def hard(count=60, seed=3):
 
 def valley(at: float):
     """A variable from 0 to 1, and a judge who wants it at `at`."""
-    noise = np.random.default_rng(0).normal(0, 0.01, 3)
+    noise = np.random.default_rng(0).normal(0, 0.01, FEWEST)
     variable = keras.Variable(np.zeros(2, np.float32))
 
     def judge():
@@ -74,15 +75,30 @@ def test_the_best_share_is_found(at, share):
 def test_of_equals_the_start_wins_and_nothing_not_finite_does():
     kept = [np.float32([3.0])], [np.float32([4.0])]
     variable = keras.Variable(kept[0][0])
-    found = interpolate([variable], *kept, lambda: ({}, np.array([0.5, 0.25])))
+    found = interpolate([variable], *kept, lambda: ({}, np.full(FEWEST, 0.5)))
     assert (found.share, found.values[0][0]) == (0, 3)
     assert found.gain == {"better_by": 0.0, "p_value": 1.0}
 
     def judge():
         value = float(np.array(variable)[0])
-        return {}, np.array([1.0, np.nan if 3 < value < 4 else 0.0])
+        costs = np.ones(FEWEST)
+        costs[0] = np.nan if 3 < value < 4 else 1.0
+        return {}, costs
 
     assert interpolate([variable], *kept, judge).share == 0
+
+
+def test_few_examples_choose_nothing():
+    ends = [np.float32([0.0])], [np.float32([1.0])]
+    variable = keras.Variable(ends[0][0])
+
+    def share(count):
+        def judge():
+            return {}, np.full(count, 1 - float(np.array(variable)[0]))
+
+        return interpolate([variable], *ends, judge).share
+
+    assert (share(FEWEST - 1), share(FEWEST)) == (0, 1)
 
 
 def test_half_precision_and_seeds_are_not_torn():

@@ -23,6 +23,7 @@ from tl_keras.jobs.preparation import Prepared, classifier_on, objective_of
 from tl_keras.networks import LOGITS, backbones, inference, load_backbone
 from tl_keras.runs import RunFolder
 from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
+from tl_keras.strategies import set_trainable
 from tl_keras.tasks.multiclass.calibration import (
     at_temperature,
     expected_calibration_error,
@@ -69,6 +70,14 @@ def train(
     """Runs the phases, or goes on with them; history.csv, TensorBoard logs and
     what is saved on the way go to `folder`.
     """
+    last = prepared.phases[-1]
+    # Phases that an earlier process has finished set nothing here, and yet
+    # model.keras shall be the same.
+    set_trainable(
+        prepared.model,
+        last.unfreeze_from,
+        train_batch_norm=last.train_batch_norm,
+    )
     return fit_phases(
         prepared.model,
         prepared.phases,

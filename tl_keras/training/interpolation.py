@@ -25,6 +25,10 @@ from tl_keras import log
 from tl_keras.training.phase import PhaseResult
 
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+# Fewer examples choose nothing: at 5 labels a class of cats_vs_dogs three
+# fine-tunes of three looked better than the frozen head on what was left to
+# validate, and took the mean test accuracy from 0.910 to 0.883.
+FEWEST = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +57,11 @@ def interpolate(
 ) -> Interpolation:
     """Tries each of `SHARES`; of equals, the nearest to the start is best.
 
+    Where fewer than `FEWEST` examples judge, the start is.
+
     Args:
         variables: those that may have moved; they are assigned, and hold
-            share 1 in the end.
+            the last share tried in the end.
         start, tuned: values of them; what did not train is alike in both.
         judge: gives validation's logs and the costs (n,) of its examples
             with what the variables hold.
@@ -74,6 +80,8 @@ def interpolate(
             least = costs.mean() if math.isfinite(costs.mean()) else math.inf
             gain = paired_gain(at_start, costs)
             best = Interpolation(share, values, logs, gain)
+        if len(costs) < FEWEST:
+            break
     return best
 
 
