@@ -16,7 +16,7 @@ from tl_keras.networks import (
     load_backbone,
     probabilities_model,
 )
-from tl_keras.strategies import set_trainable, training_graph
+from tl_keras.strategies import layer_index, set_trainable, training_graph
 
 RANDOM = np.random.default_rng(0)
 
@@ -135,7 +135,7 @@ def test_frozen_is_frozen_bit_for_bit(kind, tiny_network):
     assert (head_before != np.array(head[-1].kernel)).any()
 
     set_trainable(model, unfreeze_from)
-    start = networks.layer_index(backbone, unfreeze_from)
+    start = layer_index(backbone, unfreeze_from)
     below = [np.array(v) for layer in backbone[:start] for v in layer.variables]
     norms = batch_norms(backbone)
     still = [np.array(v) for norm in norms for v in norm.variables]
@@ -202,8 +202,8 @@ def test_an_unknown_layer_lists_the_near_ones(tiny_network):
 def test_a_name_wins_over_a_beginning(tiny_network):
     backbone, _ = networks.split_layers(build_classifier(str(tiny_network), 2))
     names = [layer.name for layer in backbone]
-    assert names[networks.layer_index(backbone, "two")] == "two_conv"
-    assert names[networks.layer_index(backbone, "one_norm")] == "one_norm"
+    assert names[layer_index(backbone, "two")] == "two_conv"
+    assert names[layer_index(backbone, "one_norm")] == "one_norm"
 
 
 HEADS = {
