@@ -106,6 +106,14 @@ def plain_decoder(monkeypatch):
 
 
 @pytest.fixture
+def without_heic(monkeypatch):
+    """As where Pillow's plug-in for HEIC is not installed."""
+    from tl_keras.inputs.image import formats
+
+    monkeypatch.setattr(formats, "is_installed", lambda kind: kind != "HEIC")
+
+
+@pytest.fixture
 def shared() -> pathlib.Path:
     """The folder of real photographs and ImageNet weights."""
     folder = os.environ.get("TL_KERAS_SHARED")

@@ -125,6 +125,7 @@ def spoiled(folder):
         file.unlink(missing_ok=True)
 
 
+@pytest.mark.usefixtures("without_heic")
 @pytest.mark.parametrize("case", SKIPS)
 def test_a_bad_file_is_skipped_by_name_and_too_many_fail(case, spoiled, capsys):
     name, content, expected = SKIPS[case]

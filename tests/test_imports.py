@@ -1,6 +1,7 @@
 """The arrows between rooms never turn back, and the names are one each."""
 
 import ast
+import importlib
 import json
 import pathlib
 import subprocess
@@ -180,6 +181,18 @@ def test_no_public_name_is_a_rooms_name():
         assert getattr(tl_keras, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tl_keras.nothing
+
+
+def test_no_public_name_of_a_package_is_a_modules():
+    """Whichever was imported last would be meant."""
+    for face in PACKAGE.rglob("__init__.py"):
+        folder = face.parent
+        name = ".".join(folder.relative_to(PACKAGE.parent).parts)
+        names = set(getattr(importlib.import_module(name), "__all__", ()))
+        modules = {
+            path.stem for path in folder.iterdir() if path.stem != "__init__"
+        }
+        assert names & modules <= {"callbacks"}, name
 
 
 def test_importing_the_package_loads_no_tensorflow():

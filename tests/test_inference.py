@@ -329,7 +329,7 @@ def test_the_gallery_is_limited_and_shows_pictures(tmp_path):
     assert "http" not in page.replace("http-equiv", "")
 
 
-def test_bad_files_are_rows_with_a_reason(tmp_path):
+def test_bad_files_are_rows_with_a_reason(tmp_path, without_heic):
     """B01, B08, B09, B34, B35, B37 and their kind."""
     root = make_files(tmp_path / "photos", 3)
     os.mkfifo(root / "pipe.jpg")

@@ -4,6 +4,7 @@ import io
 import json
 
 import numpy as np
+import pillow_heif
 import pytest
 import tensorflow as tf
 from PIL import EpsImagePlugin, Image
@@ -14,6 +15,7 @@ from tl_keras.errors import DataError
 from tl_keras.inputs.image import pixels
 from tl_keras.sources import load_images
 
+pillow_heif.register_heif_opener()
 COLOR = picture(3)
 DEEP = Image.fromarray(np.arange(3072, dtype=np.uint16).reshape(48, 64) * 20)
 
@@ -35,7 +37,12 @@ READ = {
         COLOR, "TIFF", save_all=True, append_images=[picture(4)]
     ),
     "JPEG 2000": encode(COLOR, "JPEG2000"),
-}
+    "HEIC": encode(COLOR, "HEIF", quality=-1),
+    "HEIC, see-through": encode(
+        Image.merge("RGBA", (*COLOR.split(), Image.new("L", COLOR.size, 90))),
+        "HEIF", quality=-1,
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", READ)
@@ -66,6 +73,16 @@ def test_a_tiff_stands_upright():
     exif[0x0112] = 6
     mended = pixels.repair(encode(COLOR, "TIFF", exif=exif))
     assert as_array(mended).shape == (64, 48, 3)
+    turned = encode(COLOR, "HEIF", quality=-1, exif=exif.tobytes())
+    mended = as_array(pixels.repair(turned))
+    # Its colours are kept at half the resolution.
+    upright = np.rot90(np.asarray(COLOR), -1).astype(int)
+    assert abs(mended.astype(int) - upright).mean() < 6
+    assert pixels.peek(turned)[:2] == (48, 64)
+
+
+def test_a_heic_that_ends_early_is_not_mended():
+    assert pixels.repair(READ["HEIC"][:-200]) is None
 
 
 def floating() -> bytes:
