@@ -486,7 +486,7 @@ def test_each_phase_is_evaluated_with_its_own_weights(
     config = TransferConfig(
         dataset=str(color_folder), backbone=str(tiny_network),
         head_solver="adam", head_epochs=2, unfreeze_from="all",
-        fine_tune_epochs=3, fine_tune_learning_rate=0.02,
+        fine_tune_epochs=3, fine_tune_learning_rate=0.02, val_fraction=0.0,
         feature_cache=str(tmp_path / "cache"),
         output_dir=str(tmp_path / "out"),
     )  # fmt: skip
