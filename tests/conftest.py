@@ -26,11 +26,13 @@ from warm import WarmPython, subprocess_with
 
 CHECKOUT = pathlib.Path(__file__).parent.parent
 PARTS_OF_NIGHTLY = ("every_network", "fuzz", "acceptance")
+# Those that look at `finished`: in one worker, so that it runs once.
+OF_A_WHOLE_RUN = ("jobs", "acceptance", "report", "evaluate")
 # The longest first.
 LONG_FILES = (
-    "resume", "features", "jobs", "backup_callbacks", "exports", "backbones",
-    "gate", "fault_tolerance", "going_on", "backup", "training", "steps",
-    "run_card_page", "runtimes", "interpolation", "acceptance", "networks",
+    *OF_A_WHOLE_RUN, "resume", "features", "backup_callbacks", "exports",
+    "backbones", "gate", "fault_tolerance", "going_on", "backup", "training",
+    "steps", "run_card_page", "runtimes", "interpolation", "networks",
     "crash_points", "old_runs",
 )  # fmt: skip
 # Those of five kinds of networks that every run of the suite builds.
@@ -49,14 +51,22 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(items):
     """What is a part of the nightly run is marked as such; long files first.
 
-    A worker takes the next file when it is done with one, so that one that
-    takes minutes, begun last, would leave the other without work.
+    A file stays with one worker, as its fixtures are dear, and a worker takes
+    the next when it is done with one: one that takes minutes, begun last,
+    would leave the other without work.
     """
+    turns = {name: turn for turn, name in enumerate(LONG_FILES)}
     for item in items:
         if any(map(item.get_closest_marker, PARTS_OF_NIGHTLY)):
             item.add_marker("nightly")
-    turns = {f"test_{name}.py": turn for turn, name in enumerate(LONG_FILES)}
-    items.sort(key=lambda item: turns.get(item.path.name, len(turns)))
+        name = item.path.stem.removeprefix("test_")
+        of_run = name in OF_A_WHOLE_RUN
+        item.add_marker(pytest.mark.xdist_group("run" if of_run else name))
+    items.sort(
+        key=lambda item: turns.get(
+            item.path.stem.removeprefix("test_"), len(turns)
+        )
+    )
 
 
 def networks(*names: str) -> list:

@@ -26,6 +26,9 @@ from tl_keras.sources.pipeline import epoch_indices
 from tl_keras.strategies import cut_for, split_at
 
 
+pytestmark = pytest.mark.usefixtures("plain_decoder")
+
+
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """The graph, its gate and the page are not what is asked."""

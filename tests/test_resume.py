@@ -89,11 +89,12 @@ def chains_of(first: int):
     """(name, how real, kills) of chains, so that each kind has its share.
 
     The gate's processes take most of a run's time: they are in few chains,
-    but in the second, which always comes.
+    but in the third, which always comes, as no chain before it has more than
+    `first` kills.
     """
     yield "stored", QUICK, first
-    yield "fresh", WHOLE, first
-    yield "solved", QUICK, first
+    yield "fresh", QUICK, first
+    yield "solved", WHOLE, first
     for chain in itertools.count():
         real = WHOLE if chain % 8 == 7 else UNGATED
         yield list(SETTINGS)[chain % 3], real, 5
