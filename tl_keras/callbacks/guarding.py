@@ -178,7 +178,16 @@ class KeepBestWeights(keras.callbacks.Callback):
 
 
 def is_better(value: float, than: float | None, mode: str) -> bool:
-    """Whether `value` is strictly better; anything is better than None."""
+    """Whether `value` is strictly better; anything is better than None.
+
+    Args:
+        value: of now.
+        than: the best so far; None before there is one.
+        mode: "min" or "max".
+
+    Returns:
+        False for an equal one, and for NaN beside a number.
+    """
     if than is None:
         return True
     return value < than if mode == "min" else value > than

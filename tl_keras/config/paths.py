@@ -35,7 +35,16 @@ def saved_model_file(path: str) -> str:
 
 
 def no_such(name: str, path: str, expected: str) -> Fault:
-    """That a path is not what it should be, and what would be."""
+    """That a path is not what it should be, and what would be.
+
+    Args:
+        name: of the setting, without dashes.
+        path: what it was given.
+        expected: what should be there, in words: "a folder".
+
+    Returns:
+        A `Fault` that also says what is near, or how to make it so.
+    """
     found = "nothing"
     if os.path.isdir(path):
         found = "a folder"

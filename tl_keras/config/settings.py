@@ -65,6 +65,9 @@ def setting(
         path: whether it names a file or folder, which a run's record gives
             as an absolute path.
         words: what is no path there, even where a file of that name exists.
+
+    Returns:
+        A `dataclasses.field`.
     """
     about = {
         "help": help,

@@ -176,7 +176,16 @@ def without(prepared: Prepared, lost: Mapping[str, Sequence[str]]) -> Prepared:
 def refuse_too_few(
     report: Report, images: ImageSplits, stay: Sequence[int]
 ) -> None:
-    """Raises DataError where the settings do not allow what was lost."""
+    """Raises DataError where the settings do not allow what was lost.
+
+    Args:
+        report: of the check, with what was lost among what it skipped.
+        images: the splits before the loss.
+        stay: indices of the training pictures that are left.
+
+    Raises:
+        DataError: too large a share was lost, or all pictures of a class.
+    """
     rules, listing = report.rules, report.listing
     faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
     labels = images.train.labels

@@ -37,7 +37,17 @@ def measured(
     store: FeatureStore | None,
     folder: RunFolder,
 ) -> dict:
-    """What the trained model costs, and what its training did not."""
+    """What the trained model costs, and what its training did not.
+
+    Args:
+        prepared: the run.
+        fit: what its phases gave.
+        store: where activations were kept; None without one.
+        folder: the run's, with model.keras in it.
+
+    Returns:
+        Plain numbers by name, for `cost` in metrics.json.
+    """
     return {
         **waiting(fit),
         "trunk_passes": trunk_passes(prepared, fit, store),
@@ -71,6 +81,14 @@ def trunk_passes(
     in each epoch of a phase with a frozen trunk, and the test split once a
     phase. A solved head counts as one epoch. Computed are those that went
     through a trunk from their pixels, the rest was stored.
+
+    Args:
+        prepared: the run.
+        fit: what its phases gave.
+        store: where activations were kept; None computes all that is needed.
+
+    Returns:
+        `needed`, `computed` and `saved`, 0 or more.
     """
     images = prepared.images
     needed = 0

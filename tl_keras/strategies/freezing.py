@@ -157,7 +157,7 @@ class TrainingGraph(keras.Model):
     """
 
     def call(self, inputs, training=None, mask=None):
-        """The outputs; frozen layers are called with training=False."""
+        """As of any model; frozen layers are called with training=False."""
         if not training:
             return super().call(inputs, training=training, mask=mask)
         outputs = self._run_through_graph(

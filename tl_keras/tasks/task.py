@@ -69,9 +69,17 @@ class Task(abc.ABC):
     def costs(
         self, monitor: str, outputs: np.ndarray, targets: np.ndarray
     ) -> np.ndarray:
-        """float64 (n,): what each example adds to what is compared.
+        """What each example adds to what weights are compared by.
 
         Less is better, also where the column of `monitor` is to be large.
+
+        Args:
+            monitor: one of `monitors`.
+            outputs: (n, outputs), of all examples to validate on.
+            targets: (n, ...), theirs.
+
+        Returns:
+            float64 (n,).
         """
 
     @abc.abstractmethod
@@ -90,6 +98,9 @@ class Task(abc.ABC):
             targets: (n, ...).
             views: so many rows in a row are of one example.
             groups: what each example belongs to; not torn apart in folds.
+
+        Returns:
+            The head's weights.
         """
 
     @abc.abstractmethod
