@@ -77,6 +77,10 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
 
     Raises:
         DataError: `data_manifest` cannot be read.
+
+    Example:
+        report = check_listing(list_dataset("flowers"), "flowers", Rules())
+        print(report.faults or "can be trained on", report.warnings)
     """
     began = time.perf_counter()
     sums = read_manifest(rules.data_manifest) if rules.data_manifest else {}

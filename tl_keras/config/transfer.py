@@ -35,6 +35,10 @@ class TransferConfig(NetworkConfig, RunConfig, ExportConfig, DataConfig):
 
     Every field has its help, unit and limits in its declaration;
     `python -m tl_keras.train --help` prints them.
+
+    Example:
+        config = TransferConfig(dataset="flowers", backbone="MobileNetV2")
+        config.validate()  # ConfigError lists all faults at once
     """
 
     head_solver: str = setting(

@@ -206,6 +206,9 @@ class FeatureStore:
 
     Attributes:
         pictures_computed: pictures that went from pixels through a trunk.
+
+    Example:
+        FeatureStore("features").activations(trunk, images.train)
     """
 
     def __init__(

@@ -127,6 +127,12 @@ def load_images(
     Raises:
         DataError: the dataset cannot be used as it is (exit code 3).
         MachineError: a TFDS set must be downloaded and there is no network.
+
+    Example:
+        images = load_images("flowers", image_size=224, seed=0)
+        model.fit(
+            images.train.shuffled(32), validation_data=images.val.batches(32)
+        )
     """
     listing = without_unreadable(
         list_dataset(dataset, val_dataset, test_dataset, data_dir, **options)

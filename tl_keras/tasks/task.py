@@ -1,7 +1,7 @@
 """What is predicted: all that training asks of a kind of answer.
 
     task = Multiclass(label_smoothing=0.1)
-    fit_phases(model, phases, train, val, task=task)
+    fit_phases(model, phases, train, val, objective=Objective(task=task))
 
 In: outputs of a network and the targets beside them. Out: losses, numbers of an
 epoch, a head that is solved. A task of one's own is a subclass.
@@ -42,6 +42,10 @@ class Task(abc.ABC):
     Attributes:
         monitors: name -> (column of the history, "min" or "max"): what
             weights can be chosen by.
+
+    Example:
+        task: Task = Multiclass(label_smoothing=0.1)
+        fit_phases(model, phases, train, val, objective=Objective(task=task))
     """
 
     monitors: Mapping[str, tuple[str, str]]

@@ -68,6 +68,12 @@ def evaluate_classifier(
 
     Raises:
         ValueError: no examples.
+
+    Example:
+        evaluation = evaluate_classifier(
+            model, images.test.batches(32), class_names=images.class_names
+        )
+        evaluation.metrics["accuracy"]
     """
     # Traced once: Keras's own predict would trace the last batch anew.
     run = inference(model)
