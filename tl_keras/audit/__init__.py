@@ -106,6 +106,8 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
     examples = joined(listing.splits.values())
     stamps = examples.stamps()
     facts = reader.read(examples, stamps)
+    # Facts hold whatever the verdict is: a check that refuses the data is quick
+    # the next time.
     cache.save()
     listing = _hashed(listing, facts, stamps)
     listing, rows, mended = _judged(listing, facts, rules, sums)

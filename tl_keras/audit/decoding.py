@@ -81,6 +81,7 @@ def decoded_batches(
                 yield index, decoded_alone(examples.read(index), depth)
         return
     if examples.files is not None:
+        # As bytes: a text would have to be UTF-8, which a name need not be.
         names = [os.fsencode(examples.files[i]) for i in indices]
     else:
         names = [examples.encoded[i] for i in indices]

@@ -37,6 +37,8 @@ def without_copies(listing: Listing, rows: list[Row]):
     for group in groups:
         kept = set()
         for row in group:
+            # Under another label it stays: that is a fault, and which of the
+            # two is right only a person can say.
             if row.split == "train" and row.label in kept:
                 copies.add(row.id)
             kept |= {row.label} if row.split == "train" else set()

@@ -73,6 +73,7 @@ def _near(path: str) -> str:
     name = os.path.basename(path.rstrip("/"))
     beside = [other for other in _siblings(path) if other != name]
     near = difflib.get_close_matches(name, beside, n=2)
+    # The same name in another case is the likeliest of all.
     near = [n for n in beside if n.lower() == name.lower()] or near
     return f"did you mean {' or '.join(near)}?" if near else "check the path"
 

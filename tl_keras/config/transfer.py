@@ -219,6 +219,8 @@ class TransferConfig(NetworkConfig, RunConfig, ExportConfig, DataConfig):
                 "early_stopping_patience",
             ]
         alone = [name for name in needs if self.given(name)]
+        # Beside an explicit lbfgs the fine-tune reads it; under auto the head
+        # is trained with it too, which takes epochs.
         if self.given("label_smoothing") and (
             self.head_solver == "auto" or not self.fine_tune_epochs
         ):

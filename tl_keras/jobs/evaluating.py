@@ -175,6 +175,8 @@ def asked(
         DataError: none of them can be read.
     """
     ((split, examples),) = listing.splits.items()
+    # A dataset may lack classes of the model, so the numbers of its labels are
+    # not the model's.
     column = [loaded.labels.index(name) for name in listing.class_names]
     answers, kept, skips = [], [], []
     for start in range(0, len(examples), batch_size):
@@ -200,6 +202,7 @@ def asked(
             splits={split: examples.take([])},
             skipped=(*listing.skipped, *skips),
         )
+        # Raises, as all of them are skipped: there is nothing to count.
         refuse_unusable(listing, 0)
     examples = examples.take(kept)
     labels = np.array(column)[examples.labels]

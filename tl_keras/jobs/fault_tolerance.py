@@ -112,10 +112,13 @@ def _mended(run: Run, error: Exception) -> Run | None:
     images = run.prepared.images
     if not may_be_of_a_picture(error, images):
         return None
+    # TensorFlow's word for bytes that do not decode; no waiting mends them.
     passing = not isinstance(error, tf.errors.InvalidArgumentError)
     if isinstance(error, OSError):
         passing = error.errno in io_watchdog.PASSING
     bad = images.train.unreadable()
+    # Those to validate or test on are never left out: the numbers would be of
+    # another set.
     raise_unreadable(images, but_train=True)
     if bad:
         lost = {

@@ -28,6 +28,7 @@ SECONDS = 2.0  # but no longer than this, and at least 3 of them
 def peak_memory() -> int:
     """Bytes that this process held at most."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts in bytes, Linux in units of 1,024.
     return most if sys.platform == "darwin" else 1024 * most
 
 
@@ -102,6 +103,8 @@ def trunk_passes(
     return {
         "needed": needed,
         "computed": computed,
+        # Views that are kept, and not all used in few epochs, cost more passes
+        # than a plain fit.
         "saved": max(0, needed - computed),
     }
 

@@ -74,7 +74,8 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
     config = dataclasses.replace(config, feature_cache=usable_cache(config))
-    # First: weights are not fetched for data that cannot be used.
+    # First: weights are not fetched for data that cannot be used. The side of
+    # its squares, here 1, is what the network below says.
     report, images = check_data(config, 1, download=download)
     fetches = config.weights in ("auto", "imagenet") and (
         config.backbone in backbones.BACKBONES

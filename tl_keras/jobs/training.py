@@ -276,6 +276,7 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         learning_rate=config.head_learning_rate,
         unfreeze_from="all",
         train_batch_norm=True,
+        # To solve the head alone is for layers that are frozen.
         solver="adam",
     )
     fit_phases(
@@ -318,6 +319,7 @@ def export(
     """
     images = prepared.images
     examples = images.test.examples
+    # From all over the split, which may lie in the order of its classes.
     step = max(1, len(examples) // GOLDEN_PICTURES)
     golden = range(0, len(examples), step)[:GOLDEN_PICTURES]
     published = publish(

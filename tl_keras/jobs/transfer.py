@@ -100,6 +100,8 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         # was trained is not lost.
         metrics = stages.record(run, clock.all_seconds())
     print(summary(metrics, run.version, run.folder), flush=True)
+    # The SavedModel is published, so this is told last; and before the run is
+    # closed, so that the same command tries again.
     run.files.refuse()
     run.journal.closed(int(run.version.name))
     return RunResult(
