@@ -83,6 +83,11 @@ class Checkpoints:
     ) -> None:
         """As `save`; where the disk does not take it, says so and goes on.
 
+        Args:
+            arrays: as in `save`.
+            state: as in `save`.
+            required: raise where the disk does not take it.
+
         Raises:
             MachineError: `required`, and the disk does not take it.
         """

@@ -118,7 +118,9 @@ class RefuseRooms(importlib.abc.MetaPathFinder):
         self._faces = faces
 
     def find_spec(self, name, path=None, target=None):
-        """None, as this finds nothing; ImportError for a room that needs it."""
+        """As of any finder: None, as this finds nothing; ImportError for a room
+        that needs what is missing.
+        """
         package, _, room = name.partition(".")
         if package == "tl_keras" and not self._needs_none(room):
             if found := faults():

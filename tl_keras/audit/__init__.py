@@ -77,6 +77,10 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
 
     Raises:
         DataError: `data_manifest` cannot be read.
+
+    Example:
+        report = check_listing(list_dataset("flowers"), "flowers", Rules())
+        print(report.faults or "can be trained on", report.warnings)
     """
     began = time.perf_counter()
     sums = read_manifest(rules.data_manifest) if rules.data_manifest else {}
@@ -102,6 +106,8 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
     examples = joined(listing.splits.values())
     stamps = examples.stamps()
     facts = reader.read(examples, stamps)
+    # Facts hold whatever the verdict is: a check that refuses the data is quick
+    # the next time.
     cache.save()
     listing = _hashed(listing, facts, stamps)
     listing, rows, mended = _judged(listing, facts, rules, sums)

@@ -62,6 +62,7 @@ class FactCache:
     def put(self, rows: Iterable[tuple[str, Stamp | None, Facts]]) -> None:
         """Remembers facts, in memory until `save`."""
         for path, stamp, facts in rows:
+            # What could not be read has no hash, and may be read next time.
             if stamp is not None and facts.sha256:
                 values = [getattr(facts, name) for name in FIELDS]
                 key = _key(path)
@@ -90,11 +91,13 @@ def _key(path: str) -> str:
     path = os.path.abspath(path)
     if path.isascii():
         return path
+    # No path has a NUL in it, so this is no other file's key.
     return "\0" + base64.b64encode(os.fsencode(path)).decode()
 
 
 def _seal(body: str) -> str:
     """What a file must begin with to be believed."""
+    # Once it is installed, pictures are read that were refused before.
     plug_in = formats.is_installed("HEIC")
     made_by = (
         f"{VERSION} {pixels.DECODER_VERSION} {','.join(FIELDS)} {plug_in} "

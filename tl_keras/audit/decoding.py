@@ -65,6 +65,14 @@ def decoded_batches(
     """Decodes in parallel; gives each index with what came of it.
 
     What fails as it is decoded is missing, and so is what cannot be read.
+
+    Args:
+        examples: where the pictures are.
+        indices: which of them, in the order they are given back.
+        depth: how far they are looked into.
+
+    Returns:
+        Pairs of an index and what was decoded, one by one.
     """
     if len(indices) <= FEW:
         # A pipeline takes a second to be made.
@@ -73,6 +81,7 @@ def decoded_batches(
                 yield index, decoded_alone(examples.read(index), depth)
         return
     if examples.files is not None:
+        # As bytes: a text would have to be UTF-8, which a name need not be.
         names = [os.fsencode(examples.files[i]) for i in indices]
     else:
         names = [examples.encoded[i] for i in indices]
@@ -156,7 +165,16 @@ def look_of_mended(encoded: bytes, depth: Depth) -> np.ndarray | None:
 def damaged(
     examples: Examples, indices: Sequence[int], max_pixels: int
 ) -> list[int]:
-    """Those JPEGs that libjpeg warns of: asked in groups, then alone."""
+    """Those JPEGs that libjpeg warns of: asked in groups, then alone.
+
+    Args:
+        examples: where the pictures are.
+        indices: of the JPEGs among them.
+        max_pixels: width x height above which nothing is decoded.
+
+    Returns:
+        The indices of those, in the order given.
+    """
     found = []
     for start in range(0, len(indices), GROUP):
         group = indices[start : start + GROUP]
@@ -173,7 +191,16 @@ def damaged(
 def is_warned_of(
     examples: Examples, indices: Sequence[int], max_pixels: int
 ) -> bool:
-    """Whether libjpeg says anything of any of these."""
+    """Whether libjpeg says anything of any of these.
+
+    Args:
+        examples: where the pictures are.
+        indices: which are decoded; one that cannot be read says nothing.
+        max_pixels: width x height above which nothing is decoded.
+
+    Returns:
+        True where a warning was heard, of whichever of them.
+    """
     depth = Depth(decode=True, look=False, max_pixels=max_pixels)
     with heard() as lines:
         for index in indices:

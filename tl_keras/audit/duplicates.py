@@ -87,6 +87,8 @@ def near_pairs(rows: Sequence[Row]) -> list[Pair]:
     for kind, others in ((SAME, looks), (MIRRORED, mirrors)):
         close = itertools.islice(_close(looks, others), MAX_PAIRS)
         for first, second, bits in close:
+            # A pair may be near both ways, as of pictures that are their own
+            # mirror; the nearer one counts.
             best = found.get((first, second), (257, ""))
             found[first, second] = min(best, (bits, kind))
     pairs = [

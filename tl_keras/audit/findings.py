@@ -37,6 +37,8 @@ def without_copies(listing: Listing, rows: list[Row]):
     for group in groups:
         kept = set()
         for row in group:
+            # Under another label it stays: that is a fault, and which of the
+            # two is right only a person can say.
             if row.split == "train" and row.label in kept:
                 copies.add(row.id)
             kept |= {row.label} if row.split == "train" else set()
@@ -54,7 +56,16 @@ def without_copies(listing: Listing, rows: list[Row]):
 
 
 def bytes_in_two_places(groups, names, rules: Rules) -> list[str]:
-    """Faults: the same bytes under two labels, or in two splits."""
+    """Faults: the same bytes under two labels, or in two splits.
+
+    Args:
+        groups: lists of rows with equal bytes (`duplicates.same_bytes`).
+        names: of the classes, by label.
+        rules: whether leakage is allowed.
+
+    Returns:
+        A line a pair, up to `MAX_NAMED`, then one that counts the rest.
+    """
     faults = []
     for group in groups:
         first = group[0]
@@ -80,7 +91,18 @@ def bytes_in_two_places(groups, names, rules: Rules) -> list[str]:
 def warnings_of(
     listing: Listing, rows, pairs, sums, mended: Collection[str]
 ) -> list[str]:
-    """What a person should know, and which hinders no training."""
+    """What a person should know, and which hinders no training.
+
+    Args:
+        listing: what is used, without what was skipped.
+        rows: its pictures with their facts.
+        pairs: those that look alike (`duplicates.near_pairs`).
+        sums: id -> SHA-256 of `--data_manifest`; {} without one.
+        mended: paths of the originals that are read through a repaired copy.
+
+    Returns:
+        One line each.
+    """
     warnings = _unread_by_servers(rows, mended)
     for split, examples in listing.splits.items():
         counts = np.bincount(

@@ -49,6 +49,7 @@ def read_manifest(path: str) -> dict[str, str]:
         escaped, digest, name = parts.groups()
         if escaped:
             name = re.sub(r"\\[\\nr]", lambda m: ESCAPES[m[0]], name)
+        # `find . -type f` begins its paths so.
         name = name.removeprefix("./")
         if sums.setdefault(name, digest.lower()) != digest.lower():
             raise DataError(

@@ -52,6 +52,8 @@ THREADS = min(8, os.cpu_count() or 1)
 BY_PILLOW = ("JPEG", "PNG")
 # The end of a reason that lies in the storage and not in the picture.
 SEE_TO_DISK = "check the disk"
+# Four channels of 16 bits; a file with more than that for each pixel that may
+# be there is no picture, and is not read into memory.
 BYTES_A_PIXEL, MAX_OTHER_BYTES = 8, 64 << 20
 
 
@@ -147,6 +149,8 @@ class Reader:
             for index in indices:
                 if index not in good:
                     facts[index] = self._refused(facts[index], examples, index)
+        # libjpeg names no file; where it said nothing at all, no picture is
+        # decoded a second time.
         if lines:
             jpegs = [i for i in sorted(good) if facts[i].format == "JPEG"]
             for index in damaged(examples, jpegs, self.max_pixels):

@@ -62,7 +62,16 @@ class Contents:
         }
 
     def thumbnail(self, split: str, id_: str, file: str) -> str:
-        """As `thumbnail_of`; "" for what cannot be read."""
+        """As `thumbnail_of`; "" for what cannot be read.
+
+        Args:
+            split: "train", "val" or "test".
+            id_: the picture's id there.
+            file: its path; "" where the listing holds its bytes.
+
+        Returns:
+            A data: address.
+        """
         # What was cut off training is listed there.
         content = self.encoded.get((split, id_)) or self.encoded.get(
             ("train", id_), b""

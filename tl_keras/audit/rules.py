@@ -52,7 +52,18 @@ class Rules:
 def reason_to_skip(
     facts: Facts, id_: str, rules: Rules, sums: Mapping[str, str]
 ) -> str:
-    """Why a picture is not used: what it is, and the remedy; "" when it is."""
+    """Why a picture is not used: what it is, and the remedy; "" when it is.
+
+    Args:
+        facts: what is known of it.
+        id_: its id, which `sums` names it by.
+        rules: what is asked of it.
+        sums: id -> SHA-256 that its bytes should have; one that is not there
+            is not asked for.
+
+    Returns:
+        One line, for the report.
+    """
     if facts.problem:
         return facts.problem
     if facts.refused and not facts.side:
@@ -96,6 +107,15 @@ def repaired_file(
     """The path of a PNG with the same pixels that TensorFlow reads, or "".
 
     It is kept by the hash of the original, so it is made once.
+
+    Args:
+        examples: where the picture is.
+        index: which one.
+        facts: its own; the copy is named by `sha256`.
+        max_pixels: width x height above which nothing is decoded.
+
+    Returns:
+        "" where Pillow cannot read it either, or the disk takes no copy.
     """
     place = user_cache("repaired") / f"{facts.sha256}.png"
     if place.exists():

@@ -57,6 +57,10 @@ class TrainingBackup(keras.callbacks.Callback):
         stop: asked after each batch; when true, all is saved and
             `StoppedError` raised.
         without: callbacks that begin anew when the fit goes on.
+
+    Example:
+        saves = Checkpoints("backup", keep=2)
+        model.fit(data, epochs=10, callbacks=[TrainingBackup(saves, "epoch")])
     """
 
     def __init__(

@@ -25,6 +25,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     Attributes:
         found: None, or one line that says what was found, and when.
+
+    Example:
+        guard = StopOnNonFinite(weights_every=100)
+        model.fit(data, epochs=10, callbacks=[guard])
+        print(guard.found or "all finite")
     """
 
     def __init__(self, weights_every: int = 0):
@@ -67,7 +72,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
 
 def first_non_finite(model: keras.Model) -> str | None:
-    """Path of the first variable with a NaN or infinity, or None."""
+    """Path of the first variable with a NaN or infinity, or None.
+
+    Example:
+        assert first_non_finite(model) is None
+    """
     return next(
         (
             variable.path
@@ -128,6 +137,12 @@ class KeepBestWeights(keras.callbacks.Callback):
         best_logs: all logs of that epoch; of a metric that gives several
             values, a list.
         best_variables: arrays, in the order of the variables.
+
+    Example:
+        best = KeepBestWeights("val_loss")
+        model.fit(data, validation_data=val, epochs=10, callbacks=[best])
+        for variable, value in zip(model.variables, best.best_variables):
+            variable.assign(value)
     """
 
     def __init__(self, monitor: str | None, mode: str = "min", variables=None):
@@ -178,7 +193,19 @@ class KeepBestWeights(keras.callbacks.Callback):
 
 
 def is_better(value: float, than: float | None, mode: str) -> bool:
-    """Whether `value` is strictly better; anything is better than None."""
+    """Whether `value` is strictly better; anything is better than None.
+
+    Args:
+        value: of now.
+        than: the best so far; None before there is one.
+        mode: "min" or "max".
+
+    Returns:
+        False for an equal one, and for NaN beside a number.
+
+    Example:
+        is_better(0.4, than=0.5, mode="min")  # True
+    """
     if than is None:
         return True
     return value < than if mode == "min" else value > than

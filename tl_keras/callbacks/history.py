@@ -27,6 +27,10 @@ class HistoryLogger(keras.callbacks.Callback):
     Attributes:
         rows: the rows of the last fit, as dictionaries.
         before: the rows that stand before them in the file.
+
+    Example:
+        log = HistoryLogger("history.csv", phase="head")
+        model.fit(data, epochs=10, callbacks=[log])
     """
 
     def __init__(
@@ -60,7 +64,11 @@ class HistoryLogger(keras.callbacks.Callback):
 
 
 def read_rows(path: str | os.PathLike) -> list[dict]:
-    """The rows of a .csv as texts; none where there is no file."""
+    """The rows of a .csv as texts; none where there is no file.
+
+    Example:
+        losses = [float(row["loss"]) for row in read_rows("history.csv")]
+    """
     if not os.path.exists(path):
         return []
     with open(path, newline="", encoding="utf-8") as stream:
@@ -68,7 +76,11 @@ def read_rows(path: str | os.PathLike) -> list[dict]:
 
 
 def write_rows(path: str | os.PathLike, rows: Sequence[dict]) -> None:
-    """Writes a .csv, complete or not at all, as wide as its widest rows."""
+    """Writes a .csv, complete or not at all, as wide as its widest rows.
+
+    Example:
+        write_rows("history.csv", [{"epoch": 1, "loss": 0.7}])
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     with (
         atomic.replacing(path) as temporary,

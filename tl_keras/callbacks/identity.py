@@ -174,7 +174,18 @@ def describe(value) -> Any:
 
 
 def differences(before, now, name: str = "") -> list[str]:
-    """What is known of both and not equal, a line each."""
+    """What is known of both and not equal, a line each.
+
+    Args:
+        before: nested dictionaries, lists and plain values.
+        now: the same, to be compared with them; a key that only one of the two
+            has is no difference.
+        name: what the lines begin with, the place of both in a larger one.
+
+    Returns:
+        "place: this before, that now"; of long values and digests only that
+        they differ. Empty where nothing does.
+    """
     if isinstance(before, dict) and isinstance(now, dict):
         return [
             line

@@ -18,6 +18,9 @@ class WarmupCosine(keras.callbacks.Callback):
         first_epoch: where this schedule's epoch 0 lies in Keras's count; the
             epoch the fit begins with when None.
 
+    Example:
+        model.fit(data, epochs=10, callbacks=[WarmupCosine(1e-3)])
+
     Reference: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with
     Warm Restarts", 2017 (without restarts).
     """

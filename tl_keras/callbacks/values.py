@@ -122,6 +122,9 @@ def plain(
         callback: whose it is; objects of classes beside it are kept too.
         elsewhere: ids of variables that are saved already.
 
+    Returns:
+        What `json` can write; arrays are named in it by where they are kept.
+
     Raises:
         NotPlainError: some part of it is of an unknown kind.
     """
@@ -269,6 +272,11 @@ def values_of(variables) -> list[np.ndarray]:
 
 def assign(variables, arrays: dict[str, np.ndarray], prefix: str) -> None:
     """Gives variables what `arrays` holds for their places.
+
+    Args:
+        variables: Keras variables, in the order in which they were saved.
+        arrays: of a save, by "prefix/number".
+        prefix: theirs among the arrays.
 
     Raises:
         ConfigError: it does not hold all of them, in their shapes.

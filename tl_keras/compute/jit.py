@@ -97,6 +97,9 @@ def decide_jit(
     Returns:
         `Decision`.
 
+    Raises:
+        ValueError: `wish` is none of the three.
+
     Example:
         decide_jit("auto", device="cpu", work=Work(630, 15e9, 32, 16)).on
     """

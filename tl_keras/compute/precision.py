@@ -139,6 +139,15 @@ def time_precisions(
 
     The best of some rounds, which take turns, so that a busy moment hits all
     alike.
+
+    Args:
+        network: from pictures to features; its precision is as it was
+            afterwards.
+        candidates: names of Keras dtype policies, such as "mixed_bfloat16".
+        pictures: how many a batch has.
+
+    Returns:
+        Name -> seconds.
     """
     return _timed(
         network,
@@ -154,6 +163,15 @@ def time_training(
     """Seconds of one batch forward and back under each precision.
 
     No weight moves, and BatchNorm stays still, as it does in training.
+
+    Args:
+        network: from pictures to features; its precision is as it was
+            afterwards.
+        candidates: names of Keras dtype policies, such as "mixed_bfloat16".
+        pictures: how many a batch has.
+
+    Returns:
+        Name -> seconds.
     """
 
     def made():

@@ -122,7 +122,7 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 141  # 128 + SIGPIPE, as a shell gives it
     except OSError as error:
         if error.errno not in MACHINE_ERRNOS:
             raise
@@ -136,7 +136,7 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
         return MachineError.exit_code
     except KeyboardInterrupt:
         print("stopped by SIGINT", file=sys.stderr)
-        return 130
+        return 130  # 128 + SIGINT
     return 0
 
 
@@ -271,6 +271,7 @@ def _load_tensorflow(command: Command, switches: set[str]) -> None:
     """Imports TensorFlow, without its start-up messages unless asked for."""
     with contextlib.ExitStack() as stack:
         if "verbosity" not in switches:
+            # Not over what somebody has set to see more.
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
             stack.enter_context(native_stderr_hidden())

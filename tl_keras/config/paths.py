@@ -35,7 +35,16 @@ def saved_model_file(path: str) -> str:
 
 
 def no_such(name: str, path: str, expected: str) -> Fault:
-    """That a path is not what it should be, and what would be."""
+    """That a path is not what it should be, and what would be.
+
+    Args:
+        name: of the setting, without dashes.
+        path: what it was given.
+        expected: what should be there, in words: "a folder".
+
+    Returns:
+        A `Fault` that also says what is near, or how to make it so.
+    """
     found = "nothing"
     if os.path.isdir(path):
         found = "a folder"
@@ -64,6 +73,7 @@ def _near(path: str) -> str:
     name = os.path.basename(path.rstrip("/"))
     beside = [other for other in _siblings(path) if other != name]
     near = difflib.get_close_matches(name, beside, n=2)
+    # The same name in another case is the likeliest of all.
     near = [n for n in beside if n.lower() == name.lower()] or near
     return f"did you mean {' or '.join(near)}?" if near else "check the path"
 

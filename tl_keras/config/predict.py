@@ -187,6 +187,8 @@ class PredictConfig(Settings):
 
 
 def _lies_in(inner: str, outer: str) -> bool:
+    # A link may lead into it; and pets2 does not lie in pets, so both names are
+    # compared with a slash behind them.
     inner, outer = os.path.realpath(inner), os.path.realpath(outer)
     return os.path.isdir(outer) and os.path.join(inner, "").startswith(
         os.path.join(outer, "")

@@ -20,6 +20,7 @@ from tl_keras.config.settings import Fault
 from tl_keras.errors import ConfigError
 from tl_keras.networks import backbones, pretrained
 
+# For annotations alone, since it imports this file.
 if TYPE_CHECKING:
     from tl_keras.config.transfer import TransferConfig
 

@@ -65,6 +65,9 @@ def setting(
         path: whether it names a file or folder, which a run's record gives
             as an absolute path.
         words: what is no path there, even where a file of that name exists.
+
+    Returns:
+        A `dataclasses.field`.
     """
     about = {
         "help": help,
@@ -100,6 +103,7 @@ class Settings:
                 values[name] = parse(fields[name], text)
             except ValueError as error:
                 faults.append(Fault((name,), str(error)))
+        # What could not be read stands at its default here, which nobody gave.
         unread = {name for fault in faults for name in fault.names}
         faults += [
             fault
@@ -184,6 +188,8 @@ def parse(field: dataclasses.Field, text: str) -> Any:
         return None
     try:
         if str in kinds:
+            # Not stripped: spaces around it are refused, not mended, for a file
+            # may be named so.
             return _at_home(text) if field.metadata["path"] else text
         if bool in kinds:
             if stripped.lower() in WORDS_FOR_TRUE:
@@ -215,6 +221,7 @@ def value_fault(field: dataclasses.Field, value: Any) -> str:
     fits = isinstance(value, kinds) or (
         float in kinds and isinstance(value, int)
     )
+    # To Python True is a whole number, too.
     if bool not in kinds and isinstance(value, bool):
         fits = False
     if isinstance(value, str) and value != " ".join(value.splitlines()).strip():

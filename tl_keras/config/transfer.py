@@ -35,6 +35,10 @@ class TransferConfig(NetworkConfig, RunConfig, ExportConfig, DataConfig):
 
     Every field has its help, unit and limits in its declaration;
     `python -m tl_keras.train --help` prints them.
+
+    Example:
+        config = TransferConfig(dataset="flowers", backbone="MobileNetV2")
+        config.validate()  # ConfigError lists all faults at once
     """
 
     head_solver: str = setting(
@@ -215,6 +219,8 @@ class TransferConfig(NetworkConfig, RunConfig, ExportConfig, DataConfig):
                 "early_stopping_patience",
             ]
         alone = [name for name in needs if self.given(name)]
+        # Beside an explicit lbfgs the fine-tune reads it; under auto the head
+        # is trained with it too, which takes epochs.
         if self.given("label_smoothing") and (
             self.head_solver == "auto" or not self.fine_tune_epochs
         ):

@@ -55,6 +55,9 @@ def list_tfds(
         data_dir: folder of prepared sets; TFDS's own default when empty.
         download: whether one that is not prepared may be fetched.
 
+    Returns:
+        Of the splits that the set has, named train, val and test.
+
     Raises:
         DataError: no such set, or it has no image and label.
         MachineError: it must be downloaded and there is no network.

@@ -39,7 +39,21 @@ class Entry:
 def read_entries(
     file: str, split: str, options: ListOptions, ignored: collections.Counter
 ) -> list[Entry]:
-    """The checked rows of a table that holds a split, or all of them."""
+    """The checked rows of a table that holds a split, or all of them.
+
+    Args:
+        file: a .csv, as `read_rows` reads it.
+        split: "train" for a table whose column may name other splits; "val" or
+            "test" for one that is all of that split.
+        options: what is taken, and where labels come from.
+        ignored: counts, by reason, to which rows that are left out are added.
+
+    Returns:
+        At least one, in the order of the table.
+
+    Raises:
+        DataError: rows that cannot be understood, or none to take.
+    """
     columns = ["path"] if options.label_regex else ["path", "label"]
     columns += [options.group_column] if options.group_column else []
     expected = HEADER

@@ -54,6 +54,10 @@ def cut_groups(
         cut: the shares and the seed; counts a class are not kept.
         wanted: the splits that are cut, of "val" and "test".
 
+    Returns:
+        int64 arrays, under "train", "val" and "test"; empty for one that is not
+        cut.
+
     Raises:
         DataError: a class has too few groups for the splits asked for.
     """

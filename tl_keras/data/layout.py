@@ -57,6 +57,9 @@ def splits_of(
         options: how it is listed.
         flag: the flag that names the root, for the remedies.
 
+    Returns:
+        "train" and those of "val" and "test" that are there.
+
     Raises:
         DataError: its folders can be read in two ways, or the classes lie
             elsewhere.

@@ -40,9 +40,16 @@ def list_dataset(
         dataset, val_dataset, test_dataset, data_dir: see `load_images`.
         **options: fields of `tl_keras.data.ListOptions`.
 
+    Returns:
+        Its splits and classes, and what was skipped or ignored, with why.
+
     Raises:
         DataError: the dataset cannot be used as it is.
         ConfigError: an option cannot be.
+
+    Example:
+        listing = list_dataset("flowers", exclude=("*_mask.png",))
+        listing.class_names, len(listing.splits["train"])
     """
     chosen = ListOptions(**options)
     tables = {"train": dataset, "val": val_dataset, "test": test_dataset}

@@ -94,6 +94,10 @@ def explain_missing(root: str, names: Sequence[str], rows: int) -> list[str]:
         root: the folder that they start from.
         names: those that are not there, as they are written.
         rows: how many there are in all.
+
+    Returns:
+        Up to five lines, the most frequent reason first; [] where none is
+        found.
     """
     if not names or not os.path.isdir(root):
         return []

@@ -58,6 +58,9 @@ def read_rows(
         expected: the header in words, for the message.
         ignored: counts rows without a cell.
 
+    Returns:
+        An iterator; a row whose cells do not fit the header says so itself.
+
     Raises:
         DataError: no such header, not UTF-8, or quotes that do not close.
     """

@@ -171,7 +171,16 @@ def write_split(
     splits: dict[str, Examples],
     class_names: tuple[str, ...],
 ) -> None:
-    """Writes `id,label,split,sha256`, one row an example."""
+    """Writes `id,label,split,sha256`, one row an example.
+
+    Args:
+        path: the .csv, replaced whole.
+        splits: name -> its examples; their order is the rows'.
+        class_names: by label.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
     with (
         atomic.replacing(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as stream,
@@ -267,6 +276,14 @@ def books(
     listing: Listing, splits: dict[str, Examples], left_out: dict[str, int]
 ) -> dict:
     """The balanced account: found = used + skipped + ignored.
+
+    Args:
+        listing: the dataset before it was cut.
+        splits: name -> the examples that are used.
+        left_out: reason -> how many a cut left aside.
+
+    Returns:
+        `found` and `skipped`, counts; `used`, by split; `ignored`, by reason.
 
     Raises:
         RuntimeError: they do not balance, a fault of ours.

@@ -121,6 +121,12 @@ def export_saved_model(
         NotPublishedError: the export's answers are not the model's; nothing
             was published.
         ValueError: no golden pictures, or names that do not match the logits.
+
+    Example:
+        export_saved_model(
+            model, "saved_models/flowers", class_names=images.class_names,
+            golden=[open("rose.jpg", "rb").read()],
+        )
     """
     named = {str(number): encoded for number, encoded in enumerate(golden)}
     return publish(
@@ -158,6 +164,14 @@ def publish(
         accept: called with what the gate found before there is a version;
             raises NotPublishedError if it shall not be one. What it gives is
             given on.
+
+    Returns:
+        The version's folder, what the gate found, and what `accept` gave.
+
+    Raises:
+        NotPublishedError: an answer is not the model's, or `accept` says no;
+            nothing was published.
+        ValueError: no golden pictures, or names that do not match the logits.
     """
     if not golden:
         raise ValueError("golden: expected at least one encoded picture")

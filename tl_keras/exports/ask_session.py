@@ -75,6 +75,17 @@ def replay(session, graph, file: pathlib.Path) -> int:
 
     A request that fails keeps a server from loading the version, so it may
     fail here.
+
+    Args:
+        session: a v1 session with the export loaded.
+        graph: its MetaGraphDef.
+        file: the warm-up, a TFRecord of PredictionLogs; there may be none.
+
+    Returns:
+        0 where there is no file.
+
+    Raises:
+        tf.errors.OpError: a request fails.
     """
     if not file.exists():
         return 0

@@ -75,7 +75,16 @@ class Comparison:
     def compare_all(
         self, loader: str, answers: Sequence[dict], count: int | None = None
     ) -> None:
-        """A loader's answers to the first questions; to all, if None."""
+        """A loader's answers to the first questions; to all, if None.
+
+        Args:
+            loader: its name, in words.
+            answers: one a question, output name -> array.
+            count: how many questions it was asked, from the first on.
+
+        Raises:
+            NotPublishedError: as `compare`.
+        """
         asked = self.questions.asked[:count]
         for question, answer in zip(asked, answers, strict=True):
             self.compare(loader, *question, answer)
@@ -83,7 +92,18 @@ class Comparison:
     def compare(
         self, loader: str, signature: str, rows: list[int], answer: dict
     ) -> None:
-        """One answer of one loader."""
+        """One answer of one loader.
+
+        Args:
+            loader: its name, in words.
+            signature: that was asked.
+            rows: of the pictures in the batch.
+            answer: output name -> array (len(rows), ...).
+
+        Raises:
+            NotPublishedError: a status is another than expected, or an answer
+                is not of the model's shapes and names.
+        """
         what = f"{signature} in a batch of {len(rows)} through {loader}"
         good = self.questions.good(rows)
         kept = [rows.index(row) for row in good]

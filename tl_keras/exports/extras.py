@@ -23,7 +23,13 @@ WARM_UP_BATCHES = (1, 8)
 def write_extras(
     folder: pathlib.Path, class_names: Sequence[str], image_size: int
 ) -> None:
-    """Fills `assets.extra/` of a SavedModel."""
+    """Fills `assets.extra/` of a SavedModel.
+
+    Args:
+        folder: the SavedModel's; it has no such folder yet.
+        class_names: of the labels file, by output.
+        image_size: side of the warm-up's picture, in pixels.
+    """
     extra = folder / "assets.extra"
     extra.mkdir()
     extra.joinpath(LABELS_FILE).write_text(

@@ -258,6 +258,9 @@ def fresh_python(
         script: its name, or the path of one elsewhere.
         arguments: after the first, which is where packages lie.
         on_cpu: hide GPUs from it.
+
+    Returns:
+        A context of the process, which is ended when that is left.
     """
     # -I keeps PYTHON* variables out of it; our own places of packages go in
     # by name, for those that came by such a variable.

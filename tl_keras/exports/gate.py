@@ -147,6 +147,9 @@ def check_export(
         evaluated: a whole split to compare too.
         loaders: what starts the processes, as the format's row.
 
+    Returns:
+        What was measured: how far the answers are from the model's.
+
     Raises:
         NotPublishedError: it does not load, its graph may do what ours need
             not, it stores other values, or an answer differs.

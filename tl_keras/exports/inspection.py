@@ -168,6 +168,9 @@ def inspect_export(
         flag: what the path is called in a message.
         skip: says of a run's version that it does not count.
 
+    Returns:
+        A version that may be loaded: the newest that counts, of a run's folder.
+
     Raises:
         DataError: it is damaged, or must not be loaded.
 

@@ -84,6 +84,9 @@ def measure(
         differs: the task's comparison of answers.
         exact: rows of the pictures -> exact answers to a batch of them, where
             some are known.
+
+    Returns:
+        How far rounding moves the answers to them.
     """
     batch = pictures.astype(np.float32)
     rows = range(len(batch))
@@ -114,6 +117,9 @@ def nudged(
         share: by which.
         whole: a picture's channel as one, which no average over places
             evens out, as little as it does where a weight is rounded.
+
+    Returns:
+        float32, of the same shape.
     """
     count, *places, channels = pixels.shape
     shape = (count, 1, 1, channels) if whole else (count, *places, channels)

@@ -75,7 +75,16 @@ class Questions:
     def each_alone(
         cls, golden: Mapping[str, bytes], decoding: Decoding, signatures
     ) -> "Questions":
-        """Only the bytes of each, in a batch of its own."""
+        """Only the bytes of each, in a batch of its own.
+
+        Args:
+            golden: name -> encoded picture; none is added.
+            decoding: how bytes become the model's square.
+            signatures: of the export.
+
+        Returns:
+            Those to `serving_default`; none is for the session loader.
+        """
         self = cls.__new__(cls)
         self._set(golden, list(golden), decoding, signatures)
         self.bad, self.together = len(golden), list(range(len(golden)))

@@ -20,6 +20,13 @@ def write(
     class_names: Sequence[str],
     decoding: Decoding,
 ) -> None:
-    """Writes the SavedModel, the warm-up and the files for people."""
+    """Writes the SavedModel, the warm-up and the files for people.
+
+    Args:
+        model: pixels (b, size, size, 3), 0 to 255 -> logits (b, num_classes).
+        folder: to write to; it becomes the SavedModel's.
+        class_names: by output.
+        decoding: how a picture's bytes become the model's square.
+    """
     write_signatures(model, folder, class_names, decoding)
     write_extras(folder, class_names, decoding.image_size)

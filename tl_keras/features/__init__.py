@@ -1,6 +1,7 @@
 """Frozen work happens once: a trunk's activations, by picture, on disk.
 
-    store = FeatureStore("~/.cache/tl_keras/features")
+    trunk, tail = split_at(model, cut_for(model, "none"))
+    store = FeatureStore("features")
     activations = store.activations(trunk, images.train)
     tail.fit(activations.batches(32), epochs=10)
 

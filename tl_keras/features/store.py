@@ -89,11 +89,10 @@ class Activations:
         skip=0,
         places: bool = False,
     ) -> tf.data.Dataset:
-        """One epoch, in the order that `Images.shuffled_epoch` gives it.
+        """As of `Images.shuffled_epoch`, with activations for pixels.
 
         Of each picture one view is taken; in `views` epochs each has its
-        turn, beginning with one drawn from (seed, picture). `places` is as in
-        `batches`.
+        turn, beginning with one drawn from (seed, picture).
         """
         views = self.views
         count = len(self.labels) // views
@@ -206,8 +205,10 @@ class FeatureStore:
             are used, larger ones are read from the disk as they are needed.
 
     Attributes:
-        pictures_computed: how many pictures went through a trunk from their
-            pixels, in this object's life.
+        pictures_computed: pictures that went from pixels through a trunk.
+
+    Example:
+        FeatureStore("features").activations(trunk, images.train)
     """
 
     def __init__(
@@ -229,7 +230,16 @@ class FeatureStore:
     def training(
         self, trunk: keras.Model, train: TrainingBatches, via=None
     ) -> "StoredBatches":
-        """As `train`, with activations in the place of pixels."""
+        """As `train`, with activations in the place of pixels.
+
+        Args:
+            trunk: the frozen part, from pixels to activations.
+            train: what would be fit on; `views` 1 or more where it augments.
+            via: as in `activations`.
+
+        Raises:
+            ValueError: it augments without views: nothing could be kept.
+        """
         images = train.images
         if train.augment != "none":
             if train.views < 1:

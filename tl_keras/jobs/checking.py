@@ -37,6 +37,9 @@ def check_data(
         image_size: side of the square that the network sees, in pixels.
         download: whether a TFDS set may be fetched.
 
+    Returns:
+        The report with its warnings, and the splits.
+
     Raises:
         DataError: it cannot be trained on as it is; all faults at once.
     """
@@ -65,7 +68,17 @@ def decoding_of(config: TransferConfig, image_size: int) -> Decoding:
 def after_cutting(
     report: Report, images: ImageSplits, config: DataConfig
 ) -> Report:
-    """The report, with what only the cut of its splits can show."""
+    """The report, with what only the cut of its splits can show.
+
+    Args:
+        report: of the listing, before it was cut.
+        images: the splits that were made of it.
+        config: the settings; of them the group column counts.
+
+    Returns:
+        With more warnings and notes, and its pairs under the splits that they
+        came to.
+    """
     splits, notes = images.examples(), dict(report.notes)
     more = cut_apart(report.pairs, splits)
     for split, places in seen_in_training(report.rows, splits).items():

@@ -84,6 +84,15 @@ def evaluate_with(config: EvaluateConfig) -> dict:
 def one_split(listing: Listing, split: str, dataset: str) -> Listing:
     """The part of a dataset that is asked, as its only split.
 
+    Args:
+        listing: the whole dataset.
+        split: "train", "val", "test", "all", or "auto" for test where there is
+            one, else all.
+        dataset: its name, for the message.
+
+    Returns:
+        A listing of one split, and of what was skipped there.
+
     Raises:
         DataError: it has no such part.
     """
@@ -116,6 +125,14 @@ def refuse_other_classes(
     """Raises DataError with what differs, where it has classes of its own.
 
     Any part of the model's will do: one may ask cats alone.
+
+    Args:
+        names: the dataset's classes.
+        export: the model that is asked.
+        dataset: its name, for the message.
+
+    Raises:
+        DataError: a class that the model does not know.
     """
     extra = [name for name in names if name not in set(export.labels)]
     missing = [name for name in export.labels if name not in set(names)]
@@ -146,10 +163,20 @@ def asked(
 ) -> tuple[Listing, Evaluation]:
     """Asks about every picture.
 
+    Args:
+        loaded: the exported model.
+        listing: of one split, with classes that the model has.
+        batch_size: pictures asked at once.
+
     Returns:
         The listing without what could not be read, and what was answered.
+
+    Raises:
+        DataError: none of them can be read.
     """
     ((split, examples),) = listing.splits.items()
+    # A dataset may lack classes of the model, so the numbers of its labels are
+    # not the model's.
     column = [loaded.labels.index(name) for name in listing.class_names]
     answers, kept, skips = [], [], []
     for start in range(0, len(examples), batch_size):
@@ -175,6 +202,7 @@ def asked(
             splits={split: examples.take([])},
             skipped=(*listing.skipped, *skips),
         )
+        # Raises, as all of them are skipped: there is nothing to count.
         refuse_unusable(listing, 0)
     examples = examples.take(kept)
     labels = np.array(column)[examples.labels]
@@ -195,7 +223,16 @@ def _read(examples: Examples, row: int) -> tuple[bytes, str]:
 
 
 def numbers(export: Export, listing: Listing, evaluation: Evaluation) -> dict:
-    """All numbers, as metrics.json holds them."""
+    """All numbers, as metrics.json holds them.
+
+    Args:
+        export: the model that was asked.
+        listing: of one split, without what could not be read.
+        evaluation: of its pictures.
+
+    Returns:
+        Plain values, by the names that a training run uses.
+    """
     ((split, examples),) = listing.splits.items()
     error = expected_calibration_error(
         evaluation.probabilities, evaluation.labels
@@ -223,6 +260,16 @@ def rounding(
 
     A version that was trained on another device, or is asked in bfloat16, has
     a few pictures right here and wrong there; that is no change of it.
+
+    Args:
+        export: the model that was asked.
+        listing: of one split, in the order of the evaluation.
+        evaluation: what was answered.
+
+    Returns:
+        `movement`, the largest that was measured; `ties`, how many pictures it
+        decides; `tied_pictures`, the ids of the first of them. None also where
+        it cannot be measured; a warning is printed then.
     """
     (examples,) = listing.splits.values()
     some = range(min(MEASURED, len(examples)))
@@ -254,7 +301,14 @@ def write_record(
     listing: Listing,
     evaluation: Evaluation,
 ) -> None:
-    """Writes metrics.json, predictions.csv and confusion.png."""
+    """Writes metrics.json, predictions.csv and confusion.png.
+
+    Args:
+        folder: to write to; it is there.
+        metrics: all numbers (`numbers`).
+        listing: of one split, in the order of the evaluation.
+        evaluation: what was answered.
+    """
     (examples,) = listing.splits.values()
     names = metrics["class_names"]
     # Named as a training run names its own.

@@ -112,10 +112,13 @@ def _mended(run: Run, error: Exception) -> Run | None:
     images = run.prepared.images
     if not may_be_of_a_picture(error, images):
         return None
+    # TensorFlow's word for bytes that do not decode; no waiting mends them.
     passing = not isinstance(error, tf.errors.InvalidArgumentError)
     if isinstance(error, OSError):
         passing = error.errno in io_watchdog.PASSING
     bad = images.train.unreadable()
+    # Those to validate or test on are never left out: the numbers would be of
+    # another set.
     raise_unreadable(images, but_train=True)
     if bad:
         lost = {
@@ -176,7 +179,16 @@ def without(prepared: Prepared, lost: Mapping[str, Sequence[str]]) -> Prepared:
 def refuse_too_few(
     report: Report, images: ImageSplits, stay: Sequence[int]
 ) -> None:
-    """Raises DataError where the settings do not allow what was lost."""
+    """Raises DataError where the settings do not allow what was lost.
+
+    Args:
+        report: of the check, with what was lost among what it skipped.
+        images: the splits before the loss.
+        stay: indices of the training pictures that are left.
+
+    Raises:
+        DataError: too large a share was lost, or all pictures of a class.
+    """
     rules, listing = report.rules, report.listing
     faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
     labels = images.train.labels

@@ -61,6 +61,7 @@ def list_labelled(config: EvaluateConfig) -> Listing:
         config.dataset,
         data_dir=config.data_dir,
         **_common(config),
+        # Nothing is trained on, so nothing can leak.
         allow_leakage=True,
         partial=True,
     )

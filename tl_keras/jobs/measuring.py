@@ -28,6 +28,7 @@ SECONDS = 2.0  # but no longer than this, and at least 3 of them
 def peak_memory() -> int:
     """Bytes that this process held at most."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts in bytes, Linux in units of 1,024.
     return most if sys.platform == "darwin" else 1024 * most
 
 
@@ -37,7 +38,17 @@ def measured(
     store: FeatureStore | None,
     folder: RunFolder,
 ) -> dict:
-    """What the trained model costs, and what its training did not."""
+    """What the trained model costs, and what its training did not.
+
+    Args:
+        prepared: the run.
+        fit: what its phases gave.
+        store: where activations were kept; None without one.
+        folder: the run's, with model.keras in it.
+
+    Returns:
+        Plain numbers by name, for `cost` in metrics.json.
+    """
     return {
         **waiting(fit),
         "trunk_passes": trunk_passes(prepared, fit, store),
@@ -71,6 +82,14 @@ def trunk_passes(
     in each epoch of a phase with a frozen trunk, and the test split once a
     phase. A solved head counts as one epoch. Computed are those that went
     through a trunk from their pixels, the rest was stored.
+
+    Args:
+        prepared: the run.
+        fit: what its phases gave.
+        store: where activations were kept; None computes all that is needed.
+
+    Returns:
+        `needed`, `computed` and `saved`, 0 or more.
     """
     images = prepared.images
     needed = 0
@@ -84,6 +103,8 @@ def trunk_passes(
     return {
         "needed": needed,
         "computed": computed,
+        # Views that are kept, and not all used in few epochs, cost more passes
+        # than a plain fit.
         "saved": max(0, needed - computed),
     }
 

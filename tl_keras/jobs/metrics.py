@@ -92,14 +92,32 @@ def leakage(prepared: Prepared, evaluation: Evaluation) -> dict:
 
 
 def stopped(prepared: Prepared, why: str, seconds: dict[str, float]) -> dict:
-    """What metrics.json holds of a run that diverged: no test, but why."""
+    """What metrics.json holds of a run that diverged: no test, but why.
+
+    Args:
+        prepared: the run.
+        why: one line, what was not finite and when.
+        seconds: by stage.
+
+    Returns:
+        Plain values by name.
+    """
     return {"stopped": why} | describe_run(prepared, seconds, {})
 
 
 def describe_run(
     prepared: Prepared, seconds: dict[str, float], cost: dict
 ) -> dict:
-    """Numbers of a run that do not depend on what it learnt."""
+    """Numbers of a run that do not depend on what it learnt.
+
+    Args:
+        prepared: the run.
+        seconds: by stage.
+        cost: numbers to add to those of memory.
+
+    Returns:
+        Plain values by name.
+    """
     images, config = prepared.images, prepared.config
     return {
         "monitor": config.monitor,
@@ -145,7 +163,16 @@ def compared(run: Run) -> list[dict]:
 def phase_numbers(
     result: PhaseResult, evaluation: Evaluation, pictures: int
 ) -> dict:
-    """One phase as metrics.json holds it; it trained on so many pictures."""
+    """One phase as metrics.json holds it; it trained on so many pictures.
+
+    Args:
+        result: what the phase gave.
+        evaluation: of the test split, with its best weights.
+        pictures: how many it trained on in an epoch.
+
+    Returns:
+        Plain values by name.
+    """
     epochs = result.last_epoch - result.first_epoch + 1
     return {
         "name": result.phase.name,

@@ -128,6 +128,7 @@ class _Served:
         """One answer a picture; what Pillow can mend is mended first."""
         answers = self.client.ask(encoded)
         for row, content in enumerate(encoded):
+            # The graph that a server runs has no Pillow.
             if answers[row].status and (mended := pixels.repair(content)):
                 answers[row : row + 1] = self.client.ask([mended])
         top = self.top_k

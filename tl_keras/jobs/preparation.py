@@ -74,7 +74,8 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
     config = dataclasses.replace(config, feature_cache=usable_cache(config))
-    # First: weights are not fetched for data that cannot be used.
+    # First: weights are not fetched for data that cannot be used. The side of
+    # its squares, here 1, is what the network below says.
     report, images = check_data(config, 1, download=download)
     fetches = config.weights in ("auto", "imagenet") and (
         config.backbone in backbones.BACKBONES
@@ -139,7 +140,19 @@ def usable_cache(config: TransferConfig) -> str:
 def decided_precision(
     config: TransferConfig, network: keras.Model, device: str
 ) -> str:
-    """`--precision` with auto decided: timed as the phases will compute."""
+    """`--precision` with auto decided: timed as the phases will compute.
+
+    Args:
+        config: the settings.
+        network: the backbone, whose precision is as it was afterwards.
+        device: "cpu" or "gpu".
+
+    Returns:
+        The name of a Keras dtype policy.
+
+    Raises:
+        MachineError: the device lacks the precision that was asked for.
+    """
     if config.precision != "auto":
         check_precision(config.precision, device)
         return config.precision
@@ -156,7 +169,16 @@ def decided_precision(
 def decided_solver(
     config: TransferConfig, images: ImageSplits, model: keras.Model
 ) -> str:
-    """`--head_solver` with auto decided: the exact one where it fits."""
+    """`--head_solver` with auto decided: the exact one where it fits.
+
+    Args:
+        config: the settings.
+        images: the splits; how many there are to train on counts.
+        model: the classifier; how wide its head is counts.
+
+    Returns:
+        "adam" or "lbfgs".
+    """
     solver = config.solver()
     if config.head_solver != "auto" or solver == "adam":
         return solver
@@ -180,7 +202,17 @@ def decided_solver(
 def refuse_idle(
     config: TransferConfig, network: keras.Model, images: ImageSplits
 ) -> None:
-    """Refuses what is given and would do nothing with this data or network."""
+    """Refuses what is given and would do nothing with this data or network.
+
+    Args:
+        config: the settings.
+        network: the backbone.
+        images: the splits.
+
+    Raises:
+        DataError: the splits give a setting nothing to do.
+        ConfigError: the network does not.
+    """
     for name in ("monitor", "early_stopping_patience"):
         if not len(images.val) and config.given(name):
             raise DataError(
@@ -216,7 +248,16 @@ def refuse_idle(
 def classifier_on(
     network: keras.Model, config: TransferConfig, num_classes: int
 ) -> keras.Model:
-    """The classifier a configuration describes, on a loaded backbone."""
+    """The classifier a configuration describes, on a loaded backbone.
+
+    Args:
+        network: the backbone, from `load_backbone`.
+        config: the settings.
+        num_classes: 2 or more.
+
+    Returns:
+        As `build_classifier`.
+    """
     scaling = config.input_scaling
     if scaling == "auto":
         scaling = usual_scaling(config.backbone)

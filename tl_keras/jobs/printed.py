@@ -108,7 +108,16 @@ def rounding_in_words(found: dict | None) -> list[str]:
 
 
 def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
-    """The lines printed at the end: what transfer bought, and where it is."""
+    """The lines printed at the end: what transfer bought, and where it is.
+
+    Args:
+        metrics: of the finished run, as in metrics.json.
+        version: folder of the published SavedModel.
+        folder: the run's.
+
+    Returns:
+        Lines, with no newline at the end.
+    """
     names = {"head": "frozen backbone", "fine_tune": "fine-tuned"}
     rows = [
         (names.get(p["name"], p["name"]), p["test"],

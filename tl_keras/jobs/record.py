@@ -22,7 +22,14 @@ def write_record(
     evaluation: Evaluation,
     fit: FitResult,
 ) -> None:
-    """Fills `run/` with all but what it began with, history and metrics."""
+    """Fills `run/` with all but what it began with, history and metrics.
+
+    Args:
+        prepared: the run; its model has the kept weights.
+        folder: where to.
+        evaluation: of the test split, with the kept weights.
+        fit: what the phases gave.
+    """
     images = prepared.images
     names = images.class_names
     write_evaluation(prepared, folder, evaluation)
@@ -38,7 +45,13 @@ def write_record(
 def write_evaluation(
     prepared: Prepared, folder: RunFolder, evaluation: Evaluation
 ) -> None:
-    """The kept weights' test predictions: each, and counted."""
+    """The kept weights' test predictions: each, and counted.
+
+    Args:
+        prepared: the run.
+        folder: where to.
+        evaluation: of the test split.
+    """
     images = prepared.images
     names = images.class_names
     run_card.write_predictions(
@@ -50,7 +63,13 @@ def write_evaluation(
 def note_label_issues(
     prepared: Prepared, fit: FitResult, folder: RunFolder
 ) -> None:
-    """Adds the labels that the solved head doubts to the data report."""
+    """Adds the labels that the solved head doubts to the data report.
+
+    Args:
+        prepared: the run, with its data report.
+        fit: what the phases gave; nothing is done where none was solved.
+        folder: where the report is written anew.
+    """
     judged = [p.out_of_fold for p in fit.phases if p.out_of_fold is not None]
     if not judged:
         return

@@ -97,6 +97,12 @@ def record_with_card(
 
     In this order, so that no fault of the page costs the numbers.
 
+    Args:
+        prepared: the run.
+        folder: where to.
+        metrics: all numbers by name.
+        model: pixels -> probabilities, for Grad-CAM; None shows none.
+
     Returns:
         The metrics with their `card`, as metrics.json holds them now.
     """
@@ -110,7 +116,20 @@ def publish_card(
     listing: Listing | None,
     model: keras.Model | None,
 ) -> dict:
-    """Writes the page of a run; see `tl_keras.run_card.write_card`."""
+    """Writes the page of a run; see `tl_keras.run_card.write_card`.
+
+    Args:
+        folder: the run's, with metrics.json in it.
+        config: its settings; read only with a listing.
+        listing: its data; None shows no pictures.
+        model: pixels -> probabilities, for Grad-CAM; None shows none.
+
+    Returns:
+        The metrics, with `card`.
+
+    Raises:
+        DataError: the folder holds no run.
+    """
     album, size = None, _image_size(folder)
     if listing is not None and size:
         album = Album(listing, decoding_of(config, size))

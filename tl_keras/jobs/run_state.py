@@ -142,6 +142,8 @@ class Journal:
     def closed(self, version: int) -> "Journal":
         """Nothing is left to do; the saves have served."""
         journal = self.noted(state=FINISHED, version=version)
+        # In this order: a kill between the two leaves saves behind, never an
+        # unfinished run without them.
         shutil.rmtree(self.folder.saves, ignore_errors=True)
         return journal
 
@@ -180,6 +182,7 @@ def weights_hash(model: keras.Model) -> str:
     """SHA-256 of all variables, before the first step."""
     digest = hashlib.sha256()
     for value in get_variables(model):
+        # The bytes alone do not tell (2, 3) from (3, 2).
         digest.update(repr((value.shape, str(value.dtype))).encode())
         digest.update(value.tobytes())
     return digest.hexdigest()

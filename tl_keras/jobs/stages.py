@@ -132,7 +132,16 @@ def record(run: Run, seconds: dict[str, float]) -> dict:
 
 
 def record_stopped(run: Run, why: str, seconds: dict[str, float]) -> dict:
-    """A run that diverged leaves no model, but a page: how far it came."""
+    """A run that diverged leaves no model, but a page: how far it came.
+
+    Args:
+        run: as far as it came.
+        why: one line, what was not finite and when.
+        seconds: by stage.
+
+    Returns:
+        The metrics, as metrics.json holds them.
+    """
     metrics = stopped(run.prepared, why, seconds)
     return record_with_card(run.prepared, run.folder, metrics, None)
 

@@ -137,6 +137,7 @@ class Clock:
     def __call__(self, stage: str) -> Iterator[None]:
         began = time.perf_counter()
         yield
+        # Stages may share a name, as two do that make the export.
         before = self.seconds.get(stage, 0.0)
         self.seconds[stage] = round(before + time.perf_counter() - began, 3)
 

@@ -69,6 +69,19 @@ def train(
 ) -> FitResult:
     """Runs the phases, or goes on with them; history.csv, TensorBoard logs and
     what is saved on the way go to `folder`.
+
+    Args:
+        prepared: the run; its model holds the best weights afterwards.
+        folder: where to.
+        store: keeps what frozen layers make of pictures; None computes it in
+            each epoch.
+
+    Returns:
+        What the phases gave, those of an earlier process too.
+
+    Raises:
+        DivergedError: a loss or weight is not finite.
+        StoppedError: a signal asked for it; all is saved.
     """
     last = prepared.phases[-1]
     # Phases that an earlier process has finished set nothing here, and yet
@@ -213,7 +226,16 @@ def calibration_numbers(
 def evaluate_phases(
     prepared: Prepared, fit: FitResult, store: FeatureStore | None
 ) -> list[Evaluation]:
-    """The test split, with each phase's best weights."""
+    """The test split, with each phase's best weights.
+
+    Args:
+        prepared: the run; its model has the kept weights afterwards.
+        fit: what the phases gave.
+        store: as in `train`.
+
+    Returns:
+        One a phase, in their order.
+    """
     images = prepared.images
     data = FixedBatches(images.test, prepared.config.batch_size)
     model, batches = prepared.model, data()
@@ -254,6 +276,7 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         learning_rate=config.head_learning_rate,
         unfreeze_from="all",
         train_batch_norm=True,
+        # To solve the head alone is for layers that are frozen.
         solver="adam",
     )
     fit_phases(
@@ -286,9 +309,17 @@ def export(
         run_id: of the run; a version that an earlier process of the run has
             published is asked again and taken.
         accept: says whether it is good enough to be published.
+
+    Returns:
+        The version, and its own answers to the test split.
+
+    Raises:
+        NotPublishedError: an answer is not the model's.
+        NotAcceptedError: `accept` says no.
     """
     images = prepared.images
     examples = images.test.examples
+    # From all over the split, which may lie in the order of its classes.
     step = max(1, len(examples) // GOLDEN_PICTURES)
     golden = range(0, len(examples), step)[:GOLDEN_PICTURES]
     published = publish(

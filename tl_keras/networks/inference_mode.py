@@ -35,6 +35,9 @@ def inference(
             and cut the answers off again. cuDNN tries its algorithms for each
             convolution at each batch size anew, which takes longer than the
             filled rows. None does so where a GPU computes.
+
+    Returns:
+        A function of (b, ...), of any number type, to an array (b, ...).
     """
     if one_size is None:
         one_size = bool(tf.config.get_visible_devices("GPU"))

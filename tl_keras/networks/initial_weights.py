@@ -29,6 +29,9 @@ def warm_start(
         class_names: of the model's logits. The head is taken where those of
             the file, in labels.txt beside it, are the same, and its layers.
 
+    Returns:
+        One line that says what was taken.
+
     Raises:
         ConfigError: it is no such file, or of another backbone.
     """

@@ -195,6 +195,9 @@ def checked_size(
         image_size: the side that is wanted, or None for the network's own.
         given: what to call it in a message.
 
+    Returns:
+        1 or more; `image_size` where the network takes any.
+
     Raises:
         ConfigError: its input, output or size is not that of a backbone.
     """
@@ -218,7 +221,19 @@ def checked_size(
 def checked_input(
     network: keras.Model, image_size: int | None, given: str
 ) -> int:
-    """As `checked_size`, of the input alone."""
+    """As `checked_size`, of the input alone.
+
+    Args:
+        network: the backbone.
+        image_size: the side asked for, in pixels; None for the network's own.
+        given: how the network was named, for the message.
+
+    Returns:
+        The side of the square pictures, in pixels.
+
+    Raises:
+        ConfigError: not one square input, channels last, of this size.
+    """
     shapes = [tuple(x.shape) for x in getattr(network, "inputs", None) or []]
     first = _channels_first(network)
     turned = [s for s in shapes if len(s) == 4 and s[-1] not in (1, 3)]

@@ -107,6 +107,9 @@ def scale(tensor, scaling: backbones.Scaling, channels: int, taken: set[str]):
         scaling: what is done.
         channels: 3, or 1 for their grey.
         taken: names of operations that these may not have.
+
+    Returns:
+        Symbolic, (batch, height, width, `channels`).
     """
     if scaling.reverse_channels:
         tensor = _named(keras.ops.flip(tensor, axis=-1), taken)

@@ -40,7 +40,17 @@ def write_predictions(
     ids: Sequence[str],
     class_names: Sequence[str],
 ) -> None:
-    """One row an example: id,label,predicted,score, then p:<class> each."""
+    """One row an example: id,label,predicted,score, then p:<class> each.
+
+    Args:
+        path: the .csv, replaced whole.
+        evaluation: of n examples.
+        ids: of the same n, in the same order.
+        class_names: by label.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
     header = ["id", "label", "predicted", "score"]
     header += [f"p:{name}" for name in class_names]
     with (

@@ -60,6 +60,10 @@ def in_both_themes(draw: Callable[..., Figure], *values) -> tuple[str, str]:
 
     Args:
         draw: called as `draw(*values, theme=...)`, gives a Figure.
+        *values: what it draws.
+
+    Returns:
+        (light, dark).
     """
     light = _svg(draw(*values, theme=LIGHT))
     if "<image" in light:  # Its shades are pixels, not names of colours.
@@ -138,7 +142,12 @@ def plot_curves(
     history: Sequence[Mapping],
     kept_epoch: int | None = None,
 ) -> None:
-    """Writes `curves_figure` as a .png."""
+    """Writes `curves_figure` as a .png.
+
+    Args:
+        path: the .png, replaced whole.
+        history, kept_epoch: as in `curves_figure`.
+    """
     _save(curves_figure(history, kept_epoch), path)
 
 
@@ -156,6 +165,9 @@ def curves_figure(
             solved. NaN and infinity leave a gap.
         kept_epoch: the one whose weights are kept.
         theme: colours.
+
+    Returns:
+        A figure of three panels over the same epochs.
     """
     figure = Figure(figsize=(5.6, 6.4), layout="constrained")
     axes = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1.4])
@@ -236,7 +248,12 @@ def _mark_phases(axes, history: Sequence[Mapping], theme: Theme) -> None:
 def plot_confusion(
     path: str | os.PathLike, confusion: np.ndarray, class_names: Sequence[str]
 ) -> None:
-    """Writes `confusion_figure` as a .png."""
+    """Writes `confusion_figure` as a .png.
+
+    Args:
+        path: the .png, replaced whole.
+        confusion, class_names: as in `confusion_figure`.
+    """
     _save(confusion_figure(confusion, class_names), path)
 
 
@@ -249,6 +266,9 @@ def confusion_figure(
         confusion: counts (n, n), rows are true classes.
         class_names: n names; written up to `MOST_NAMES` of them.
         theme: colours.
+
+    Returns:
+        A square figure.
     """
     count = len(class_names)
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)

@@ -29,6 +29,10 @@ def paired_counts(
 
     Args:
         labels, first, second: true and predicted labels, int (n,).
+
+    Returns:
+        `both_right`, `first_only`, `second_only` and `both_wrong`; their sum is
+        n.
     """
     one, two = first == labels, second == labels
     return {
@@ -93,6 +97,11 @@ def thresholds(
     probabilities: np.ndarray, predicted: np.ndarray, labels: np.ndarray
 ) -> list[dict]:
     """What comes of answering only above a probability.
+
+    Args:
+        probabilities: of the predicted class, 0 to 1, (n,).
+        predicted: int (n,).
+        labels: int (n,), the true classes.
 
     Returns:
         One row a threshold: answered, coverage, and accuracy with its

@@ -165,7 +165,19 @@ class Views:
 
     @classmethod
     def of(cls, images: Images, augment: str, count: int) -> "Views":
-        """All views of all pictures."""
+        """All views of all pictures.
+
+        Args:
+            images: the pictures; each is read once, to be known by its bytes.
+            augment: one of `AUGMENTS`, not "none".
+            count: views of each picture, 1 or more.
+
+        Returns:
+            len(images) * count views, those of a picture in a row.
+
+        Raises:
+            OSError: a picture cannot be read.
+        """
         places = np.arange(len(images) * count)
         return cls(images, augment, count, tuple(images.content_ids()), places)
 

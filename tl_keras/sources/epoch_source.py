@@ -29,6 +29,11 @@ class EpochSource(abc.ABC):
         rows_per_example: so many rows in a row are views of one example.
         groups: what each example belongs to (a patient, a speaker), in the
             order of `once`; None where nothing is known.
+
+    Example:
+        source: EpochSource = TrainingBatches(images.train, batch_size=32)
+        for pixels, labels in source(epoch=3):
+            print(pixels.shape, labels.shape)
     """
 
     batch_size: int | None

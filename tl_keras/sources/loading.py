@@ -109,9 +109,13 @@ def load_images(
         val_dataset, test_dataset: folders, or .csv files where `dataset` is
             one, that replace those splits.
         data_dir: where a .csv's paths start; the folder of prepared TFDS sets.
-        val_fraction, test_fraction, train_examples_per_class,
-            val_examples_per_class, seed: how missing splits are cut
-            (`tl_keras.data.Cut`).
+        val_fraction, test_fraction: share of each class, 0 to 0.9, for a split
+            that the data does not bring.
+        train_examples_per_class: train on this many of each class; None on all
+            that the other splits leave.
+        val_examples_per_class: this many of each class to validate on; None
+            takes `val_fraction`.
+        seed: of the cut; these five as in `tl_keras.data.Cut`.
         max_bad_fraction: the share of pictures that may be unusable, seen
             from their names and kinds; `tl_keras.audit` looks inside.
         **options: what is taken, and where labels come from; fields of
@@ -123,6 +127,12 @@ def load_images(
     Raises:
         DataError: the dataset cannot be used as it is (exit code 3).
         MachineError: a TFDS set must be downloaded and there is no network.
+
+    Example:
+        images = load_images("flowers", image_size=224, seed=0)
+        model.fit(
+            images.train.shuffled(32), validation_data=images.val.batches(32)
+        )
     """
     listing = without_unreadable(
         list_dataset(dataset, val_dataset, test_dataset, data_dir, **options)
@@ -146,7 +156,19 @@ def load_images(
 
 
 def split_images(listing: Listing, cut: Cut, decoding: Decoding) -> ImageSplits:
-    """Gives a listing its three splits; see `load_images`."""
+    """Gives a listing its three splits; see `load_images`.
+
+    Args:
+        listing: from `list_dataset`.
+        cut: how missing splits are made.
+        decoding: how a picture's bytes become the square.
+
+    Returns:
+        `train`, `val` and `test`; `val` may be empty.
+
+    Raises:
+        DataError: it cannot be cut so.
+    """
     splits, left_out = cut_splits(listing, cut)
     return ImageSplits(
         **{s: Images(splits[s], decoding) for s in splits},

@@ -60,6 +60,14 @@ def with_length(
 
     It is the last step: where some batches are left out, whoever takes the
     others knows not to ask for more.
+
+    Args:
+        batches: one epoch's.
+        count: examples in an epoch.
+        batch_size: examples a batch; the last may have fewer.
+
+    Returns:
+        The same batches.
     """
     length = math.ceil(count / batch_size)
     return batches.apply(tf.data.experimental.assert_cardinality(length))
@@ -68,7 +76,16 @@ def with_length(
 def labelled_places(
     indices: tf.data.Dataset, labels: np.ndarray, batch_size: int
 ) -> tf.data.Dataset:
-    """(indices (b,), their labels (b,)) of a dataset of indices, in order."""
+    """(indices (b,), their labels (b,)) of a dataset of indices, in order.
+
+    Args:
+        indices: int64 scalars.
+        labels: (n,), of all examples.
+        batch_size: examples a batch; the last may have fewer.
+
+    Returns:
+        (int64 (b,), int32 (b,)).
+    """
     with tf.device("CPU:0"):
         labels = tf.constant(labels, tf.int32)
     batches = indices.batch(batch_size)
@@ -173,6 +190,14 @@ class Images:
 
         Passes are numbered from 0; pass `n` has the order and the views that
         `shuffled_epoch(..., epoch=n)` gives.
+
+        Args:
+            batch_size: examples a batch; the last may have fewer.
+            seed: of the order and of the augmentation.
+            augment: one of `AUGMENTS`.
+
+        Returns:
+            (pixels (b, size, size, 3), labels (b,)), as `shuffled_epoch`.
         """
         passes = tf.Variable(-1, dtype=tf.int64, trainable=False)
         return self.shuffled_epoch(
@@ -203,6 +228,12 @@ class Images:
             skip: so many batches are left out at its beginning, without a
                 decode; int or tf.Variable.
             places: as in `batches`; not with `augment`.
+
+        Returns:
+            (uint8 pixels (b, size, size, 3), int32 labels (b,)).
+
+        Raises:
+            ValueError: no such `augment`.
         """
         if augment not in AUGMENTS:
             raise ValueError(
@@ -242,6 +273,9 @@ class Images:
             keys: the seed of each view.
             augment: one of `AUGMENTS`.
             batch_size: views a batch.
+
+        Returns:
+            (uint8 pixels (b, size, size, 3), int32 labels (b,)), unshuffled.
         """
         views = tf.data.Dataset.from_tensor_slices(
             (

@@ -112,6 +112,11 @@ def set_trainable(
 
     Raises:
         ConfigError: no such layer.
+
+    Example:
+        model = build_classifier("VGG16", num_classes=5)
+        set_trainable(model, "block5")
+        count_trainable(model)
     """
     train = trainable_layers(
         model, unfreeze_from, train_batch_norm=train_batch_norm
@@ -157,7 +162,7 @@ class TrainingGraph(keras.Model):
     """
 
     def call(self, inputs, training=None, mask=None):
-        """The outputs; frozen layers are called with training=False."""
+        """As of any model; frozen layers are called with training=False."""
         if not training:
             return super().call(inputs, training=training, mask=mask)
         outputs = self._run_through_graph(
@@ -230,6 +235,13 @@ def training_graph(model: keras.Model) -> keras.Model:
     Raises:
         ConfigError: a frozen layer of somebody's own holds a Dropout or the
             like, and cannot be told to keep it off.
+
+    Example:
+        set_trainable(model, "block5")
+        fitting = training_graph(model)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        fitting.compile("adam", loss)
+        fitting.fit(images.train.shuffled(32))  # `model` has the weights
     """
 
     for layer in model.layers:

@@ -25,6 +25,11 @@ class Strategy(Protocol):
 
     It is compared with `==` and told by `repr` where a run goes on, so that
     a frozen dataclass is the natural kind of object to implement it.
+
+    Example:
+        strategy = Freeze("block5")
+        isinstance(strategy, Strategy)  # True: any object with these methods is
+        Phase("tune", epochs=5, learning_rate=1e-4, strategy=strategy)
     """
 
     def apply(self, model: keras.Model) -> None:

@@ -1,7 +1,7 @@
 """What is predicted: all that training asks of a kind of answer.
 
     task = Multiclass(label_smoothing=0.1)
-    fit_phases(model, phases, train, val, task=task)
+    fit_phases(model, phases, train, val, objective=Objective(task=task))
 
 In: outputs of a network and the targets beside them. Out: losses, numbers of an
 epoch, a head that is solved. A task of one's own is a subclass.
@@ -42,6 +42,10 @@ class Task(abc.ABC):
     Attributes:
         monitors: name -> (column of the history, "min" or "max"): what
             weights can be chosen by.
+
+    Example:
+        task: Task = Multiclass(label_smoothing=0.1)
+        fit_phases(model, phases, train, val, objective=Objective(task=task))
     """
 
     monitors: Mapping[str, tuple[str, str]]
@@ -69,9 +73,17 @@ class Task(abc.ABC):
     def costs(
         self, monitor: str, outputs: np.ndarray, targets: np.ndarray
     ) -> np.ndarray:
-        """float64 (n,): what each example adds to what is compared.
+        """What each example adds to what weights are compared by.
 
         Less is better, also where the column of `monitor` is to be large.
+
+        Args:
+            monitor: one of `monitors`.
+            outputs: (n, outputs), of all examples to validate on.
+            targets: (n, ...), theirs.
+
+        Returns:
+            float64 (n,).
         """
 
     @abc.abstractmethod
@@ -90,6 +102,9 @@ class Task(abc.ABC):
             targets: (n, ...).
             views: so many rows in a row are of one example.
             groups: what each example belongs to; not torn apart in folds.
+
+        Returns:
+            The head's weights.
         """
 
     @abc.abstractmethod

@@ -26,7 +26,15 @@ def compile_for_phase(
     compute: Compute,
     jit: bool,
 ) -> None:
-    """Gives a model to fit a new optimizer, the loss and metrics."""
+    """Gives a model to fit a new optimizer, the loss and metrics.
+
+    Args:
+        fitting: the model that the phase fits; changed in place.
+        phase: whose optimizer it is.
+        task: whose loss and metrics they are.
+        compute: on which device.
+        jit: whether its steps are compiled with XLA (`jit_for`).
+    """
     half = any(layer.compute_dtype == "float16" for layer in fitting.layers)
     on_gpu = compute.device == "gpu"
     place = contextlib.nullcontext()
@@ -54,7 +62,21 @@ def jit_for(
     train: tf.data.Dataset,
     batch_size: int | None,
 ) -> bool:
-    """Whether a phase's steps are compiled with XLA; says so on a GPU."""
+    """Whether a phase's steps are compiled with XLA; says so on a GPU.
+
+    Args:
+        fitting: the model that the phase fits.
+        phase: for its epochs, and its name in the log.
+        compute: the device, and what was asked for.
+        train: an epoch, whose length counts.
+        batch_size: examples a batch; None where it is not known.
+
+    Returns:
+        False where a layer does not support it, whatever was asked for.
+
+    Raises:
+        ValueError: `compute.jit` is none of its choices.
+    """
     nodes = [node for node in ordered_nodes(fitting) if multiply_adds(node)]
     types = {layer.compute_dtype for layer in fitting.layers}
     half = types & {"float16", "bfloat16"}

@@ -92,6 +92,14 @@ def fit_phases(
             the weights that the phase began with: the best of those before.
         StoppedError: a signal asked for it; all is saved (`signals`).
         ConfigError: a phase unfreezes from a layer that is not there.
+
+    Example:
+        result = fit_phases(
+            model,
+            [Phase("head", epochs=10, learning_rate=1e-3)],
+            images.train.shuffled(32),
+            images.val.batches(32),
+        )
     """
     trainer = _Trainer(
         model,

@@ -48,7 +48,20 @@ class FrozenWork:
     def for_phase(
         self, phase: Phase, train: TrainingBatches, val: FixedBatches | None
     ) -> tuple[keras.Model, EpochSource, EpochSource | None]:
-        """(what is left to fit, its batches, those to validate on)."""
+        """(what is left to fit, its batches, those to validate on).
+
+        Args:
+            phase: one of those given.
+            train: what the whole model would be fit on.
+            val: what it would be validated on; None without.
+
+        Returns:
+            The tail with its activations; the whole model, `train` and `val`
+            where nothing is frozen before what trains.
+
+        Raises:
+            ValueError: `train` augments without views, so nothing can be kept.
+        """
         cut = self._cut(phase)
         if cut is None:
             return self.model, train, val

@@ -65,6 +65,9 @@ def interpolate(
         start, tuned: values of them; what did not train is alike in both.
         judge: gives validation's logs and the costs (n,) of its examples
             with what the variables hold.
+
+    Returns:
+        The best share, its weights and logs, and what it gained.
     """
     best, least, at_start = None, math.inf, None
     for share in SHARES:
@@ -124,7 +127,16 @@ def interpolate_result(
 
 
 def between(start: np.ndarray, tuned: np.ndarray, share: float) -> np.ndarray:
-    """Of floating-point weights; of others (states of seeds) the nearer end."""
+    """Weights on the line between two.
+
+    Args:
+        start, tuned: of one shape and dtype. What is no floating-point number
+            (states of seeds) is taken from an end, not mixed.
+        share: of the way, from 0 (`start`) to 1 (`tuned`).
+
+    Returns:
+        Of the same shape and dtype; mixed in float32.
+    """
     if share in (0.0, 1.0) or not keras.backend.is_float_dtype(
         keras.backend.standardize_dtype(start.dtype)
     ):

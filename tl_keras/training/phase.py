@@ -44,6 +44,10 @@ class Phase:
         solver: "adam" fits by gradient steps with `optimizer`; "lbfgs" solves
             a single Dense head exactly (`multiclass.linear_probe`), in one
             stretch that counts as one epoch, whatever `epochs` above 0.
+
+    Example:
+        head = Phase("head", epochs=10, learning_rate=1e-3)
+        tune = Phase("fine_tune", 5, 1e-4, unfreeze_from="block5")
     """
 
     name: str
@@ -136,6 +140,10 @@ class Objective:
             (`training.interpolation`), where there is validation.
         task: what is predicted, where that is not one class of several; the
             first two keep their defaults then.
+
+    Example:
+        Objective(label_smoothing=0.1, early_stopping_patience=3)
+        Objective(class_weights=[1.0, 2.5], monitor="val_accuracy")
     """
 
     label_smoothing: float = 0.0

@@ -81,6 +81,9 @@ class Saves:
             skip: read by the data as the batches to leave out.
             batch_size: examples a batch, where that is known.
             without: callbacks that begin anew, such as a log of all phases.
+
+        Returns:
+            A callback for that fit alone.
         """
         return TrainingBackup(
             self._of_phase(phase),

@@ -27,6 +27,10 @@ def solve_on(
         val: batches to validate on, if any.
         task: what solves it.
         views, groups: of `Task.solve`.
+
+    Returns:
+        (the head, "loss" and the metrics, with "val_" before those of
+        validation).
     """
     features, targets = pooled_features(left, train)
     head = task.solve(features, targets, views=views, groups=groups)

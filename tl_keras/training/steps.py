@@ -107,6 +107,14 @@ def held_on_device(
 
     Those of sources with `rows` (pixels or activations in memory), while they
     fit together; what does not is sent there batch by batch.
+
+    Args:
+        compute: the device, and how many bytes it may hold.
+        train: what is fit on; it comes first.
+        val: what is validated on; None without.
+
+    Returns:
+        (training's, validation's); None for what is not held.
     """
     left, held = compute.resident_bytes, []
     for source in (train, val):

@@ -20,7 +20,13 @@ PIXELS, PROBABILITIES = "pixels", "probabilities"
 
 
 def main(_, answers, kind, batch) -> None:
-    """Answers everything; any fault ends the process."""
+    """Answers everything; any fault ends the process.
+
+    Args:
+        answers: the .npz to write, `probabilities` float32 (n, num_classes).
+        kind: "tflite" or "onnx".
+        batch: pictures asked at once, as text.
+    """
     received = messages()
     file = os.fsdecode(next(received))
     ask = {"tflite": litert, "onnx": onnx_runtime}[kind](file)

@@ -33,7 +33,13 @@ MAX_LETTERS = 300  # of a reason
 
 
 def main(_: str, folder: str, faults: str) -> None:
-    """Makes each file; one that fails hinders no other."""
+    """Makes each file; one that fails hinders no other.
+
+    Args:
+        folder: with `targets.json` and what the files are made from; they are
+            written there too.
+        faults: the JSON to write: name -> why it could not be made.
+    """
     place = pathlib.Path(folder)
     targets = json.loads((place / "targets.json").read_text(encoding="utf-8"))
     reasons = {}
@@ -49,7 +55,14 @@ def main(_: str, folder: str, faults: str) -> None:
 
 
 def write_tflite(place: pathlib.Path, file: pathlib.Path, precision: str):
-    """float32 and float16 in weights alone, int8 in all between in and out."""
+    """float32 and float16 in weights alone, int8 in all between in and out.
+
+    Args:
+        place: the folder with `saved_model/`, and `representative.npy` for
+            int8: pixels (n, size, size, 3), 0 to 255.
+        file: the .tflite to write.
+        precision: "float32", "float16" or "int8".
+    """
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(place / "saved_model"), signature_keys=[SIGNATURE]
     )

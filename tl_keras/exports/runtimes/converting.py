@@ -100,6 +100,11 @@ def answers_of(
 ) -> tuple[np.ndarray, Movement]:
     """Probabilities of all pictures, as every file should give them.
 
+    Args:
+        model: the classifier, computing in float32.
+        batches: float32 pixels (b, size, size, 3), 0 to 255; at least one.
+        differs: how answers are compared.
+
     Returns:
         They, float32 (n, num_classes); and how far rounding moves those of
         the first few, as `differs` measures it.

@@ -67,7 +67,14 @@ def _key(item: tuple) -> tuple:
 def write_gallery(
     file: pathlib.Path, choice: Choice, pictures: Unlabelled, done: Mapping
 ) -> None:
-    """Writes the page of a run's choice."""
+    """Writes the page of a run's choice.
+
+    Args:
+        file: the .html, replaced whole.
+        choice: has seen all rows.
+        pictures: where they are looked for.
+        done: the counts, as `results.write_results` gives them.
+    """
     cards = _Cards(pictures)
     name = os.path.basename(os.path.abspath(pictures.source))
     shown = list(done["labels"])[:MAX_LABELS]

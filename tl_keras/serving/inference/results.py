@@ -38,8 +38,16 @@ def write_results(
 ) -> dict:
     """Writes all files, and says that they are whole.
 
+    Args:
+        work: a run whose parts are all there.
+        pictures: what was asked.
+        ignored: reason -> how many files were no pictures to ask.
+
     Returns:
         predicted, unreadable, ignored, labels, reasons, as in `Done`.
+
+    Raises:
+        OSError: the disk does not take them.
     """
     labels: collections.Counter = collections.Counter()
     reasons: collections.Counter = collections.Counter()

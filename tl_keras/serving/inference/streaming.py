@@ -78,6 +78,9 @@ def predict_pictures(
         batch_size: pictures that are asked at once.
         stop: asked between two batches; when true, the work ends there.
 
+    Returns:
+        The counts; those of the earlier call where all was done already.
+
     Raises:
         ConfigError: the folder was begun otherwise.
         DataError: there are no pictures, the input has changed since, or none

@@ -31,10 +31,17 @@ def connect(address: str, model_name: str, timeout: float = 60.0) -> Client:
         model_name: the model's name there.
         timeout: for each answer, in seconds.
 
+    Returns:
+        A client that asks one version, the newest that is ready.
+
     Raises:
         ConfigError: the server has no such model; or `grpc://` without the
             extra `serving`.
         MachineError: it does not answer, or has no version ready.
+
+    Example:
+        server = connect("http://127.0.0.1:8501", "flowers")
+        server.ask([open("rose.jpg", "rb").read()])[0].labels
     """
     if address.startswith("grpc://"):
         from tl_keras.serving.server_client.rpc import Rpc

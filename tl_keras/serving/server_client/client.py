@@ -161,7 +161,16 @@ class Client:
 def first_piece(
     pictures: Sequence, most: int, size: Callable[..., int] = len
 ) -> int:
-    """How many go into one request: up to `most` and `MAX_BYTES`, or one."""
+    """How many go into one request: up to `most` and `MAX_BYTES`, or one.
+
+    Args:
+        pictures: those left to ask.
+        most: how many at most, 1 or more.
+        size: bytes of one.
+
+    Returns:
+        1 or more, also where the first alone is above `MAX_BYTES`; 0 of none.
+    """
     total = 0
     for count, picture in enumerate(pictures[:most]):
         total += size(picture)

@@ -21,6 +21,15 @@ def is_too_large(words: str) -> bool:
 
 
 def refused(address: str, words: str, remedy: str) -> MachineError:
-    """A refusal that asking again does not mend, in one line."""
+    """A refusal that asking again does not mend, in one line.
+
+    Args:
+        address: the server's, as it was given.
+        words: what it said, of any length; shown up to `MAX_SHOWN` characters.
+        remedy: what to do.
+
+    Returns:
+        The error, for the caller to raise.
+    """
     shown = " ".join(words.split())[:MAX_SHOWN]
     return MachineError(f"--server={address}: {shown or 'refused'} - {remedy}")

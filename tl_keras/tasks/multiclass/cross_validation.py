@@ -78,6 +78,9 @@ def cross_validate(
         weights: class -> its weight in the loss, or None.
         views: so many rows in a row show one picture.
         folds: of `cut_folds`; without any a middling strength is taken.
+
+    Returns:
+        The strength, its loss and temperature, and what the folds answered.
     """
     best = Choice(STRENGTH_WITHOUT_FOLDS, np.inf, 1.0, None)
     if not folds:
@@ -159,7 +162,16 @@ def _judge(rough, labels, parts, strength: float) -> np.ndarray:
 def labels_a_class(
     labels: np.ndarray, views: int, groups: Sequence[str] | None
 ) -> float:
-    """Pictures a class in the mean; those of one group are one."""
+    """Pictures a class in the mean; those of one group are one.
+
+    Args:
+        labels: int (n * views,), of rows.
+        views: so many rows in a row are of one picture.
+        groups: n, what each picture belongs to; None where nothing is known.
+
+    Returns:
+        1.0 or more.
+    """
     of_picture = labels[::views]
     classes = len(np.unique(of_picture))
     if groups is None:
@@ -172,7 +184,14 @@ def cut_folds(
 ) -> list[tuple]:
     """(rows to fit, rows to judge) pairs; no picture or group is in both.
 
-    None where a class would have nothing to fit on.
+    Args:
+        labels: int (n * views,), of rows.
+        views: so many rows in a row are of one picture.
+        groups: n, what each picture belongs to; None where nothing is known.
+
+    Returns:
+        Up to `FOLDS` pairs of int arrays; [] where a class would have nothing
+        to fit on.
     """
     of_picture = labels[::views]
     given = np.arange(len(of_picture)) if groups is None else np.array(groups)

@@ -68,6 +68,12 @@ def evaluate_classifier(
 
     Raises:
         ValueError: no examples.
+
+    Example:
+        evaluation = evaluate_classifier(
+            model, images.test.batches(32), class_names=images.class_names
+        )
+        evaluation.metrics["accuracy"]
     """
     # Traced once: Keras's own predict would trace the last batch anew.
     run = inference(model)
@@ -100,6 +106,14 @@ def count(
     class_names: Sequence[str],
 ) -> Evaluation:
     """Metrics of log-probabilities (n, num_classes) against labels (n,).
+
+    Args:
+        log_probabilities: (n, num_classes), 0 or less.
+        labels: int (n,), the true classes.
+        class_names: num_classes, each once.
+
+    Returns:
+        The answers, counted.
 
     Raises:
         ValueError: shapes that do not match, names twice, or NaN.
@@ -152,7 +166,18 @@ def count(
 def count_probabilities(
     probabilities: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
 ) -> Evaluation:
-    """`count` of probabilities, float (n, num_classes), as an export gives."""
+    """`count` of probabilities, float (n, num_classes), as an export gives.
+
+    Args:
+        probabilities: (n, num_classes), 0 to 1; rows are made to sum to 1.
+        labels, class_names: as in `count`.
+
+    Returns:
+        As `count`.
+
+    Raises:
+        ValueError: as `count`.
+    """
     # float64, so that rows sum to 1 to the last digit that is printed.
     rows = probabilities.astype(np.float64)
     rows /= rows.sum(axis=-1, keepdims=True)

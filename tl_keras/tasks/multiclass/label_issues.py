@@ -56,6 +56,9 @@ def find_suspects(
             fitted to its picture.
         class_names: in the order of the labels.
         most: so many at most.
+
+    Returns:
+        Those whose own class is not the most probable; () for none.
     """
     places = np.arange(len(examples))
     own = probabilities[places, examples.labels]

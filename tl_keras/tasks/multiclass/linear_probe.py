@@ -102,6 +102,10 @@ def solve_probe(
 
     Returns:
         `LinearProbe`; features @ kernel + bias are the logits.
+
+    Example:
+        probe = solve_probe(features, labels)
+        logits = features @ probe.kernel + probe.bias
     """
     weights = None if class_weights is None else dict(enumerate(class_weights))
     folds = cut_folds(labels, views, groups)

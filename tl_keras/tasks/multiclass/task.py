@@ -87,7 +87,10 @@ class Multiclass(Task):
     def costs(
         self, monitor: str, outputs: np.ndarray, targets: np.ndarray
     ) -> np.ndarray:
-        """Of val_accuracy 0 for a right answer and 1 for a wrong; else nats."""
+        """As of `Task`.
+
+        Of val_accuracy 0 for a right answer and 1 for a wrong; else nats.
+        """
         labels = targets.reshape(-1)
         if monitor == "val_accuracy":
             return (outputs.argmax(axis=-1) != labels).astype(np.float64)
@@ -103,7 +106,7 @@ class Multiclass(Task):
         views: int = 1,
         groups: Sequence[str] | None = None,
     ) -> LinearProbe:
-        """Logistic regression; see `solve_probe`."""
+        """As of `Task`: logistic regression; see `solve_probe`."""
         return solve_probe(
             features,
             targets.reshape(-1),

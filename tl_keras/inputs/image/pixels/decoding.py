@@ -168,7 +168,16 @@ def decode_passed(
 def load(
     encoded: tf.Tensor, image_size: int, resize: str = "crop"
 ) -> tf.Tensor:
-    """`Decoding(image_size, resize).load(encoded)`."""
+    """`Decoding(image_size, resize).load(encoded)`.
+
+    Args:
+        encoded: a string tensor (), a picture file's bytes.
+        image_size: side of the square, in pixels.
+        resize: "crop", "squash" or "pad".
+
+    Returns:
+        As `Decoding.load`.
+    """
     return Decoding(image_size, resize).load(encoded)
 
 

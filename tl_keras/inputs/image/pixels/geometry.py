@@ -55,7 +55,16 @@ def make_square(
 def count_halvings(
     width: tf.Tensor, height: tf.Tensor, image_size: int, resize: str
 ) -> tf.Tensor:
-    """How often the sides of a picture may be halved: int32, 0 to 3."""
+    """How often the sides of a picture may be halved.
+
+    Args:
+        width, height: of the picture as it is stored, int32, in pixels.
+        image_size: side of the square it becomes.
+        resize: "crop", "squash" or "pad".
+
+    Returns:
+        int32 (), 0 to 3.
+    """
     # "pad" fits the longer side into the square, the others the shorter one.
     pick = tf.maximum if resize == "pad" else tf.minimum
     side = tf.cast(pick(width, height), tf.float32)

@@ -23,7 +23,16 @@ def length(encoded: tf.Tensor) -> tf.Tensor:
 def raw_bytes(
     encoded: tf.Tensor, position: tf.Tensor | int, count: int
 ) -> tf.Tensor:
-    """`count` bytes from `position` on: uint8 (count,), zeros past the end."""
+    """`count` bytes from `position` on.
+
+    Args:
+        encoded: a string tensor (), a file's bytes.
+        position: of the first byte, 0 or more; past the end all are zeros.
+        count: how many, known before the graph runs.
+
+    Returns:
+        uint8 (count,), zeros past the end.
+    """
     start = np.int64(0)
     if not isinstance(position, int) or position != 0:
         start = tf.minimum(tf.cast(position, tf.int64), length(encoded))
