@@ -25,7 +25,6 @@ from tl_keras.sources import Images, TrainingBatches, Views, load_images
 from tl_keras.sources.pipeline import epoch_indices
 from tl_keras.strategies import cut_for, split_at
 
-
 pytestmark = pytest.mark.usefixtures("plain_decoder")
 
 

@@ -26,6 +26,8 @@ from tl_keras.jobs import preparation, stages
 from tl_keras.train import main
 from tl_keras.training import get_variables
 
+pytestmark = pytest.mark.usefixtures("plain_decoder")
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
