@@ -115,6 +115,16 @@ def plain_decoder(monkeypatch):
     tiny.use_plain_decoder(monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def plain_decoder_throughout():
+    """The same for a file whose fixtures are made once and read pictures."""
+    import tiny
+
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.use_plain_decoder(patch)
+        yield
+
+
 @pytest.fixture
 def without_heic(monkeypatch):
     """As where Pillow's plug-in for HEIC is not installed."""

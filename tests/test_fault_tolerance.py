@@ -19,13 +19,8 @@ from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.jobs import stages, training
 from tl_keras.sources import Images
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _plain_decoder():
-    """Files are read in each pass; what is in them does not matter."""
-    with pytest.MonkeyPatch.context() as patch:
-        tiny.use_plain_decoder(patch)
-        yield
+# Files are read in each pass; what is in them does not matter.
+pytestmark = pytest.mark.usefixtures("plain_decoder_throughout")
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +67,9 @@ def changed(config: TransferConfig, **values) -> TransferConfig:
 
 
 @pytest.fixture(scope="module")
-def straight(_plain_decoder, tiny_network, tmp_path_factory) -> dict[str, str]:
+def straight(
+    plain_decoder_throughout, tiny_network, tmp_path_factory
+) -> dict[str, str]:
     """What the run gives when nothing happens to it."""
     root = tmp_path_factory.mktemp("straight")
     folder = make_folder(root / "colors")

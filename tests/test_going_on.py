@@ -26,7 +26,7 @@ from tl_keras.jobs import preparation, stages
 from tl_keras.train import main
 from tl_keras.training import get_variables
 
-pytestmark = pytest.mark.usefixtures("plain_decoder")
+pytestmark = pytest.mark.usefixtures("plain_decoder_throughout")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def config(color_folder, tiny_network, tmp_path) -> TransferConfig:
 
 
 @pytest.fixture(scope="module")
-def cut_run(tiny_network, tmp_path_factory):
+def cut_run(plain_decoder_throughout, tiny_network, tmp_path_factory):
     """A folder with data, a network, and a run that ended when trained."""
     root = tmp_path_factory.mktemp("cut")
     shutil.copy(tiny_network, root / "mine.keras")
