@@ -85,7 +85,11 @@ def load_finished(journal: Journal) -> RunResult:
         folder.path,
         keras.Model(saved.inputs[0], logits, name=saved.name),
         tuple(record.metrics["class_names"]),
-        record.history,
+        # As they were logged: a column that an epoch lacks was not in its row.
+        [
+            {name: v for name, v in row.items() if v == v}
+            for row in record.history
+        ],
     )
 
 
