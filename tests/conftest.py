@@ -47,21 +47,24 @@ def pytest_addoption(parser):
     parser.addoption("--kill_seed", type=int, default=0, help="of the moments")
 
 
+def pytest_itemcollected(item):
+    """A file stays with one worker, as its fixtures are dear."""
+    name = item.path.stem.removeprefix("test_")
+    group = "run" if name in OF_A_WHOLE_RUN else name
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(tryfirst=True)  # Before it is decided which are left out.
 def pytest_collection_modifyitems(items):
     """What is a part of the nightly run is marked as such; long files first.
 
-    A file stays with one worker, as its fixtures are dear, and a worker takes
-    the next when it is done with one: one that takes minutes, begun last,
-    would leave the other without work.
+    A worker takes the next file when it is done with one: one that takes
+    minutes, begun last, would leave the other without work.
     """
     turns = {name: turn for turn, name in enumerate(LONG_FILES)}
     for item in items:
         if any(map(item.get_closest_marker, PARTS_OF_NIGHTLY)):
             item.add_marker("nightly")
-        name = item.path.stem.removeprefix("test_")
-        of_run = name in OF_A_WHOLE_RUN
-        item.add_marker(pytest.mark.xdist_group("run" if of_run else name))
     items.sort(
         key=lambda item: turns.get(
             item.path.stem.removeprefix("test_"), len(turns)
