@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from warm import WarmPython, subprocess_with
+from xdist.scheduler import LoadScopeScheduling
 
 CHECKOUT = pathlib.Path(__file__).parent.parent
 PARTS_OF_NIGHTLY = ("every_network", "fuzz", "acceptance")
@@ -47,11 +48,19 @@ def pytest_addoption(parser):
     parser.addoption("--kill_seed", type=int, default=0, help="of the moments")
 
 
-def pytest_itemcollected(item):
+class ByFile(LoadScopeScheduling):
     """A file stays with one worker, as its fixtures are dear."""
-    name = item.path.stem.removeprefix("test_")
-    group = "run" if name in OF_A_WHOLE_RUN else name
-    item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid):
+        name = pathlib.PurePath(nodeid.split("::")[0]).stem
+        name = name.removeprefix("test_")
+        return "of a whole run" if name in OF_A_WHOLE_RUN else name
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist may be switched off.
+def pytest_xdist_make_scheduler(config, log):
+    """Which tests go to a worker together."""
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # Before it is decided which are left out.
