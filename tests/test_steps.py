@@ -19,6 +19,7 @@ from tl_keras.sources import (
     FixedBatches,
     PixelMemory,
     TrainingBatches,
+    as_source,
     load_images,
 )
 from tl_keras.strategies import cut_for, split_at
@@ -174,7 +175,8 @@ def test_what_does_not_fit_or_changes_is_sent(images):
     augmented, _ = data_of(images, augment="flip")
     assert augmented.rows is None
     assert held_on_device(HELD, augmented, None) == (None, None)
-    assert held_on_device(HELD, train(0), None) == (None, None)
+    given = as_source(train(0))
+    assert held_on_device(HELD, given, None) == (None, None)
 
 
 def test_logs_that_are_seldom_looked_at_change_no_epoch(images, tiny_network):
