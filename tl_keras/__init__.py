@@ -39,7 +39,7 @@ _WITHOUT_KERAS = frozenset({
     "errors", "evaluate", "inputs.image.formats", "inputs.image.pixels",
     "io_watchdog", "keras_globals", "lazy_names", "log",
     "networks.backbones", "networks.pretrained", "pages", "predict", "report",
-    "serving.server_client", "signals", "train", "versions",
+    "runs", "serving.server_client", "signals", "train", "versions",
 })  # fmt: skip
 _FACES_WITHOUT_KERAS = frozenset({
     "compute", "inputs", "inputs.image", "networks", "serving",

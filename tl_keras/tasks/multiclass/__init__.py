@@ -5,37 +5,25 @@
     evaluation = evaluate_classifier(model, batches, class_names=names)
 
 In: features, logits, labels. Out: arrays and numbers; no settings, no files.
+Names are loaded when they are first used.
 """
 
-from tl_keras.tasks.multiclass.calibration import (
-    at_temperature,
-    expected_calibration_error,
-    fit_temperature,
-    fold_temperature,
-)
-from tl_keras.tasks.multiclass.evaluation import (
-    Evaluation,
-    evaluate_classifier,
-    wilson_interval,
-)
-from tl_keras.tasks.multiclass.label_issues import Suspect, find_suspects
-from tl_keras.tasks.multiclass.linear_probe import (
-    LinearProbe,
-    probe_bytes,
-    solve_probe,
-)
+from tl_keras.lazy_names import names_of
 
-__all__ = [
-    "Evaluation",
-    "LinearProbe",
-    "Suspect",
-    "at_temperature",
-    "evaluate_classifier",
-    "expected_calibration_error",
-    "find_suspects",
-    "fit_temperature",
-    "fold_temperature",
-    "probe_bytes",
-    "solve_probe",
-    "wilson_interval",
-]
+__all__, __getattr__, __dir__ = names_of(
+    __name__,
+    {
+        "Evaluation": "evaluation",
+        "LinearProbe": "linear_probe",
+        "Suspect": "label_issues",
+        "at_temperature": "calibration",
+        "evaluate_classifier": "evaluation",
+        "expected_calibration_error": "calibration",
+        "find_suspects": "label_issues",
+        "fit_temperature": "calibration",
+        "fold_temperature": "calibration",
+        "probe_bytes": "linear_probe",
+        "solve_probe": "linear_probe",
+        "wilson_interval": "evaluation",
+    },
+)
