@@ -36,7 +36,7 @@ OTHERS = {
     "pages.py": "names of templates, which are filled with any report",
     "audit/reports.py": "a check writes them without a run",
     "checkpoints.py": "of a save",
-    "exports/extras.py": "of a version",
+    "versions.py": "of a version",
     "networks/initial_weights.py": "beside a model.keras, wherever it lies",
     "run_card/page.py": "the name of a template",
     "jobs/predicting.py": "of a prediction's folder",
