@@ -253,4 +253,4 @@ class Page(html.parser.HTMLParser):
             self.words.append(data)
 
 
-NUMBER = re.compile(r"(?<![\w.,-])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
+NUMBER = re.compile(r"(?<![\w.,-])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?!\w|\.\d)")

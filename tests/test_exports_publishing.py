@@ -76,7 +76,7 @@ def newest(base: pathlib.Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("rounds", "gap"), [(100, 16), pytest.param(1000, 100, marks=NIGHTLY)]
+    ("rounds", "gap"), [(100, 10), pytest.param(1000, 100, marks=NIGHTLY)]
 )
 def test_a_poller_sees_whole_versions_over_rounds_and_kills(
     tmp_path, rounds, gap
