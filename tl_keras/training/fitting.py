@@ -181,10 +181,12 @@ class _Trainer:
             result = self._solve(phase, first)
         else:
             result = self._fit(phase, first)
-        # Back to the plain network, which the next phase and the export know.
-        set_variables(self.model, result.best_variables)
-        phase.adapts_by().merge(self.model)
-        result.best_variables = get_variables(self.model)
+        if phase.strategy is not None:
+            # Back to the plain network, which the next phase and the export
+            # know. Freezing adds nothing, and a copy of all weights is large.
+            set_variables(self.model, result.best_variables)
+            phase.strategy.merge(self.model)
+            result.best_variables = get_variables(self.model)
         result.trainable_parameters = trains
         result.seconds = time.perf_counter() - started
         if result.waiting is not None:
