@@ -119,7 +119,7 @@ def test_features_are_the_pooled_backbone_output(model, version):
 
 def test_classify_takes_examples(model, version):
     serve = tf.saved_model.load(version).signatures["classify"]
-    examples = [example_of(encoded) for encoded in GOLDEN]
+    examples = [example_of(encoded, "image/encoded") for encoded in GOLDEN]
     empty = tf.train.Example().SerializeToString()
     answer = serve(inputs=tf.constant([*examples, empty]))
     want = expected(model)

@@ -19,7 +19,7 @@ from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.networks import build_classifier, probabilities_model
 from tl_keras.serving.server_files import ServerPlan, write_server_files
 
-GOLDEN = {"sample": extras.sample_picture(20)}
+GOLDEN = {"sample": Decoding(20).sample()}
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def test_a_warm_up_that_fails_is_not_published(model, tmp_path, monkeypatch):
     pytest.importorskip("tensorflow_serving", reason="extra `serving`")
     write = extras._write_warm_up
 
-    def write_another(file, image_size):
-        write(file, image_size)
+    def write_another(file, decoding):
+        write(file, decoding)
         data = file.read_bytes()
         with tf.io.TFRecordWriter(str(file)) as writer:
             writer.write(b"\xff\xff no PredictionLog")

@@ -150,11 +150,12 @@ def load_export(folder: pathlib.Path) -> str:
     """ "" or why TensorFlow cannot load and run a version."""
     import tensorflow as tf
 
-    from tl_keras.exports.extras import sample_picture
+    from tl_keras.inputs.image.pixels import Decoding
 
     try:
         serve = tf.saved_model.load(folder).signatures["serving_default"]
-        status = serve(image_bytes=tf.constant([sample_picture(16)]))["status"]
+        sample = tf.constant([Decoding(16).sample()])
+        status = serve(image_bytes=sample)["status"]
     except Exception as error:
         return repr(error)
     return status[0].numpy().decode()

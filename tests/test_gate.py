@@ -19,7 +19,7 @@ from tl_keras.errors import NotPublishedError
 from tl_keras.exports import Evaluated, gate, reference, saved_model
 from tl_keras.exports.float32 import in_float32, rounds_inside
 from tl_keras.exports.movement import STILL, rounding_inside
-from tl_keras.exports.questions import Questions, drawn_picture
+from tl_keras.exports.questions import Questions
 from tl_keras.exports.reference import OnCpu, Reference
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.networks import build_classifier, inference
@@ -282,11 +282,11 @@ def test_another_resize_is_refused(other, asked):
         """Only the model in memory sees pictures of the other resize."""
 
         def write(self, *places):
-            mine = self.pictures
+            mine = self.tensors
             loaded = [DECODING.load(tf.constant(x)) for x in self._encoded]
-            self.pictures = np.stack(loaded)
+            self.tensors = np.stack(loaded).astype(np.float32)
             super().write(*places)
-            self.pictures = mine
+            self.tensors = mine
 
     asked.patch.setattr(gate, "Questions", Resized)
     with pytest.raises(NotPublishedError, match="differs from the model by"):
@@ -339,7 +339,7 @@ def test_a_fault_in_one_picture_of_a_split_is_found(asked):
     turned = pixels()[7:8, ..., ::-1]
     found[7] = Reference(asked.model).exact(turned)["probabilities"][0]
     evaluated = Evaluated(IDS, PICTURES.__getitem__, found)
-    with pytest.raises(NotPublishedError, match=r"for picture 7\.png; allowed"):
+    with pytest.raises(NotPublishedError, match=r"for example 7\.png; allowed"):
         asked(evaluated=evaluated, decoding=Odd(SIZE))
 
 
@@ -404,9 +404,7 @@ def test_rounding_inside_is_found_by_how_answers_move(bits, exports):
     plain = Reference(model)
     kind = type("E", (RoundingReference,), {"bits": bits, "everywhere": True})
     emulated = kind(model) if bits < 23 else plain
-    found = rounding_inside(
-        emulated, pixels().astype(np.uint8), ClassDiffers(NAMES)
-    )
+    found = rounding_inside(emulated, pixels(), ClassDiffers(NAMES))
     true = differences(
         emulated.exact(pixels())["probabilities"],
         plain.exact(pixels())["probabilities"],
@@ -419,8 +417,8 @@ def test_rounding_inside_is_found_by_how_answers_move(bits, exports):
 
 
 def test_the_drawn_picture_shows_what_data_may_not():
-    (encoded,) = drawn_picture(DECODING).values()
+    (encoded,) = DECODING.probe().values()
     whole = tf.io.decode_png(encoded).numpy()
     assert whole.shape == (27, 37, 3)
     assert np.abs(whole[..., 0].astype(int) - whole[..., 2]).mean() > 50
-    assert drawn_picture(Decoding(SIZE, max_pixels=900)) == {}
+    assert Decoding(SIZE, max_pixels=900).probe() == {}

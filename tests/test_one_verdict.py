@@ -21,9 +21,9 @@ from test_fuzz import mutated, originals
 
 from tl_keras.audit import Rules, check_listing, reading
 from tl_keras.data import Examples, Listing
-from tl_keras.exports.signatures import DAMAGED
 from tl_keras.inputs.image import formats, pixels
 from tl_keras.inputs.image.header_facts import explain, read_facts
+from tl_keras.inputs.image.pixels.rows import DAMAGED
 
 JPEG, PNG = encode("JPEG"), encode("PNG")
 NOTE = chunk(b"tEXt", b"a\0b")

@@ -36,10 +36,11 @@ __all__ = [*_ROOMS, "callbacks"]
 # the second line their names alone, not what these load.
 _WITHOUT_KERAS = frozenset({
     "atomic", "cache", "check", "checkpoints", "compute.devices", "config",
-    "errors", "evaluate", "inputs.image.formats", "inputs.image.pixels",
-    "io_watchdog", "keras_globals", "lazy_names", "log",
-    "networks.backbones", "networks.pretrained", "pages", "predict", "report",
-    "runs", "serving.server_client", "signals", "train", "versions",
+    "errors", "evaluate", "inputs.image.augmentation", "inputs.image.formats",
+    "inputs.image.pixels", "inputs.input", "io_watchdog", "keras_globals",
+    "lazy_names", "log", "networks.backbones", "networks.pretrained", "pages",
+    "predict", "report", "runs", "serving.server_client", "signals", "train",
+    "versions",
 })  # fmt: skip
 _FACES_WITHOUT_KERAS = frozenset({
     "compute", "inputs", "inputs.image", "networks", "serving",

@@ -56,6 +56,7 @@ from tl_keras.exports.reference import Reference
 from tl_keras.exports.signatures import TOP_K
 from tl_keras.exports.split import Evaluated, SplitReport
 from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.inputs.input import Input
 from tl_keras.keras_globals import standard_globals
 from tl_keras.tasks.difference import Differs
 
@@ -98,7 +99,7 @@ def export_saved_model(
     *,
     class_names: Sequence[str],
     golden: Sequence[bytes],
-    decoding: Decoding | None = None,
+    decoding: Input | None = None,
     differs: Differs | None = None,
 ) -> pathlib.Path:
     """Exports, verifies and publishes the next version.
@@ -146,7 +147,7 @@ def publish(
     *,
     class_names: Sequence[str],
     golden: Mapping[str, bytes],
-    decoding: Decoding | None = None,
+    decoding: Input | None = None,
     differs: Differs | None = None,
     evaluated: Evaluated | None = None,
     run_id: str = "",

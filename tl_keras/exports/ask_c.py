@@ -30,7 +30,9 @@ LIBRARIES = (
     ("libtensorflow_framework.so.2", "libtensorflow_framework.2.dylib"),
     ("libtensorflow_cc.so.2", "libtensorflow_cc.2.dylib"),
 )
-FLOAT, STRING = 1, 7  # TF_DataType
+# TF_DataType, and NumPy's name of those that hold numbers.
+STRING = 7
+NUMBERS = {1: "float32", 3: "int32", 4: "uint8", 9: "int64", 10: "bool"}
 STRING_SIZE = 24  # of a TF_TString
 
 
@@ -143,17 +145,18 @@ class Loaded:
         return (Output * len(places))(*places)
 
     def _tensor(self, value) -> int:
-        """A list of bytes, or a float32 array, as a TF_Tensor."""
+        """A list of bytes, or an array of numbers, as a TF_Tensor."""
         if isinstance(value, list):
             size = STRING_SIZE * len(value)
             shape, kind = (len(value),), STRING
         else:
-            value = np.ascontiguousarray(value, np.float32)
-            size, shape, kind = value.nbytes, value.shape, FLOAT
+            value = np.ascontiguousarray(value)
+            size, shape = value.nbytes, value.shape
+            (kind,) = (k for k, n in NUMBERS.items() if n == value.dtype.name)
         sides = (c_int64 * len(shape))(*shape)
         tensor = self.tf.TF_AllocateTensor(kind, sides, len(shape), size)
         data = self.tf.TF_TensorData(tensor)
-        if kind == FLOAT:
+        if kind != STRING:
             ctypes.memmove(data, value.ctypes.data, size)
             return tensor
         for number, text in enumerate(value):
@@ -163,7 +166,7 @@ class Loaded:
         return tensor
 
     def _array(self, tensor: int) -> np.ndarray:
-        """A TF_Tensor of float32 or strings as an array."""
+        """A TF_Tensor of numbers or strings as an array."""
         shape = [
             self.tf.TF_Dim(tensor, axis)
             for axis in range(self.tf.TF_NumDims(tensor))
@@ -173,10 +176,10 @@ class Loaded:
             self.tf.TF_TensorData(tensor),
         )
         count = int(np.prod(shape))
-        if kind == FLOAT:
-            return np.array(
-                np.frombuffer(ctypes.string_at(data, 4 * count), np.float32)
-            ).reshape(shape)
+        if kind in NUMBERS:
+            dtype = np.dtype(NUMBERS[kind])
+            content = ctypes.string_at(data, dtype.itemsize * count)
+            return np.array(np.frombuffer(content, dtype)).reshape(shape)
         if kind != STRING:
             raise RuntimeError(f"an output of type {kind}, expected float32")
         texts = np.empty(count, object)

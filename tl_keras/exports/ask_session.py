@@ -6,8 +6,8 @@ It imports TensorFlow with Keras blocked, as a server has none: the graph alone
 answers, nothing of Python that built it. It computes on the device of whoever
 started it. The first message of standard input is a folder. Where that has
 questions, it replays the warm-up requests and answers them; all other messages
-are pictures, for which it gives `probabilities` of `serving_default`, asked
-BATCH at a time.
+are encoded examples, for which it gives `probabilities` of `serving_default`,
+asked BATCH at a time.
 """
 
 import itertools
@@ -51,22 +51,22 @@ def main(_, batch) -> None:
             for feeds, fetches in asked.questions[: asked.of_session]
         ]
         default = graph.signature_def["serving_default"]
-        feed = default.inputs["image_bytes"].name
+        (feed,) = (given.name for given in default.inputs.values())
         # All outputs, as in the questions: other fetches are another graph,
         # which would be optimised anew.
         fetches = {k: output.name for k, output in default.outputs.items()}
         streamed = [
-            session.run(fetches, {feed: pictures})["probabilities"]
-            for pictures in batches(received, int(batch))
+            session.run(fetches, {feed: encoded})["probabilities"]
+            for encoded in batches(received, int(batch))
         ]
     rows = np.concatenate(streamed) if streamed else np.zeros((0, 0))
     answers = os.path.join(folder, SESSION_ANSWERS)
     save_answers(answers, given, streamed=rows, replayed=np.array(replayed))
 
 
-def batches(pictures, size: int):
+def batches(examples, size: int):
     """Lists of up to `size` of them."""
-    while batch := list(itertools.islice(pictures, size)):
+    while batch := list(itertools.islice(examples, size)):
         yield batch
 
 

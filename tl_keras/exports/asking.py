@@ -8,8 +8,9 @@ processes import this file by its place, without tl_keras, Keras or TensorFlow.
 
 questions.json: {"exact": folder, "export": folder, "questions": [{"feeds":
 {tensor: [kind, rows]}, "fetches": {output: tensor}}, ...]}; kind is "bytes",
-"pixels" or "examples", rows are numbers of golden pictures. The C++ loader is
-asked all of "exact", the session loader the first "session" of "export".
+"examples" or the name of an array, rows are numbers of golden examples. The C++
+loader is asked all of "exact", the session loader the first "session" of
+"export".
 
 A process reads standard input: messages, each with its length before it. A
 folder of questions comes when there is one, so that a process can be started
@@ -25,6 +26,7 @@ import numpy as np
 QUESTIONS, ARRAYS = "questions.json", "questions.npz"
 # What each process leaves in the folder.
 C_ANSWERS, SESSION_ANSWERS = "c.npz", "session.npz"
+SIZES = " sizes"  # after the name of joined strings
 LENGTH = 8  # bytes before a message that say its length, big end first
 
 
@@ -35,7 +37,7 @@ def write_questions(
     questions: list[dict],
     of_session: int,
     strings: dict[str, list[bytes]],
-    pixels: np.ndarray,
+    arrays: dict[str, np.ndarray],
 ) -> None:
     """Writes what `Asked` reads.
 
@@ -45,19 +47,19 @@ def write_questions(
         export: the SavedModel as it will be served.
         questions: as in the module's text.
         of_session: how many of them the session loader is asked too.
-        strings: kind -> the golden pictures in that kind of string.
-        pixels: the same as float32 squares.
+        strings: kind -> the golden examples in that kind of string.
+        arrays: kind -> the same as numbers.
     """
     stored = {"exact": str(exact), "export": str(export)}
     stored["questions"] = questions
     text = json.dumps(stored | {"session": of_session})
     (folder / QUESTIONS).write_text(text, encoding="utf-8")
-    arrays = {"pixels": pixels.astype(np.float32)}
+    stored = dict(arrays)
     for kind, values in strings.items():
         # Joined, since NumPy's strings lose NULs at their end.
-        arrays[kind] = np.frombuffer(b"".join(values), np.uint8)
-        arrays[f"{kind} sizes"] = np.array([len(v) for v in values])
-    np.savez(folder / ARRAYS, **arrays)
+        stored[kind] = np.frombuffer(b"".join(values), np.uint8)
+        stored[kind + SIZES] = np.array([len(v) for v in values])
+    np.savez(folder / ARRAYS, **stored)
 
 
 class Asked:
@@ -67,7 +69,7 @@ class Asked:
         exact, export: the SavedModels' folders.
         of_session: how many of the questions the session loader is asked.
         questions: [(feeds, fetches)]: feeds is tensor name -> list of bytes
-            or float32 array, fetches is output -> tensor name.
+            or array of numbers, fetches is output -> tensor name.
     """
 
     def __init__(self, folder: str):
@@ -76,12 +78,13 @@ class Asked:
         self.exact, self.export = stored["exact"], stored["export"]
         self.of_session = stored["session"]
         with np.load(pathlib.Path(folder, ARRAYS)) as arrays:
-            self._golden = {"pixels": arrays["pixels"]}
-            for kind in set(arrays.files) - {"pixels"}:
-                if f"{kind} sizes" in arrays.files:
-                    self._golden[kind] = _parted(
-                        arrays[kind].tobytes(), arrays[f"{kind} sizes"]
-                    )
+            self._golden = {
+                kind: _parted(arrays[kind].tobytes(), arrays[kind + SIZES])
+                if kind + SIZES in arrays.files
+                else arrays[kind]
+                for kind in arrays.files
+                if not kind.endswith(SIZES)
+            }
         self.questions = [
             (
                 {name: self._rows(*f) for name, f in q["feeds"].items()},
@@ -92,7 +95,9 @@ class Asked:
 
     def _rows(self, kind: str, rows: list[int]):
         golden = self._golden[kind]
-        return golden[rows] if kind == "pixels" else [golden[i] for i in rows]
+        if isinstance(golden, list):
+            return [golden[row] for row in rows]
+        return golden[rows]
 
 
 def _parted(data: bytes, sizes) -> list[bytes]:

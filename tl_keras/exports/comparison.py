@@ -31,10 +31,10 @@ class Comparison:
 
     Args:
         questions: what was asked.
-        answers_of: pixels (b, size, size, 3) -> the model's "probabilities"
-            and "features".
+        answers_of: the model's inputs -> its "probabilities" and
+            "features".
         differs: the task's comparison of answers.
-        kind: of the pictures, for a message.
+        kind: of the examples, for a message.
 
     Attributes:
         worst: (difference, what differs, in words).
@@ -46,7 +46,7 @@ class Comparison:
         questions: Questions,
         answers_of: Callable,
         differs: Differs,
-        kind: str = "golden picture",
+        kind: str = "golden example",
     ):
         self.questions = questions
         self.worst = (0.0, "")
@@ -57,11 +57,10 @@ class Comparison:
         self._known: dict = {}
 
     def want(self, rows: list[int]) -> dict[str, np.ndarray]:
-        """The model's answers in a batch of the same pictures."""
+        """The model's answers in a batch of the same examples."""
         key = tuple(rows)
         if key not in self._known:
-            batch = self.questions.pictures[rows].astype(np.float32)
-            self._known[key] = self._answers_of(batch)
+            self._known[key] = self._answers_of(self.questions.batch(rows))
         return self._known[key]
 
     def again(self) -> "Comparison":
@@ -131,7 +130,7 @@ class Comparison:
             blank = b"" if value.dtype.kind == "S" else 0
             if name != "status" and (value[bad] != blank).any():
                 raise refusal(
-                    f"{what} answers for a picture that it cannot read"
+                    f"{what} answers for an example that it cannot read"
                 )
 
     def _features(self, what, rows, found, want) -> None:

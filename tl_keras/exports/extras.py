@@ -1,6 +1,6 @@
 """What lies in a version's `assets.extra/`, which the loader ignores.
 
-In: names and a size. Out: `labels.txt` for people, and
+In: names and a decoding. Out: `labels.txt` for people, and
 `tf_serving_warmup_requests`, which a server replays before it takes a version
 into use, so that no client waits for the first, slow answers. Warm-up needs the
 extra `serving` (tensorflow-serving-api); without it there is none.
@@ -10,25 +10,25 @@ import importlib.util
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 
+from tl_keras.inputs.input import Input
 from tl_keras.versions import LABELS_FILE, labels_text
 
 WARM_UP_FILE = "tf_serving_warmup_requests"
-# A single picture, and as many as the batching example allows at once.
+# A single example, and as many as the batching example allows at once.
 WARM_UP_BATCHES = (1, 8)
 
 
 def write_extras(
-    folder: pathlib.Path, class_names: Sequence[str], image_size: int
+    folder: pathlib.Path, class_names: Sequence[str], decoding: Input
 ) -> None:
     """Fills `assets.extra/` of a SavedModel.
 
     Args:
         folder: the SavedModel's; it has no such folder yet.
         class_names: of the labels file, by output.
-        image_size: side of the warm-up's picture, in pixels.
+        decoding: of the model; says what the warm-up sends.
     """
     extra = folder / "assets.extra"
     extra.mkdir()
@@ -36,7 +36,7 @@ def write_extras(
         labels_text(class_names), encoding="utf-8"
     )
     if can_warm_up():
-        _write_warm_up(extra / WARM_UP_FILE, image_size)
+        _write_warm_up(extra / WARM_UP_FILE, decoding)
 
 
 def can_warm_up() -> bool:
@@ -44,30 +44,20 @@ def can_warm_up() -> bool:
     return importlib.util.find_spec("tensorflow_serving") is not None
 
 
-def sample_picture(image_size: int) -> bytes:
-    """A JPEG of noise, twice as large as the model's square.
-
-    Nobody's picture: it travels with the export.
-    """
-    side = 2 * image_size
-    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-    return tf.io.encode_jpeg(noise, quality=75).numpy()
-
-
-def _write_warm_up(file: pathlib.Path, image_size: int) -> None:
+def _write_warm_up(file: pathlib.Path, decoding: Input) -> None:
     """Requests to `serving_default`, one for each batch size.
 
     To that one alone: each signature more would cost a second of every gate.
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-    picture = sample_picture(image_size)
+    sample = decoding.sample()
     with tf.io.TFRecordWriter(str(file)) as writer:
         for count in WARM_UP_BATCHES:
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = "serving_default"
-            request.inputs["image_bytes"].CopyFrom(
-                tf.make_tensor_proto([picture] * count)
+            request.inputs[decoding.serving_name].CopyFrom(
+                tf.make_tensor_proto([sample] * count)
             )
             log = prediction_log_pb2.PredictLog(request=request)
             log = prediction_log_pb2.PredictionLog(predict_log=log)

@@ -24,7 +24,7 @@ import numpy as np
 from tl_keras.errors import MachineError
 from tl_keras.exports import fresh_process, saved_model
 from tl_keras.exports.runtimes import asking, converting
-from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.inputs.input import Input
 
 
 class Source(NamedTuple):
@@ -33,14 +33,14 @@ class Source(NamedTuple):
     Attributes:
         model: pixels (batch, size, size, 3), 0 to 255 -> logits.
         class_names: in the order of the logits.
-        decoding: how a file's bytes become pixels; of formats that decode.
+        decoding: how bytes become the model's inputs; of formats that decode.
         representative: uint8 (n, size, size, 3): int8 takes from these how
             large activations become. Pictures of training.
     """
 
     model: keras.Model
     class_names: Sequence[str] = ()
-    decoding: Decoding | None = None
+    decoding: Input | None = None
     representative: np.ndarray | None = None
 
 

@@ -44,7 +44,6 @@ PREFIX = "export not published: "
 # A process that answers nothing for so long is given up.
 SECONDS = 600
 BATCH = 32  # pictures of the stream that are asked at once
-NO_PIXELS = np.zeros((0, 1, 1, 3))
 
 
 class Loaders:
@@ -131,7 +130,7 @@ def ask_version(
         fresh_python("ask_session.py", BATCH) as session,
     ):
         place = pathlib.Path(scratch)
-        write_questions(place, view, view, [], 0, {}, NO_PIXELS)
+        write_questions(place, view, view, [], 0, {}, {})
         session.send([os.fsencode(place)])
         session.send(stream)
         session.finish(SESSION)
@@ -165,8 +164,9 @@ def ask_exactly(
     """
     default = graph.signature_def["serving_default"]
     rows = list(range(len(pictures)))
+    (given,) = default.inputs.values()
     question = {
-        "feeds": {default.inputs["image_bytes"].name: ["bytes", rows]},
+        "feeds": {given.name: ["bytes", rows]},
         "fetches": {
             "probabilities": default.outputs["probabilities"].name,
         },
@@ -178,7 +178,7 @@ def ask_exactly(
     ):
         place = pathlib.Path(scratch)
         strings = {"bytes": pictures}
-        write_questions(place, exact, exact, [question], 0, strings, NO_PIXELS)
+        write_questions(place, exact, exact, [question], 0, strings, {})
         c_loader.send([os.fsencode(place)])
         c_loader.finish(C_LOADER)
         ((answer,), _) = load_answers(place / C_ANSWERS)

@@ -42,7 +42,7 @@ from tl_keras.exports.questions import Questions
 from tl_keras.exports.reference import Reference
 from tl_keras.exports.split import Evaluated, Split, SplitReport
 from tl_keras.exports.stored import check_variables
-from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.inputs.input import Input
 from tl_keras.tasks.difference import Differs
 from tl_keras.versions import LABELS_FILE
 
@@ -128,7 +128,7 @@ def check_export(
     folder: pathlib.Path,
     model: keras.Model,
     class_names: Sequence[str],
-    decoding: Decoding,
+    decoding: Input,
     golden: Mapping[str, bytes],
     differs: Differs,
     evaluated: Evaluated | None = None,
@@ -141,7 +141,7 @@ def check_export(
         folder: the SavedModel.
         model: pixels -> logits, of which it was made.
         class_names: in the order of the logits.
-        decoding: how bytes become the model's square.
+        decoding: how bytes become the model's inputs.
         golden: name -> encoded picture; one or more.
         differs: the task's comparison of answers.
         evaluated: a whole split to compare too.
@@ -251,7 +251,7 @@ class _Asked:
         self, questions, answers, reference, movement: Movement
     ) -> Movement:
         """Compares those pictures; their own movement counts with the rest."""
-        exact = Comparison(questions, reference.exact, self.differs, "picture")
+        exact = Comparison(questions, reference.exact, self.differs, "example")
         movement = movement.or_more(_movement(reference, exact, self.differs))
         exact.compare_all(C_LOADER, answers)
         return self._settled(exact, movement, reference)
@@ -274,7 +274,7 @@ class _Asked:
     ) -> Movement:
         """With what rounds where no graph shows it: in kernels of the CPU."""
         return movement.or_more(
-            rounding_inside(reference, questions.pictures, self.differs)
+            rounding_inside(reference, questions.tensors, self.differs)
         )
 
 
@@ -285,7 +285,7 @@ def _movement(
     rows = exact.questions.together
     return measure(
         reference,
-        exact.questions.pictures[rows],
+        exact.questions.batch(rows),
         differs,
         lambda some: exact.want([rows[i] for i in some]),
     )

@@ -49,6 +49,13 @@ ResizeBilinear ResizeNearestNeighbor ScaleAndTranslate"""
 PICTURES = """DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePaddedRaw
 DecodePng DecodeRaw DecodeWebP ExtractJpegShape ParseExampleV2 ReduceJoin
 StaticRegexFullMatch StringJoin StringLength Substr UnicodeDecode"""
+TEXTS = """ArgMin Bincount DenseBincount LowerBound RaggedGather RaggedRange
+RaggedTensorToTensor RegexFullMatch RegexReplace SegmentMax SegmentSum
+StaticRegexReplace StringLower StringNGrams StringSplit StringSplitV2
+StringStrip StringToHashBucketFast StringToNumber StringUpper
+UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode Unique
+UniqueV2 UnsortedSegmentJoin UnsortedSegmentMax UnsortedSegmentMin
+UnsortedSegmentSum UpperBound"""
 ROWS = """BatchDatasetV2 ConcatenateDataset DatasetToSingleElement
 IgnoreErrorsDataset MapDataset ParallelMapDatasetV2 RangeDataset RewriteDataset
 TensorDataset TensorSliceDataset ZipDataset"""
@@ -56,7 +63,7 @@ TensorDataset TensorSliceDataset ZipDataset"""
 STATE = "Assert AssignVariableOp DisableCopyOnRead ReadVariableOp VarHandleOp"
 ALLOWED = frozenset(
     " ".join(
-        [CALLS, ARITHMETIC, SHAPES, NETWORKS, PICTURES, ROWS, STATE]
+        [CALLS, ARITHMETIC, SHAPES, NETWORKS, PICTURES, TEXTS, ROWS, STATE]
     ).split()
 )
 # A protobuf message cannot be larger.

@@ -59,10 +59,8 @@ from tl_keras.versions import LABELS_FILE, newest_version, read_labels
 
 # Lists of names in a graph, of which TensorFlow makes objects when it loads.
 COLLECTIONS = ("saved_model_main_op",)
-# What is asked of a model: signature, input -> outputs.
-SIGNATURE, INPUT, OUTPUTS = (
-    "serving_default", "image_bytes", ("probabilities", "status"),
-)  # fmt: skip
+# What is asked of a model: signature, and outputs for the encoded examples.
+SIGNATURE, OUTPUTS = "serving_default", ("probabilities", "status")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,11 +84,12 @@ class Export:
     flag: str = "--model"
 
     def tensors(self) -> tuple[str, list[str]]:
-        """Names of the tensors to feed with encoded pictures, and to fetch:
+        """Names of the tensors to feed with encoded examples, and to fetch:
         probabilities and status."""
         signature = self.graph.signature_def[SIGNATURE]
         outputs = [signature.outputs[name].name for name in OUTPUTS]
-        return signature.inputs[INPUT].name, outputs
+        (given,) = signature.inputs.values()
+        return given.name, outputs
 
     def ask(self, pictures: Iterable[bytes]) -> np.ndarray:
         """Asks about encoded pictures in a fresh process.
@@ -272,13 +271,13 @@ def _inspected(
 
 def _refuse_other_signatures(graph: meta_graph_pb2.MetaGraphDef) -> None:
     signature = graph.signature_def[SIGNATURE]
-    kinds = [signature.inputs[INPUT].dtype] + [
+    kinds = [given.dtype for given in signature.inputs.values()] + [
         signature.outputs[name].dtype for name in OUTPUTS
     ]
     text, number = tf.string.as_datatype_enum, tf.float32.as_datatype_enum
     if kinds != [text, number, text]:
         raise RefusedError(
-            f"expected a signature {SIGNATURE} with {INPUT} in and "
+            f"expected a signature {SIGNATURE} with encoded examples in and "
             f"{', '.join(OUTPUTS)} out, as tl_keras exports it"
         )
 

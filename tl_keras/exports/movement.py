@@ -1,10 +1,10 @@
 """How far rounding alone moves a model's answers, measured on the model.
 
-    movement = measure(reference, pictures, differs)
+    movement = measure(reference, batch, differs)
     movement.exact, movement.here, movement.moved
 
-In: a model and golden pictures. Out: the same pictures' answers held against
-each other: in other batches, with pixels moved by less than any picture's
+In: a model and golden examples. Out: the same examples' answers held against
+each other: in other batches, with numbers moved by less than any example's
 noise, and as this device and precision give them against exact ones.
 """
 
@@ -17,15 +17,16 @@ import tensorflow as tf
 from tl_keras.exports.comparison import TOLERANCE
 from tl_keras.exports.fresh_process import BATCH
 from tl_keras.exports.reference import Reference
+from tl_keras.inputs.input import Tensors
 from tl_keras.tasks.difference import Differs, largest
 
-# Pixels are moved by this share. Sixteen units of float32's rounding: what is
+# Inputs are moved by this share. Sixteen units of float32's rounding: what is
 # smooth moves by as much, and what rounds inside falls to the other side in
 # some places.
 NUDGE = 2.0**-20
 # Two ways to compute the same are each so far from a third.
 SPREAD = 4
-# A few pictures' movement says little of thousands', and two devices' answers
+# A few examples' movement says little of thousands', and two devices' answers
 # may err to two sides: what is beyond ten times as much is not rounding.
 FAR = 10
 # Nudges of the size to which operations may round inside: TF32 is about 2^-11,
@@ -72,25 +73,24 @@ STILL = Movement(0.0, 0.0, 0.0)
 
 def measure(
     reference: Reference,
-    pictures: np.ndarray,
+    batch: Tensors,
     differs: Differs,
     exact: Callable[[Sequence[int]], dict] | None = None,
 ) -> Movement:
-    """Asks a model a few pictures in several ways.
+    """Asks a model a few examples in several ways.
 
     Args:
         reference: the model.
-        pictures: uint8 (n, size, size, 3).
+        batch: what the model takes, arrays (n, ...).
         differs: the task's comparison of answers.
-        exact: rows of the pictures -> exact answers to a batch of them, where
+        exact: rows of the batch -> exact answers to a batch of them, where
             some are known.
 
     Returns:
         How far rounding moves the answers to them.
     """
-    batch = pictures.astype(np.float32)
-    rows = range(len(batch))
-    exact = exact or (lambda rows: reference.exact(batch[list(rows)]))
+    rows = range(len(tf.nest.flatten(batch)[0]))
+    exact = exact or (lambda rows: reference.exact(_taken(batch, rows)))
     whole, alone = exact(rows), [exact([row]) for row in rows]
     pairs = [(_rows(whole, [row]), alone[row]) for row in rows]
     pairs.append((reference.exact(nudged(batch)), whole))
@@ -99,7 +99,7 @@ def measure(
         moved = max(_moved(differs, *pair) for pair in pairs)
         return Movement(by_exact, by_exact, moved)
     here = [
-        (reference.here(batch[:1]), alone[0]),
+        (reference.here(_taken(batch, [0])), alone[0]),
         (_many(reference, batch), whole),
     ]
     by_device = max(_apart(differs, *pair) for pair in here)
@@ -108,27 +108,34 @@ def measure(
 
 
 def nudged(
-    pixels: np.ndarray, share: float = NUDGE, *, whole: bool = False
-) -> np.ndarray:
-    """Pixels a little larger or smaller, the same ones each time.
+    batch: Tensors, share: float = NUDGE, *, whole: bool = False
+) -> Tensors:
+    """Inputs a little larger or smaller, the same ones each time.
 
     Args:
-        pixels: (n, size, size, 3).
+        batch: arrays (n, ..., channels); whole numbers stay as they are.
         share: by which.
-        whole: a picture's channel as one, which no average over places
+        whole: an example's channel as one, which no average over places
             evens out, as little as it does where a weight is rounded.
 
     Returns:
-        float32, of the same shape.
+        Arrays of the same shapes and types.
     """
-    count, *places, channels = pixels.shape
-    shape = (count, 1, 1, channels) if whole else (count, *places, channels)
-    signs = np.random.default_rng(0).choice([-share, share], shape)
-    return (pixels * (1 + signs)).astype(np.float32)
+
+    def moved(array: np.ndarray) -> np.ndarray:
+        if not np.issubdtype(array.dtype, np.floating):
+            return array
+        count, *places, channels = array.shape
+        places = [1] * len(places) if whole else places
+        shape = (count, *places, channels)
+        signs = np.random.default_rng(0).choice([-share, share], shape)
+        return (array * (1 + signs)).astype(array.dtype)
+
+    return tf.nest.map_structure(moved, batch)
 
 
 def rounding_inside(
-    reference: Reference, pictures: np.ndarray, differs: Differs
+    reference: Reference, batch: Tensors, differs: Differs
 ) -> Movement:
     """The movement by operations of the model's own that round.
 
@@ -140,7 +147,7 @@ def rounding_inside(
 
     Args:
         reference: the model.
-        pictures: uint8 (n, size, size, 3).
+        batch: what the model takes, arrays (n, ...).
         differs: the task's comparison of answers.
 
     Returns:
@@ -148,7 +155,6 @@ def rounding_inside(
         which are tolerated; as `here` and `moved` what all of them do. STILL
         where nothing rounds inside.
     """
-    batch = pictures.astype(np.float32)
     whole = reference.exact(batch)
     found = [
         reference.exact(nudged(batch, share, whole=True)) for share in LADDER
@@ -168,15 +174,19 @@ def rounding_inside(
     )
 
 
-def _many(reference: Reference, batch: np.ndarray) -> dict:
-    """The pictures in a batch of the size that a split is asked in.
+def _taken(batch: Tensors, rows) -> Tensors:
+    return tf.nest.map_structure(lambda array: array[list(rows)], batch)
+
+
+def _many(reference: Reference, batch: Tensors) -> dict:
+    """The examples in a batch of the size that a split is asked in.
 
     On a GPU alone, whose kernels depend on it, and which has them ready from
     the evaluation; on a CPU it would only take longer.
     """
-    count = len(batch)
+    count = len(tf.nest.flatten(batch)[0])
     if tf.config.get_visible_devices("GPU"):
-        batch = np.resize(batch, (max(BATCH, count), *batch.shape[1:]))
+        batch = _taken(batch, np.arange(max(BATCH, count)) % count)
     return _rows(reference.here(batch), range(count))
 
 

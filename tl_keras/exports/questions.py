@@ -1,58 +1,61 @@
-"""Which pictures an export is asked, of which signature, in which batches.
+"""Which examples an export is asked, of which signature, in which batches.
 
     questions = Questions(golden, decoding, graph.signature_def)
     questions.write(folder, view, export)     # for the processes that ask
 
-In: named pictures. Out: `questions.asked`, a list of (signature, rows), and
+In: named examples. Out: `questions.asked`, a list of (signature, rows), and
 the files that the loaders' processes read. Batches of 1, 2 and an odd number,
-and one with a damaged picture among good ones.
+and one with a damaged example among good ones.
 """
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tl_keras.exports.asking import write_questions
-from tl_keras.exports.signatures import EXAMPLE_KEY
-from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.inputs.input import Input, Tensors
 
-MIN_GOLDEN = 3  # pictures, so that there is a pair and an odd batch
-DAMAGED_PICTURE = b"\xff\xd8\xff"  # a JPEG that ends after its first bytes
-DRAWN = "a drawn picture"
-# Signature -> its input, and the kind of golden strings or pixels it takes.
-ASKED = {
-    "serving_default": ("image_bytes", "bytes"),
-    "serving_float": ("pixels", "pixels"),
-    "features": ("image_bytes", "bytes"),
-    "classify": ("inputs", "examples"),
-}
-OF_SESSION = ("serving_default", "serving_float")  # the first of ASKED
+MIN_GOLDEN = 3  # examples, so that there is a pair and an odd batch
+# Kinds of golden strings; numbers have the name of their tensor.
+BYTES, EXAMPLES = "bytes", "examples"
+OF_SESSION = 2  # signatures, the first of `_kinds`
+
+
+def _kinds(decoding: Input) -> dict[str, dict[str, str]]:
+    """Signature -> its inputs, each with the kind that it takes."""
+    named = [spec.name for spec in tf.nest.flatten(decoding.served_specs)]
+    return {
+        "serving_default": {decoding.serving_name: BYTES},
+        decoding.loaded_signature: {name: name for name in named},
+        "features": {decoding.serving_name: BYTES},
+        "classify": {"inputs": EXAMPLES},
+    }
 
 
 class Questions:
-    """Golden pictures and the batches in which they are asked.
+    """Golden examples and the batches in which they are asked.
 
     Args:
-        golden: name -> encoded picture; one or more.
-        decoding: how bytes become the model's square.
+        golden: name -> encoded example; one or more.
+        decoding: how bytes become the model's inputs.
         signatures: of the export.
 
     Attributes:
-        names: of the pictures, by row.
-        pictures: uint8 (n, size, size, 3), as training sees them.
+        names: of the examples, by row.
+        tensors: of all, as the model takes them (`served_specs`).
         together: the rows of the largest batch.
-        bad: the row of the damaged picture, which has no name.
+        bad: the row of the damaged example, which has no name.
         asked: (signature, rows) for each question, the session loader's
             first.
         of_session: how many of them the session loader is asked.
     """
 
     def __init__(
-        self, golden: Mapping[str, bytes], decoding: Decoding, signatures
+        self, golden: Mapping[str, bytes], decoding: Input, signatures
     ):
-        golden = {**golden, **drawn_picture(decoding)}
+        golden = {**golden, **decoding.probe()}
         names = list(golden)
         while len(names) < MIN_GOLDEN:
             names += names
@@ -63,23 +66,25 @@ class Questions:
         self._set(golden, names, decoding, signatures)
         self.asked = [
             (signature, rows)
-            for signature, (_, kind) in ASKED.items()
+            for signature in self._kinds
             for rows in batches
-            if kind != "pixels" or self.bad not in rows
+            # What is loaded already cannot be damaged.
+            if signature != decoding.loaded_signature or self.bad not in rows
         ]
         # Each signature costs a loader a second of optimising its graph, so
         # the process that also imports TensorFlow is asked the two main ones.
-        self.of_session = sum(s in OF_SESSION for s, _ in self.asked)
+        main = list(self._kinds)[:OF_SESSION]
+        self.of_session = sum(s in main for s, _ in self.asked)
 
     @classmethod
     def each_alone(
-        cls, golden: Mapping[str, bytes], decoding: Decoding, signatures
+        cls, golden: Mapping[str, bytes], decoding: Input, signatures
     ) -> "Questions":
         """Only the bytes of each, in a batch of its own.
 
         Args:
-            golden: name -> encoded picture; none is added.
-            decoding: how bytes become the model's square.
+            golden: name -> encoded example; none is added.
+            decoding: how bytes become the model's inputs.
             signatures: of the export.
 
         Returns:
@@ -95,9 +100,24 @@ class Questions:
     def _set(self, golden, names, decoding, signatures) -> None:
         unlike = {n: decoding.load(tf.constant(golden[n])) for n in golden}
         self.names = names
-        self.pictures = np.stack([unlike[name] for name in names])
+        self.tensors = tf.nest.map_structure(
+            lambda spec, *each: np.stack(each).astype(
+                spec.dtype.as_numpy_dtype
+            ),
+            decoding.served_specs,
+            *(unlike[name] for name in names),
+        )
+        self._kinds = _kinds(decoding)
+        self._specs = tf.nest.flatten(decoding.served_specs)
+        self._key = decoding.example_key
         self._encoded = [golden[name] for name in names]
+        self._damaged = decoding.damaged
         self._signatures = signatures
+
+    def batch(self, rows: Sequence[int]) -> Tensors:
+        """What the model takes for some rows."""
+        rows = list(rows)
+        return tf.nest.map_structure(lambda array: array[rows], self.tensors)
 
     def write(
         self, place: pathlib.Path, exact: pathlib.Path, export: pathlib.Path
@@ -109,24 +129,28 @@ class Questions:
             exact: the SavedModel that the C++ loader is asked of.
             export: the one that the session loader is asked of.
         """
-        strings = [*self._encoded, DAMAGED_PICTURE]
+        strings = [*self._encoded, self._damaged]
         questions = []
         for signature, rows in self.asked:
-            given, kind = ASKED[signature]
             definition = self._signatures[signature]
             questions.append(
                 {
-                    "feeds": {definition.inputs[given].name: [kind, rows]},
+                    "feeds": {
+                        definition.inputs[given].name: [kind, rows]
+                        for given, kind in self._kinds[signature].items()
+                    },
                     "fetches": {
                         name: output.name
                         for name, output in definition.outputs.items()
                     },
                 }
             )
-        examples = [example_of(encoded) for encoded in strings]
+        examples = [example_of(encoded, self._key) for encoded in strings]
+        arrays = tf.nest.flatten(self.tensors)
         write_questions(
             place, exact, export, questions, self.of_session,
-            {"bytes": strings, "examples": examples}, self.pictures,
+            {BYTES: strings, EXAMPLES: examples},
+            {s.name: a for s, a in zip(self._specs, arrays, strict=True)},
         )  # fmt: skip
 
     def good(self, rows: list[int]) -> list[int]:
@@ -134,26 +158,8 @@ class Questions:
         return [row for row in rows if row != self.bad]
 
 
-def example_of(encoded: bytes) -> bytes:
-    """A picture as the tf.Example that `classify` takes."""
+def example_of(encoded: bytes, key: str) -> bytes:
+    """An example as the tf.Example that `classify` takes."""
     value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
-    features = tf.train.Features(feature={EXAMPLE_KEY: value})
+    features = tf.train.Features(feature={key: value})
     return tf.train.Example(features=features).SerializeToString()
-
-
-def drawn_picture(decoding: Decoding) -> dict[str, bytes]:
-    """{name: a PNG} that shows what a data set's own pictures may not.
-
-    Grey ones look alike in RGB and BGR, and those that have the model's size
-    in every resize. This one is coloured, oblong, larger than the square, and
-    has edges at all places. {} where it would be too large to decode.
-    """
-    size = decoding.image_size
-    height, width = 5 * size // 3 + 1, 9 * size // 4 + 1
-    if height * width > decoding.max_pixels:
-        return {}
-    blocks = np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)
-    rows = np.arange(height) * 9 // height
-    columns = np.arange(width) * 13 // width
-    picture = blocks[rows][:, columns]
-    return {DRAWN: tf.io.encode_png(picture).numpy()}

@@ -22,7 +22,7 @@ class Reference:
     """A model's answers, exact ones and those of this device.
 
     Args:
-        model: pixels -> logits. Traced once, with the weights as they are.
+        model: inputs -> logits. Traced once, with the weights as they are.
 
     Attributes:
         exact_here: whether this process computes exactly anyway.
@@ -30,10 +30,16 @@ class Reference:
 
     def __init__(self, model: keras.Model):
         answering = answering_model(model)
-        spec = tf.TensorSpec(model.input_shape, tf.float32)
+        specs = tf.nest.map_structure(
+            lambda given: tf.TensorSpec(given.shape, given.dtype), model.input
+        )
+        self._specs = tf.nest.flatten(specs)
         self._run = tf.function(
-            lambda batch: answering(batch, training=False), autograph=False
-        ).get_concrete_function(spec)
+            lambda *batch: answering(
+                tf.nest.pack_sequence_as(specs, batch), training=False
+            ),
+            autograph=False,
+        ).get_concrete_function(*self._specs)
         self._graph = self._run.graph.as_graph_def()
         # TF32 and kernels that differ from batch to batch are GPUs'.
         self.exact_here = not (
@@ -41,28 +47,35 @@ class Reference:
         )
         self._on_cpu = None
 
-    def here(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    def here(self, batch) -> dict[str, np.ndarray]:
         """As this process computes it.
 
         Args:
-            pixels: (batch, size, size, 3), 0 to 255.
+            batch: what the model takes, arrays (batch, ...).
 
         Returns:
             "probabilities" and "features", float32, batch first.
         """
-        answers = self._run(tf.constant(pixels, tf.float32))
+        answers = self._run(
+            *(
+                tf.constant(array, spec.dtype)
+                for array, spec in zip(
+                    tf.nest.flatten(batch), self._specs, strict=True
+                )
+            )
+        )
         return {name: value.numpy() for name, value in answers.items()}
 
-    def exact(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    def exact(self, batch) -> dict[str, np.ndarray]:
         """The same in float32 on the CPU."""
         if self.exact_here:
-            return self.here(pixels)
+            return self.here(batch)
         if self._on_cpu is None:
             graph = self._graph
             if can_be_float32(graph):
                 graph = in_float32(graph)
             self._on_cpu = OnCpu(self._run, graph)
-        return self._on_cpu(pixels)
+        return self._on_cpu(batch)
 
 
 class OnCpu:
@@ -93,19 +106,20 @@ class OnCpu:
             inner.name: variables.get(id(outer))
             for outer, inner in run.graph.captures
         }
-        pixels = run.inputs[0].name
+        given = [t.name for t in run.inputs if t.name not in values]
         with tf.Graph().as_default() as held:
             self._session = tf.compat.v1.Session(graph=held, config=config)
-            given = {
+            captured = {
                 name: tf.constant(value)
                 if held_by[name] is None
                 else self._variable(name, value)
                 for name, value in values.items()
             }
-            self._pixels, *tensors = tf.import_graph_def(
-                graph, given, [pixels, *outputs.values()], name=""
+            tensors = tf.import_graph_def(
+                graph, captured, [*given, *outputs.values()], name=""
             )
-        self._outputs = dict(zip(outputs, tensors, strict=True))
+        self._inputs = tensors[: len(given)]
+        self._outputs = dict(zip(outputs, tensors[len(given) :], strict=True))
 
     def _variable(self, name: str, value: np.ndarray) -> tf.Tensor:
         """A copy that lives in the session."""
@@ -117,6 +131,8 @@ class OnCpu:
         self._session.run(assign, {given: value})
         return handle
 
-    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """Output -> array, for pixels (batch, size, size, 3)."""
-        return self._session.run(self._outputs, {self._pixels: pixels})
+    def __call__(self, batch) -> dict[str, np.ndarray]:
+        """Output -> array, for what the model takes, (batch, ...)."""
+        arrays = tf.nest.flatten(batch)
+        feeds = dict(zip(self._inputs, arrays, strict=True))
+        return self._session.run(self._outputs, feeds)

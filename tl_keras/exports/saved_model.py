@@ -11,22 +11,22 @@ import keras
 
 from tl_keras.exports.extras import write_extras
 from tl_keras.exports.signatures import write_signatures
-from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.inputs.input import Input
 
 
 def write(
     model: keras.Model,
     folder: pathlib.Path,
     class_names: Sequence[str],
-    decoding: Decoding,
+    decoding: Input,
 ) -> None:
     """Writes the SavedModel, the warm-up and the files for people.
 
     Args:
-        model: pixels (b, size, size, 3), 0 to 255 -> logits (b, num_classes).
+        model: inputs -> logits (b, num_classes).
         folder: to write to; it becomes the SavedModel's.
         class_names: by output.
-        decoding: how a picture's bytes become the model's square.
+        decoding: how bytes become the model's inputs.
     """
     write_signatures(model, folder, class_names, decoding)
-    write_extras(folder, class_names, decoding.image_size)
+    write_extras(folder, class_names, decoding)

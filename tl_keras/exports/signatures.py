@@ -2,8 +2,8 @@
 
     write_signatures(model, folder, class_names, decoding)
 
-In: a classifier and how bytes become its pixels. Out: a SavedModel whose graph
-holds the decoder, the network and the labels. One picture that cannot be read
+In: a classifier and how bytes become its input. Out: a SavedModel whose graph
+holds the decoder, the network and the labels. One example that cannot be read
 does not fail the batch it came in: its row says why in `status`.
 """
 
@@ -13,89 +13,84 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from tl_keras.inputs.image import pixels
-from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.inputs.input import Input
 from tl_keras.networks import FIRST_OF_HEAD, probabilities_model
 
 TOP_K = 5
-# What a Classify request's examples carry, as TensorFlow's data sets name it.
-EXAMPLE_KEY = "image/encoded"
 CLASSIFY = "tensorflow/serving/classify"
-# The status of a picture whose header is fine and whose data is not.
-DAMAGED = "does not decode"
-# Each may hold `max_pixels` in memory, so they are few.
-DECODED_AT_ONCE = 2
 
 
 def write_signatures(
     model: keras.Model,
     folder: pathlib.Path,
     class_names: Sequence[str],
-    decoding: Decoding,
+    decoding: Input,
 ) -> None:
     """Writes the SavedModel; see `tl_keras.exports` for what it answers.
 
     Args:
-        model: pixels -> logits, as `build_classifier` makes it.
+        model: inputs -> logits, as `build_classifier` makes it.
         folder: an empty folder, or one that is not there.
         class_names: in the order of the logits.
-        decoding: how bytes become the model's square.
+        decoding: how bytes become the model's inputs.
     """
     functions = _functions(model, class_names, decoding)
-    size = decoding.image_size
-    encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")
-    square = tf.TensorSpec((None, size, size, 3), tf.float32, name="pixels")
+    encoded = tf.TensorSpec((None,), tf.string, name=decoding.serving_name)
+    loaded = tf.nest.flatten(decoding.served_specs)
     example = tf.TensorSpec((None,), tf.string, name="inputs")
     # No archive.track(model): it would store every variable twice (keras
     # issue 23553); the endpoints' functions hold the variables already.
     archive = keras.export.ExportArchive()
-    for name, spec in (
-        ("serving_default", encoded),
-        ("serving_float", square),
-        ("features", encoded),
-        ("classify", example),
+    for name, specs in (
+        ("serving_default", [encoded]),
+        (decoding.loaded_signature, loaded),
+        ("features", [encoded]),
+        ("classify", [example]),
     ):
-        archive.add_endpoint(name, functions[name], [spec])
+        archive.add_endpoint(name, functions[name], specs)
     archive.write_out(str(folder), verbose=False)
     _name_method(folder, "classify", CLASSIFY)
 
 
 def answering_model(model: keras.Model) -> keras.Model:
-    """Pixels -> {"probabilities", "features"}, float32, batch first."""
+    """Inputs -> {"probabilities", "features"}, float32, batch first."""
     pooled = model.get_layer(FIRST_OF_HEAD).output
     probabilities = probabilities_model(model).outputs[0]
     return keras.Model(
-        model.inputs[0], {"probabilities": probabilities, "features": pooled}
+        model.input, {"probabilities": probabilities, "features": pooled}
     )
 
 
 def _functions(
-    model: keras.Model, class_names: Sequence[str], decoding: Decoding
+    model: keras.Model, class_names: Sequence[str], decoding: Input
 ) -> dict[str, Callable]:
     """Signature -> its function."""
     answering = answering_model(model)
-    size = decoding.image_size
+    specs = decoding.served_specs
     names = tf.constant([name.encode() for name in class_names])
     top = min(TOP_K, len(class_names))
 
     # Functions of their own, so that they are traced once for all signatures.
-    @tf.function(
-        input_signature=[tf.TensorSpec((None, size, size, 3), tf.float32)],
-        autograph=False,
-    )
-    def network(pictures):
-        return answering(pictures, training=False)
+    @tf.function(input_signature=[specs], autograph=False)
+    def network(tensors):
+        return answering(tensors, training=False)
 
     @tf.function(
         input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False
     )
-    def decoded(image_bytes):
-        return decode_rows(image_bytes, decoding)
+    def load_rows(encoded):
+        return decoding.load_rows(encoded)
 
-    def serving_float(pixels):
+    def loaded(*tensors):
         # A server does not hold what it is fed to the signature's shape.
-        pixels = tf.ensure_shape(pixels, (None, size, size, 3))
-        probabilities = network(pixels)["probabilities"]
+        tensors = [
+            tf.ensure_shape(tensor, spec.shape)
+            for tensor, spec in zip(
+                tensors, tf.nest.flatten(specs), strict=True
+            )
+        ]
+        tensors = tf.nest.pack_sequence_as(specs, tensors)
+        probabilities = network(tensors)["probabilities"]
         best = tf.math.top_k(probabilities, top)
         return {
             "probabilities": probabilities,
@@ -103,89 +98,35 @@ def _functions(
             "scores": best.values,
         }
 
-    def serving_default(image_bytes):
-        pictures, status = decoded(image_bytes)
-        answers = serving_float(pictures)
+    def serving_default(encoded):
+        tensors, status = load_rows(encoded)
+        answers = loaded(*tf.nest.flatten(tensors))
         return _blank_bad_rows(answers, status) | {"status": status}
 
-    def features(image_bytes):
-        pictures, status = decoded(image_bytes)
-        answers = {"features": network(pictures)["features"]}
+    def features(encoded):
+        tensors, status = load_rows(encoded)
+        answers = {"features": network(tensors)["features"]}
         return _blank_bad_rows(answers, status) | {"status": status}
 
     def classify(inputs):
+        key = decoding.example_key
         found = tf.io.parse_example(
-            inputs, {EXAMPLE_KEY: tf.io.FixedLenFeature([], tf.string, "")}
+            inputs, {key: tf.io.FixedLenFeature([], tf.string, "")}
         )
-        answers = serving_default(found[EXAMPLE_KEY])
+        answers = serving_default(found[key])
         # The server's Classify knows these two names and refuses others.
         return {name: answers[name] for name in ("classes", "scores")}
 
-    return {
-        f.__name__: f
-        for f in (serving_default, serving_float, features, classify)
+    functions = (serving_default, features, classify)
+    return {f.__name__: f for f in functions} | {
+        decoding.loaded_signature: loaded
     }
-
-
-def decode_rows(
-    image_bytes: tf.Tensor, decoding: Decoding
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes a batch in which some may be no pictures, in graph ops.
-
-    Args:
-        image_bytes: string (batch,).
-        decoding: how bytes become a square.
-
-    Returns:
-        float32 (batch, size, size, 3), 0 to 255, black where nothing could be
-        read; and string (batch,): "" or why nothing could.
-    """
-    size = decoding.image_size
-    count = tf.shape(image_bytes, out_type=tf.int64)[0]
-    # An op that fails ends a graph's run; in tf.data it ends an element.
-    read = (
-        tf.data.Dataset.from_tensor_slices(image_bytes)
-        .enumerate()
-        .map(
-            lambda row, encoded: (row, decoding.load(encoded)),
-            num_parallel_calls=DECODED_AT_ONCE,
-        )
-        .ignore_errors()
-    )
-    # Stands for all that failed, and keeps the batch from being empty.
-    black = (tf.constant(-1, tf.int64), tf.zeros((size, size, 3), tf.uint8))
-    read = read.concatenate(tf.data.Dataset.from_tensors(black))
-    rows, pictures = read.batch(count + 1).get_single_element()
-    rows = rows[:-1]
-    last = tf.size(rows, out_type=tf.int64)
-    place = tf.tensor_scatter_nd_update(
-        tf.fill([count], last), rows[:, None], tf.range(last)
-    )
-    pictures = tf.gather(pictures, place)
-    pictures = tf.ensure_shape(pictures, (None, size, size, 3))
-    return tf.cast(pictures, tf.float32), _reasons(
-        image_bytes, place == last, decoding.max_pixels
-    )
-
-
-def _reasons(
-    image_bytes: tf.Tensor, failed: tf.Tensor, max_pixels: int
-) -> tf.Tensor:
-    """ "" for rows that were read; else what the header says, or DAMAGED."""
-    reasons = tf.map_fn(
-        lambda encoded: pixels.status(encoded, max_pixels),
-        tf.boolean_mask(image_bytes, failed),
-    )
-    reasons = tf.where(reasons == "", DAMAGED, reasons)
-    return tf.tensor_scatter_nd_update(
-        tf.fill(tf.shape(image_bytes), ""), tf.where(failed), reasons
-    )
 
 
 def _blank_bad_rows(
     answers: dict[str, tf.Tensor], status: tf.Tensor
 ) -> dict[str, tf.Tensor]:
-    """Zeros and empty strings where there was no picture to answer for."""
+    """Zeros and empty strings where there was nothing to answer for."""
     fine = (status == "")[:, None]
     return {
         name: tf.where(fine, value, tf.zeros([], value.dtype))

@@ -338,7 +338,7 @@ class FeatureStore:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for batch in source.once(pictures_at_once(batch_size)):
                 if via is None:
-                    self.pictures_computed += len(batch)
+                    self.pictures_computed += len(tf.nest.flatten(batch)[0])
                 waiting.append(pool.submit(run, batch))
                 if len(waiting) > AT_ONCE:
                     yield waiting.popleft().result()

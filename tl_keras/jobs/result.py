@@ -83,7 +83,7 @@ def load_finished(journal: Journal) -> RunResult:
         record.metrics,
         version,
         folder.path,
-        keras.Model(saved.inputs[0], logits, name=saved.name),
+        keras.Model(saved.input, logits, name=saved.name),
         tuple(record.metrics["class_names"]),
         # As they were logged: a column that an epoch lacks was not in its row.
         [

@@ -36,5 +36,6 @@ __all__, __getattr__, __dir__ = names_of(
         "usual_scaling": "scaling",
         "usual_unfreeze": "building",
         "warm_start": "initial_weights",
+        "with_head": "building",
     },
 )

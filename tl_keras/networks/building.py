@@ -107,6 +107,42 @@ def build_classifier(
     return keras.Model(inputs, logits, name=f"{network.name}_classifier")
 
 
+@standard_globals()
+def with_head(
+    network: keras.Model,
+    num_classes: int,
+    *,
+    pooling: str = "avg",
+    head_units: tuple[int, ...] = (),
+    dropout: float = 0.0,
+) -> keras.Model:
+    """A classifier on a network of any inputs, one or several.
+
+    Args:
+        network: functional, with one output of features: (b, width), or a map
+            (b, height, width, channels), which is pooled. Layers are shared.
+        num_classes, pooling, head_units, dropout: as in `build_classifier`.
+
+    Returns:
+        Functional model: the network's inputs -> float32 logits
+        (b, num_classes).
+
+    Raises:
+        ConfigError: no such pooling.
+
+    Example:
+        ids = keras.Input((32,), name="token_ids", dtype="int32")
+        features = keras.layers.GlobalAveragePooling1D()(
+            keras.layers.Embedding(500, 64)(ids)
+        )
+        model = with_head(keras.Model(ids, features), num_classes=3)
+    """
+    logits = _head(
+        network.outputs[0], num_classes, pooling, head_units, dropout
+    )
+    return keras.Model(network.input, logits, name=f"{network.name}_classifier")
+
+
 def usual_unfreeze(backbone: str) -> str:
     """Where to unfreeze an application from; "all" for any other network."""
     known = backbone in backbones.BACKBONES
@@ -149,9 +185,7 @@ def probabilities_model(model: keras.Model) -> keras.Model:
     softmax = keras.layers.Softmax(
         name=free_name("probabilities", _names(model)), dtype="float32"
     )
-    return keras.Model(
-        model.inputs[0], softmax(model.outputs[0]), name=model.name
-    )
+    return keras.Model(model.input, softmax(model.outputs[0]), name=model.name)
 
 
 def _names(network: keras.Model) -> set[str]:

@@ -37,35 +37,45 @@ def inference(
             filled rows. None does so where a GPU computes.
 
     Returns:
-        A function of (b, ...), of any number type, to an array (b, ...).
+        A function of (b, ...), of any number type, to an array (b, ...);
+        of several such where the model has several inputs.
     """
     if one_size is None:
         one_size = bool(tf.config.get_visible_devices("GPU"))
-    given = model.inputs[0]
-    spec = tf.TensorSpec(given.shape, given.dtype)
+    specs = tf.nest.map_structure(
+        lambda given: tf.TensorSpec(given.shape, given.dtype), model.input
+    )
     size = sum(np.prod(v.shape) * 4 for v in model.variables)
     if constant and size <= MOST_CONSTANT_BYTES:
         run = tf.function(_with_constants(model))
     else:
         run = tf.function(lambda x: model(x, training=False))
-    run = run.get_concrete_function(spec)
-    if one_size:
-        return _filled(run, spec.dtype)
-    return lambda batch: run(tf.cast(batch, spec.dtype)).numpy()
+    run = run.get_concrete_function(specs)
+
+    def of_any_type(batch):
+        batch = tf.nest.map_structure(
+            lambda array, spec: tf.cast(array, spec.dtype), batch, specs
+        )
+        return run(batch).numpy()
+
+    return _filled(of_any_type) if one_size else of_any_type
 
 
-def _filled(run: Callable, dtype: tf.DType) -> Callable:
+def _filled(run: Callable) -> Callable:
     """A function that is asked batches of one size, the largest so far."""
     largest = 0
 
+    def filled(array):
+        lacking = [(0, largest - len(array))] + [(0, 0)] * (array.ndim - 1)
+        return np.pad(np.asarray(array), lacking)
+
     def answers(batch):
         nonlocal largest
-        count = len(batch)
+        count = len(tf.nest.flatten(batch)[0])
         largest = max(largest, count)
         if count < largest:
-            lacking = [(0, largest - count)] + [(0, 0)] * (batch.ndim - 1)
-            batch = np.pad(np.asarray(batch), lacking)
-        return run(tf.cast(batch, dtype)).numpy()[:count]
+            batch = tf.nest.map_structure(filled, batch)
+        return run(batch)[:count]
 
     return answers
 

@@ -107,7 +107,7 @@ def _network_of_file(
     elif any(each.name == FIRST_OF_HEAD for each in network.layers):
         # A classifier of ours: its backbone, input scaling included.
         features = network.get_layer(FIRST_OF_HEAD).input
-        network = keras.Model(network.inputs[0], features, name=network.name)
+        network = keras.Model(network.input, features, name=network.name)
     else:
         _refuse_classifier(network, given)
     _refuse_half_precision(network, given)
@@ -123,9 +123,7 @@ def _cut_after(network: keras.Model, layer: str) -> keras.Model:
             f"--backbone_layer={layer}: no such layer - the last are "
             f"{', '.join(list(named)[-5:])}"
         )
-    return keras.Model(
-        network.inputs[0], named[layer].output, name=network.name
-    )
+    return keras.Model(network.input, named[layer].output, name=network.name)
 
 
 def _refuse_classifier(network: keras.Model, given: str) -> None:

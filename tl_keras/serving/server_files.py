@@ -20,14 +20,12 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras import atomic
-from tl_keras.exports.extras import WARM_UP_BATCHES, sample_picture
-from tl_keras.exports.signatures import DECODED_AT_ONCE, TOP_K, answering_model
-from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.exports.extras import WARM_UP_BATCHES
+from tl_keras.exports.signatures import TOP_K, answering_model
+from tl_keras.inputs.input import Input
 
 GIGABYTE = 1e9
-# Of the server itself, and for copies of a picture while it is made square.
-SERVER_GIGABYTES, COPIES = 1.0, 2
-BYTES_PER_PIXEL = 3
+SERVER_GIGABYTES = 1.0  # of the server itself
 MODEL_COPIES = 2  # while a new version is loaded the old one still serves
 
 COMPOSE = """\
@@ -99,11 +97,11 @@ sys.exit(worst > 1e-4)
 
 
 class ServerPlan(NamedTuple):
-    """What is served: its name, its model, and how bytes become its pixels."""
+    """What is served: its name, its model, and how bytes become its inputs."""
 
     name: str
     model: keras.Model
-    decoding: Decoding
+    decoding: Input
 
 
 def write_server_files(folder: pathlib.Path, plan: ServerPlan) -> None:
@@ -112,8 +110,8 @@ def write_server_files(folder: pathlib.Path, plan: ServerPlan) -> None:
     It may be there already, from a process that was killed.
     """
     folder.mkdir(exist_ok=True)
-    picture = sample_picture(plan.decoding.image_size)
-    body = {"instances": [{"b64": base64.b64encode(picture).decode()}]}
+    sample = plan.decoding.sample()
+    body = {"instances": [{"b64": base64.b64encode(sample).decode()}]}
     texts = {
         "docker-compose.yml": COMPOSE.format(
             name=plan.name,
@@ -128,7 +126,7 @@ def write_server_files(folder: pathlib.Path, plan: ServerPlan) -> None:
             ),
         ),
         "request.json": json.dumps(body) + "\n",
-        "smoke.sh": SMOKE.format(name=plan.name, scores=_scores(plan, picture)),
+        "smoke.sh": SMOKE.format(name=plan.name, scores=_scores(plan, sample)),
     }
     for name, text in texts.items():
         with atomic.replacing(folder / name) as temporary:
@@ -137,19 +135,16 @@ def write_server_files(folder: pathlib.Path, plan: ServerPlan) -> None:
 
 
 def memory_gigabytes(plan: ServerPlan) -> int:
-    """For the server, two versions, and the largest pictures it decodes."""
+    """For the server, two versions, and the largest examples it decodes."""
     variables = sum(4 * np.prod(v.shape) for v in plan.model.variables)
-    pictures = DECODED_AT_ONCE * plan.decoding.max_pixels * BYTES_PER_PIXEL
-    need = MODEL_COPIES * variables + COPIES * pictures
+    need = MODEL_COPIES * variables + plan.decoding.peak_bytes()
     return math.ceil(SERVER_GIGABYTES + need / GIGABYTE)
 
 
-def _scores(plan: ServerPlan, picture: bytes) -> list[float]:
-    """The best probabilities of the sample picture, as the model gives them."""
-    square = plan.decoding.load(tf.constant(picture))
-    answers = answering_model(plan.model)(
-        tf.cast(square, tf.float32)[None], training=False
-    )
+def _scores(plan: ServerPlan, sample: bytes) -> list[float]:
+    """The best probabilities of the sample, as the model gives them."""
+    tensors, _ = plan.decoding.load_rows(tf.constant([sample]))
+    answers = answering_model(plan.model)(tensors, training=False)
     best = tf.math.top_k(
         answers["probabilities"], min(TOP_K, plan.model.output_shape[-1])
     )

@@ -20,7 +20,7 @@ GIGABYTE = 1e9
 
 
 class PixelMemory:
-    """Decodes pictures once and holds their pixels, while they fit.
+    """Decodes examples once and holds their tensors, while they fit.
 
     Args:
         limit_gb: for all that is held, in gigabytes (1e9 bytes). Pictures
@@ -38,13 +38,22 @@ class PixelMemory:
                 return images
             if images.decoded_bytes() > self._left:
                 return images
-            side = images.image_size
-            decoded = np.empty((len(images), side, side, 3), np.uint8)
+            decoded = tf.nest.map_structure(
+                lambda spec: np.empty(
+                    (len(images), *spec.shape), spec.dtype.as_numpy_dtype
+                ),
+                images.decoding.specs,
+            )
             done = 0
             for batch in images.once(32):
-                decoded[done : done + len(batch)] = batch
-                done += len(batch)
-            self._left -= decoded.nbytes
+                parts = tf.nest.flatten(batch)
+                end = done + len(parts[0])
+                for held, part in zip(
+                    tf.nest.flatten(decoded), parts, strict=True
+                ):
+                    held[done:end] = part
+                done = end
+            self._left -= images.decoded_bytes()
             # The pictures are kept too, so that their id stays theirs.
             self._held[id(images)] = (
                 images,
@@ -91,7 +100,7 @@ class TrainingBatches(EpochSource):
     def rows(self) -> np.ndarray | None:
         """uint8 (n, side, side, 3) of all pictures, where memory holds them
         and every epoch takes them as they are."""
-        return _held(self).decoded if self.augment == "none" else None
+        return _one_array(_held(self)) if self.augment == "none" else None
 
     @property
     def groups(self) -> Sequence[str] | None:
@@ -133,12 +142,18 @@ class FixedBatches(EpochSource):
     @property
     def rows(self) -> np.ndarray | None:
         """As of `TrainingBatches`."""
-        return _held(self).decoded
+        return _one_array(_held(self))
 
 
 def _held(data: TrainingBatches | FixedBatches) -> Images:
     """The pictures, with their pixels where memory holds them."""
     return data.memory.held(data.images) if data.memory else data.images
+
+
+def _one_array(images: Images) -> np.ndarray | None:
+    """What memory holds of them, where the model has a single input."""
+    decoded = images.decoded
+    return decoded if isinstance(decoded, np.ndarray) else None
 
 
 @dataclasses.dataclass(frozen=True)

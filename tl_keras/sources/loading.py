@@ -19,6 +19,7 @@ from tl_keras.data.listing import list_dataset
 from tl_keras.data.splits import Cut, books, cut_splits
 from tl_keras.errors import DataError
 from tl_keras.inputs.image.pixels import MAX_PIXELS, WHITE, Decoding
+from tl_keras.inputs.input import Input
 from tl_keras.sources.pipeline import Images
 
 
@@ -67,7 +68,7 @@ class ImageSplits:
             },
         )
 
-    def decoded_by(self, decoding: Decoding) -> "ImageSplits":
+    def decoded_by(self, decoding: Input) -> "ImageSplits":
         """The same pictures, decoded in another way."""
         return dataclasses.replace(
             self,
@@ -155,13 +156,13 @@ def load_images(
     )
 
 
-def split_images(listing: Listing, cut: Cut, decoding: Decoding) -> ImageSplits:
+def split_images(listing: Listing, cut: Cut, decoding: Input) -> ImageSplits:
     """Gives a listing its three splits; see `load_images`.
 
     Args:
         listing: from `list_dataset`.
         cut: how missing splits are made.
-        decoding: how a picture's bytes become the square.
+        decoding: how an example's bytes become the model's inputs.
 
     Returns:
         `train`, `val` and `test`; `val` may be empty.

@@ -1,11 +1,12 @@
-"""Examples -> batches of pixels and labels, in (seed, epoch) order.
+"""Examples -> batches of inputs and labels, in (seed, epoch) order.
 
     images = Images(examples, Decoding(image_size=224))
     for pixels, labels in images.batches(32): ...
     model.fit(images.shuffled(32, seed=0), epochs=10)
 
-In: examples. Out: tf.data batches of uint8 pixels `(batch, height, width, 3)`
-and int32 labels `(batch,)`. The order of an epoch is a permutation drawn from
+In: examples, and how each is decoded (`inputs.Input`). Out: tf.data batches of
+tensors, for pictures uint8 pixels `(batch, height, width, 3)`, and int32 labels
+`(batch,)`. The order of an epoch is a permutation drawn from
 (seed, epoch) alone, and an augmented view from (seed, epoch, example), so that
 any epoch can be given again without those before it.
 """
@@ -21,8 +22,7 @@ import tensorflow as tf
 
 from tl_keras import io_watchdog
 from tl_keras.data.examples import Examples
-from tl_keras.inputs.image import pixels
-from tl_keras.inputs.image.augmentation import AUGMENTS, augment_picture
+from tl_keras.inputs.input import Input, Tensors
 
 
 def epoch_indices(count: int, seed: int, epoch, skip=0) -> tf.data.Dataset:
@@ -94,23 +94,21 @@ def labelled_places(
 
 
 @functools.lru_cache(maxsize=16)
-def _traced_batch(decoding: pixels.Decoding, in_files: bool):
-    """Files or encoded pictures (b,) -> their pixels, side by side."""
-    side = decoding.image_size
+def _traced_batch(decoding: Input, in_files: bool):
+    """Files or encoded examples (b,) -> their tensors, side by side."""
 
     def one(source):
         return decoding.load(tf.io.read_file(source) if in_files else source)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def many(sources):
-        spec = tf.TensorSpec((side, side, 3), tf.uint8)
         # Left to itself TensorFlow places what can be on a GPU there: for each
         # picture dozens of small kernels, and copies to and fro.
         with tf.device("CPU:0"):
             return tf.map_fn(
                 one,
                 sources,
-                fn_output_signature=spec,
+                fn_output_signature=decoding.specs,
                 parallel_iterations=max(8, os.cpu_count() or 1),
             )
 
@@ -119,18 +117,21 @@ def _traced_batch(decoding: pixels.Decoding, in_files: bool):
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Labelled pictures that become squares of one size.
+    """Labelled examples that become a network's inputs: squares of pixels.
+
+    Of any kind of input, in spite of the name.
 
     Attributes:
         examples: what to read.
-        decoding: how a file's bytes become a square (`inputs.image.pixels`).
-        decoded: their pixels, uint8 (n, image_size, image_size, 3), where
-            they are held in memory (`PixelMemory`); else None.
+        decoding: how an example's bytes become tensors: `pixels.Decoding`, or
+            another `Input`.
+        decoded: their tensors (n, ...), where they are held in memory
+            (`PixelMemory`); else None.
     """
 
     examples: Examples
-    decoding: pixels.Decoding
-    decoded: np.ndarray | None = dataclasses.field(default=None, repr=False)
+    decoding: Input
+    decoded: Tensors | None = dataclasses.field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -140,17 +141,22 @@ class Images:
         return dataclasses.replace(
             self,
             examples=self.examples.take(indices),
-            decoded=None if self.decoded is None else self.decoded[indices],
+            decoded=None
+            if self.decoded is None
+            else tf.nest.map_structure(lambda a: a[indices], self.decoded),
         )
 
     @property
     def image_size(self) -> int:
-        """Side of the squares, in pixels."""
+        """Side of the squares, in pixels; of pictures alone."""
         return self.decoding.image_size
 
     def decoded_bytes(self) -> int:
-        """What the pixels of all pictures take in memory."""
-        return len(self) * self.image_size**2 * 3
+        """What the tensors of all examples take in memory."""
+        return len(self) * sum(
+            spec.shape.num_elements() * spec.dtype.size
+            for spec in tf.nest.flatten(self.decoding.specs)
+        )
 
     @property
     def labels(self) -> np.ndarray:
@@ -194,7 +200,7 @@ class Images:
         Args:
             batch_size: examples a batch; the last may have fewer.
             seed: of the order and of the augmentation.
-            augment: one of `AUGMENTS`.
+            augment: one of `decoding.augments`.
 
         Returns:
             (pixels (b, size, size, 3), labels (b,)), as `shuffled_epoch`.
@@ -224,7 +230,7 @@ class Images:
             seed: whole number, 0 or more.
             epoch: int, tf.Variable (read when a pass begins), or a function
                 that gives either.
-            augment: one of `AUGMENTS`.
+            augment: one of `decoding.augments`.
             skip: so many batches are left out at its beginning, without a
                 decode; int or tf.Variable.
             places: as in `batches`; not with `augment`.
@@ -235,9 +241,10 @@ class Images:
         Raises:
             ValueError: no such `augment`.
         """
-        if augment not in AUGMENTS:
+        augments = self.decoding.augments
+        if augment not in augments:
             raise ValueError(
-                f"augment={augment!r}: expected one of {', '.join(AUGMENTS)}"
+                f"augment={augment!r}: expected one of {', '.join(augments)}"
             )
         count = len(self)
         indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
@@ -254,7 +261,7 @@ class Images:
             key = tf.stack(
                 [number * count + index, tf.constant(seed, tf.int64)]
             )
-            return augment_picture(picture, key, augment)
+            return self.decoding.augment(picture, key, augment)
 
         batches = self._load(indices, batch_size, view)
         return with_length(batches, count, batch_size)
@@ -271,7 +278,7 @@ class Images:
         Args:
             pictures: an index of a picture for each view.
             keys: the seed of each view.
-            augment: one of `AUGMENTS`.
+            augment: one of `decoding.augments`.
             batch_size: views a batch.
 
         Returns:
@@ -286,7 +293,9 @@ class Images:
         return self._load(
             views,
             batch_size,
-            lambda picture, _, key: augment_picture(picture, key, augment),
+            lambda picture, _, key: self.decoding.augment(
+                picture, key, augment
+            ),
         )
 
     def _load(self, indices, batch_size: int, view=None) -> tf.data.Dataset:
@@ -314,11 +323,13 @@ class Images:
         return loaded.prefetch(tf.data.AUTOTUNE)
 
     def _reader(self):
-        """An index -> that picture's pixels, as TensorFlow operations."""
+        """An index -> that example's tensors, as TensorFlow operations."""
         if self.decoded is not None:
             with tf.device("CPU:0"):  # A GPU's memory is for training.
-                decoded = tf.constant(self.decoded)
-            return lambda index: tf.gather(decoded, index)
+                decoded = tf.nest.map_structure(tf.constant, self.decoded)
+            return lambda index: tf.nest.map_structure(
+                lambda held: tf.gather(held, index), decoded
+            )
         in_files = self.examples.files is not None
         sources = tf.constant(self._sources())
 

@@ -108,6 +108,6 @@ def split_at(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
         trunk: the model's input -> the cut's activations.
         tail: those activations -> the model's output.
     """
-    trunk = keras.Model(model.inputs[0], cut.tensor, name=f"up_to_{cut.after}")
+    trunk = keras.Model(model.input, cut.tensor, name=f"up_to_{cut.after}")
     tail = keras.Model(cut.tensor, model.outputs[0], name=f"after_{cut.after}")
     return trunk, tail

@@ -52,9 +52,7 @@ def pooled_features(
     Returns:
         features (n, d) and labels (n,), in the order of the data.
     """
-    given = keras.Model(
-        model.inputs[0], ordered_nodes(model)[-1].input_tensors[0]
-    )
+    given = keras.Model(model.input, ordered_nodes(model)[-1].input_tensors[0])
     run = inference(given)
     rows, labels = [], []
     for batch, batch_labels in data:

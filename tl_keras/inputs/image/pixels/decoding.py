@@ -10,10 +10,12 @@ the squares would.
 
 import dataclasses
 import functools
+from typing import ClassVar
 
 import tensorflow as tf
 
 from tl_keras.errors import ConfigError
+from tl_keras.inputs.image.augmentation import AUGMENTS, augment_picture
 from tl_keras.inputs.image.pixels.decoders import BIT_DEPTH_SCALES, decode_known
 from tl_keras.inputs.image.pixels.exif import upright
 from tl_keras.inputs.image.pixels.geometry import (
@@ -29,14 +31,22 @@ from tl_keras.inputs.image.pixels.header import (
     traced,
     verdict,
 )
+from tl_keras.inputs.image.pixels.made_up import (
+    drawn_picture,
+    sample_picture,
+)
+from tl_keras.inputs.image.pixels.rows import DECODED_AT_ONCE, load_rows
+from tl_keras.inputs.input import Input
 
 # Counts up when the same bytes give other pixels than before.
 DECODER_VERSION = 3
 WHITE = (255, 255, 255)
+BYTES_PER_PIXEL = 3
+COPIES = 2  # of a picture, while it is made square
 
 
 @dataclasses.dataclass(frozen=True)
-class Decoding:
+class Decoding(Input):
     """How a picture file becomes a square of pixels.
 
     Attributes:
@@ -56,6 +66,14 @@ class Decoding:
     bit_depth_scale: str = "auto"
     max_pixels: int = MAX_PIXELS
 
+    serving_name: ClassVar[str] = "image_bytes"
+    loaded_signature: ClassVar[str] = "serving_float"
+    # As TensorFlow's data sets name it.
+    example_key: ClassVar[str] = "image/encoded"
+    # A JPEG that ends after its first bytes.
+    damaged: ClassVar[bytes] = b"\xff\xd8\xff"
+    augments: ClassVar[tuple[str, ...]] = AUGMENTS
+
     def __post_init__(self):
         check_resize(self.resize)
         _check(self.background, self.bit_depth_scale)
@@ -63,6 +81,17 @@ class Decoding:
             value = getattr(self, name)
             if value < 1:
                 raise ConfigError(f"{name}={value}: expected 1 or more")
+
+    @property
+    def specs(self) -> tf.TensorSpec:
+        """uint8 (image_size, image_size, 3)."""
+        return tf.TensorSpec((self.image_size, self.image_size, 3), tf.uint8)
+
+    @property
+    def served_specs(self) -> tf.TensorSpec:
+        """float32 (b, image_size, image_size, 3), 0 to 255: "pixels"."""
+        shape = (None, *self.specs.shape)
+        return tf.TensorSpec(shape, tf.float32, name="pixels")
 
     def load(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decodes one picture, turns it upright and makes it square.
@@ -83,6 +112,28 @@ class Decoding:
                 op runs, the last before anything is decoded).
         """
         return _traced_load(self)(tf.convert_to_tensor(encoded, tf.string))
+
+    def load_rows(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `Input.load_rows`; black where nothing could be read."""
+        return load_rows(encoded, self.load, self.image_size, self.max_pixels)
+
+    def augment(
+        self, tensors: tf.Tensor, key: tf.Tensor, augment: str
+    ) -> tf.Tensor:
+        """As `augment_picture`."""
+        return augment_picture(tensors, key, augment)
+
+    def sample(self) -> bytes:
+        """A JPEG of noise."""
+        return sample_picture(self.image_size)
+
+    def probe(self) -> dict[str, bytes]:
+        """A coloured, oblong PNG, where `max_pixels` allows one."""
+        return drawn_picture(self.image_size, self.max_pixels)
+
+    def peak_bytes(self) -> int:
+        """Of the largest pictures that are decoded at once."""
+        return COPIES * DECODED_AT_ONCE * self.max_pixels * BYTES_PER_PIXEL
 
     def _load(self, encoded: tf.Tensor) -> tf.Tensor:
         encoded, header = _checked(encoded, self.max_pixels)
