@@ -1,6 +1,7 @@
 """What several test files need: pictures, a small network, real data."""
 
 import contextlib
+import gc
 import io
 import os
 import pathlib
@@ -117,6 +118,35 @@ def _warm_gate(request, monkeypatch):
         return warm.start(command, **options)
 
     monkeypatch.setattr(children, "subprocess", subprocess_with(start))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_autotuning():
+    """tf.data waits for nothing; `tl_keras.tf_data` has the reason.
+
+    Our own datasets are without autotuning anyway; those that tests and Keras
+    make cost the suite minutes.
+    """
+    from tensorflow.python.data.ops.iterator_ops import OwnedIterator
+
+    from tl_keras.tf_data import paced
+
+    make = OwnedIterator.__init__
+
+    def without(self, dataset=None, *arguments, **named):
+        dataset = dataset and paced(dataset)
+        make(self, dataset, *arguments, **named)
+
+    with mock.patch.object(OwnedIterator, "__init__", without):
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_the_file():
+    """What a file leaves behind is not looked through again and again."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

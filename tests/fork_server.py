@@ -1,15 +1,16 @@
 """Starts training runs that may be killed, without importing TensorFlow anew.
 
-Reads a line of JSON a run: its arguments, its log, after how many seconds from
-its first line of output to kill it (null for never), the signal, and how much
-of it is real (`killing.WHOLE`, ...). Answers a line of JSON: the exit code, or
-minus the signal that ended it.
+Reads a line of JSON a run: its arguments, its log, when to kill it: how many
+lines of output and then how many seconds it has (null for never), the signal,
+and how much of it is real (`killing.WHOLE`, ...). Answers a line of JSON: the
+exit code, or minus the signal that ended it.
 
 A process of its own, since a fork is only safe before TensorFlow's first
 operation.
 """
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -64,18 +65,27 @@ def ended(child: int, wait: bool) -> int | None:
     return os.waitstatus_to_exitcode(status) if done else None
 
 
+def written(log: str) -> int:
+    """How many lines a log has."""
+    try:
+        with open(log, "rb") as file:
+            return file.read().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
 def serve(request: dict) -> int:
     """Runs one request; gives its code."""
     child = start(request["arguments"], request["log"], request["real"])
     if request["kill_after"] is None:
         return ended(child, wait=True)
-    while not os.path.exists(request["log"]) or not os.path.getsize(
-        request["log"]
-    ):
+    lines, seconds = request["kill_after"]
+    # By what it has done: how long that takes, other work on the machine says.
+    while written(request["log"]) < lines:
         if (code := ended(child, wait=False)) is not None:
             return code
         time.sleep(0.005)
-    deadline = time.monotonic() + request["kill_after"]
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if (code := ended(child, wait=False)) is not None:
             return code
@@ -91,5 +101,7 @@ def serve(request: dict) -> int:
 if __name__ == "__main__":
     with WarmPython("numpy", "tensorflow", blocked="keras") as warm:
         fresh_process.subprocess = subprocess_with(warm.start)
+        # What is loaded is not looked through, and so copied, by each child.
+        gc.freeze()
         for line in sys.stdin:
             print(json.dumps(serve(json.loads(line))), flush=True)

@@ -6,7 +6,6 @@ import json
 import pathlib
 import subprocess
 import sys
-import time
 import zipfile
 
 import h5py
@@ -39,7 +38,11 @@ class Runs:
     def run(
         self, arguments, log, kill_after=None, by="SIGKILL", real=WHOLE
     ) -> int:
-        """The exit code of a run, or minus the signal that ended it."""
+        """The exit code of a run, or minus the signal that ended it.
+
+        Args:
+            kill_after: (lines of output, seconds after these); None for never.
+        """
         request = {
             "arguments": list(arguments), "log": str(log),
             "kill_after": kill_after, "signal": by, "real": real,
@@ -49,13 +52,12 @@ class Runs:
         self.server.stdin.flush()
         return json.loads(self.server.stdout.readline())
 
-    def seconds(self, arguments, log, real=WHOLE) -> float:
-        """How long a run takes."""
-        began = time.monotonic()
-        assert self.run(arguments, log, real=real) == 0, pathlib.Path(
-            log
-        ).read_text()
-        return time.monotonic() - began
+    def lines(self, arguments, log, real=WHOLE) -> int:
+        """How many lines of output a run has."""
+        code = self.run(arguments, log, real=real)
+        said = pathlib.Path(log).read_text()
+        assert code == 0, said
+        return said.count("\n")
 
     def close(self):
         self.server.stdin.close()

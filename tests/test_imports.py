@@ -18,7 +18,7 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
     "atomic", "errors", "io_watchdog", "keras_globals", "keras_internals",
-    "lazy_names", "log", "pages", "signals", "versions",
+    "lazy_names", "log", "pages", "signals", "tf_data", "versions",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
@@ -27,6 +27,7 @@ ALLOWED = {
     "lazy_names": set(),
     "log": set(),
     "pages": set(),
+    "tf_data": set(),
     "atomic": {"errors"},
     "keras_globals": {"keras_internals"},
     "signals": {"errors"},

@@ -70,16 +70,16 @@ def arguments(pictures, tiny_network, request, tmp_path):
 
 @pytest.fixture(scope="module")
 def alone(runs, tmp_path_factory):
-    """name of SETTINGS, how real -> (fingerprint, seconds) of a run left so."""
+    """name of SETTINGS, how real -> (fingerprint, lines) of a run left so."""
     known = {}
 
     def of(name, real, arguments):
         if (name, real) not in known:
             root = tmp_path_factory.mktemp(f"alone_{name}_{real}")
-            took = runs.seconds(
+            lines = runs.lines(
                 arguments(name, root / "out"), root / "log", real
             )
-            known[name, real] = fingerprint(root / "out"), took
+            known[name, real] = fingerprint(root / "out"), lines
         return known[name, real]
 
     return of
@@ -113,11 +113,13 @@ def test_killed_at_random_it_ends_with_the_same_bits(
     for chain, (name, real, most) in enumerate(chains_of(first=2)):
         if killed >= wanted:
             break
-        expected, took = alone(name, real, arguments)
+        expected, lines = alone(name, real, arguments)
         out = tmp_path / f"chain_{chain}" / "out"
         log = tmp_path / f"chain_{chain}.log"
-        for _ in range(min(most, wanted - killed)):
-            moment = draw.uniform(0, 0.8 * took)
+        for again in range(min(most, wanted - killed)):
+            # A run that goes on has less to say.
+            last = lines // 3 if again else lines - 1
+            moment = draw.randint(1, last), draw.uniform(0, 1)
             code = runs.run(arguments(name, out), log, moment, real=real)
             assert code in (0, -9), log.read_text()
             if code == 0:
@@ -138,11 +140,12 @@ def test_f05_signals_save_and_the_run_ends_with_the_same_bits(
     runs, arguments, alone, tmp_path
 ):
     """One of each kind, at moments of a run from its first step on."""
-    expected, took = alone("stored", QUICK, arguments)
+    expected, lines = alone("stored", QUICK, arguments)
     out, log = tmp_path / "stopped" / "out", tmp_path / "log"
     for number, share in (("SIGTERM", 0.1), ("SIGINT", 0.2), ("SIGHUP", 0.5)):
+        moment = int(share * lines), 0.1
         code = runs.run(
-            arguments("stored", out), log, share * took, number, real=QUICK
+            arguments("stored", out), log, moment, number, real=QUICK
         )
         said = log.read_text()
         assert code in (0, 75), said

@@ -84,6 +84,12 @@ def test_every_source_keeps_the_protocol(source):
         assert same(placed, pairs(source(1)))
 
 
+def test_nothing_waits_for_autotuning(source):
+    """An iterator of a dataset that is tuned may take a minute to go."""
+    for batches in (source(0), source(0, 1), source.once()):
+        assert batches.options().autotune.enabled is False
+
+
 def test_the_order_of_an_epoch_is_its_numbers_alone(images):
     train = TrainingBatches(images.train, 4, seed=3)
     assert not same(pairs(train(0)), pairs(train(1)))

@@ -10,6 +10,7 @@ process's number, then its exit code, minus the signal that ended it.
 A fork is safe up to TensorFlow's first operation, and nothing runs here.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -85,6 +86,8 @@ def main(number: str, modules: str, blocked: str) -> None:
         sys.modules[name] = None
     for name in filter(None, modules.split(",")):
         importlib.import_module(name)
+    # What is loaded is not looked through, and so not copied, by each child.
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # No zombies of nurses.
     asked = socket.socket(fileno=int(number))
     while True:

@@ -39,8 +39,8 @@ _WITHOUT_KERAS = frozenset({
     "errors", "evaluate", "inputs.image.augmentation", "inputs.image.formats",
     "inputs.image.pixels", "inputs.input", "io_watchdog", "keras_globals",
     "lazy_names", "log", "networks.backbones", "networks.pretrained", "pages",
-    "predict", "report", "runs", "serving.server_client", "signals", "train",
-    "versions",
+    "predict", "report", "runs", "serving.server_client", "signals", "tf_data",
+    "train", "versions",
 })  # fmt: skip
 _FACES_WITHOUT_KERAS = frozenset({
     "compute", "inputs", "inputs.image", "networks", "serving",

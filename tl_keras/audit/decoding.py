@@ -21,6 +21,7 @@ from PIL import Image
 from tl_keras.data import Examples
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.libjpeg_warnings import heard
+from tl_keras.tf_data import PARALLEL, paced
 
 LOOK_SIDE = 32  # of the small grey picture that is hashed
 HASH_SIZE = 16  # bits on a side: 256 bits
@@ -93,9 +94,9 @@ def decoded_batches(
         encoded = tf.io.read_file(source) if in_files else source
         return index, *decode(encoded)
 
-    dataset = (
+    dataset = paced(
         tf.data.Dataset.from_tensor_slices((list(indices), names))
-        .map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(load, num_parallel_calls=PARALLEL)
         .ignore_errors()
         .batch(64)
         .prefetch(2)

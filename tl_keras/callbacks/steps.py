@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from tl_keras.callbacks.this_fit import fit_data
+from tl_keras.tf_data import paced
 
 
 def drop_batches(
@@ -70,8 +71,8 @@ def build(model: keras.Model, is_built: Callable[[], bool]) -> None:
     if model.run_eagerly:
         model.train_function([keras.tree.map_structure(_zeros, spec)])
         return
-    nothing = tf.data.Dataset.from_generator(
-        lambda: iter(()), output_signature=spec
+    nothing = paced(
+        tf.data.Dataset.from_generator(lambda: iter(()), output_signature=spec)
     )
     with contextlib.suppress(StopIteration, tf.errors.OutOfRangeError):
         model.train_function(iter(nothing))

@@ -57,8 +57,8 @@ UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode Unique
 UniqueV2 UnsortedSegmentJoin UnsortedSegmentMax UnsortedSegmentMin
 UnsortedSegmentSum UpperBound"""
 ROWS = """BatchDatasetV2 ConcatenateDataset DatasetToSingleElement
-IgnoreErrorsDataset MapDataset ParallelMapDatasetV2 RangeDataset RewriteDataset
-TensorDataset TensorSliceDataset ZipDataset"""
+IgnoreErrorsDataset MapDataset OptionsDataset ParallelMapDatasetV2 RangeDataset
+RewriteDataset TensorDataset TensorSliceDataset ZipDataset"""
 # Assert only fails; the variables are the export's own.
 STATE = "Assert AssignVariableOp DisableCopyOnRead ReadVariableOp VarHandleOp"
 ALLOWED = frozenset(

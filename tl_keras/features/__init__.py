@@ -11,13 +11,13 @@ graph, how pixels are made, and each picture's bytes; so another head, seed or
 learning rate finds them all, and a changed picture is computed alone.
 """
 
-from tl_keras.features.keys import trunk_key
-from tl_keras.features.store import (
+from tl_keras.features.activations import (
     Activations,
-    FeatureStore,
     StoredBatches,
     StoredFixedBatches,
 )
+from tl_keras.features.keys import trunk_key
+from tl_keras.features.store import FeatureStore
 
 __all__ = [
     "Activations",

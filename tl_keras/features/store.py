@@ -6,13 +6,12 @@ from the disk where they were computed before, in this run or another.
 
 import collections
 import contextlib
-import dataclasses
 import itertools
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -21,16 +20,12 @@ import tensorflow as tf
 
 from tl_keras import log
 from tl_keras.errors import MachineError
+from tl_keras.features.activations import Activations, StoredBatches
 from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
 from tl_keras.keras_globals import standard_globals
 from tl_keras.networks import inference
-from tl_keras.sources import EpochSource, Images, TrainingBatches, Views
-from tl_keras.sources.pipeline import (
-    epoch_indices,
-    labelled_places,
-    with_length,
-)
+from tl_keras.sources import Images, TrainingBatches, Views
 
 SHARD_BYTES = 32e6  # what a kill can lose
 GIGABYTE = 1e9
@@ -40,158 +35,6 @@ MOST_PICTURES = 32  # in a batch; more is not faster on a CPU
 # On a GPU a frozen network needs less memory than one that trains and is the
 # quicker the more it is given: batches so many times as large, up to a limit.
 GPU_TIMES, MOST_GPU_PICTURES = 4, 128
-
-
-@dataclasses.dataclass(frozen=True)
-class Activations:
-    """The activations of n examples, in their order.
-
-    Attributes:
-        rows: array (n, ...), in memory or mapped from the disk; or a function
-            from indices (b,) to rows (b, ...).
-        shape, dtype: of one row.
-        labels: int32 (n,).
-        views: so many rows in a row are views of one picture.
-    """
-
-    rows: np.ndarray | Callable[[np.ndarray], np.ndarray]
-    shape: tuple[int, ...]
-    dtype: str
-    labels: np.ndarray
-    views: int = 1
-
-    def batches(
-        self, batch_size: int, *, places: bool = False
-    ) -> tf.data.Dataset:
-        """All rows once, in their order: (rows (b, ...), labels (b,)).
-
-        With `places`, int64 (b,) indices stand in for the rows.
-        """
-        indices = tf.data.Dataset.range(len(self.labels))
-        if places:
-            return labelled_places(indices, self.labels, batch_size)
-        return self._load(indices, batch_size)
-
-    def rows_in_memory(self) -> np.ndarray | None:
-        """`rows`, or None where they are read as they are needed."""
-        return self.rows if isinstance(self.rows, np.ndarray) else None
-
-    def once(self, batch_size: int) -> Iterator[tf.Tensor]:
-        """The rows of `batches`."""
-        return (rows for rows, _ in self.batches(batch_size))
-
-    def shuffled_epoch(
-        self,
-        batch_size: int,
-        *,
-        seed: int,
-        epoch,
-        skip=0,
-        places: bool = False,
-    ) -> tf.data.Dataset:
-        """As of `Images.shuffled_epoch`, with activations for pixels.
-
-        Of each picture one view is taken; in `views` epochs each has its
-        turn, beginning with one drawn from (seed, picture).
-        """
-        views = self.views
-        count = len(self.labels) // views
-        first = np.random.default_rng([seed, views]).integers(views, size=count)
-        first = tf.constant(first, tf.int64)
-
-        def row(index, number):
-            return index * views + (first[index] + number) % views
-
-        indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
-        indices = indices.map(row)
-        if places:
-            batches = labelled_places(indices, self.labels, batch_size)
-        else:
-            batches = self._load(indices, batch_size)
-        return with_length(batches, count, batch_size)
-
-    def _load(self, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
-        with tf.device("CPU:0"):  # A GPU's memory is for training.
-            labels = tf.constant(self.labels, tf.int32)
-            in_memory = isinstance(self.rows, np.ndarray)
-            rows = tf.constant(self.rows) if in_memory else None
-        if in_memory:
-
-            def take(index):
-                return tf.gather(rows, index), tf.gather(labels, index)
-
-        else:
-
-            def take(index):
-                got = tf.numpy_function(
-                    self.rows, [index], self.dtype, stateful=False
-                )
-                got.set_shape((None, *self.shape))
-                return got, tf.gather(labels, index)
-
-        loaded = indices.batch(size).map(take, num_parallel_calls=2)
-        return loaded.prefetch(tf.data.AUTOTUNE)
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredBatches(EpochSource):
-    """Stored activations as `TrainingBatches` gives pictures."""
-
-    activations: Activations
-    batch_size: int
-    seed: int
-    groups: Sequence[str] | None = None
-
-    def __call__(
-        self, epoch=0, skip=0, *, places: bool = False
-    ) -> tf.data.Dataset:
-        """One epoch's batches but the first `skip`, or tf.Variables of both."""
-        return self.activations.shuffled_epoch(
-            self.batch_size,
-            seed=self.seed,
-            epoch=epoch,
-            skip=skip,
-            places=places,
-        )
-
-    @property
-    def rows(self) -> np.ndarray | None:
-        """All activations, where they are in memory."""
-        return self.activations.rows_in_memory()
-
-    def once(self) -> tf.data.Dataset:
-        """All rows once: of each picture all its views, side by side."""
-        return self.activations.batches(self.batch_size)
-
-    @property
-    def rows_per_example(self) -> int:
-        """How many views of each picture there are."""
-        return self.activations.views
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredFixedBatches(EpochSource):
-    """Stored activations as `FixedBatches` gives pictures."""
-
-    activations: Activations
-    batch_size: int
-    groups: Sequence[str] | None = None
-
-    def __call__(
-        self, epoch=0, skip=0, *, places: bool = False
-    ) -> tf.data.Dataset:
-        """The batches; every epoch has the same."""
-        batches = self.activations.batches(self.batch_size, places=places)
-        return batches.skip(skip) if skip else batches
-
-    def once(self) -> tf.data.Dataset:
-        """The batches."""
-        return self()
-
-    @property
-    def rows(self) -> np.ndarray | None:
-        """All activations, where they are in memory."""
-        return self.activations.rows_in_memory()
 
 
 class FeatureStore:

@@ -23,6 +23,7 @@ import tensorflow as tf
 from tl_keras import io_watchdog
 from tl_keras.data.examples import Examples
 from tl_keras.inputs.input import Input, Tensors
+from tl_keras.tf_data import AHEAD, PARALLEL, paced
 
 
 def epoch_indices(count: int, seed: int, epoch, skip=0) -> tf.data.Dataset:
@@ -90,7 +91,7 @@ def labelled_places(
         labels = tf.constant(labels, tf.int32)
     batches = indices.batch(batch_size)
     batches = batches.map(lambda index: (index, tf.gather(labels, index)))
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return paced(batches.prefetch(AHEAD))
 
 
 @functools.lru_cache(maxsize=16)
@@ -317,10 +318,10 @@ class Images:
                 num_parallel_calls=2,
             )
         else:
-            loaded = indices.map(
-                load, num_parallel_calls=tf.data.AUTOTUNE
-            ).batch(batch_size)
-        return loaded.prefetch(tf.data.AUTOTUNE)
+            loaded = indices.map(load, num_parallel_calls=PARALLEL).batch(
+                batch_size
+            )
+        return paced(loaded.prefetch(AHEAD))
 
     def _reader(self):
         """An index -> that example's tensors, as TensorFlow operations."""

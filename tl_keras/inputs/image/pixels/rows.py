@@ -6,6 +6,7 @@ In: bytes, and how they become pixels. Out: squares, and why there is none.
 import tensorflow as tf
 
 from tl_keras.inputs.image.pixels.header import status
+from tl_keras.tf_data import paced
 
 # The status of a picture whose header is fine and whose data is not.
 DAMAGED = "does not decode"
@@ -42,7 +43,8 @@ def load_rows(
     # Stands for all that failed, and keeps the batch from being empty.
     black = (tf.constant(-1, tf.int64), tf.zeros((size, size, 3), tf.uint8))
     read = read.concatenate(tf.data.Dataset.from_tensors(black))
-    rows, pictures = read.batch(count + 1).get_single_element()
+    read = paced(read.batch(count + 1))
+    rows, pictures = read.get_single_element()
     rows = rows[:-1]
     last = tf.size(rows, out_type=tf.int64)
     place = tf.tensor_scatter_nd_update(
