@@ -92,8 +92,8 @@ class RoundingReference(Reference):
     bits = 10
     everywhere = False  # Whether the CPU rounds as well.
 
-    def __init__(self, model):
-        super().__init__(model)
+    def __init__(self, model, task=None):
+        super().__init__(model, task)
         self.exact_here = self.everywhere
         self._device = None
 

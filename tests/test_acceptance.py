@@ -213,7 +213,8 @@ def test_one_that_cannot_be_asked_is_told_before_training(
         tmp_path / "pets" / "3", None, NAMES, "", flag="--not_worse_than"
     )
 
-    def fail(graph, folder, pictures):
+    def fail(graph, folder, pictures, answer):
+        assert answer == "probabilities"
         assert folder == tmp_path / "pets" / "3"
         raise NotPublishedError("export not published: a process died")
 
@@ -232,7 +233,7 @@ def test_one_that_cannot_be_asked_is_told_before_training(
         monkeypatch.setattr(
             inspection,
             "ask_version",
-            lambda graph, folder, pictures, found=answers: (
+            lambda graph, folder, pictures, answer, found=answers: (
                 list(pictures) and found
             ),
         )
@@ -599,10 +600,10 @@ def test_a_file_that_fails_its_gate_is_told_after_all_is_saved(
     """What is converted is a network of other weights."""
     convert = converting.convert
 
-    def spoiled(plain, some, folder, pictures):
+    def spoiled(plain, some, folder, pictures, task):
         head = plain.get_layer("head_logits")
         head.bias.assign(head.bias + np.array([9.0, 0.0]))
-        return convert(plain, some, folder, pictures)
+        return convert(plain, some, folder, pictures, task)
 
     monkeypatch.setattr(converting, "convert", spoiled)
     # Before training it would be called too, for other weights.

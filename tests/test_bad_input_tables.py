@@ -44,14 +44,15 @@ def test_b49_byte_order_mark(pets, capsys):
     assert (ran.code, ran.books) == (0, (12, 12, 0, 0))
 
 
-@pytest.mark.parametrize(
-    ("encoding", "expected"),
-    [("utf-16", "found UTF-16"), ("latin-1", "t.csv:14: expected UTF-8 text")],
-)
-def test_b49_other_encodings_are_named(pets, capsys, encoding, expected):
-    file = table(pets, rows(pets) + "x.jpg,Käfer\n", encoding)
+def test_b49_utf_16_is_read(pets, capsys):
+    ran = check(capsys, table(pets, rows(pets), "utf-16"))
+    assert (ran.code, ran.books) == (0, (12, 12, 0, 0))
+
+
+def test_b49_other_encodings_are_named(pets, capsys):
+    file = table(pets, rows(pets) + "x.jpg,Käfer\n", "latin-1")
     (line,) = failing(capsys, file)
-    assert expected in line
+    assert "t.csv:14: expected UTF-8 text" in line
     assert "save it as UTF-8" in line
 
 
@@ -69,7 +70,6 @@ def test_b50_windows_line_ends(pets, capsys):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda t: t.replace(",", ";"), "t.csv:1: expected the header"),
         (lambda t: t + "pets/cat/1.jpg\n", "t.csv:14: expected 2 fields"),
         (lambda t: t + "a,b,c,d\n", "['a', 'b', ['c', 'd']]"),
         (lambda t: t + '"pets/cat/1.jpg,cat\n', "not readable as comma-sep"),
@@ -78,6 +78,11 @@ def test_b50_windows_line_ends(pets, capsys):
 def test_b50_not_comma_separated(pets, capsys, change, expected):
     (line,) = failing(capsys, table(pets, change(rows(pets))))
     assert expected in line
+
+
+def test_b50_semicolons_are_read(pets, capsys):
+    ran = check(capsys, table(pets, rows(pets).replace(",", ";")))
+    assert (ran.code, ran.books) == (0, (12, 12, 0, 0))
 
 
 def test_b50_all_bad_rows_are_told_the_first_five_by_name(pets, capsys):

@@ -4,8 +4,12 @@ import keras
 import numpy as np
 import pytest
 import scipy.special
+import tensorflow as tf
 
+from tl_keras.tasks import stored_task
 from tl_keras.tasks.multiclass import calibration
+from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.tasks.outputs import fold_divisor
 
 
 def drawn(count: int, seed: int = 0, classes: int = 4):
@@ -67,7 +71,7 @@ def test_folding_divides_the_logits():
     model = keras.Model(inputs, dense(inputs))
     given = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
     before = model.predict(given, verbose=0)
-    calibration.fold_temperature(dense, 2.5)
+    fold_divisor(dense, 2.5)
     np.testing.assert_allclose(
         model.predict(given, verbose=0), before / 2.5, rtol=1e-5
     )
@@ -140,3 +144,32 @@ def test_no_finite_logits_no_loss():
         np.array([[np.nan, 0.0], [1.0, 0.0]]), np.array([0, 1])
     )
     assert np.isnan(found).all()
+
+
+def test_sets_of_classes_hold_the_truth_as_often_as_is_asked():
+    """They are chosen on some, measured on others, and kept in the export."""
+    logits, labels = drawn(4_000)
+    task = Multiclass(coverage=0.8)
+    found = task.calibrate(logits[:2000], labels[:2000])
+    assert task.chooses_on_validation
+    assert not Multiclass().chooses_on_validation
+    assert 0 < found.task.floor < 0.5
+    counted = found.task.count(logits[2000:], labels[2000:], list("abcd"))
+    numbers = found.task.trust(counted, found)
+    assert numbers["coverage"] == pytest.approx(0.8, abs=0.03)
+    assert 1 < numbers["set_size"] < 3
+    again = stored_task(found.task.stored())
+    assert again == Multiclass(coverage=0.8, floor=found.task.floor)
+    assert Multiclass().stored() == {}
+    likely = np.array([[0.5, 0.3, 0.15, 0.05]], np.float32)
+    sets = Multiclass(coverage=0.8, floor=0.2)
+    assert sets.say(likely, list("abcd"), 1)[0].labels == ("a", "b")
+    served = sets.served(tf.constant(likely), tf.constant(list("abcd")))
+    assert served["set"].numpy().tolist() == [[b"a", b"b", b"", b""]]
+    differs = sets.differs(list("abcd"))
+    want = {"probabilities": likely}
+    differs(want, want | {"set": np.array([[b"a", b"b", b"", b""]])})
+    with pytest.raises(ValueError, match="gives the set"):
+        differs(want, want | {"set": np.array([[b"a", b"", b"", b""]])})
+    plain = Multiclass().served(tf.constant(likely), tf.constant(list("abcd")))
+    assert set(plain) == {"classes", "scores"}

@@ -78,7 +78,7 @@ def test_other_shapes_and_no_numbers():
 
 def amounts(expected, received, labels=None) -> Difference:
     """The `differs` of a task that predicts one number."""
-    want, found = (x["probabilities"] for x in (expected, received))
+    want, found = (x["kg"] for x in (expected, received))
     apart = largest(found, want)
     scale = np.maximum(1, np.abs(want[:, 0]))
     return Difference(
@@ -86,6 +86,9 @@ def amounts(expected, received, labels=None) -> Difference:
         lambda row: (f"{want[row, 0]:g} kg", f"{found[row, 0]:g} kg"),
         lambda movement: (apart > 0.5) & (apart <= 2 * movement),
     )  # fmt: skip
+
+
+amounts.answer, amounts.unit = "kg", "an amount"
 
 
 @pytest.mark.parametrize("name", TABLE)

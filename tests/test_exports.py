@@ -29,6 +29,7 @@ from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.networks import build_classifier, probabilities_model
 from tl_keras.tasks.multiclass.differs import ClassDiffers
+from tl_keras.tasks.multiclass.task import Multiclass
 
 NAMES = ["apple", "Birne", "čerešňa"]
 RANDOM = np.random.default_rng(0)
@@ -259,7 +260,7 @@ def test_every_example_of_the_evaluation_is_asked(model, tmp_path):
         evaluated=evaluated(expected(model)),
     )  # fmt: skip
     assert folder.name == "1"
-    np.testing.assert_allclose(passed.probabilities, expected(model), atol=1e-5)
+    np.testing.assert_allclose(passed.answers, expected(model), atol=1e-5)
     assert passed.difference <= 1e-5
 
 
@@ -310,7 +311,7 @@ def test_a_folder_that_is_no_export_is_refused(model, tmp_path):
             NAMES,
             Decoding(16),
             {"g": GOLDEN[0]},
-            ClassDiffers(NAMES),
+            Multiclass(),
         )
 
 
@@ -416,11 +417,11 @@ def test_half_precision_gives_float32_and_the_same_numbers(
     assert passed.difference <= 1e-5
     # What answers move by here, found from the published version alone.
     moved = inspect_export(folder).movement(
-        GOLDEN, passed.probabilities, ClassDiffers(NAMES)
+        GOLDEN, passed.answers, ClassDiffers(NAMES)
     )
     plain = build_classifier(str(tiny_network), 3)
     plain.set_weights(model.get_weights())
-    exact, found = expected(plain), passed.probabilities
+    exact, found = expected(plain), passed.answers
     want = np.abs(np.log(exact) - np.log(found)).max()
     assert moved == pytest.approx(float(want), rel=1e-3)
     assert moved > 1e-4

@@ -48,7 +48,7 @@ def trained(capsys, pets, *flags) -> tuple[int, list[str]]:
 
 def test_a_wrong_header(pets, capsys):
     file = pets.parent / "t.csv"
-    file.write_text("path,breed\n")
+    file.write_text("path,color\n")
     for command in (train, check, evaluate):
         flags = [f"--dataset={file}"]
         flags += [f"--model={pets}"] if command is evaluate else []

@@ -24,6 +24,7 @@ from tl_keras.exports.reference import OnCpu, Reference
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.networks import build_classifier, inference
 from tl_keras.tasks.multiclass.differs import ClassDiffers, differences
+from tl_keras.tasks.multiclass.task import Multiclass
 
 NAMES = ["apple", "pear", "plum"]
 SIZE = 16
@@ -125,7 +126,7 @@ def asked(request, exports, loaders, monkeypatch):
 
     def ask(names=NAMES, decoding=DECODING, evaluated=None, golden=GOLDEN):
         return gate.check_export(
-            folder, model, names, decoding, golden, ClassDiffers(names),
+            folder, model, names, decoding, golden, Multiclass(),
             evaluated, loaders=loaders[request.param],
         )  # fmt: skip
 
@@ -160,9 +161,9 @@ def test_an_export_that_equals_its_model_is_published(asked):
     assert len(set(exact.argmax(axis=-1))) == 3
     if not asked.everywhere:
         assert passed.difference <= 1e-5
-    assert passed.probabilities.shape == (12, 3)
+    assert passed.answers.shape == (12, 3)
     found = passed.split
-    moved = np.abs(passed.probabilities - evaluated.probabilities).max()
+    moved = np.abs(passed.answers - evaluated.answers).max()
     assert found.largest_difference == pytest.approx(float(moved))
     rounds = asked.bits or rounds_inside(Reference(asked.model)._graph)
     # What was refused before: more than 1e-5, and nobody's fault.
@@ -313,11 +314,7 @@ def test_a_picture_that_is_decoded_otherwise_is_refused(asked):
     other = picture(99)
     encoded = [*PICTURES[:7], other, *PICTURES[8:]]
     with pytest.raises(NotPublishedError) as told:
-        asked(
-            evaluated=Evaluated(
-                IDS, encoded.__getitem__, evaluated.probabilities
-            )
-        )
+        asked(evaluated=Evaluated(IDS, encoded.__getitem__, evaluated.answers))
     # The export reads it as training would; it was evaluated as another.
     assert "differs from the evaluation by" in str(told.value)
     assert "for 7.png (" in str(told.value)
@@ -335,7 +332,7 @@ class Odd(Decoding):
 
 def test_a_fault_in_one_picture_of_a_split_is_found(asked):
     """No golden picture has it; what differs most is asked again exactly."""
-    found = evaluation_of(asked).probabilities.copy()
+    found = evaluation_of(asked).answers.copy()
     turned = pixels()[7:8, ..., ::-1]
     found[7] = Reference(asked.model).exact(turned)["probabilities"][0]
     evaluated = Evaluated(IDS, PICTURES.__getitem__, found)

@@ -145,7 +145,7 @@ FULL = """
 
     # Its processes would find the GPU as full as we make it.
     exports.check_export = lambda *known, **more: (
-        GateReport(0.0, known[-1].probabilities, 0)
+        GateReport(0.0, known[-1].answers, 0)
     )
     devices.choose_device("gpu")
     ballast = tf.zeros([devices.device_memory() - 900_000_000], tf.uint8)
@@ -180,7 +180,7 @@ PLANTED = """
     from tl_keras.errors import NotPublishedError
     from tl_keras.exports import export_saved_model
     from tl_keras.exports.gate import check_export
-    from tl_keras.tasks.multiclass.differs import ClassDiffers
+    from tl_keras.tasks.multiclass.task import Multiclass
 
     devices.choose_device("gpu")
     network, folder, picture = sys.argv[1:]
@@ -195,7 +195,7 @@ PLANTED = """
         )
         known = (
             version, model, names, pixels.Decoding(16), golden,
-            ClassDiffers(names),
+            Multiclass(),
         )
         check_export(*known)
         print("published", precision)

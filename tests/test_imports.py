@@ -51,7 +51,7 @@ ALLOWED = {
         "sources", "strategies", "tasks",
     },
     "exports": {"inputs", "networks", "tasks"},
-    "serving": {"audit", "compute", "data", "exports", "inputs"},
+    "serving": {"audit", "compute", "data", "exports", "inputs", "tasks"},
     "run_card": {"inputs", "runs", "tasks"},
     "jobs": {
         "audit", "cache", "compute", "config", "data", "exports", "features",

@@ -439,7 +439,7 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path):
 
 
 def test_scores_are_the_shortest_that_are_the_same_float32():
-    from tl_keras.serving.inference.asking import shortest
+    from tl_keras.tasks.values import shortest
 
     for value in np.random.default_rng(0).random(99).astype(np.float32):
         assert np.float32(shortest(value)) == value

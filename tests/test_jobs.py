@@ -27,6 +27,7 @@ from tl_keras.errors import (
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs import preparation, stages, training
+from tl_keras.tasks.multiclass import calibration
 from tl_keras.train import main
 
 
@@ -115,7 +116,7 @@ def test_a_temperature_is_in_everything_the_run_leaves(config, monkeypatch):
     config = changed(config, fine_tune_epochs=0)
     plain = run(changed(config, calibrate=False))
     # Six validation pictures would move nothing.
-    monkeypatch.setattr(training, "fit_temperature", lambda *_: 2.5)
+    monkeypatch.setattr(calibration, "fit_temperature", lambda *_: 2.5)
     warm = run(changed(config, output_dir=config.output_dir + "2"))
     assert plain.metrics["temperature"] is None
     assert "ece_before" not in plain.metrics["test"]
@@ -225,7 +226,7 @@ def test_a_stage_gives_a_run_and_changes_none(config):
 
 def test_a_temperature_leaves_the_fit_it_was_given(config, monkeypatch):
     # Six validation pictures would move nothing.
-    monkeypatch.setattr(training, "fit_temperature", lambda *_: 2.5)
+    monkeypatch.setattr(calibration, "fit_temperature", lambda *_: 2.5)
     seen = []
 
     def evaluate(given):

@@ -13,7 +13,7 @@ from tl_keras import run_card
 from tl_keras.errors import DataError
 from tl_keras.run_card import numbers, plots, statistics, words
 from tl_keras.run_card.files import Predictions, read_run
-from tl_keras.tasks.multiclass import evaluation
+from tl_keras.tasks.multiclass import evaluation, pairing
 
 
 def count(probabilities, labels, class_names):
@@ -152,7 +152,7 @@ def test_curves_of_what_is_not_finite_leave_gaps():
 def test_pairs_are_counted_on_the_same_pictures():
     labels = np.array([0, 0, 1, 1, 1])
     first, second = np.array([0, 1, 1, 0, 0]), np.array([0, 0, 0, 1, 0])
-    assert statistics.paired_counts(labels, first, second) == {
+    assert pairing.paired_counts(labels, first, second) == {
         "both_right": 1, "first_only": 1, "second_only": 2, "both_wrong": 1,
     }  # fmt: skip
 
@@ -171,7 +171,7 @@ def test_pairs_are_counted_on_the_same_pictures():
     ],
 )
 def test_mcnemar_is_exact(lost, won, p_value, verdict):
-    found = statistics.paired_comparison(
+    found = pairing.paired_comparison(
         {"both_right": 50, "first_only": lost, "second_only": won,
          "both_wrong": 9}
     )  # fmt: skip
@@ -187,13 +187,13 @@ def test_mcnemar_is_exact(lost, won, p_value, verdict):
 def test_the_interval_of_a_difference_is_as_wide_as_theory_says():
     counts = {"both_right": 800, "first_only": 50, "second_only": 90,
               "both_wrong": 60}  # fmt: skip
-    found = statistics.paired_comparison(counts)
+    found = pairing.paired_comparison(counts)
     spread = np.sqrt(140 / 1000 - 0.04**2) / np.sqrt(1000)
     np.testing.assert_allclose(
         found["interval"], [0.04 - 1.96 * spread, 0.04 + 1.96 * spread],
         atol=1.5e-3,
     )  # fmt: skip
-    assert found == statistics.paired_comparison(counts)
+    assert found == pairing.paired_comparison(counts)
 
 
 def test_thresholds_trade_coverage_for_accuracy():

@@ -19,14 +19,18 @@ from tl_keras.exports import (
 from tl_keras.exports.formats import TABLE
 from tl_keras.exports.gate import ask_file
 from tl_keras.exports.movement import STILL
+from tl_keras.exports.reference import Reference
 from tl_keras.exports.runtimes import converting
 from tl_keras.exports.split import Split
 from tl_keras.networks import build_classifier, probabilities_model
 from tl_keras.networks.backbones import BACKBONES
-from tl_keras.tasks.multiclass.differs import ClassDiffers
+from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.tasks.multilabel.task import Multilabel
+from tl_keras.tasks.regression.task import Regression
 
 NAMES = ["apple", "Birne", "čerešňa"]
-DIFFERS = ClassDiffers(NAMES)
+TASK = Multiclass()
+DIFFERS = TASK.differs(NAMES)
 ALL = formats.formats_of(("tflite", "onnx"), ("float32", "float16", "int8"))
 LACKING = sorted({n for row in ALL for n in formats.missing_modules(row)})
 needs_runtimes = pytest.mark.skipif(
@@ -64,9 +68,7 @@ def made(model, tmp_path_factory):
     """(folder, results) of all files."""
     folder = tmp_path_factory.mktemp("made") / "exports"
     split = split_of(model)
-    return folder, files.write_files(
-        model, ALL, folder, split, PICTURES, DIFFERS
-    )
+    return folder, files.write_files(model, ALL, folder, split, PICTURES, TASK)
 
 
 @needs_runtimes
@@ -88,6 +90,29 @@ def test_every_file_answers_as_the_model(model, made):
         assert apart == pytest.approx(
             result.report.split.largest_difference, abs=1e-5
         )
+
+
+@needs_runtimes
+@pytest.mark.parametrize("name", ["multilabel", "regression"])
+def test_files_of_other_tasks_are_asked_by_what_they_say(model, name, tmp_path):
+    """Labels that may be together; numbers in a unit of their own."""
+    task = {
+        "multilabel": Multilabel(thresholds=[0.3, 0.5, 0.7]),
+        "regression": Regression([40.0, 1e4, -3.0], [10.0, 500.0, 0.1]),
+    }[name]
+    answers = Reference(model, task).here(PICTURES)[task.answer]
+    targets = answers
+    if name == "multilabel":
+        targets = (answers >= [0.3, 0.5, 0.7]).astype(int)
+    split = files.Squares(IDS, targets, lambda: (PICTURES,), NAMES)
+    some = formats.formats_of(("tflite", "onnx"))
+    results = files.write_files(model, some, tmp_path, split, PICTURES, task)
+    assert [r.refusal for r in results] == ["", ""]
+    for result in results:
+        found = ask_file(tmp_path / result.format.file, result.format, PICTURES)
+        np.testing.assert_allclose(found, answers, rtol=1e-4, atol=1e-4)
+        right = 1.0 if name == "multilabel" else None
+        assert result.report.split.accuracy == right
 
 
 @needs_runtimes
@@ -129,7 +154,7 @@ def test_a_half_precision_network_is_converted_in_float32(
     assert np.abs(probabilities(model) - probabilities(plain)).max() > 1e-5
     some = formats.formats_of(("tflite", "onnx"))
     results = files.write_files(
-        model, some, tmp_path, split_of(model), PICTURES, DIFFERS
+        model, some, tmp_path, split_of(model), PICTURES, TASK
     )
     assert [r.refusal for r in results] == ["", ""]
 
@@ -189,7 +214,7 @@ def test_what_converters_stumble_over_is_converted_all_the_same(tmp_path):
     assert 0.01 < probabilities(model).std(axis=0).mean() < 0.4
     some = formats.formats_of(("tflite", "onnx"))
     split = split_of(model)
-    results = files.write_files(model, some, tmp_path, split, PICTURES, DIFFERS)
+    results = files.write_files(model, some, tmp_path, split, PICTURES, TASK)
     assert [r.refusal for r in results] == ["", ""]
     assert all(r.report.split.largest_difference < 1e-5 for r in results)
 
@@ -219,7 +244,7 @@ def test_a_wrong_file_is_not_written_and_the_worst_picture_is_named(
 
     monkeypatch.setattr(converting, "convert", spoiled)
     split = split_of(model)
-    results = files.write_files(model, ALL, tmp_path, split, PICTURES, DIFFERS)
+    results = files.write_files(model, ALL, tmp_path, split, PICTURES, TASK)
     assert list(tmp_path.iterdir()) == []
     for result in results:
         assert "; worst is picture " in result.refusal
@@ -244,7 +269,7 @@ def test_one_file_that_cannot_be_made_hinders_no_other(
 
     monkeypatch.setattr(converting, "convert", spoiled)
     split = split_of(model)
-    results = files.write_files(model, ALL, tmp_path, split, PICTURES, DIFFERS)
+    results = files.write_files(model, ALL, tmp_path, split, PICTURES, TASK)
     refusals = {r.format.name: r.refusal for r in results}
     assert refusals["tflite_float32"] == refusals["tflite_float16"] == ""
     assert refusals["tflite_int8"] == "no kernel"

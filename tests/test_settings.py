@@ -15,7 +15,9 @@ from tl_keras.errors import ConfigError
 from tl_keras.jobs import first_look
 from tl_keras.jobs.same_run import Stored, differences
 from tl_keras.runs import RunFolder, RunState, parse_flags
-from tl_keras.tasks.multiclass.task import MONITORS
+from tl_keras.tasks import TASKS, task_class
+from tl_keras.tasks.multilabel import losses as label_losses
+from tl_keras.tasks.regression.task import LOSSES as value_losses
 
 PACKAGE = pathlib.Path(settings.__file__).parent.parent
 
@@ -235,8 +237,8 @@ def test_choices_are_those_of_the_rooms():
     from tl_keras import audit, networks
     from tl_keras.data.options import LABELS_FROM
     from tl_keras.inputs.image import pixels
+    from tl_keras.inputs.image.augmentation import AUGMENTS
     from tl_keras.networks import backbones
-    from tl_keras.sources import pipeline
     from tl_keras.training import phase
 
     choices = {
@@ -244,10 +246,15 @@ def test_choices_are_those_of_the_rooms():
         for field in dataclasses.fields(TransferConfig)
     }
     assert choices["resize"] == tuple(pixels.RESIZES)
-    assert choices["augment"] == pipeline.AUGMENTS
+    assert choices["augment"] == AUGMENTS
     assert choices["pooling"] == tuple(networks.POOLINGS)
     assert choices["bit_depth_scale"] == tuple(pixels.BIT_DEPTH_SCALES)
-    assert choices["monitor"] == tuple(MONITORS)
+    tasks = [task_class(name) for name in TASKS]
+    assert choices["task"] == ("auto", *TASKS)
+    assert choices["monitor"] == tuple(
+        dict.fromkeys(m for task in tasks for m in task.monitors)
+    )
+    assert choices["loss"] == ("auto", *label_losses.LOSSES, *value_losses)
     assert choices["optimizer"] == tuple(phase.OPTIMIZERS)
     assert choices["schedule"] == phase.SCHEDULES
     assert set(choices["head_solver"]) == {"auto", *phase.SOLVERS}

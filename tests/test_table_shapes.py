@@ -197,9 +197,10 @@ def test_what_nothing_explains_keeps_the_question(root):
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("img/0.jpg,cat\n", "write the line path,label above its rows"),
-        ("id,breed\nimg/0.jpg,cat\n", "rename one of its columns to label"),
-        ("path\tlabel\n", "write commas, not '\\t'"),
+        ("a,b\nx,cat\n", "--path_column=NAME says which column has the"),
+        ("id,bread\nimg/0.jpg,cat\n", "--label_column=bread says which"),
+        ("path,class,target\n", "--label_column=class or --label_column=targ"),
+        ("path;lable\n", "received path,lable"),
     ],
 )
 def test_a_wrong_header_says_how_to_mend_it(text, hint, root):

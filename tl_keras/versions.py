@@ -8,12 +8,14 @@ looks for a version or reads labels does it here, so that no two of them can
 mean different ones. No TensorFlow.
 """
 
+import json
 import os
 import pathlib
 from collections.abc import Callable, Sequence
 
 GRAPH = "saved_model."  # how the files of a graph begin, in whatever form
 LABELS_FILE = "labels.txt"
+TASK_FILE = ("assets.extra", "task.json")
 MAX_LABELS_BYTES = 16 << 20
 
 
@@ -67,6 +69,29 @@ def next_version(parent: str | os.PathLike) -> int:
     """
     numbers = [int(name) for name in os.listdir(parent) if _is_number(name)]
     return max(numbers, default=0) + 1
+
+
+def read_stored_task(version: str | os.PathLike) -> dict:
+    """What a version says of its task, as `Task.stored` told it.
+
+    Args:
+        version: its folder.
+
+    Returns:
+        {} where it says nothing: one class of several.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON object.
+    """
+    try:
+        text = pathlib.Path(version, *TASK_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    stored = json.loads(text)
+    if not isinstance(stored, dict):
+        raise ValueError("expected a JSON object")
+    return stored
 
 
 def labels_text(class_names: Sequence[str]) -> str:

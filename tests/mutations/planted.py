@@ -130,8 +130,8 @@ PLANTED = [
     ),
     (
         DIFFERS,
-        "        return [(scores, best), (scores, of_names)]",
-        "        return [(scores, best)]",
+        "    return [(scores, best), (scores, of_names)]",
+        "    return [(scores, best)]",
     ),
     (
         COMPARISON,

@@ -54,6 +54,9 @@ TESTS = {
     "tasks.multiclass": (
         "linear_probe", "calibration", "evaluation", "label_issues",
     ),
+    "tasks": ("table_targets", "targets", "differs"),
+    "tasks.multilabel": ("multilabel",),
+    "tasks.regression": ("regression",),
     "training": ("training", "interpolation", "steps", "jit"),
 }  # fmt: skip
 SWAPS = {

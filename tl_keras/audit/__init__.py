@@ -23,6 +23,7 @@ from tl_keras.audit.findings import (
     after_the_cut,
     bytes_in_two_places,
     cut_apart,
+    labels_without_both,
     seen_in_training,
     warnings_of,
     without_copies,
@@ -46,7 +47,7 @@ from tl_keras.data import (
     joined,
     without_unreadable,
 )
-from tl_keras.data.examples import Hash, Stamp
+from tl_keras.data.examples import Hash, Stamp, label_key, label_name
 
 __all__ = [
     "BAD_INPUTS",
@@ -57,6 +58,7 @@ __all__ = [
     "check_listing",
     "cut_apart",
     "describe",
+    "labels_without_both",
     "named",
     "seen_in_training",
     "write_reports",
@@ -164,7 +166,8 @@ def _judged(
     for split, examples in listing.splits.items():
         files = list(examples.files) if examples.files is not None else None
         for index, id_ in enumerate(examples.ids):
-            fact, label = next(remaining), int(examples.labels[index])
+            fact = next(remaining)
+            label = label_key(examples.labels[index], listing.class_names)
             reason = reason_to_skip(fact, id_, rules, sums)
             file = files[index] if files else ""
             if reason and files and fact.refused:
@@ -178,7 +181,7 @@ def _judged(
                     reason, files[index] = "", repaired
                     mended.add(file)
             if reason:
-                name = listing.class_names[label]
+                name = label_name(label, listing.class_names)
                 skips.append(Skip(id_, reason, split, name, file))
                 continue
             group = examples.groups[index] if examples.groups else ""

@@ -30,7 +30,7 @@ class Row:
 
     split: str
     id: str
-    label: int
+    label: int | str
     facts: Facts
     file: str = ""
     group: str = ""

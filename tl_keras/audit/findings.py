@@ -14,6 +14,7 @@ from tl_keras.audit import duplicates
 from tl_keras.audit.duplicates import Pair, Row
 from tl_keras.audit.rules import Rules
 from tl_keras.data import Examples, Listing
+from tl_keras.data.examples import class_counts, label_name
 from tl_keras.inputs.image.header_facts import DAMAGED
 
 COPIES = "the same bytes as another picture of its class"
@@ -73,8 +74,8 @@ def bytes_in_two_places(groups, names, rules: Rules) -> list[str]:
             if other.label != first.label:
                 faults.append(
                     f"{first.id} and {other.id}: the same bytes under "
-                    f"{names[first.label]!r} and {names[other.label]!r} - keep "
-                    "the right one"
+                    f"{label_name(first.label, names)!r} and "
+                    f"{label_name(other.label, names)!r} - keep the right one"
                 )
             elif other.split != first.split and not rules.allow_leakage:
                 faults.append(
@@ -86,6 +87,34 @@ def bytes_in_two_places(groups, names, rules: Rules) -> list[str]:
         more = f"and {len(faults) - MAX_NAMED:,} more pairs of equal bytes"
         faults = [*faults[:MAX_NAMED], more]
     return faults
+
+
+def labels_without_both(
+    splits: Mapping[str, Examples], names: Sequence[str]
+) -> list[str]:
+    """A line for each label that a split's examples never, or always, have.
+
+    Args:
+        splits: name -> its examples.
+        names: of the labels.
+
+    Returns:
+        [] where examples are of one class, or have numbers.
+    """
+    lines = []
+    for split, examples in splits.items():
+        labels = examples.labels
+        if not len(examples) or labels.ndim == 1 or labels.dtype.kind == "f":
+            continue
+        counts = labels.sum(axis=0)
+        lines += [
+            f"label {name!r} is {'always' if count else 'never'} there in "
+            f"{split} - nothing can be "
+            + ("learnt of it" if split == "train" else "said of it there")
+            for name, count in zip(names, counts, strict=True)
+            if count in (0, len(examples))
+        ]
+    return lines
 
 
 def warnings_of(
@@ -105,9 +134,9 @@ def warnings_of(
     """
     warnings = _unread_by_servers(rows, mended)
     for split, examples in listing.splits.items():
-        counts = np.bincount(
-            examples.labels, minlength=len(listing.class_names)
-        )
+        if examples.labels.dtype.kind == "f":
+            continue  # Numbers have no classes to be rare.
+        counts = class_counts(examples.labels, len(listing.class_names))
         for label, count in enumerate(counts):
             if count == 1:
                 warnings.append(

@@ -11,13 +11,12 @@ import json
 import os
 import pathlib
 
-import numpy as np
-
 from tl_keras import atomic, pages
 from tl_keras.audit import report_view
 from tl_keras.audit.duplicates import Pair, Row
 from tl_keras.audit.rules import Rules
 from tl_keras.data import Listing, names_of_skips
+from tl_keras.data.examples import class_counts
 from tl_keras.tasks.multiclass.label_issues import Suspect
 
 MAX_SHOWN = 60  # skipped pictures, and pairs, on the page
@@ -74,7 +73,7 @@ class Report:
         names = self.listing.class_names
         splits = self.listing.splits
         counted = {
-            split: np.bincount(splits[split].labels, minlength=len(names))
+            split: class_counts(splits[split].labels, len(names))
             for split in self.split_names()
         }
         return {
@@ -85,8 +84,10 @@ class Report:
 
 
 def named(report: Report) -> list[str]:
-    """One line for each unusable picture (the first 50) and each warning."""
-    lines = [f"skip: {line}" for line in names_of_skips(report.listing)]
+    """One line for what was found out about a table, for each unusable picture
+    (the first 50) and each warning."""
+    lines = list(report.listing.told)
+    lines += [f"skip: {line}" for line in names_of_skips(report.listing)]
     lines += [f"warning: {line}" for line in report.warnings]
     return [pages.escape_controls(line) for line in lines]
 

@@ -94,6 +94,20 @@ class ListingConfig(Settings):
     include: str = include_in(DATA)
     exclude: str = exclude_in(DATA)
     follow_links: bool = follow_links_in(DATA)
+    target: str = setting(
+        "",
+        "the columns of a .csv that say what is true (commas between several): "
+        "one of labels or numbers, several of numbers or of 0 and 1; label, or "
+        "all columns of 0 and 1, when not given",
+        group=DATA,
+    )
+    label_separator: str = setting(
+        "",
+        "what stands between several labels in a cell of a .csv, such as | ; "
+        "comma, space or tab; found where a single mark can be meant, when not "
+        "given",
+        group=DATA,
+    )
     skip_unlabelled: bool = setting(
         False,
         "leave out rows of a .csv that have no label, and count them",
@@ -110,6 +124,14 @@ class ListingConfig(Settings):
 class DataConfig(ListingConfig):
     """Where pictures come from, how they are split, what is asked of them."""
 
+    task: str = setting(
+        "auto",
+        "what is predicted: one class of several, any number of labels, or "
+        "numbers; auto is decided by a .csv and told with the reason, and "
+        "stops where it can be read in two ways; all else has classes",
+        group=DATA,
+        choices=("auto", "multiclass", "multilabel", "regression"),
+    )
     val_dataset: str = setting(
         "",
         "a folder of class folders to validate on, or a .csv where --dataset "

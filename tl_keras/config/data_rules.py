@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def data_faults(config: "DataConfig") -> Iterator[Fault]:
     """Faults of the settings about data, which several commands share."""
     yield from listing_faults(config)
+    yield from _task_faults(config)
     yield from _split_path_faults(config)
     yield from _split_faults(config)
     yield from _check_faults(config)
@@ -59,12 +60,28 @@ def listing_faults(config: "ListingConfig") -> Iterator[Fault]:
             yield idle(name, "only a folder or a .csv has files")
     if config.skip_unlabelled and not table:
         yield idle("skip_unlabelled", "only a .csv has rows")
+    for name in ("target", "label_separator"):
+        if config.given(name) and not table:
+            yield idle(name, "only a table has columns")
+        elif config.given(name) and config.label_regex:
+            yield idle(name, "--label_regex says the class")
     if config.label_regex:
         yield from _pattern_faults(config.label_regex)
     if config.data_dir and (folder or config.dataset == "digits"):
         yield idle("data_dir", "only a .csv or tfds: dataset has one")
     elif config.data_dir and not os.path.isdir(config.data_dir):
         yield no_such("data_dir", config.data_dir, "a folder")
+
+
+def _task_faults(config: "DataConfig") -> Iterator[Fault]:
+    """Several labels, or numbers, of what has one class."""
+    several = config.task in ("multilabel", "regression")
+    if several and not is_csv(config.dataset):
+        yield idle("task", "only a table says more than one class")
+    elif several and config.label_regex:
+        yield idle("task", "--label_regex says the class")
+    if config.task == "regression" and config.label_separator:
+        yield idle("label_separator", "--task=regression reads numbers")
 
 
 def _pattern_faults(pattern: str) -> Iterator[Fault]:
@@ -109,7 +126,7 @@ def _split_faults(config: "DataConfig") -> Iterator[Fault]:
             "allow_empty_class", f"--dataset={config.dataset} is no folder"
         )
     if config.group_column and not is_csv(config.dataset):
-        yield idle("group_column", "only a .csv has columns")
+        yield idle("group_column", "only a table has columns")
     for name in ("train_examples_per_class", "val_examples_per_class"):
         if config.group_column and config.given(name):
             yield Fault(

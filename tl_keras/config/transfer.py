@@ -138,13 +138,37 @@ class TransferConfig(NetworkConfig, RunConfig, ExportConfig, DataConfig):
         group=TRAINING,
         choices=("none", "balanced"),
     )
+    loss: str = setting(
+        "auto",
+        "what training minimises: focal and asymmetric are for several labels, "
+        "huber, mse and mae for numbers; auto is cross_entropy, and huber for "
+        "numbers",
+        group=TRAINING,
+        choices=(
+            "auto", "cross_entropy", "focal", "asymmetric", "huber", "mse",
+            "mae",
+        ),
+    )  # fmt: skip
     monitor: str = setting(
         "val_loss_calibrated",
         "what chooses the weights that are kept, over all phases, on "
         "validation: cross-entropy after the temperature that suits it best, "
-        "plain cross-entropy, or accuracy",
+        "plain cross-entropy, or accuracy; of several labels val_map too; of "
+        "numbers the loss (when not given) or val_mae",
         group=TRAINING,
-        choices=("val_loss_calibrated", "val_loss", "val_accuracy"),
+        choices=(
+            "val_loss_calibrated", "val_loss", "val_accuracy", "val_map",
+            "val_mae",
+        ),
+    )  # fmt: skip
+    coverage: float | None = setting(
+        None,
+        "intervals around numbers that hold the truth in this share of new "
+        "pictures (0.9 when not given), or the set of classes that does; by "
+        "split conformal prediction on validation, kept in the export",
+        group=TRAINING,
+        low=0.5,
+        high=0.999,
     )
     early_stopping_patience: int = setting(
         0,

@@ -11,12 +11,12 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
+from tl_keras.data.columns import Wanted
 from tl_keras.data.options import ListOptions
-from tl_keras.data.rows import Row, blank, raise_first, read_rows
+from tl_keras.data.rows import Row, Rows, blank, raise_first
 from tl_keras.data.split_words import split_named, splits_among
 from tl_keras.errors import DataError
 
-HEADER = "path,label[,split]"
 NO_LABEL = "a row without a label"
 
 
@@ -38,28 +38,31 @@ class Entry:
 
 def read_entries(
     file: str, split: str, options: ListOptions, ignored: collections.Counter
-) -> list[Entry]:
+) -> tuple[list[Entry], tuple[str, ...]]:
     """The checked rows of a table that holds a split, or all of them.
 
     Args:
-        file: a .csv, as `read_rows` reads it.
+        file: a table, as `rows.Rows` reads it.
         split: "train" for a table whose column may name other splits; "val" or
             "test" for one that is all of that split.
         options: what is taken, and where labels come from.
         ignored: counts, by reason, to which rows that are left out are added.
 
     Returns:
-        At least one, in the order of the table.
+        At least one, in the order of the table; and what was found out about
+        its columns, in words.
 
     Raises:
         DataError: rows that cannot be understood, or none to take.
     """
-    columns = ["path"] if options.label_regex else ["path", "label"]
-    columns += [options.group_column] if options.group_column else []
-    expected = HEADER
-    if len(columns) == 1 or options.group_column:
-        expected = ",".join(columns) + "[,split]"
-    rows = list(read_rows(file, columns, expected, ignored))
+    wanted = Wanted(
+        options.path_column,
+        options.label_column,
+        label=not (options.label_regex or options.targets),
+        others=(options.group_column,) if options.group_column else (),
+    )
+    reader = Rows(file, wanted, ignored)
+    rows = list(reader)
     words = _split_words(rows)
     entries, faults = [], []
     for row in rows:
@@ -74,7 +77,7 @@ def read_entries(
     if not entries:
         labelled = " with a label" if rows else ""
         raise DataError(f"{file}: no rows{labelled} under the header")
-    return entries
+    return entries, reader.told
 
 
 def _split_words(rows: list[Row]) -> dict[str, str]:
@@ -94,7 +97,11 @@ def _entry(
     if blank(cells, "path"):
         return None, "the path is empty - fill it"
     label = cells.get("label", "").strip()
-    if options.label_regex:
+    if options.targets:
+        label = options.targets.text(row.where)
+        if not label:
+            return None, ""
+    elif options.label_regex:
         name = os.path.basename(cells["path"].replace("\\", "/"))
         label = options.label_in(name) or ""
         if not label:

@@ -46,7 +46,9 @@ class Examples:
     Attributes:
         ids: one text each, which follows the example to its prediction row:
             the path relative to the dataset, or `NAME/split/index`.
-        labels: int32 array (n,), index into the class names.
+        labels: int32 (n,), index into the class names; where an example has
+            several labels, int32 (n, labels) of 0 and 1; where it has numbers,
+            float32 (n, columns).
         files: path of each, or None when the bytes are in memory.
         encoded: bytes of each as a picture file, or None when they are in
             files.
@@ -151,6 +153,53 @@ def joined(parts: Iterable[Examples]) -> Examples:
 
 
 EMPTY = Examples((), np.zeros(0, np.int32))
+NO_LABEL = "-"  # in a row of a file, of an example without any
+
+
+def label_text(label: np.ndarray, names: Sequence[str]) -> str:
+    """What an example is labelled, in words.
+
+    Args:
+        label: its row of `Examples.labels`.
+        names: of classes, labels or columns.
+
+    Returns:
+        A class, "cat|outdoor", or numbers with commas between them.
+
+    Example:
+        label_text(examples.labels[0], listing.class_names)
+    """
+    label = np.asarray(label)
+    if not label.ndim:
+        return names[int(label)]
+    if label.dtype.kind == "f":
+        return ",".join(f"{value:.9g}" for value in label.tolist())
+    given = [n for n, there in zip(names, label, strict=True) if there]
+    return "|".join(given) or NO_LABEL
+
+
+def label_key(label: np.ndarray, names: Sequence[str]) -> int | str:
+    """What two examples of the same label have in common: the class's number,
+    or the words for several labels or for numbers."""
+    label = np.asarray(label)
+    return label_text(label, names) if label.ndim else int(label)
+
+
+def label_name(key: int | str, names: Sequence[str]) -> str:
+    """The words for a `label_key`."""
+    return key if isinstance(key, str) else names[key]
+
+
+def class_counts(labels: np.ndarray, count: int) -> np.ndarray:
+    """How many examples each of `count` names is said of, int (count,).
+
+    Numbers are said of all: each column of each example has one.
+    """
+    if labels.ndim == 1:
+        return np.bincount(labels, minlength=count)
+    if labels.dtype.kind == "f":
+        return np.full(count, len(labels))
+    return labels.sum(axis=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +241,7 @@ class Listing:
         kinds: file -> the kind of those that Pillow alone opens.
         warnings: what a person should know, and which hinders nothing.
         hints: why so many pictures were not found, each with the remedy.
+        told: how a table was understood, where it could be otherwise.
     """
 
     splits: Mapping[str, Examples]
@@ -204,6 +254,7 @@ class Listing:
     kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def notes(self) -> dict[str, int]:

@@ -61,29 +61,46 @@ def cut_groups(
     Raises:
         DataError: a class has too few groups for the splits asked for.
     """
-    shares = {"val": cut.val_fraction, "test": cut.test_fraction}
-    shares = {s: shares[s] for s in wanted if shares[s]}
-    shares = {"train": 1 - sum(shares.values()), **shares}
+    shares = shares_of(cut, wanted)
     order = list(dict.fromkeys(train.groups))
     number = {group: i for i, group in enumerate(order)}
     of = np.array([number[group] for group in train.groups])
+    several = train.labels.ndim > 1
     counts = np.zeros((len(order), len(names)), np.int64)
-    np.add.at(counts, (of, train.labels), 1)
-    _refuse_few_groups(counts, names, len(shares))
+    if several:
+        # Of numbers there are no classes: how many there are is all.
+        numbers = train.labels.dtype.kind == "f"
+        np.add.at(counts, of, 1 if numbers else train.labels)
+    else:
+        np.add.at(counts, (of, train.labels), 1)
+        _refuse_few_groups(counts, names, len(shares))
     draw = np.random.default_rng([cut.seed, len(order)]).permutation(len(order))
     sizes = counts.sum(axis=1)[draw]
     largest = draw[np.argsort(-sizes, kind="stable")]
     placed = _placed(counts, largest, shares)
-    if _missing(counts, placed, names, list(shares)):
+    if not several and _missing(counts, placed, names, list(shares)):
         smallest = draw[np.argsort(sizes, kind="stable")]
         placed = _placed(counts, smallest, shares, classes_first=True)
-    _refuse_missing_classes(_missing(counts, placed, names, list(shares)))
+    if not several:
+        _refuse_missing_classes(_missing(counts, placed, names, list(shares)))
     splits = {
         split: np.zeros(0, np.int64) for split in ("train", "val", "test")
     }
     for place, split in enumerate(shares):
         splits[split] = np.flatnonzero(placed[of] == place)
     return splits
+
+
+def shares_of(cut: "Cut", wanted: Sequence[str]) -> dict[str, float]:
+    """Split -> its share, "train" first; of those that are cut alone.
+
+    Args:
+        cut: the shares.
+        wanted: the splits that are cut, of "val" and "test".
+    """
+    shares = {"val": cut.val_fraction, "test": cut.test_fraction}
+    shares = {s: shares[s] for s in wanted if shares[s]}
+    return {"train": 1 - sum(shares.values()), **shares}
 
 
 def _placed(

@@ -7,7 +7,7 @@ mean that something else is wrong, which a person should see first.
 
 import numpy as np
 
-from tl_keras.data.examples import Listing, Skip
+from tl_keras.data.examples import Listing, Skip, label_text
 from tl_keras.data.looking import NO_SUCH_FILE
 
 MOST_LINES = 50  # of pictures named one by one; the rest is counted
@@ -77,7 +77,7 @@ def without_unreadable(listing: Listing) -> Listing:
             f"{listing.kinds[file]} is read through the data check alone - "
             "give --check=fast or full, or convert it to JPEG or PNG",
             split,
-            listing.class_names[label],
+            label_text(label, listing.class_names),
             file,
         )
         for split, examples in listing.splits.items()
@@ -105,6 +105,8 @@ def _emptied(listing: Listing) -> list[str]:
         {(s.split, s.class_name) for s in listing.skipped}
     ):
         examples = listing.splits.get(split)
+        if examples is not None and examples.labels.ndim > 1:
+            continue  # Labels that are left without an example are told.
         if examples is None or not np.any(examples.labels == numbers[name]):
             faults.append(
                 f"class {name!r}: none of its pictures in {split} can be used "

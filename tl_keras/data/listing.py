@@ -14,6 +14,7 @@ from tl_keras.data.catalogues import list_digits, list_tfds
 from tl_keras.data.examples import Listing
 from tl_keras.data.folders import list_folder
 from tl_keras.data.options import ListOptions
+from tl_keras.data.rows import is_table
 from tl_keras.data.tables import list_csv
 from tl_keras.errors import DataError
 
@@ -64,11 +65,6 @@ def list_dataset(
         listing = list_folder(dataset, val_dataset, test_dataset, chosen)
     check_class_names(listing.class_names, chosen.case_sensitive_classes)
     return listing
-
-
-def is_table(name: str) -> bool:
-    """Whether a dataset's name is that of a .csv, in any case."""
-    return name.lower().endswith(".csv")
 
 
 def check_class_names(

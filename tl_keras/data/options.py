@@ -12,6 +12,7 @@ import fnmatch
 import os
 import re
 
+from tl_keras.data.targets import Targets
 from tl_keras.errors import ConfigError
 
 LABELS_FROM = ("auto", "first", "leaf", "path")
@@ -38,11 +39,16 @@ class ListOptions:
         case_sensitive_classes: let the names of two classes differ in upper
             and lower case alone.
         skip_unlabelled: leave out a table's rows without a label.
+        path_column, label_column: the columns of a table that hold paths and
+            labels, by name, or by number where it has no header; "" to find
+            them by their usual names.
         group_column: the column of a table that says what must stay together;
             "" for none.
         partial: the pictures are to be asked, not trained on, so that any part
             of the classes will do.
         download: whether a set that is not on the disk may be fetched.
+        targets: what a table's rows say, where that is not one class; its
+            column of labels is not read then.
 
     Raises:
         ConfigError: `label_regex` is no pattern with a group.
@@ -57,9 +63,12 @@ class ListOptions:
     allow_leakage: bool = False
     case_sensitive_classes: bool = False
     skip_unlabelled: bool = False
+    path_column: str = ""
+    label_column: str = ""
     group_column: str = ""
     partial: bool = False
     download: bool = True
+    targets: Targets | None = None
 
     def __post_init__(self):
         if self.label_regex:

@@ -1,33 +1,29 @@
-"""A .csv -> its rows, each with its line, and what is wrong with it.
+"""A table -> its rows, each with its line, and what is wrong with it.
 
-    for row in read_rows("pets.csv", ("path", "label"), "path,label"):
+    for row in read_rows("pets.csv", Wanted(label=True)):
         row.cells["path"], row.where, row.fault
 
-In: UTF-8, comma separated, with a header. Out: rows one by one. What a
-spreadsheet adds is no fault: a byte order mark, columns without a name, commas
-behind the last cell, rows without a cell (counted), a header in another case.
+In: text with any usual separator, JSON Lines or Parquet. Out: rows one by one.
+What a spreadsheet adds is no fault: a byte order mark, columns without a name,
+commas behind the last cell, rows without a cell (counted), another case.
 """
 
 import collections
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tl_keras.data.looking import may_be_picture
+from tl_keras.data import json_lines, parquet
+from tl_keras.data.columns import Named, Wanted, name_columns, names_a_column
+from tl_keras.data.delimited import BLANKS, NAMES, DelimitedText
 from tl_keras.errors import DataError
 
 MOST_FAULTS = 5  # rows named one by one
 EMPTY_ROW = "an empty row"
-# The column of paths, by its usual names; the first that is there counts. A
-# run's split.csv says `id`, and other tables number their rows so.
-PATH_COLUMNS = (
-    "path", "filename", "file_name", "filepath", "file_path", "file",
-    "image_path", "img_path", "image", "img", "image_name", "image_id", "id",
-)  # fmt: skip
-ENCODING_MARKS = {
-    b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "Excel",
-    b"\xd0\xcf\x11\xe0": "Excel",
-}  # fmt: skip
+REMARK = "a line of remarks"
+JSON_LINES = (".jsonl", ".ndjson")
+PARQUET = (".parquet", ".pq")
+# What a table's name ends in; config has the same list.
+TABLES = (".csv", ".tsv", ".tab", ".txt", *JSON_LINES, *PARQUET)
 
 
 class Row(NamedTuple):
@@ -44,94 +40,111 @@ class Row(NamedTuple):
     fault: str = ""
 
 
-def read_rows(
-    file: str,
-    columns: Sequence[str],
-    expected: str,
-    ignored: collections.Counter | None = None,
-) -> Iterator[Row]:
-    """Rows one by one.
+class Rows:
+    """The rows of a table, one by one; iterate over it once.
 
     Args:
-        file: UTF-8, comma separated, with a header.
-        columns: that the header must have; path under any of its names.
-        expected: the header in words, for the message.
-        ignored: counts rows without a cell.
+        file: a table; what it is called decides between text, JSON Lines and
+            Parquet.
+        wanted: which columns there must be.
+        ignored: to which rows without a cell and lines of remarks are added.
+
+    Attributes:
+        names: of the columns; path and label under these names.
+        told: what was found out about the columns, in words.
+
+    Raises:
+        DataError: no such columns, no text in a known encoding, or quotes
+            that do not close.
+        MachineError: Parquet without pyarrow.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        wanted: Wanted = Wanted(),  # noqa: B008 - it is frozen
+        ignored: collections.Counter | None = None,
+    ):
+        self.file = file
+        self._ignored = collections.Counter() if ignored is None else ignored
+        self._text: DelimitedText | None = None
+        self._keys: list[str] = []
+        if file.lower().endswith((*JSON_LINES, *PARQUET)):
+            self._of = parquet
+            if file.lower().endswith(JSON_LINES):
+                self._of = json_lines
+            self._keys = self._of.names_in(file)
+            named = name_columns([self._keys], wanted, file, header=True)
+            self.told = named.told
+        else:
+            self._text = DelimitedText(file, wanted.usual_names)
+            named = _named_text(self._text, wanted)
+            self.told = (*_told_of(self._text), *named.told)
+        self.names = named.names
+        self._has_header = named.has_header
+
+    def __iter__(self) -> Iterator[Row]:
+        if self._text is None:
+            for cells, line in self._of.records(self.file, self._keys):
+                yield self._row(cells, line)
+            return
+        header = self._has_header
+        for cells, line in self._text.records():
+            if not any(cell.strip() for cell in cells):
+                self._ignored[EMPTY_ROW] += bool(cells)
+            elif header:
+                header = False
+            else:
+                yield self._row(cells, line)
+        if self._text.remarks:
+            self._ignored[REMARK] += self._text.remarks
+
+    def _row(self, cells: Sequence[str], line: int) -> Row:
+        return _row(self.names, cells, f"{self.file}:{line}")
+
+
+def read_rows(
+    file: str,
+    wanted: Wanted = Wanted(),  # noqa: B008 - it is frozen
+    ignored: collections.Counter | None = None,
+) -> Iterator[Row]:
+    """Rows one by one, see `Rows`.
+
+    Args:
+        file: a table.
+        wanted: which columns there must be.
+        ignored: counts what is passed over, by reason.
 
     Returns:
         An iterator; a row whose cells do not fit the header says so itself.
 
     Raises:
-        DataError: no such header, not UTF-8, or quotes that do not close.
+        DataError, MachineError: see `Rows`.
     """
-    ignored = collections.Counter() if ignored is None else ignored
-    line = 1
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            names = _header(next(reader, []), file, columns, expected)
-            for cells in reader:
-                line = reader.line_num
-                if not any(cell.strip() for cell in cells):
-                    ignored[EMPTY_ROW] += bool(cells)
-                    continue
-                yield _row(names, cells, f"{file}:{line}")
-    except OSError as error:
-        raise DataError(
-            f"{file}: cannot be read ({error.strerror}) - check the path"
-        ) from None
-    except UnicodeDecodeError:
-        raise DataError(_encoding_fault(file)) from None
-    except csv.Error as error:
-        raise DataError(
-            f"{file}:{reader.line_num}: not readable as comma-separated text "
-            f"({error}) - check quotes and commas"
-        ) from None
+    return iter(Rows(file, wanted, ignored))
 
 
-def _header(
-    cells: Sequence[str], file: str, columns: Sequence[str], expected: str
-) -> list[str]:
-    """The columns' names as this package calls them; "" for those without."""
-    given = [cell.strip() for cell in cells]
-    known = {"path", *columns, "split"}
-    names = [
-        name.lower() if name not in known and name.lower() in known else name
-        for name in given
-    ]
-    paths = [n.lower() for n in names]
-    as_path = next((n for n in PATH_COLUMNS if n in paths), None)
-    if as_path is not None:
-        names[paths.index(as_path)] = "path"
-    while names and not names[-1]:
-        names.pop()
-    missing = [name for name in columns if name not in names]
-    if missing:
-        raise DataError(_header_fault(file, given, missing, expected))
-    named = [name for name in names if name]
-    if len(set(named)) < len(named):
-        raise DataError(
-            f"{file}:1: a column stands twice in {','.join(given)} - rename one"
-        )
-    return names
+def is_table(name: str) -> bool:
+    """Whether a dataset's name is that of a table, in any case."""
+    return name.lower().endswith(TABLES)
 
 
-def _header_fault(
-    file: str, given: Sequence[str], missing: Sequence[str], expected: str
-) -> str:
-    joined = ",".join(given)
-    marks = [m for m in (";", "\t", "|") if m in joined]
-    hint = ""
-    if marks:
-        hint = f" - write commas, not {marks[0]!r}"
-    elif given and may_be_picture(given[0]):
-        hint = f" - write the line {expected.partition('[')[0]} above its rows"
-    elif len(missing) == 1 and len(given) > 1:
-        hint = f" - rename one of its columns to {missing[0]}"
-    return (
-        f"{file}:1: expected the header {expected}, received "
-        f"{joined[:200] or 'nothing'}{hint}"
-    )
+def _named_text(text: DelimitedText, wanted: Wanted) -> Named:
+    """The columns of a text; a list with blanks has no header, unless its
+    first line is surely one."""
+    header = None
+    if text.mark == BLANKS and text.sample:
+        header = names_a_column(text.sample[0], wanted)
+    return name_columns(text.sample, wanted, text.file, header=header)
+
+
+def _told_of(text: DelimitedText) -> list[str]:
+    told = []
+    if text.encoding.startswith("utf-16") or text.encoding == "utf-32":
+        told.append(f"it is read as {text.encoding.upper()}")
+    if text.mark not in (",", BLANKS):
+        told.append(f"{NAMES[text.mark]} are between its cells")
+    return told
 
 
 def _row(names: Sequence[str], cells: Sequence[str], where: str) -> Row:
@@ -155,27 +168,6 @@ def _row(names: Sequence[str], cells: Sequence[str], where: str) -> Row:
         f"expected {len(named)} fields ({','.join(named)}), received "
         f"{[cell for cell in received if cell]}",
     )
-
-
-def _encoding_fault(file: str) -> str:
-    """Names the byte that is no UTF-8, and what the file may be instead."""
-    with open(file, "rb") as stream:
-        content = stream.read()
-    for mark, name in ENCODING_MARKS.items():
-        if content.startswith(mark):
-            return (
-                f"{file}: expected UTF-8 text, found {name} - save it as "
-                "UTF-8 text with commas"
-            )
-    try:
-        content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        return (
-            f"{file}:{line}: expected UTF-8 text, found byte "
-            f"{content[error.start]:#x}, perhaps Latin-1 - save it as UTF-8"
-        )
-    return f"{file}: it changes while it is read - try again"
 
 
 def raise_first(faults: Sequence[str], hints: Sequence[str] = ()) -> None:

@@ -8,13 +8,23 @@ that `write_split` stores: a split is never cut twice.
 import csv
 import dataclasses
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
 from tl_keras import atomic
-from tl_keras.data.examples import EMPTY, Examples, Listing, total
-from tl_keras.data.grouping import cut_groups, refuse_groups_in_two_splits
+from tl_keras.data.examples import (
+    EMPTY,
+    Examples,
+    Listing,
+    label_text,
+    total,
+)
+from tl_keras.data.grouping import (
+    cut_groups,
+    refuse_groups_in_two_splits,
+    shares_of,
+)
 from tl_keras.errors import DataError
 
 MOST_NAMED = 50  # classes in one message
@@ -33,6 +43,8 @@ class Cut:
             all the rest becomes test.
         val_per_class: this many of each class, instead of `val_fraction`.
         seed: of the draw.
+        stratify: (labels, shares, seed) -> the part of each example, where
+            classes cannot be drawn one by one; see `Task.stratify`.
     """
 
     val_fraction: float = 0.15
@@ -40,6 +52,7 @@ class Cut:
     train_per_class: int | None = None
     val_per_class: int | None = None
     seed: int = 0
+    stratify: Callable[..., np.ndarray] | None = None
 
 
 def cut_splits(
@@ -60,6 +73,8 @@ def cut_splits(
     if train.groups is not None:
         refuse_groups_in_two_splits(listing)
         parts = cut_groups(train, listing.class_names, cut, wanted)
+    elif cut.stratify is not None:
+        parts = _cut_parts(train, cut, wanted)
     else:
         parts = _cut_classes(train, listing.class_names, cut, wanted)
     splits = {
@@ -98,6 +113,24 @@ def _cut_classes(
             parts[split].append(order[start : start + count])
             start += count
     return {split: np.concatenate(some) for split, some in parts.items()}
+
+
+def _cut_parts(
+    train: Examples, cut: Cut, wanted: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Split -> indices, each split like the whole."""
+    shares = shares_of(cut, wanted)
+    part = cut.stratify(train.labels, list(shares.values()), cut.seed)
+    parts = {split: np.zeros(0, np.int64) for split in ("train", "val", "test")}
+    parts |= {s: np.flatnonzero(part == i) for i, s in enumerate(shares)}
+    empty = [split for split in shares if not len(parts[split])]
+    if empty:
+        raise DataError(
+            f"{len(train):,} examples to cut: nothing is left for "
+            f"{' and '.join(empty)} - add some, or give splits of your own "
+            "(--test_dataset, --val_dataset)"
+        )
+    return parts
 
 
 def _sizes(count: int, cut: Cut, wanted: Sequence[str]) -> dict[str, int]:
@@ -242,7 +275,7 @@ def names_changed(path: str | os.PathLike, listing: Listing) -> str:
     with open(path, newline="", encoding="utf-8") as stream:
         before = {row[0]: row[1] for row in list(csv.reader(stream))[1:]}
     now = {
-        _shown(id_): listing.class_names[label]
+        _shown(id_): label_text(label, listing.class_names)
         for examples in listing.splits.values()
         for id_, label in zip(examples.ids, examples.labels, strict=True)
     }
@@ -264,7 +297,7 @@ def _split_rows(splits, class_names) -> Iterator[list[str]]:
     for split, examples in splits.items():
         columns = examples.ids, examples.labels, examples.content_ids()
         for id_, label, content in zip(*columns, strict=True):
-            yield [_shown(id_), class_names[label], split, content]
+            yield [_shown(id_), label_text(label, class_names), split, content]
 
 
 def _shown(id_: str) -> str:

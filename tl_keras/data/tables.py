@@ -56,33 +56,36 @@ def list_csv(
             out of the folder, a picture has two labels, labels are numbers.
     """
     file, ignored = tables["train"], collections.Counter()
-    by_table = {
-        split: read_entries(table, split, options, ignored)
-        for split, table in tables.items()
-    }
+    by_table, told = {}, []
+    for split, table in tables.items():
+        by_table[split], about = read_entries(table, split, options, ignored)
+        told += [f"{table}: {line}" for line in about]
     for split in set(tables) - {"train"}:
         kept = [e for e in by_table["train"] if e.split != split]
         replaced = len(by_table["train"]) - len(kept)
         ignored[f"rows of {split}, replaced"] += replaced
         by_table["train"] = kept
     entries = [entry for some in by_table.values() for entry in some]
-    class_names = _class_names(entries, file, options)
-    numbers = {name: number for number, name in enumerate(class_names)}
-    taken = _Taken(numbers, ignored, options)
+    if options.targets:
+        class_names = options.targets.names
+    else:
+        class_names = _class_names(entries, file, options)
+    taken = _Taken(class_names, ignored, options)
     for split, some in by_table.items():
         folder = data_dir or os.path.dirname(tables[split]) or "."
         taken.take(some, os.path.abspath(folder))
         if taken.lost_files() and not taken.hints:
             taken.hints += _of_a_run(tables[split], data_dir)
     raise_first(taken.faults, taken.hints)
-    return taken.listing(file)
+    return dataclasses.replace(taken.listing(file), told=tuple(told))
 
 
 class _Taken:
     """What is gathered of the rows of all tables."""
 
-    def __init__(self, numbers, ignored, options: ListOptions):
-        self.numbers, self.ignored, self.options = numbers, ignored, options
+    def __init__(self, names, ignored, options: ListOptions):
+        self.names, self.ignored, self.options = names, ignored, options
+        self.numbers = {name: number for number, name in enumerate(names)}
         self.items: dict[str, list[tuple]] = collections.defaultdict(list)
         self.skipped: list[Skip] = []
         self.seen: dict[str, Entry] = {}
@@ -127,7 +130,11 @@ class _Taken:
             return not look.reason.startswith(NO_SUCH_FILE)
         if look.kind:
             self.kinds[path] = look.kind
-        item = (id_, path, self.numbers[entry.label], entry.group)
+        targets = self.options.targets
+        label = (
+            targets.rows[entry.where] if targets else self.numbers[entry.label]
+        )
+        item = (id_, path, label, entry.group)
         self.items[entry.split].append(item)
         return True
 
@@ -157,8 +164,8 @@ class _Taken:
             line for e in splits.values()
             for line in mask_warnings(e.files or ())
         ]  # fmt: skip
-        names = tuple(self.numbers)
-        if not self.options.partial:
+        names = tuple(self.names)
+        if not self.options.partial and not self.options.targets:
             for split in sorted(set(splits) - {"train"}):
                 held = set(splits[split].labels.tolist())
                 held |= {self.numbers[s.class_name] for s in self.skipped
@@ -258,7 +265,14 @@ def _columns(items: list[tuple], grouped: bool) -> Examples:
     ids, files, labels, groups = zip(*items, strict=True)
     return Examples(
         ids,
-        np.array(labels, np.int32),
+        _label_array(labels),
         files=files,
         groups=groups if grouped else None,
     )
+
+
+def _label_array(labels: tuple) -> np.ndarray:
+    """Numbers of classes, or rows of targets, which know their own type."""
+    if isinstance(labels[0], np.ndarray):
+        return np.stack(labels)
+    return np.array(labels, np.int32)

@@ -1,4 +1,4 @@
-"""Pictures without labels: a folder, a .csv or a file -> what stands there.
+"""Pictures without labels: a folder, a table or a file -> what stands there.
 
     pictures = Unlabelled("photos")
     for found in pictures: found.id, found.reason
@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tl_keras import io_watchdog
+from tl_keras.data.columns import Wanted
 from tl_keras.data.looking import NO_SUCH_FILE, Look, look_at
 from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.data.places import Places, explain_missing
-from tl_keras.data.rows import blank, raise_first, read_rows
+from tl_keras.data.rows import Rows, blank, is_table, raise_first
 from tl_keras.data.walking import (
     AGAIN,
     HIDDEN,
@@ -30,14 +31,18 @@ from tl_keras.data.walking import (
 )
 from tl_keras.errors import DataError
 
-HEADER = "path (other columns are not read)"
 FOLDER_LINK = "a link to a folder (see --follow_links)"
-MOST_KEPT = 1000  # of a .csv's faults; the rest would only take memory
+MOST_KEPT = 1000  # of a table's faults; the rest would only take memory
 
 
-def check_header(file: str) -> None:
+def check_header(file: str, path_column: str = "") -> None:
     """Raises DataError where a table has no column of paths."""
-    next(read_rows(file, ("path",), HEADER), None)
+    next(iter(Rows(file, wanted_of(path_column))), None)
+
+
+def wanted_of(path_column: str) -> Wanted:
+    """The columns that are read of a table whose pictures are asked."""
+    return Wanted(path_column, expected="path (other columns are not read)")
 
 
 class Found(NamedTuple):
@@ -62,14 +67,15 @@ class Unlabelled:
     """What stands in a folder, a .csv or a file; iterate over it once.
 
     Args:
-        source: a folder; a .csv with a column `path`; or a picture file.
-        data_dir: where a .csv's paths start; its own folder when empty.
+        source: a folder; a table with a column of paths; or a picture file.
+        data_dir: where a table's paths start; its own folder when empty.
         options: which of it is taken; what is said of labels is not read.
 
     Attributes:
         root: what ids are relative to.
         ignored: counts by reason; whole when the iteration has ended.
-        hints: why paths of a .csv are not found; likewise.
+        hints: why paths of a table are not found; likewise.
+        told: what was found out about a table's columns; likewise.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Unlabelled:
         self.options = options
         self.ignored: collections.Counter = collections.Counter()
         self.hints: list[str] = []
+        self.told: tuple[str, ...] = ()
         self._is_folder = os.path.isdir(source)
         folder = source if self._is_folder else os.path.dirname(source)
         self.root = os.path.abspath(data_dir or folder or ".")
@@ -89,8 +96,8 @@ class Unlabelled:
     def __iter__(self) -> Iterator[Found]:
         if self._is_folder:
             return self._of_folder()
-        if self.source.lower().endswith(".csv"):
-            return self._of_csv()
+        if is_table(self.source):
+            return self._of_table()
         return self._of_file()
 
     def path(self, id_: str) -> str:
@@ -144,10 +151,14 @@ class Unlabelled:
         else:
             self.ignored[NO_PICTURE] += 1
 
-    def _of_csv(self) -> Iterator[Found]:
+    def _of_table(self) -> Iterator[Found]:
         places = Places(self.root, self.options.follow_links)
         faults, missing, rows = [], [], 0
-        for row in read_rows(self.source, ("path",), HEADER, self.ignored):
+        table = Rows(
+            self.source, wanted_of(self.options.path_column), self.ignored
+        )
+        self.told = table.told
+        for row in table:
             rows += 1
             path, fault = "", row.fault
             if not fault and blank(row.cells, "path"):

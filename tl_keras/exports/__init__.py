@@ -24,16 +24,22 @@ Signatures, every output with the batch as its first axis:
 size, size, 3), 0 to 255. `inputs` string (batch,): tf.Examples with the bytes
 under `image/encoded`, as the server's Classify makes them.
 
-Answers are `probabilities` float32 (batch, num_classes) in the order of
-labels.txt, and the best k = min(5, num_classes): `classes` string (batch, k)
-and `scores` float32 (batch, k), best first. `features` is the pooled backbone
-output, float32 (batch, width), for search and clustering. `status` string
-(batch,) is "" for a picture that was read; else it says why it was not, and the
-row's numbers are 0 and its classes "". It is what `pixels.status` says of the
-header ("too large: 50000 x 50000 pixels", "unknown format", "empty file",
-"animated WebP", ...) or "does not decode" where the data behind a good header
-is damaged. What training mended through Pillow (`pixels.repair`) is told so
-too: the graph has no Pillow.
+Answers are those of the task. Of one class of several, which has no
+`task.json` in `assets.extra/`: `probabilities` float32 (batch, num_classes) in
+the order of labels.txt, and the best k = min(5, num_classes): `classes` string
+(batch, k) and `scores` float32 (batch, k), best first. Of several labels the
+same, and `labels` string (batch, labels), those above their thresholds, "" for
+others. Of numbers `values` float32 (batch, columns), `columns`, their names,
+and `low` and `high`, the interval that holds the truth in the share that was
+asked for; no `classify`.
+
+`features` is the pooled backbone output, float32 (batch, width), for search and
+clustering. `status` string (batch,) is "" for a picture that was read; else it
+says why it was not, and the row's numbers are 0 and its classes "". It is what
+`pixels.status` says of the header ("too large: 50000 x 50000 pixels", "unknown
+format", "empty file", "animated WebP", ...) or "does not decode" where the data
+behind a good header is damaged. What training mended through Pillow
+(`pixels.repair`) is told so too: the graph has no Pillow.
 """
 
 import contextlib
@@ -58,7 +64,8 @@ from tl_keras.exports.split import Evaluated, SplitReport
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.inputs.input import Input
 from tl_keras.keras_globals import standard_globals
-from tl_keras.tasks.difference import Differs
+from tl_keras.tasks import stored_task
+from tl_keras.tasks.task import Task
 
 # In `assets.extra/`, which the loader ignores.
 RUN_ID_FILE = "run_id"
@@ -100,7 +107,7 @@ def export_saved_model(
     class_names: Sequence[str],
     golden: Sequence[bytes],
     decoding: Input | None = None,
-    differs: Differs | None = None,
+    task: Task | None = None,
 ) -> pathlib.Path:
     """Exports, verifies and publishes the next version.
 
@@ -112,8 +119,7 @@ def export_saved_model(
         golden: encoded pictures that the export is checked with; real ones.
         decoding: how a file's bytes become the model's square, as in
             training; the centre square when None.
-        differs: the task's comparison of answers; that of one class an
-            example when None.
+        task: what is predicted; one class of several when None.
 
     Returns:
         The published folder, `directory/<largest version + 1>`.
@@ -136,7 +142,7 @@ def export_saved_model(
         class_names=class_names,
         golden=named,
         decoding=decoding,
-        differs=differs,
+        task=task,
     ).folder
 
 
@@ -148,7 +154,7 @@ def publish(
     class_names: Sequence[str],
     golden: Mapping[str, bytes],
     decoding: Input | None = None,
-    differs: Differs | None = None,
+    task: Task | None = None,
     evaluated: Evaluated | None = None,
     run_id: str = "",
     accept: Callable[[GateReport], Any] | None = None,
@@ -156,7 +162,7 @@ def publish(
     """`export_saved_model` that names its pictures and asks a whole split.
 
     Args:
-        model, directory, class_names, decoding, differs: as there.
+        model, directory, class_names, decoding, task: as there.
         golden: name -> encoded picture.
         evaluated: examples that the export must answer as the evaluation did.
         run_id: written into the version. One that carries it already is asked
@@ -184,13 +190,13 @@ def publish(
     _refuse_non_finite(model)
     directory = pathlib.Path(directory)
     decoding = decoding or Decoding(model.input_shape[1])
-    differs = differs or _class_differs(class_names)
+    task = task or stored_task({})
     # They import TensorFlow, for seconds, while the export is written.
     with SAVED_MODEL.start() as asking:
 
         def check(folder: pathlib.Path) -> tuple[GateReport, Any]:
             report = check_export(
-                folder, model, class_names, decoding, golden, differs,
+                folder, model, class_names, decoding, golden, task,
                 evaluated, loaders=lambda: contextlib.nullcontext(asking),
             )  # fmt: skip
             return report, None if accept is None else accept(report)
@@ -199,7 +205,7 @@ def publish(
         if there:
             return Published(there, *check(there))
         with atomic.building_folder(directory) as temporary:
-            source = Source(model, class_names, decoding)
+            source = Source(model, class_names, decoding, task=task)
             SAVED_MODEL.write(source, [SAVED_MODEL], temporary)
             if run_id:
                 (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
@@ -242,14 +248,6 @@ def run_of(version: pathlib.Path) -> str:
     if not file.is_file() or file.stat().st_size > MAX_ID_BYTES:
         return ""
     return file.read_text(errors="replace")
-
-
-def _class_differs(class_names: Sequence[str]) -> Differs:
-    # Here, as the task's room loads scikit-learn, which those who only open
-    # an export do not need.
-    from tl_keras.tasks.multiclass.differs import ClassDiffers
-
-    return ClassDiffers(class_names)
 
 
 def _refuse_non_finite(model: keras.Model) -> None:

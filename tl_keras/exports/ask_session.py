@@ -6,8 +6,8 @@ It imports TensorFlow with Keras blocked, as a server has none: the graph alone
 answers, nothing of Python that built it. It computes on the device of whoever
 started it. The first message of standard input is a folder. Where that has
 questions, it replays the warm-up requests and answers them; all other messages
-are encoded examples, for which it gives `probabilities` of `serving_default`,
-asked BATCH at a time.
+are encoded examples, for which it gives the answers of `serving_default`, asked
+BATCH at a time.
 """
 
 import itertools
@@ -56,7 +56,7 @@ def main(_, batch) -> None:
         # which would be optimised anew.
         fetches = {k: output.name for k, output in default.outputs.items()}
         streamed = [
-            session.run(fetches, {feed: encoded})["probabilities"]
+            session.run(fetches, {feed: encoded})[asked.answer]
             for encoded in batches(received, int(batch))
         ]
     rows = np.concatenate(streamed) if streamed else np.zeros((0, 0))

@@ -10,7 +10,7 @@ questions.json: {"exact": folder, "export": folder, "questions": [{"feeds":
 {tensor: [kind, rows]}, "fetches": {output: tensor}}, ...]}; kind is "bytes",
 "examples" or the name of an array, rows are numbers of golden examples. The C++
 loader is asked all of "exact", the session loader the first "session" of
-"export".
+"export"; a stream of examples is asked the output "answer".
 
 A process reads standard input: messages, each with its length before it. A
 folder of questions comes when there is one, so that a process can be started
@@ -38,6 +38,7 @@ def write_questions(
     of_session: int,
     strings: dict[str, list[bytes]],
     arrays: dict[str, np.ndarray],
+    answer: str,
 ) -> None:
     """Writes what `Asked` reads.
 
@@ -49,10 +50,12 @@ def write_questions(
         of_session: how many of them the session loader is asked too.
         strings: kind -> the golden examples in that kind of string.
         arrays: kind -> the same as numbers.
+        answer: the output of `serving_default` that a stream is asked.
     """
     stored = {"exact": str(exact), "export": str(export)}
     stored["questions"] = questions
-    text = json.dumps(stored | {"session": of_session})
+    stored |= {"session": of_session, "answer": answer}
+    text = json.dumps(stored)
     (folder / QUESTIONS).write_text(text, encoding="utf-8")
     stored = dict(arrays)
     for kind, values in strings.items():
@@ -68,6 +71,7 @@ class Asked:
     Attributes:
         exact, export: the SavedModels' folders.
         of_session: how many of the questions the session loader is asked.
+        answer: the output of `serving_default` that a stream is asked.
         questions: [(feeds, fetches)]: feeds is tensor name -> list of bytes
             or array of numbers, fetches is output -> tensor name.
     """
@@ -76,7 +80,7 @@ class Asked:
         text = pathlib.Path(folder, QUESTIONS).read_text(encoding="utf-8")
         stored = json.loads(text)
         self.exact, self.export = stored["exact"], stored["export"]
-        self.of_session = stored["session"]
+        self.of_session, self.answer = stored["session"], stored["answer"]
         with np.load(pathlib.Path(folder, ARRAYS)) as arrays:
             self._golden = {
                 kind: _parted(arrays[kind].tobytes(), arrays[kind + SIZES])

@@ -31,7 +31,7 @@ class Comparison:
 
     Args:
         questions: what was asked.
-        answers_of: the model's inputs -> its "probabilities" and
+        answers_of: the model's inputs -> its `Task.answer` and
             "features".
         differs: the task's comparison of answers.
         kind: of the examples, for a message.

@@ -1,19 +1,22 @@
 """What lies in a version's `assets.extra/`, which the loader ignores.
 
-In: names and a decoding. Out: `labels.txt` for people, and
+In: names and a decoding. Out: `labels.txt` for people, `task.json` where the
+task is not one class of several, and
 `tf_serving_warmup_requests`, which a server replays before it takes a version
 into use, so that no client waits for the first, slow answers. Warm-up needs the
 extra `serving` (tensorflow-serving-api); without it there is none.
 """
 
 import importlib.util
+import json
 import pathlib
 from collections.abc import Sequence
 
 import tensorflow as tf
 
 from tl_keras.inputs.input import Input
-from tl_keras.versions import LABELS_FILE, labels_text
+from tl_keras.tasks.task import Task
+from tl_keras.versions import LABELS_FILE, TASK_FILE, labels_text
 
 WARM_UP_FILE = "tf_serving_warmup_requests"
 # A single example, and as many as the batching example allows at once.
@@ -37,6 +40,19 @@ def write_extras(
     )
     if can_warm_up():
         _write_warm_up(extra / WARM_UP_FILE, decoding)
+
+
+def write_task(folder: pathlib.Path, task: Task) -> None:
+    """Writes what `Task.stored` tells, if it tells anything.
+
+    Args:
+        folder: the SavedModel's, with its `assets.extra/`.
+        task: what is predicted.
+    """
+    stored = task.stored()
+    if stored:
+        text = json.dumps(stored, indent=2, allow_nan=False)
+        folder.joinpath(*TASK_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def can_warm_up() -> bool:

@@ -3,15 +3,15 @@
     formats = formats_of(("tflite", "onnx"), ("float32", "int8"))
     check_convertible(model, formats)             # before hours of training
     results = write_files(
-        model, formats, "exports", split, representative, differs
+        model, formats, "exports", split, representative, task
     )
 
 In: a classifier. Out: `model_float32.tflite`, `model_float16.tflite`,
 `model_int8.tflite`, `model.onnx`, each complete or absent, and labels.txt.
 
 Each file takes `pixels`, float32 (batch, size, size, 3), 0 to 255, and gives
-`probabilities`, float32 (batch, num_classes), in the order of labels.txt; what
-the backbone wants of its input is in it. Decoding is not: neither runtime has
+`Task.answer`, float32 (batch, outputs), in the order of labels.txt; what the
+backbone wants of its input is in it. Decoding is not: neither runtime has
 a decoder of pictures, and LiteRT no strings of bytes. Before a file gets its
 name it passes the gate: it is asked a whole split in a fresh process, through
 its own runtime; its answers must be the model's, as nearly as its row of
@@ -38,6 +38,7 @@ from tl_keras.exports.movement import Movement
 from tl_keras.exports.runtimes.converting import answers_of, in_float32
 from tl_keras.exports.split import Evaluated
 from tl_keras.tasks.difference import Differs
+from tl_keras.tasks.task import Task
 from tl_keras.versions import LABELS_FILE, labels_text
 
 
@@ -77,12 +78,15 @@ class Result(NamedTuple):
     refusal: str
 
 
-def check_convertible(model: keras.Model, formats: Sequence[Format]) -> None:
+def check_convertible(
+    model: keras.Model, formats: Sequence[Format], task: Task | None = None
+) -> None:
     """Makes and asks every file once, whatever the weights are.
 
     Args:
         model: pixels (batch, size, size, 3), 0 to 255 -> logits.
         formats: what shall be made of it when it is trained.
+        task: what is predicted; one class of several when None.
 
     Raises:
         MachineError: a library is missing.
@@ -96,7 +100,8 @@ def check_convertible(model: keras.Model, formats: Sequence[Format]) -> None:
     failed: dict[tuple[str, str], list[Format]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
-        source = Source(in_float32(model), representative=squares)
+        plain = in_float32(model)
+        source = Source(plain, (), None, squares, task)
         reasons = _written(source, formats, folder)
         for row in formats:
             reason = reasons.get(row.name) or _cannot_run(
@@ -146,7 +151,7 @@ def write_files(
     folder: str | pathlib.Path,
     split: Squares,
     representative: np.ndarray,
-    differs: Differs,
+    task: Task,
 ) -> list[Result]:
     """Converts a trained model, asks each file the split, keeps what is true.
 
@@ -157,16 +162,17 @@ def write_files(
         split: what each file is asked; the test split.
         representative: uint8 (n, size, size, 3): int8 takes from these how
             large activations become. Pictures of training.
-        differs: the task's comparison of answers.
+        task: what is predicted.
 
     Returns:
         One result a format. A file that did not pass is not there.
     """
     folder = pathlib.Path(folder)
     plain = in_float32(model)
-    answers, movement = answers_of(plain, split.batches(), differs)
+    differs = task.differs(split.class_names)
+    answers, movement = answers_of(plain, split.batches(), differs, task)
     expected = Evaluated(split.ids, None, answers, split.labels)
-    source = Source(plain, split.class_names, representative=representative)
+    source = Source(plain, split.class_names, None, representative, task)
     with tempfile.TemporaryDirectory() as scratch:
         place = pathlib.Path(scratch)
         reasons = _written(source, formats, place)

@@ -25,23 +25,26 @@ from tl_keras.errors import MachineError
 from tl_keras.exports import fresh_process, saved_model
 from tl_keras.exports.runtimes import asking, converting
 from tl_keras.inputs.input import Input
+from tl_keras.tasks.task import Task
 
 
 class Source(NamedTuple):
     """What a format is made of.
 
     Attributes:
-        model: pixels (batch, size, size, 3), 0 to 255 -> logits.
-        class_names: in the order of the logits.
+        model: pixels (batch, size, size, 3), 0 to 255 -> outputs.
+        class_names: in the order of the outputs.
         decoding: how bytes become the model's inputs; of formats that decode.
         representative: uint8 (n, size, size, 3): int8 takes from these how
             large activations become. Pictures of training.
+        task: what is predicted; one class of several when None.
     """
 
     model: keras.Model
     class_names: Sequence[str] = ()
     decoding: Input | None = None
     representative: np.ndarray | None = None
+    task: Task | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +90,9 @@ class Format:
 
 # Looked up when they are called, so that a row is what its module does.
 def _write_saved_model(source: Source, formats, folder: pathlib.Path) -> dict:
-    saved_model.write(source.model, folder, source.class_names, source.decoding)
+    saved_model.write(
+        source.model, folder, source.class_names, source.decoding, source.task
+    )
     return {}
 
 
@@ -97,7 +102,7 @@ def _start_loaders():
 
 def _convert(source: Source, formats, folder: pathlib.Path) -> dict[str, str]:
     return converting.convert(
-        source.model, formats, folder, source.representative
+        source.model, formats, folder, source.representative, source.task
     )
 
 

@@ -109,6 +109,7 @@ def ask_version(
     graph: meta_graph_pb2.MetaGraphDef,
     version: pathlib.Path,
     stream: Iterable[bytes],
+    answer: str,
 ) -> np.ndarray:
     """A published version's answers to encoded pictures, in a fresh process.
 
@@ -116,9 +117,10 @@ def ask_version(
         graph: of the version, as it was checked; this one answers.
         version: its folder.
         stream: encoded pictures.
+        answer: the output of `serving_default` that is wanted.
 
     Returns:
-        Probabilities, float32 (n, num_classes), a row of zeros where it could
+        That, float32 (n, outputs), a row of zeros where it could
         not read a picture.
 
     Raises:
@@ -130,7 +132,7 @@ def ask_version(
         fresh_python("ask_session.py", BATCH) as session,
     ):
         place = pathlib.Path(scratch)
-        write_questions(place, view, view, [], 0, {}, {})
+        write_questions(place, view, view, [], 0, {}, {}, answer)
         session.send([os.fsencode(place)])
         session.send(stream)
         session.finish(SESSION)
@@ -148,6 +150,7 @@ def ask_exactly(
     graph: meta_graph_pb2.MetaGraphDef,
     version: pathlib.Path,
     pictures: list[bytes],
+    answer: str,
 ) -> np.ndarray:
     """A version's answers in float32 on the CPU, in a fresh process.
 
@@ -155,9 +158,10 @@ def ask_exactly(
         graph: of the version, as it was checked.
         version: its folder.
         pictures: encoded, one or more.
+        answer: the output of `serving_default` that is wanted.
 
     Returns:
-        Probabilities, float32 (n, num_classes).
+        That, float32 (n, outputs).
 
     Raises:
         NotPublishedError: the process failed; says how.
@@ -167,9 +171,7 @@ def ask_exactly(
     (given,) = default.inputs.values()
     question = {
         "feeds": {given.name: ["bytes", rows]},
-        "fetches": {
-            "probabilities": default.outputs["probabilities"].name,
-        },
+        "fetches": {answer: default.outputs[answer].name},
     }
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -178,11 +180,11 @@ def ask_exactly(
     ):
         place = pathlib.Path(scratch)
         strings = {"bytes": pictures}
-        write_questions(place, exact, exact, [question], 0, strings, {})
+        write_questions(place, exact, exact, [question], 0, strings, {}, answer)
         c_loader.send([os.fsencode(place)])
         c_loader.finish(C_LOADER)
-        ((answer,), _) = load_answers(place / C_ANSWERS)
-        return answer["probabilities"]
+        ((given,), _) = load_answers(place / C_ANSWERS)
+        return given[answer]
 
 
 class FreshPython:

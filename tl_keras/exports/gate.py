@@ -1,6 +1,6 @@
 """An export is asked before it is published, in processes of their own.
 
-    report = check_export(folder, model, class_names, decoding, golden, differs)
+    report = check_export(folder, model, class_names, decoding, golden, task)
     report = check_file(file, format, evaluated, squares, movement, differs)
 
 In: an export, and what it was made of. Out: what was found, or
@@ -44,6 +44,7 @@ from tl_keras.exports.split import Evaluated, Split, SplitReport
 from tl_keras.exports.stored import check_variables
 from tl_keras.inputs.input import Input
 from tl_keras.tasks.difference import Differs
+from tl_keras.tasks.task import Task
 from tl_keras.versions import LABELS_FILE
 
 
@@ -55,14 +56,14 @@ class GateReport:
         difference: the largest one of an answer between the model and its
             export, both in float32 on the CPU; None where that cannot be
             asked.
-        probabilities: the export's own for the evaluated split, float32
-            (n, num_classes); None where none was given.
+        answers: the export's own for the evaluated split, float32
+            (n, outputs); None where none was given.
         warm_ups: how many warm-up requests were replayed.
         split: how it did on the evaluated split; None where none was given.
     """
 
     difference: float | None
-    probabilities: np.ndarray | None
+    answers: np.ndarray | None
     warm_ups: int = 0
     split: SplitReport | None = None
 
@@ -113,7 +114,7 @@ def ask_file(
         squares: uint8 (size, size, 3) each.
 
     Returns:
-        Probabilities, float32 (n, num_classes).
+        Its answers, float32 (n, outputs).
 
     Raises:
         NotPublishedError: the process failed; says how.
@@ -130,7 +131,7 @@ def check_export(
     class_names: Sequence[str],
     decoding: Input,
     golden: Mapping[str, bytes],
-    differs: Differs,
+    task: Task,
     evaluated: Evaluated | None = None,
     *,
     loaders: Callable = SAVED_MODEL.start,
@@ -143,7 +144,7 @@ def check_export(
         class_names: in the order of the logits.
         decoding: how bytes become the model's inputs.
         golden: name -> encoded picture; one or more.
-        differs: the task's comparison of answers.
+        task: what is predicted.
         evaluated: a whole split to compare too.
         loaders: what starts the processes, as the format's row.
 
@@ -169,12 +170,13 @@ def check_export(
         tempfile.TemporaryDirectory() as scratch,
     ):
         asked = _Asked(
-            asking, pathlib.Path(scratch), (exact, folder), differs,
+            asking, pathlib.Path(scratch), (exact, folder),
+            task.differs(class_names),
             lambda pictures, kind=Questions: kind(
-                pictures, decoding, graph.signature_def
+                pictures, decoding, graph.signature_def, task.answer
             ),
         )  # fmt: skip
-        return asked.compare(Reference(model), golden, evaluated)
+        return asked.compare(Reference(model, task), golden, evaluated)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -54,13 +54,21 @@ from tl_keras.exports.manifest import (
     manifest_doubts,
 )
 from tl_keras.exports.rounding import movement_of
+from tl_keras.tasks import stored_task
 from tl_keras.tasks.difference import Differs
-from tl_keras.versions import LABELS_FILE, newest_version, read_labels
+from tl_keras.tasks.task import Task
+from tl_keras.versions import (
+    LABELS_FILE,
+    TASK_FILE,
+    newest_version,
+    read_labels,
+    read_stored_task,
+)
 
 # Lists of names in a graph, of which TensorFlow makes objects when it loads.
 COLLECTIONS = ("saved_model_main_op",)
-# What is asked of a model: signature, and outputs for the encoded examples.
-SIGNATURE, OUTPUTS = "serving_default", ("probabilities", "status")
+# What is asked of a model: signature, and the output beside its answers.
+SIGNATURE, STATUS = "serving_default", "status"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +82,7 @@ class Export:
         sha256: of all its files' names and hashes: which model it is.
         warnings: what `trust_model` let pass, one line each.
         flag: how the model was named, for a message.
+        task: what it predicts.
     """
 
     folder: pathlib.Path
@@ -82,12 +91,15 @@ class Export:
     sha256: str
     warnings: tuple[str, ...] = ()
     flag: str = "--model"
+    task: Task = dataclasses.field(default_factory=lambda: stored_task({}))
 
     def tensors(self) -> tuple[str, list[str]]:
         """Names of the tensors to feed with encoded examples, and to fetch:
-        probabilities and status."""
+        answers and status."""
         signature = self.graph.signature_def[SIGNATURE]
-        outputs = [signature.outputs[name].name for name in OUTPUTS]
+        outputs = [
+            signature.outputs[name].name for name in (self.task.answer, STATUS)
+        ]
         (given,) = signature.inputs.values()
         return given.name, outputs
 
@@ -98,12 +110,12 @@ class Export:
             pictures: bytes of picture files, any number.
 
         Returns:
-            Probabilities, float32 (n, num_classes); a row is zeros where the
-            model could not read a picture.
+            Answers, float32 (n, outputs); a row is zeros where the model
+            could not read a picture.
 
         Raises:
             NotPublishedError: it cannot be loaded and run.
-            DataError: its answers are no probabilities of its labels.
+            DataError: its answers are none of its labels.
         """
         given = 0
 
@@ -112,7 +124,9 @@ class Export:
             for given, picture in enumerate(pictures, 1):  # noqa: B007
                 yield picture
 
-        found = ask_version(self.graph, self.folder, counted())
+        found = ask_version(
+            self.graph, self.folder, counted(), self.task.answer
+        )
         self.refuse_odd(found, given)
         return found
 
@@ -123,7 +137,7 @@ class Export:
 
         Args:
             pictures: encoded, a few.
-            answers: its probabilities of them, here.
+            answers: its own to them, here.
             differs: the task's comparison of answers.
 
         Returns:
@@ -136,15 +150,16 @@ class Export:
         return movement_of(self.graph, self.folder, pictures, answers, differs)
 
     def refuse_odd(self, found: np.ndarray, count: int) -> None:
-        """Raises DataError for answers that are no row of probabilities, one
-        a label, for each of `count` pictures."""
+        """Raises DataError for answers that are no row of numbers, one a
+        label, for each of `count` pictures."""
+        what = self.task.answer
         if found.shape != (count, len(self.labels)):
             raise self.fault(
-                f"gives {found.shape} probabilities for {count} pictures and "
+                f"gives {found.shape} {what} for {count} pictures and "
                 f"{len(self.labels)} labels"
             )
         if not np.isfinite(found).all():
-            raise self.fault("gives probabilities that are no numbers")
+            raise self.fault(f"gives {what} that are no numbers")
 
     def fault(self, what: str) -> DataError:
         """That the model is not what it should be, in one line."""
@@ -251,8 +266,9 @@ def _inspected(
     doubts += _graph_doubts(graph)
     for doubt in doubts:
         refuse(doubt)
-    _refuse_other_signatures(graph)
     labels = _labels(folder)
+    task = _task(folder, labels)
+    _refuse_other_signatures(graph, task)
     order = naming(graph.graph_def, labels)
     if order == OTHER_ORDER:
         raise RefusedError(
@@ -266,19 +282,33 @@ def _inspected(
         refuse(doubts[-1])
     hashes.pop(MANIFEST, None)
     known = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode())
-    return Export(folder, graph, labels, known.hexdigest(), tuple(doubts), flag)
+    return Export(
+        folder, graph, labels, known.hexdigest(), tuple(doubts), flag, task
+    )
 
 
-def _refuse_other_signatures(graph: meta_graph_pb2.MetaGraphDef) -> None:
-    signature = graph.signature_def[SIGNATURE]
+def _task(folder: pathlib.Path, labels: Sequence[str]) -> Task:
+    try:
+        task = stored_task(read_stored_task(folder))
+        # Whether it is one of so many outputs, before anybody asks it.
+        task.differs(labels)
+        return task
+    except (ValueError, OSError, RecursionError) as error:
+        raise RefusedError(f"{'/'.join(TASK_FILE)}: {error}") from None
+
+
+def _refuse_other_signatures(
+    graph: meta_graph_pb2.MetaGraphDef, task: Task
+) -> None:
+    signature, outputs = graph.signature_def[SIGNATURE], (task.answer, STATUS)
     kinds = [given.dtype for given in signature.inputs.values()] + [
-        signature.outputs[name].dtype for name in OUTPUTS
+        signature.outputs[name].dtype for name in outputs
     ]
     text, number = tf.string.as_datatype_enum, tf.float32.as_datatype_enum
     if kinds != [text, number, text]:
         raise RefusedError(
             f"expected a signature {SIGNATURE} with encoded examples in and "
-            f"{', '.join(OUTPUTS)} out, as tl_keras exports it"
+            f"{', '.join(outputs)} out, as tl_keras exports it"
         )
 
 

@@ -41,6 +41,7 @@ class Questions:
         golden: name -> encoded example; one or more.
         decoding: how bytes become the model's inputs.
         signatures: of the export.
+        answer: the output of `serving_default` that a stream is asked.
 
     Attributes:
         names: of the examples, by row.
@@ -53,7 +54,11 @@ class Questions:
     """
 
     def __init__(
-        self, golden: Mapping[str, bytes], decoding: Input, signatures
+        self,
+        golden: Mapping[str, bytes],
+        decoding: Input,
+        signatures,
+        answer: str,
     ):
         golden = {**golden, **decoding.probe()}
         names = list(golden)
@@ -63,11 +68,12 @@ class Questions:
         self.bad = len(names)
         batches = [[row] for row in range(len(names))]
         batches += [[0, 1], self.together, [0, self.bad, 1]]
-        self._set(golden, names, decoding, signatures)
+        self._set(golden, names, decoding, signatures, answer)
         self.asked = [
             (signature, rows)
             for signature in self._kinds
             for rows in batches
+            if signature in signatures
             # What is loaded already cannot be damaged.
             if signature != decoding.loaded_signature or self.bad not in rows
         ]
@@ -78,7 +84,11 @@ class Questions:
 
     @classmethod
     def each_alone(
-        cls, golden: Mapping[str, bytes], decoding: Input, signatures
+        cls,
+        golden: Mapping[str, bytes],
+        decoding: Input,
+        signatures,
+        answer: str,
     ) -> "Questions":
         """Only the bytes of each, in a batch of its own.
 
@@ -86,18 +96,19 @@ class Questions:
             golden: name -> encoded example; none is added.
             decoding: how bytes become the model's inputs.
             signatures: of the export.
+            answer: as of the class.
 
         Returns:
             Those to `serving_default`; none is for the session loader.
         """
         self = cls.__new__(cls)
-        self._set(golden, list(golden), decoding, signatures)
+        self._set(golden, list(golden), decoding, signatures, answer)
         self.bad, self.together = len(golden), list(range(len(golden)))
         self.asked = [("serving_default", [row]) for row in range(self.bad)]
         self.of_session = 0
         return self
 
-    def _set(self, golden, names, decoding, signatures) -> None:
+    def _set(self, golden, names, decoding, signatures, answer) -> None:
         unlike = {n: decoding.load(tf.constant(golden[n])) for n in golden}
         self.names = names
         self.tensors = tf.nest.map_structure(
@@ -112,7 +123,7 @@ class Questions:
         self._key = decoding.example_key
         self._encoded = [golden[name] for name in names]
         self._damaged = decoding.damaged
-        self._signatures = signatures
+        self._signatures, self._answer = signatures, answer
 
     def batch(self, rows: Sequence[int]) -> Tensors:
         """What the model takes for some rows."""
@@ -151,6 +162,7 @@ class Questions:
             place, exact, export, questions, self.of_session,
             {BYTES: strings, EXAMPLES: examples},
             {s.name: a for s, a in zip(self._specs, arrays, strict=True)},
+            self._answer,
         )  # fmt: skip
 
     def good(self, rows: list[int]) -> list[int]:

@@ -16,20 +16,22 @@ from tensorflow.core.framework import graph_pb2
 
 from tl_keras.exports.float32 import can_be_float32, in_float32, rounds_inside
 from tl_keras.exports.signatures import answering_model
+from tl_keras.tasks.task import Task
 
 
 class Reference:
     """A model's answers, exact ones and those of this device.
 
     Args:
-        model: inputs -> logits. Traced once, with the weights as they are.
+        model: inputs -> outputs. Traced once, with the weights as they are.
+        task: what is predicted; one class of several when None.
 
     Attributes:
         exact_here: whether this process computes exactly anyway.
     """
 
-    def __init__(self, model: keras.Model):
-        answering = answering_model(model)
+    def __init__(self, model: keras.Model, task: Task | None = None):
+        answering = answering_model(model, task)
         specs = tf.nest.map_structure(
             lambda given: tf.TensorSpec(given.shape, given.dtype), model.input
         )
@@ -54,7 +56,7 @@ class Reference:
             batch: what the model takes, arrays (batch, ...).
 
         Returns:
-            "probabilities" and "features", float32, batch first.
+            `Task.answer` and "features", float32, batch first.
         """
         answers = self._run(
             *(

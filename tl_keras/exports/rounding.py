@@ -29,7 +29,7 @@ def movement_of(
         graph: of the version, as it was checked.
         folder: of the version.
         pictures: encoded, a few.
-        answers: its probabilities of them on this device, (n, num_classes).
+        answers: its answers to them on this device, (n, outputs).
         differs: the task's comparison of answers.
 
     Returns:
@@ -41,12 +41,12 @@ def movement_of(
     """
     if computes_exactly(graph) or not len(pictures):
         return 0.0
-    exact = ask_exactly(graph, folder, list(pictures))
+    exact = ask_exactly(graph, folder, list(pictures), differs.answer)
     # Zeros stand for what was not read.
     read = exact.any(axis=-1) & answers.any(axis=-1)
     if not read.any():
         return 0.0
     difference = differs(
-        {"probabilities": exact[read]}, {"probabilities": answers[read]}
+        {differs.answer: exact[read]}, {differs.answer: answers[read]}
     )
     return float(difference.moved.max())

@@ -14,9 +14,12 @@ import keras
 import tensorflow as tf
 
 from tl_keras.inputs.input import Input
-from tl_keras.networks import FIRST_OF_HEAD, probabilities_model
+from tl_keras.networks import FIRST_OF_HEAD, answers_model
+from tl_keras.tasks.multiclass.task import TOP_K, Multiclass
+from tl_keras.tasks.task import Task
 
-TOP_K = 5
+__all__ = ["TOP_K", "answering_model", "write_signatures"]
+
 CLASSIFY = "tensorflow/serving/classify"
 
 
@@ -25,16 +28,18 @@ def write_signatures(
     folder: pathlib.Path,
     class_names: Sequence[str],
     decoding: Input,
+    task: Task | None = None,
 ) -> None:
     """Writes the SavedModel; see `tl_keras.exports` for what it answers.
 
     Args:
-        model: inputs -> logits, as `build_classifier` makes it.
+        model: inputs -> outputs, as `build_classifier` makes it.
         folder: an empty folder, or one that is not there.
-        class_names: in the order of the logits.
+        class_names: in the order of the outputs.
         decoding: how bytes become the model's inputs.
+        task: what is predicted; one class of several when None.
     """
-    functions = _functions(model, class_names, decoding)
+    functions = _functions(model, class_names, decoding, task or Multiclass())
     encoded = tf.TensorSpec((None,), tf.string, name=decoding.serving_name)
     loaded = tf.nest.flatten(decoding.served_specs)
     example = tf.TensorSpec((None,), tf.string, name="inputs")
@@ -47,28 +52,33 @@ def write_signatures(
         ("features", [encoded]),
         ("classify", [example]),
     ):
-        archive.add_endpoint(name, functions[name], specs)
+        if name in functions:
+            archive.add_endpoint(name, functions[name], specs)
     archive.write_out(str(folder), verbose=False)
-    _name_method(folder, "classify", CLASSIFY)
+    if "classify" in functions:
+        _name_method(folder, "classify", CLASSIFY)
 
 
-def answering_model(model: keras.Model) -> keras.Model:
-    """Inputs -> {"probabilities", "features"}, float32, batch first."""
+def answering_model(
+    model: keras.Model, task: Task | None = None
+) -> keras.Model:
+    """Inputs -> {`Task.answer`, "features"}, float32, batch first."""
+    task = task or Multiclass()
     pooled = model.get_layer(FIRST_OF_HEAD).output
-    probabilities = probabilities_model(model).outputs[0]
-    return keras.Model(
-        model.input, {"probabilities": probabilities, "features": pooled}
-    )
+    answers = answers_model(model, task.activation, task.answer).outputs[0]
+    return keras.Model(model.input, {task.answer: answers, "features": pooled})
 
 
 def _functions(
-    model: keras.Model, class_names: Sequence[str], decoding: Input
+    model: keras.Model,
+    class_names: Sequence[str],
+    decoding: Input,
+    task: Task,
 ) -> dict[str, Callable]:
     """Signature -> its function."""
-    answering = answering_model(model)
+    answering = answering_model(model, task)
     specs = decoding.served_specs
     names = tf.constant([name.encode() for name in class_names])
-    top = min(TOP_K, len(class_names))
 
     # Functions of their own, so that they are traced once for all signatures.
     @tf.function(input_signature=[specs], autograph=False)
@@ -90,13 +100,8 @@ def _functions(
             )
         ]
         tensors = tf.nest.pack_sequence_as(specs, tensors)
-        probabilities = network(tensors)["probabilities"]
-        best = tf.math.top_k(probabilities, top)
-        return {
-            "probabilities": probabilities,
-            "classes": tf.gather(names, best.indices),
-            "scores": best.values,
-        }
+        answers = network(tensors)[task.answer]
+        return {task.answer: answers, **task.served(answers, names)}
 
     def serving_default(encoded):
         tensors, status = load_rows(encoded)
@@ -117,7 +122,9 @@ def _functions(
         # The server's Classify knows these two names and refuses others.
         return {name: answers[name] for name in ("classes", "scores")}
 
-    functions = (serving_default, features, classify)
+    functions = [serving_default, features]
+    # Of what has no classes, the server's Classify has nothing to say.
+    functions += [classify] if task.classifies else []
     return {f.__name__: f for f in functions} | {
         decoding.loaded_signature: loaded
     }

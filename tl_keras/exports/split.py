@@ -31,13 +31,13 @@ class Evaluated:
         ids: one an example.
         read: number of an example -> its encoded bytes; None where they are
             not asked by these.
-        probabilities: what the evaluation found, (n, num_classes).
-        labels: int (n,), where they are known.
+        answers: what the evaluation found, (n, outputs).
+        labels: what is true, (n, ...), where it is known.
     """
 
     ids: Sequence[str]
     read: Callable[[int], bytes] | None
-    probabilities: np.ndarray
+    answers: np.ndarray
     labels: np.ndarray | None = None
 
 
@@ -46,7 +46,7 @@ class SplitReport:
     """How a format did on a split.
 
     Attributes:
-        largest_difference: of a probability, over all examples; infinite
+        largest_difference: of an answer, over all examples; infinite
             where an answer is no number.
         mean_difference: over examples, of each one's largest.
         movement: of the model itself, as `Movement.moved`.
@@ -54,7 +54,8 @@ class SplitReport:
             answer a person would read otherwise.
         ties: of these, those for which rounding could give the model the
             other answer; none is lost by it.
-        accuracy: of the received answers; None without labels.
+        accuracy: the share of the received answers that are right; None
+            without labels, or where none is right or wrong.
         refusal: why it may not be used, with the worst example; "" if it may.
     """
 
@@ -86,7 +87,7 @@ class Split:
 
     Args:
         evaluated: what is expected.
-        received: its probabilities, float32 (n, num_classes).
+        received: its answers, float32 (n, outputs).
         differs: the task's comparison of answers.
         who: answered, for a message.
 
@@ -107,10 +108,11 @@ class Split:
         who: str,
     ):
         self.evaluated, self.received = evaluated, received
+        self.unit = differs.unit
         try:
             self.difference = differs(
-                {"probabilities": evaluated.probabilities},
-                {"probabilities": received},
+                {differs.answer: evaluated.answers},
+                {differs.answer: received},
                 evaluated.labels,
             )
         except ValueError as error:
@@ -174,12 +176,12 @@ class Split:
         own = SPREAD * movement.here
         if kind.largest is not None and largest > max(kind.largest, own):
             reasons.append(
-                f"a probability differs by {largest:.2g}, allowed is "
+                f"{self.unit} differs by {largest:.2g}, allowed is "
                 f"{max(kind.largest, own):.2g}"
             )
         if mean > max(kind.mean, own):
             reasons.append(
-                f"probabilities differ by {mean:.2g} on average, allowed is "
+                f"{self.unit} differs by {mean:.2g} on average, allowed is "
                 f"{max(kind.mean, own):.2g}"
             )
         lost, allowed = self._lost(ties), max(1, int(kind.lost * len(plain)))

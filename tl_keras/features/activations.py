@@ -14,6 +14,7 @@ from tl_keras.sources import EpochSource
 from tl_keras.sources.pipeline import (
     epoch_indices,
     labelled_places,
+    target_tensor,
     with_length,
 )
 from tl_keras.tf_data import AHEAD, paced
@@ -27,7 +28,7 @@ class Activations:
         rows: array (n, ...), in memory or mapped from the disk; or a function
             from indices (b,) to rows (b, ...).
         shape, dtype: of one row.
-        labels: int32 (n,).
+        labels: of the examples, (n, ...), as `Examples.labels`.
         views: so many rows in a row are views of one picture.
     """
 
@@ -89,7 +90,7 @@ class Activations:
 
     def _load(self, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         with tf.device("CPU:0"):  # A GPU's memory is for training.
-            labels = tf.constant(self.labels, tf.int32)
+            labels = target_tensor(self.labels)
             in_memory = isinstance(self.rows, np.ndarray)
             rows = tf.constant(self.rows) if in_memory else None
         if in_memory:

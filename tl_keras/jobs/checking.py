@@ -15,6 +15,7 @@ from tl_keras.audit import (
     check_listing,
     cut_apart,
     describe,
+    labels_without_both,
     seen_in_training,
     write_reports,
 )
@@ -49,7 +50,9 @@ def check_data(
         names = names_of_skips(report.listing)
         raise DataError([*names, *report.faults])
     images = split_images(
-        report.listing, cut_of(config), decoding_of(config, image_size)
+        report.listing,
+        cut_of(config, report.listing),
+        decoding_of(config, image_size),
     )
     return after_cutting(report, images, config), images
 
@@ -81,6 +84,7 @@ def after_cutting(
     """
     splits, notes = images.examples(), dict(report.notes)
     more = cut_apart(report.pairs, splits)
+    more += labels_without_both(splits, images.class_names)
     for split, places in seen_in_training(report.rows, splits).items():
         more.append(
             f"{len(places):,} of {len(splits[split]):,} pictures of {split} "
@@ -128,7 +132,8 @@ def report_on(config: CheckConfig) -> Report:
         check_writable(config.output_dir)
     report = judge(config, list_data(config))
     try:
-        images = split_images(report.listing, cut_of(config), Decoding(1))
+        cut = cut_of(config, report.listing)
+        images = split_images(report.listing, cut, Decoding(1))
         report = after_cutting(report, images, config)
     except DataError as error:
         faults = (*report.faults, *error.faults)

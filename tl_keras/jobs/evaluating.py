@@ -23,6 +23,7 @@ from tl_keras.data import (
     joined,
     names_of_skips,
 )
+from tl_keras.data.examples import label_text
 from tl_keras.errors import DataError, MachineError, NotPublishedError
 from tl_keras.exports import (
     PREFIX,
@@ -33,9 +34,9 @@ from tl_keras.inputs.image.header_facts import explain
 from tl_keras.jobs.first_look import list_labelled
 from tl_keras.runs import RunFolder, check_writable, run_lock
 from tl_keras.serving.inference import MAX_BYTES, Loaded
-from tl_keras.tasks.multiclass.calibration import expected_calibration_error
-from tl_keras.tasks.multiclass.differs import ClassDiffers, near_ties
-from tl_keras.tasks.multiclass.evaluation import Evaluation, count_probabilities
+from tl_keras.tasks import task_like
+from tl_keras.tasks.task import Task
+from tl_keras.tasks.values import Evaluation
 
 ALL = "all"
 MEASURED = 8  # pictures, for how far rounding moves the answers
@@ -56,7 +57,7 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
         print(f"warning: {export.folder}: {line}", file=sys.stderr)
-    listing = one_split(list_labelled(config), config.split, config.dataset)
+    listing = one_split(_listed(config, export), config.split, config.dataset)
     for line in listing.warnings:
         print(f"warning: {pages.escape_controls(line)}", flush=True)
     refuse_other_classes(listing.class_names, export, config.dataset)
@@ -76,9 +77,26 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     if config.output_dir:
         folder = pathlib.Path(config.output_dir)
         with run_lock(folder):
-            write_record(folder, metrics, listing, evaluation)
+            write_record(folder, metrics, listing, evaluation, export.task)
         print(f"record: {folder}", flush=True)
     return metrics
+
+
+def _listed(config: EvaluateConfig, export: Export) -> Listing:
+    """What the dataset holds, read as what the model predicts."""
+    task, names = export.task.name, export.labels
+    if task == "multiclass":
+        return list_labelled(config, task)
+    listing = list_labelled(config, task, names)
+    if task != task_like(next(iter(listing.splits.values())).labels):
+        raise DataError(
+            f"--dataset={config.dataset}: expected a table of what "
+            f"{export.folder} predicts ({task} of {', '.join(names)}) - give "
+            "a .csv, and its columns by --target"
+        )
+    if task == "regression":
+        listing = dataclasses.replace(listing, class_names=names)
+    return listing
 
 
 def one_split(listing: Listing, split: str, dataset: str) -> Listing:
@@ -176,14 +194,16 @@ def asked(
     """
     ((split, examples),) = listing.splits.items()
     # A dataset may lack classes of the model, so the numbers of its labels are
-    # not the model's.
-    column = [loaded.labels.index(name) for name in listing.class_names]
+    # not the model's. Labels and numbers were read in the model's order.
+    column = None
+    if loaded.task.name == "multiclass":
+        column = [loaded.labels.index(name) for name in listing.class_names]
     answers, kept, skips = [], [], []
     for start in range(0, len(examples), batch_size):
         rows = range(start, min(start + batch_size, len(examples)))
         contents = [_read(examples, row) for row in rows]
         good = [content for content, reason in contents if not reason]
-        found, told = loaded.probabilities(good) if good else ([], [])
+        found, told = loaded.answers(good) if good else ([], [])
         answered = iter(zip(found, told, strict=True))
         for row, (content, reason) in zip(rows, contents, strict=True):
             if not reason:
@@ -194,7 +214,7 @@ def asked(
                 continue
             if content:
                 reason = explain(content, reason)
-            name = listing.class_names[examples.labels[row]]
+            name = label_text(examples.labels[row], listing.class_names)
             skips.append(Skip(examples.ids[row], reason, split, name))
     if not kept:
         listing = dataclasses.replace(
@@ -205,13 +225,15 @@ def asked(
         # Raises, as all of them are skipped: there is nothing to count.
         refuse_unusable(listing, 0)
     examples = examples.take(kept)
-    labels = np.array(column)[examples.labels]
+    labels = examples.labels
+    if column is not None:
+        labels = np.array(column)[labels]
     listing = dataclasses.replace(
         listing,
         splits={split: examples},
         skipped=(*listing.skipped, *skips),
     )
-    return listing, count_probabilities(
+    return listing, loaded.task.count_answers(
         np.stack(answers), labels, loaded.labels
     )
 
@@ -234,11 +256,11 @@ def numbers(export: Export, listing: Listing, evaluation: Evaluation) -> dict:
         Plain values, by the names that a training run uses.
     """
     ((split, examples),) = listing.splits.items()
-    error = expected_calibration_error(
-        evaluation.probabilities, evaluation.labels
-    )
+    trust = export.task.trust(evaluation, None)
+    stored = export.task.stored()
     return {
-        "test": {**evaluation.metrics, "ece": error},
+        "test": {**evaluation.metrics, **trust},
+        **({"task": stored} if stored else {}),
         "data": {
             "split": split,
             "found": listing.found(),
@@ -274,10 +296,10 @@ def rounding(
     (examples,) = listing.splits.values()
     some = range(min(MEASURED, len(examples)))
     pictures = [_read(examples, row)[0] for row in some]
-    answers = evaluation.probabilities
+    answers, task = evaluation.answers, export.task
     try:
         movement = export.movement(
-            pictures, answers[: len(some)], ClassDiffers(export.labels)
+            pictures, answers[: len(some)], task.differs(export.labels)
         )
     except NotPublishedError as error:
         words = str(error).removeprefix(PREFIX)
@@ -285,9 +307,7 @@ def rounding(
         return None
     if not movement:
         return None
-    near = near_ties(answers, movement)
-    could_be_right = near[np.arange(len(answers)), evaluation.labels]
-    ties = np.flatnonzero(could_be_right & (near.sum(axis=-1) > 1))
+    ties = np.flatnonzero(task.ties(answers, evaluation.targets, movement))
     return {
         "movement": movement,
         "ties": len(ties),
@@ -300,23 +320,26 @@ def write_record(
     metrics: dict,
     listing: Listing,
     evaluation: Evaluation,
+    task: Task,
 ) -> None:
-    """Writes metrics.json, predictions.csv and confusion.png.
+    """Writes metrics.json and predictions.csv, of classes confusion.png too.
 
     Args:
         folder: to write to; it is there.
         metrics: all numbers (`numbers`).
         listing: of one split, in the order of the evaluation.
         evaluation: what was answered.
+        task: what is predicted.
     """
     (examples,) = listing.splits.values()
     names = metrics["class_names"]
     # Named as a training run names its own.
     record = RunFolder(folder)
     run_card.write_predictions(
-        record.predictions, evaluation, examples.ids, names
+        record.predictions, evaluation, examples.ids, names, task
     )
-    run_card.plot_confusion(record.confusion, evaluation.confusion, names)
+    if hasattr(evaluation, "confusion"):
+        run_card.plot_confusion(record.confusion, evaluation.confusion, names)
     # Last, so that a folder with it is a whole one.
     run_card.write_metrics(record.metrics, metrics)
 
@@ -324,24 +347,20 @@ def write_record(
 def summary(metrics: dict, skipped: Sequence[str]) -> str:
     """The numbers that a person reads first."""
     test, data = metrics["test"], metrics["data"]
-    low, high = test["accuracy_interval"]
-    width = max(map(len, test["per_class"]))
     lines = [f"skip: {line}" for line in skipped]
-    lines.append(f"{'class':<{width}}  precision  recall      f1  pictures")
-    lines += [
-        f"{name:<{width}}  {row['precision']:>9.3f}  {row['recall']:>6.3f}  "
-        f"{row['f1']:>6.3f}  {row['support']:>8,}"
-        for name, row in test["per_class"].items()
-    ]
+    lines += by_name(test)
     lines.append(
         f"{data['found']:,} found = {test['examples']:,} used + "
         f"{data['skipped']:,} skipped + {sum(data['ignored'].values()):,} "
         "ignored"
     )
+    first, second = run_card.main_numbers(metrics)
+    low, high = (run_card.shown(first, x) for x in test[f"{first}_interval"])
     lines.append(
-        f"accuracy: {test['accuracy']:.4f} ({low:.3f} to {high:.3f}) on "
-        f"{test['examples']:,} pictures of {data['split']}, macro-F1 "
-        f"{test['macro_f1']:.3f}, loss {test['loss']:.4f}"
+        f"{run_card.title(first)}: {run_card.shown(first, test[first], 4)} "
+        f"({low} to {high}) on {test['examples']:,} pictures of "
+        f"{data['split']}, {run_card.title(second)} "
+        f"{run_card.shown(second, test[second])}, loss {test['loss']:.4f}"
     )
     found = metrics["rounding"]
     if found:
@@ -353,3 +372,22 @@ def summary(metrics: dict, skipped: Sequence[str]) -> str:
             * bool(found["ties"])
         )
     return pages.escape_lines(lines)
+
+
+def by_name(test: dict) -> list[str]:
+    """A line a class, a label or a column, of the numbers of a split."""
+    rows = test.get("per_class") or test.get("per_label") or test["per_target"]
+    width = max(map(len, rows))
+    if "per_target" in test:
+        head = f"{'column':<{width}}  mean error        RMSE      R2"
+        return [head] + [
+            f"{name:<{width}}  {row['mae']:>10.4g}  {row['rmse']:>10.4g}  "
+            f"{row['r2']:>6.3f}"
+            for name, row in rows.items()
+        ]
+    what = "class" if "per_class" in test else "label"
+    return [f"{what:<{width}}  precision  recall      f1  pictures"] + [
+        f"{name:<{width}}  {row['precision']:>9.3f}  {row['recall']:>6.3f}  "
+        f"{row['f1']:>6.3f}  {row['support']:>8,}"
+        for name, row in rows.items()
+    ]

@@ -23,7 +23,6 @@ from tl_keras.exports.formats import Format, formats_of
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.runs import RunFolder
 from tl_keras.sources import Images, PixelMemory
-from tl_keras.tasks.multiclass.differs import ClassDiffers
 
 # Pictures of training that int8 is quantized by.
 REPRESENTATIVE = 100
@@ -74,7 +73,7 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
             images.class_names,
         ),
         representative(images.train, prepared.config.seed),
-        ClassDiffers(images.class_names),
+        prepared.task,
     )
     return RuntimeFiles(
         {"runtimes": {r.format.name: _numbers(r, folder) for r in results}},
@@ -100,7 +99,7 @@ def refuse_unconvertible(prepared: Prepared) -> None:
     """
     formats = asked_formats(prepared.config)
     if formats:
-        check_convertible(prepared.model, formats)
+        check_convertible(prepared.model, formats, prepared.task)
 
 
 def representative(images: Images, seed: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from tl_keras import io_watchdog, pages
 from tl_keras.audit import Report, write_reports
 from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.data import Skip, faults_of_skips, names_of_skips
+from tl_keras.data.examples import label_text
 from tl_keras.errors import DataError, MachineError
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.staging import Run
@@ -123,7 +124,7 @@ def _mended(run: Run, error: Exception) -> Run | None:
     if bad:
         lost = {
             images.train.examples.ids[i]: [
-                images.class_names[images.train.labels[i]],
+                label_text(images.train.labels[i], images.class_names),
                 why,
             ]
             for i, why in bad.items()
@@ -192,6 +193,8 @@ def refuse_too_few(
     rules, listing = report.rules, report.listing
     faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
     labels = images.train.labels
+    if labels.ndim > 1:  # Not classes, of which none may be emptied.
+        labels, stay = labels[:0, 0], []
     faults += [
         f"class {images.class_names[label]!r}: no picture to train on is left "
         "- mend or restore them"

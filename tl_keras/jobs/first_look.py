@@ -9,9 +9,10 @@ This takes seconds where the start of a run takes a minute.
 """
 
 import contextlib
+import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tl_keras.config import (
     CheckConfig,
@@ -20,6 +21,7 @@ from tl_keras.config import (
     PredictConfig,
     TransferConfig,
 )
+from tl_keras.config.paths import output_folder
 from tl_keras.data import (
     Cut,
     Listing,
@@ -30,9 +32,17 @@ from tl_keras.data import (
     names_of_skips,
 )
 from tl_keras.data.unlabelled import check_header
-from tl_keras.errors import DataError
+from tl_keras.errors import ConfigError, DataError
 from tl_keras.jobs.same_run import same_run, stored_run
 from tl_keras.runs import RunFolder, check_writable, leaving_nothing
+from tl_keras.tasks import task_class, task_like
+from tl_keras.tasks.table_targets import CLASSES, Reading, read_targets
+from tl_keras.versions import (
+    LABELS_FILE,
+    newest_version,
+    read_labels,
+    read_stored_task,
+)
 
 
 def list_data(config: DataConfig, *, download: bool = True) -> Listing:
@@ -42,25 +52,80 @@ def list_data(config: DataConfig, *, download: bool = True) -> Listing:
         config: the settings.
         download: whether a TFDS set may be fetched.
     """
-    return list_dataset(
+    reading = read_tables(config, config.task)
+    listing = list_dataset(
         config.dataset,
         config.val_dataset,
         config.test_dataset,
         config.data_dir,
         **_common(config),
+        targets=reading.targets,
         allow_empty_class=config.allow_empty_class,
         allow_leakage=config.allow_leakage,
         group_column=config.group_column,
         download=download,
     )
+    told = (*listing.told, *reading.told)
+    return dataclasses.replace(listing, told=told)
 
 
-def list_labelled(config: EvaluateConfig) -> Listing:
-    """What the dataset of an evaluation holds: any part of the classes."""
+def read_tables(
+    config: DataConfig | EvaluateConfig,
+    task: str,
+    names: Sequence[str] = (),
+) -> Reading:
+    """What the tables of a dataset say of their rows.
+
+    Args:
+        config: the settings.
+        task: "auto", or what is predicted.
+        names: of the model that is asked; () where one is trained.
+
+    Returns:
+        That there are classes, where the dataset is no table.
+
+    Raises:
+        ConfigError: a table can be read in two ways.
+        DataError: it cannot be read so.
+    """
+    if not is_table(config.dataset) or config.label_regex:
+        return CLASSES
+    tables = {"train": config.dataset}
+    for split in ("val", "test"):
+        if table := getattr(config, f"{split}_dataset", ""):
+            tables[split] = table
+    column = getattr(config, "group_column", "")
+    return read_targets(
+        tables,
+        task=task,
+        target=patterns(config.target),
+        separator=config.label_separator,
+        leave_out=[column] if column else [],
+        skip_unlabelled=config.skip_unlabelled,
+        names=names,
+        path_column=getattr(config, "path_column", ""),
+        label_column=getattr(config, "label_column", ""),
+    )
+
+
+def list_labelled(
+    config: EvaluateConfig, task: str, names: Sequence[str] = ()
+) -> Listing:
+    """What the dataset of an evaluation holds: any part of the classes.
+
+    Args:
+        config: the settings.
+        task: what the model predicts.
+        names: of its outputs, where the task is not one class of several.
+
+    Returns:
+        As `list_data`.
+    """
     return list_dataset(
         config.dataset,
         data_dir=config.data_dir,
         **_common(config),
+        targets=read_tables(config, task, names).targets,
         # Nothing is trained on, so nothing can leak.
         allow_leakage=True,
         partial=True,
@@ -84,14 +149,27 @@ def patterns(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def cut_of(config: DataConfig) -> Cut:
-    """How missing splits are cut."""
+def cut_of(config: DataConfig, listing: Listing) -> Cut:
+    """How missing splits are cut.
+
+    Raises:
+        ConfigError: so many a class are asked for where there are no classes.
+    """
+    task = task_like(listing.splits["train"].labels)
+    several = task != "multiclass"
+    for name in ("train_examples_per_class", "val_examples_per_class"):
+        if several and config.given(name):
+            raise ConfigError(
+                f"--{name}: given, but {config.dataset} has no classes (task "
+                f"{task}) - leave it out"
+            )
     return Cut(
         val_fraction=config.val_fraction,
         test_fraction=config.test_fraction,
         train_per_class=config.train_examples_per_class,
         val_per_class=config.val_examples_per_class,
         seed=config.seed,
+        stratify=task_class(task)().stratify if several else None,
     )
 
 
@@ -136,7 +214,7 @@ def look_before_training(
         )
         if faults:
             raise DataError([*names_of_skips(listing), *faults])
-        check_cut(listing, cut_of(config))
+        check_cut(listing, cut_of(config, listing))
 
 
 def look_before_checking(config: CheckConfig) -> None:
@@ -150,7 +228,20 @@ def look_before_evaluating(config: EvaluateConfig) -> None:
     """Raises what the listing of an evaluation would raise."""
     with _writing_to(config.output_dir):
         if not config.dataset.startswith("tfds:"):
-            list_labelled(config)
+            list_labelled(config, *_said_by(config.model))
+
+
+def _said_by(model: str) -> tuple[str, Sequence[str]]:
+    """What a model says it predicts, and the names where these are no
+    classes; whatever is wrong with it is told when it is inspected."""
+    try:
+        version = newest_version(output_folder(model))
+        task = read_stored_task(version).get("task", "multiclass")
+        if task == "multiclass":
+            return task, ()
+        return task, read_labels(version / "assets.extra" / LABELS_FILE)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return "multiclass", ()
 
 
 def look_before_predicting(config: PredictConfig) -> None:

@@ -16,7 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tl_keras.compute.devices import peak_device_memory
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.preparation import Prepared
-from tl_keras.networks import inference, probabilities_model
+from tl_keras.networks import answers_model, inference
 from tl_keras.runs import RunFolder
 from tl_keras.strategies import cut_for
 from tl_keras.training import FitResult
@@ -110,10 +110,10 @@ def trunk_passes(
 
 
 def speed(prepared: Prepared) -> dict[str, float]:
-    """Seconds for one picture, from its file's bytes to probabilities, and
+    """Seconds for one picture, from its file's bytes to answers, and
     pictures a second when they come in batches."""
-    images = prepared.images.test
-    run = inference(probabilities_model(prepared.model))
+    images, task = prepared.images.test, prepared.task
+    run = inference(answers_model(prepared.model, task.activation, task.answer))
     contents = [images.examples.read(i % len(images)) for i in range(ASKED)]
     decode = images.decoding.load
 

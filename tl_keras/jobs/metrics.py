@@ -16,10 +16,12 @@ from tl_keras.jobs.measuring import (
     peak_memory,
     signatures,
 )
-from tl_keras.jobs.preparation import Prepared, done_once
+from tl_keras.jobs.preparation import Prepared, done_once, objective_of
 from tl_keras.jobs.staging import Run
-from tl_keras.tasks.multiclass.evaluation import Evaluation, wilson_interval
+from tl_keras.tasks.values import Evaluation
 from tl_keras.training import PhaseResult
+
+NOT_CALIBRATED = {"temperature": None}
 
 
 def collect(run: Run, seconds: dict[str, float]) -> dict:
@@ -48,7 +50,7 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
         "comparisons": compared(run),
         "export": export_numbers(run),
         **describe_run(run.prepared, seconds, cost),
-        "temperature": run.calibration and run.calibration._asdict(),
+        **(run.calibration.numbers if run.calibration else NOT_CALIBRATED),
         **run.accepted,
         **run.files.numbers,
     }
@@ -79,15 +81,17 @@ def leakage(prepared: Prepared, evaluation: Evaluation) -> dict:
     if not found:
         return {}
     numbers: dict = {split: len(places) for split, places in found.items()}
-    kept = np.ones(len(evaluation.labels), bool)
+    kept = np.ones(len(evaluation.targets), bool)
     kept[found.get("test", [])] = False
     if kept.any():
-        right = evaluation.predicted[kept] == evaluation.labels[kept]
-        numbers["without"] = {
-            "examples": int(kept.sum()),
-            "accuracy": float(right.mean()),
-            "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
-        }
+        task = prepared.task
+        rest = task.count_answers(
+            evaluation.answers[kept],
+            evaluation.targets[kept],
+            prepared.images.class_names,
+        ).metrics
+        told = ("examples", task.main, f"{task.main}_interval")
+        numbers["without"] = {name: rest[name] for name in told}
     return {"leakage": numbers}
 
 
@@ -119,8 +123,10 @@ def describe_run(
         Plain values by name.
     """
     images, config = prepared.images, prepared.config
+    stored = prepared.task.stored()
     return {
-        "monitor": config.monitor,
+        **({"task": stored} if stored else {}),
+        "monitor": objective_of(config, prepared.task).monitor,
         "data": {**images.books, "fingerprint": images.fingerprint},
         "class_names": list(images.class_names),
         "model": {
@@ -154,8 +160,7 @@ def compared(run: Run) -> list[dict]:
     if run.scratch is not None:
         pairs.append(("scratch", run.scratch, names[fit.kept], run.kept))
     return [
-        {"first": first, "second": second}
-        | run_card.paired_counts(one.labels, one.predicted, two.predicted)
+        {"first": first, "second": second} | run.prepared.task.compare(one, two)
         for first, one, second, two in pairs
     ]
 

@@ -93,9 +93,19 @@ def answers(file: pathlib.Path, best_alone: bool) -> Iterator[str]:
             if row["status"] != "ok":
                 yield f"{row['id']}: unreadable, {row['reason']}"
                 continue
-            best = row["top"][:1] if best_alone else row["top"]
-            told = ", ".join(f"{b['label']} {b['score']:.4f}" for b in best)
-            yield f"{row['id']}: {told}"
+            yield f"{row['id']}: {_told(row, best_alone)}"
+
+
+def _told(row: dict, best_alone: bool) -> str:
+    """A picture's answer in words."""
+    if "labels" in row:
+        pairs = zip(row["labels"], row["scores"], strict=True)
+        return ", ".join(f"{n} {s:.4f}" for n, s in pairs) or "no label"
+    if "top" not in row:
+        numbers = {n: v for n, v in row.items() if n not in ("id", "status")}
+        return ", ".join(f"{n} {v:.6g}" for n, v in numbers.items())
+    best = row["top"][:1] if best_alone else row["top"]
+    return ", ".join(f"{b['label']} {b['score']:.4f}" for b in best)
 
 
 def _asked(config: PredictConfig) -> tuple:
@@ -132,7 +142,15 @@ class _Served:
             if answers[row].status and (mended := pixels.repair(content)):
                 answers[row : row + 1] = self.client.ask([mended])
         top = self.top_k
-        return [Answer(a[:top], b[:top], status) for a, b, status in answers]
+        return [
+            Answer(
+                answer.labels[:top],
+                answer.scores[:top],
+                answer.status,
+                getattr(answer, "more", {}),
+            )
+            for answer in answers
+        ]
 
 
 def summary(done: Done, folder: str | os.PathLike) -> str:

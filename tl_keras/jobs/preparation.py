@@ -5,8 +5,10 @@ model built, phases planned. `--dry_run` stops after this.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import keras
+import numpy as np
 
 from tl_keras.audit import Report
 from tl_keras.cache import user_cache, why_unusable
@@ -34,7 +36,13 @@ from tl_keras.strategies import (
     cut_for,
     trainable_layers,
 )
+from tl_keras.tasks import task_class, task_like
 from tl_keras.tasks.multiclass import probe_bytes
+from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.tasks.multilabel import losses as multilabel_losses
+from tl_keras.tasks.multilabel.task import Multilabel
+from tl_keras.tasks.regression.task import LOSSES, Regression
+from tl_keras.tasks.task import Task
 from tl_keras.training import Objective, Phase
 
 GIGABYTE = 1e9
@@ -56,6 +64,11 @@ class Prepared:
     images: ImageSplits
     model: keras.Model
     phases: list[Phase]
+    task: Task
+
+    def answering(self, task: Task) -> "Prepared":
+        """The same with another task, as calibration leaves it."""
+        return dataclasses.replace(self, task=task)
 
     def hashed(self) -> "Prepared":
         """The same, its pictures known by their hashes."""
@@ -97,6 +110,7 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     )
     # Anew, as the choice above may have drawn, and may be remembered.
     keras.utils.set_random_seed(config.seed)
+    task = task_of(config, images)
     model = classifier_on(network, config, len(images.class_names))
     if config.warm_start:
         names = images.class_names
@@ -108,7 +122,7 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     phases = plan_phases(config)
     for phase in phases:  # An unknown layer is told before the first epoch.
         trainable_layers(model, phase.unfreeze_from)
-    return Prepared(config, device, report, images, model, phases)
+    return Prepared(config, device, report, images, model, phases, task)
 
 
 def usable_cache(config: TransferConfig) -> str:
@@ -304,17 +318,80 @@ def plan_phases(config: TransferConfig) -> list[Phase]:
     return [phase for phase in phases if phase.epochs]
 
 
-def objective_of(config: TransferConfig, images: ImageSplits) -> Objective:
-    """The loss, and what chooses the weights."""
+def task_of(config: TransferConfig, images: ImageSplits) -> Task:
+    """What is predicted, with what training needs of the targets.
+
+    Raises:
+        ConfigError: a setting is given that does nothing for this task.
+    """
+    labels = images.train.examples.labels
+    kind = task_like(labels)
+    faults = list(task_faults(config, kind))
+    if faults:
+        raise ConfigError(faults)
+    loss = {} if config.loss == "auto" else {"loss_kind": config.loss}
+    if kind == "regression":
+        coverage = 0.9 if config.coverage is None else config.coverage
+        return Regression.of(labels, coverage=coverage, **loss)
+    if kind == "multilabel":
+        weights = None
+        if config.class_weights == "balanced":
+            there = np.maximum(labels.sum(axis=0), 1)
+            weights = np.maximum(len(labels) - there, 1) / there
+        return Multilabel(
+            positive_weights=weights,
+            label_smoothing=config.label_smoothing,
+            **loss,
+        )
     weights = None
     if config.class_weights == "balanced":
-        labels = images.train.examples.labels
         counts = [(labels == i).sum() for i in range(len(images.class_names))]
         weights = [float(len(labels) / (len(counts) * n)) for n in counts]
+    return Multiclass(config.label_smoothing, weights, config.coverage or 0.0)
+
+
+def task_faults(config: TransferConfig, kind: str) -> Iterator[str]:
+    """Lines for settings that are given and do nothing for a task.
+
+    Args:
+        config: the settings.
+        kind: the task's name.
+    """
+    losses = {
+        "multiclass": ("cross_entropy",),
+        "multilabel": multilabel_losses.LOSSES,
+        "regression": LOSSES,
+    }
+    if config.loss not in ("auto", *losses[kind]):
+        yield (
+            f"--loss={config.loss}: expected auto, {', '.join(losses[kind])} "
+            f"for the task {kind}"
+        )
+    monitors = task_class(kind).monitors
+    if config.given("monitor") and config.monitor not in monitors:
+        yield (
+            f"--monitor={config.monitor}: expected one of "
+            f"{', '.join(monitors)} for the task {kind}"
+        )
+    of_classes = {"min_accuracy": ("multiclass",), "label_smoothing":
+                  ("multiclass", "multilabel"), "class_weights":
+                  ("multiclass", "multilabel"), "coverage":
+                  ("multiclass", "regression"), "calibrate":
+                  ("multiclass", "multilabel")}  # fmt: skip
+    for name, kinds in of_classes.items():
+        if config.given(name) and kind not in kinds:
+            yield (
+                f"--{name}: given, but the task is {kind}, which has no such "
+                "thing - leave it out"
+            )
+
+
+def objective_of(config: TransferConfig, task: Task) -> Objective:
+    """The task, and what chooses the weights."""
+    known = config.monitor in task.monitors
     return Objective(
-        label_smoothing=config.label_smoothing,
-        class_weights=weights,
-        monitor=config.monitor,
+        task=task,
+        monitor=config.monitor if known else None,
         early_stopping_patience=config.early_stopping_patience,
     )
 

@@ -85,10 +85,12 @@ def in_words(file: dict) -> str:
     """A file for another runtime, of metrics' `runtimes`, in a line."""
     if file["refused"]:
         return f"{file['file']} not written, {file['refused']}"
+    right = ""
+    if file["accuracy"] is not None:  # Of numbers none is right or wrong.
+        right = f"test accuracy {file['accuracy']:.4f}, "
     return (
-        f"{file['file']}, {file['bytes'] / 1e6:,.2f} MB, test accuracy "
-        f"{file['accuracy']:.4f}, largest difference "
-        f"{file['largest_difference']:.2g}"
+        f"{file['file']}, {file['bytes'] / 1e6:,.2f} MB, {right}largest "
+        f"difference {file['largest_difference']:.2g}"
     )
 
 
@@ -126,15 +128,18 @@ def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
     ]  # fmt: skip
     if "scratch" in metrics:
         rows.append(("from random weights", metrics["scratch"]["test"], ""))
-    lines = ["", f"{'test split':<22}{'accuracy (95 % interval)':<28}macro-F1"]
+    first, second = run_card.main_numbers(metrics)
+    titles = f"{run_card.title(first)} (95 % interval)", run_card.title(second)
+    lines = ["", f"{'test split':<22}{titles[0]:<28}{titles[1]}"]
     for name, test, mark in rows:
-        low, high = test["accuracy_interval"]
-        shown = f"{test['accuracy']:.3f} ({low:.3f} to {high:.3f})"
-        lines.append(f"{name:<22}{shown:<28}{test['macro_f1']:.3f}{mark}")
+        told = run_card.with_interval(first, test)
+        beside = run_card.shown(second, test[second])
+        lines.append(f"{name:<22}{told:<28}{beside}{mark}")
     test = metrics["test"]
     lines += [
         "",
-        f"test accuracy: {test['accuracy']:.4f} on {test['examples']:,} "
+        f"test {run_card.title(first)}: "
+        f"{run_card.shown(first, test[first], 4)} on {test['examples']:,} "
         f"pictures, loss {test['loss']:.4f}",
         *run_card.leakage_lines(metrics),
         f"export: {version} (loaded and checked in a fresh process)",

@@ -8,10 +8,10 @@ import dataclasses
 from tl_keras import atomic, run_card
 from tl_keras.audit import write_reports
 from tl_keras.jobs.preparation import Prepared
-from tl_keras.networks import probabilities_model
+from tl_keras.networks import answers_model
 from tl_keras.runs import RunFolder
 from tl_keras.tasks.multiclass import find_suspects
-from tl_keras.tasks.multiclass.evaluation import Evaluation
+from tl_keras.tasks.values import Evaluation
 from tl_keras.training import FitResult
 from tl_keras.versions import labels_text
 
@@ -31,13 +31,15 @@ def write_record(
         fit: what the phases gave.
     """
     images = prepared.images
-    names = images.class_names
+    names, task = images.class_names, prepared.task
     write_evaluation(prepared, folder, evaluation)
     run_card.plot_curves(
         folder.curves, fit.history, fit.phases[fit.kept].best_epoch
     )
     with atomic.replacing(folder.model) as temporary:
-        probabilities_model(prepared.model).save(temporary)
+        answers_model(prepared.model, task.activation, task.answer).save(
+            temporary
+        )
     with atomic.replacing(folder.labels) as temporary:
         temporary.write_text(labels_text(names), encoding="utf-8")
 
@@ -53,11 +55,13 @@ def write_evaluation(
         evaluation: of the test split.
     """
     images = prepared.images
-    names = images.class_names
+    names, task = images.class_names, prepared.task
     run_card.write_predictions(
-        folder.predictions, evaluation, images.test.examples.ids, names
+        folder.predictions, evaluation, images.test.examples.ids, names, task
     )
-    run_card.plot_confusion(folder.confusion, evaluation.confusion, names)
+    # What has no classes has no matrix of them.
+    if hasattr(evaluation, "confusion"):
+        run_card.plot_confusion(folder.confusion, evaluation.confusion, names)
 
 
 def note_label_issues(

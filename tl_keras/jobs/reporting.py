@@ -15,6 +15,7 @@ import tensorflow as tf
 from tl_keras import run_card
 from tl_keras.config import ReportConfig, TransferConfig
 from tl_keras.data import Listing
+from tl_keras.data.examples import label_text
 from tl_keras.errors import TlKerasError
 from tl_keras.inputs.image import pixels
 from tl_keras.jobs.checking import decoding_of
@@ -79,7 +80,7 @@ class Album:
         if found is None:
             return ""
         examples, place = found
-        return self.listing.class_names[examples.labels[place]]
+        return label_text(examples.labels[place], self.listing.class_names)
 
 
 def _written(id_: str) -> str:

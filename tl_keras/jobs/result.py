@@ -33,8 +33,9 @@ class RunResult:
         metrics: all numbers, as in metrics.json.
         version: folder of the published SavedModel.
         run_folder: folder of everything else.
-        model: pixels (batch, size, size, 3), 0 to 255 -> logits.
-        class_names: in the order of the logits.
+        model: pixels (batch, size, size, 3), 0 to 255 -> logits; where
+            numbers are predicted, standardised ones.
+        class_names: in the order of the outputs: of classes, labels, columns.
         history: one dictionary an epoch.
 
     Example:

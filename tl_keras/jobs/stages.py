@@ -24,13 +24,12 @@ from tl_keras.jobs.reporting import record_with_card
 from tl_keras.jobs.staging import Run, Stage, Stages
 from tl_keras.jobs.training import (
     calibrate,
-    calibration_numbers,
     evaluate_phases,
     export,
     train,
     train_from_scratch,
 )
-from tl_keras.networks import probabilities_model
+from tl_keras.networks import answers_model
 from tl_keras.serving.server_files import ServerPlan, write_server_files
 
 
@@ -43,10 +42,12 @@ def fit(run: Run) -> Run:
 
 
 def evaluate(run: Run) -> Run:
-    """A temperature, then the test split, with each phase's weights."""
+    """Calibration, then the test split, with each phase's weights."""
     run, (fitted, calibration) = fault_tolerant(
         run, lambda now: calibrate(now, run.fit, run.store)
     )
+    if calibration is not None:
+        run = run.with_more(prepared=run.prepared.answering(calibration.task))
     run, evaluations = fault_tolerant(
         run, lambda now: evaluate_phases(now, fitted, run.store)
     )
@@ -94,6 +95,7 @@ def help_servers(run: Run) -> Run:
                 prepared.config.name,
                 prepared.model,
                 prepared.images.test.decoding,
+                prepared.task,
             ),
         )
     return run
@@ -117,7 +119,8 @@ def compare_scratch(run: Run) -> Run:
 
 def record(run: Run, seconds: dict[str, float]) -> dict:
     """Writes the metrics and the page of all that is known; the metrics."""
-    numbers = calibration_numbers(run.kept, run.calibration)
+    task = run.prepared.task
+    numbers = task.trust(run.kept, run.calibration)
     kept = dataclasses.replace(
         run.kept, metrics={**run.kept.metrics, **numbers}
     )
@@ -127,7 +130,7 @@ def record(run: Run, seconds: dict[str, float]) -> dict:
         run.prepared,
         run.folder,
         metrics,
-        probabilities_model(run.prepared.model),
+        answers_model(run.prepared.model, task.activation, task.answer),
     )
 
 

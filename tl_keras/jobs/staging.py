@@ -21,9 +21,8 @@ from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.exporting import NO_FILES, RuntimeFiles
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.run_state import Journal
-from tl_keras.jobs.training import Calibration
 from tl_keras.runs import RunFolder
-from tl_keras.tasks.multiclass.evaluation import Evaluation
+from tl_keras.tasks.values import Calibration, Evaluation
 from tl_keras.training import FitResult
 
 
@@ -37,7 +36,7 @@ class Run:
         accept: says whether an export is good enough.
         store: where frozen work is kept, if anywhere.
         fit: what was trained.
-        calibration: the temperature, where there is one.
+        calibration: what validation says of its confidence, if anything.
         evaluations: of the test split, one a phase; that of the kept phase is
             the exported graph's own once there is one.
         cost: see `measuring.measured`.

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
-import numpy as np
 
 from tl_keras import io_watchdog, signals
 from tl_keras.cache import user_cache
@@ -20,22 +19,12 @@ from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.placing import compute_of
 from tl_keras.jobs.preparation import Prepared, classifier_on, objective_of
-from tl_keras.networks import LOGITS, backbones, inference, load_backbone
+from tl_keras.networks import LOGITS, backbones, load_backbone
 from tl_keras.runs import RunFolder
 from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
 from tl_keras.strategies import set_trainable
-from tl_keras.tasks.multiclass.calibration import (
-    at_temperature,
-    expected_calibration_error,
-    fit_temperature,
-    fold_temperature,
-)
-from tl_keras.tasks.multiclass.differs import ClassDiffers
-from tl_keras.tasks.multiclass.evaluation import (
-    Evaluation,
-    count,
-    evaluate_classifier,
-)
+from tl_keras.tasks.outputs import fold_divisor, raw_outputs
+from tl_keras.tasks.values import Calibration, Evaluation
 from tl_keras.training import (
     FitResult,
     FrozenWork,
@@ -96,7 +85,7 @@ def train(
         prepared.phases,
         *training_data(prepared),
         features=store,
-        objective=objective_of(prepared.config, prepared.images),
+        objective=objective_of(prepared.config, prepared.task),
         history_file=folder.history,
         callbacks=[
             keras.callbacks.TensorBoard(folder.logs, write_graph=False),
@@ -157,17 +146,10 @@ def feature_store(config: TransferConfig) -> FeatureStore | None:
     )
 
 
-class Calibration(NamedTuple):
-    """The temperature of a run, and the validation pictures it is from."""
-
-    value: float
-    examples: int
-
-
 def calibrate(
     prepared: Prepared, fit: FitResult, store: FeatureStore | None
 ) -> tuple[FitResult, Calibration | None]:
-    """Folds a temperature into the kept weights, and the model.
+    """Folds what validation says of confidence into the kept weights.
 
     Args:
         prepared: its model holds the kept weights.
@@ -175,11 +157,12 @@ def calibrate(
         store: where frozen work is kept, if anywhere.
 
     Returns:
-        The fit with these weights; and the temperature, None where that is
+        The fit with these weights; and what was found, None where that is
         off or there is nothing to validate on.
     """
-    images = prepared.images
-    if prepared.config.calibrate is False:
+    images, task = prepared.images, prepared.task
+    confidence = prepared.config.calibrate is not False
+    if not confidence and not task.chooses_on_validation:
         return fit, None
     if not len(images.val):
         print("calibration: none, with nothing to validate on", flush=True)
@@ -191,36 +174,16 @@ def calibrate(
     if store:
         frozen = FrozenWork(model, prepared.phases, store)
         left, batches = frozen.for_evaluation(kept.phase, data)
-    run = inference(left)
-    answers = [(run(pictures), y.numpy()) for pictures, y in batches]
-    logits, labels = zip(*answers, strict=True)
-    temperature = fit_temperature(
-        np.concatenate(logits), np.concatenate(labels)
-    )
-    fold_temperature(model.get_layer(LOGITS), temperature)
+    found = task.calibrate(*raw_outputs(left, batches), confidence=confidence)
+    fold_divisor(model.get_layer(LOGITS), found.divisor)
     print(
-        f"calibration: temperature {temperature:.3f}, from {len(images.val):,} "
-        "validation pictures",
+        f"calibration: {found.words}, from {len(images.val):,} validation "
+        "pictures",
         flush=True,
     )
     warmer = dataclasses.replace(kept, best_variables=get_variables(model))
     phases = [warmer if phase is kept else phase for phase in fit.phases]
-    return (
-        dataclasses.replace(fit, phases=phases),
-        Calibration(temperature, len(images.val)),
-    )
-
-
-def calibration_numbers(
-    evaluation: Evaluation, calibration: Calibration | None
-) -> dict[str, float]:
-    """ECE of the test split, and what it was before the temperature."""
-    probabilities, labels = evaluation.probabilities, evaluation.labels
-    numbers = {"ece": expected_calibration_error(probabilities, labels)}
-    if calibration is not None:
-        before = at_temperature(probabilities, 1 / calibration.value)
-        numbers["ece_before"] = expected_calibration_error(before, labels)
-    return numbers
+    return dataclasses.replace(fit, phases=phases), found
 
 
 def evaluate_phases(
@@ -245,8 +208,9 @@ def evaluate_phases(
         set_variables(prepared.model, result.best_variables)
         if frozen:
             model, batches = frozen.for_evaluation(result.phase, data)
+        outputs, targets = raw_outputs(model, batches)
         evaluations.append(
-            evaluate_classifier(model, batches, class_names=images.class_names)
+            prepared.task.count(outputs, targets, images.class_names)
         )
     set_variables(prepared.model, fit.phases[fit.kept].best_variables)
     return evaluations
@@ -283,16 +247,13 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         model,
         [phase],
         *training_data(prepared),
-        objective=objective_of(config, images),
+        objective=objective_of(config, prepared.task),
         callbacks=[Answered()],
         compute=compute_of(config, prepared.device),
         verbose=progress(),
     )
-    return evaluate_classifier(
-        model,
-        images.test.batches(config.batch_size),
-        class_names=images.class_names,
-    )
+    batches = images.test.batches(config.batch_size)
+    return prepared.task.count(*raw_outputs(model, batches), images.class_names)
 
 
 def export(
@@ -317,7 +278,7 @@ def export(
         NotPublishedError: an answer is not the model's.
         NotAcceptedError: `accept` says no.
     """
-    images = prepared.images
+    images, task = prepared.images, prepared.task
     examples = images.test.examples
     # From all over the split, which may lie in the order of its classes.
     step = max(1, len(examples) // GOLDEN_PICTURES)
@@ -328,19 +289,15 @@ def export(
         class_names=images.class_names,
         golden={examples.ids[i]: examples.read(i) for i in golden},
         decoding=images.test.decoding,
-        differs=ClassDiffers(images.class_names),
-        evaluated=Evaluated(
-            examples.ids, examples.read, evaluation.probabilities
-        ),
+        task=task,
+        evaluated=Evaluated(examples.ids, examples.read, evaluation.answers),
         run_id=run_id,
         accept=lambda report: accept(
-            images, report.probabilities, report.movement
+            images, report.answers, report.movement, task
         ),
     )
     report = published.report
-    # float64, so that rows sum to 1 to the last digit that is printed.
-    answers = report.probabilities.astype(np.float64)
-    answers /= answers.sum(axis=-1, keepdims=True)
-    logs = np.log(np.maximum(answers, np.finfo(np.float64).tiny))
-    answered = count(logs, evaluation.labels, images.class_names)
+    answered = task.count_answers(
+        report.answers, evaluation.targets, images.class_names
+    )
     return Export(published.folder, answered, report, published.accepted or {})

@@ -29,6 +29,7 @@ __all__, __getattr__, __dir__ = names_of(
         "load_backbone": "loading",
         "multiply_adds": "graph",
         "ordered_nodes": "graph",
+        "answers_model": "building",
         "probabilities_model": "building",
         "scaling_hint": "scaling",
         "set_precision": "loading",

@@ -4,6 +4,8 @@ In: a backbone and a few numbers. Out: a flat functional model of built-in
 Keras layers and operations.
 """
 
+from collections.abc import Callable
+
 import keras
 
 from tl_keras.errors import ConfigError
@@ -74,7 +76,7 @@ def build_classifier(
     Example:
         model = build_classifier("VGG16", 2, weights="none", image_size=64)
     """
-    if num_classes < 2:
+    if num_classes < 1:
         raise ConfigError(f"num_classes={num_classes}: expected 2 or more")
     network = backbone
     if isinstance(backbone, str):
@@ -182,10 +184,31 @@ def _head(features, num_classes, pooling, head_units, dropout):
 @standard_globals()
 def probabilities_model(model: keras.Model) -> keras.Model:
     """The same layers with a softmax: pixels -> float32 probabilities."""
-    softmax = keras.layers.Softmax(
-        name=free_name("probabilities", _names(model)), dtype="float32"
+    return answers_model(
+        model,
+        lambda name: keras.layers.Softmax(name=name, dtype="float32"),
+        "probabilities",
     )
-    return keras.Model(model.input, softmax(model.outputs[0]), name=model.name)
+
+
+@standard_globals()
+def answers_model(
+    model: keras.Model,
+    activation: Callable[[str], keras.layers.Layer],
+    name: str,
+) -> keras.Model:
+    """The same layers with one more, which makes answers of outputs.
+
+    Args:
+        model: of one output.
+        activation: the last layer by its name, as `Task.activation`.
+        name: what that is called, where no layer is called so yet.
+
+    Returns:
+        It shares its layers with the model.
+    """
+    layer = activation(free_name(name, _names(model)))
+    return keras.Model(model.input, layer(model.outputs[0]), name=model.name)
 
 
 def _names(network: keras.Model) -> set[str]:

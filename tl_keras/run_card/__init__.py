@@ -18,18 +18,28 @@ from tl_keras.run_card.files import (
 )
 from tl_keras.run_card.page import write_card
 from tl_keras.run_card.plots import plot_confusion, plot_curves
-from tl_keras.run_card.statistics import paired_comparison, paired_counts
+from tl_keras.run_card.task_words import (
+    main_numbers,
+    shown,
+    title,
+    with_interval,
+)
 from tl_keras.run_card.words import leakage as leakage_lines
+from tl_keras.tasks.multiclass.pairing import paired_comparison, paired_counts
 
 __all__ = [
     "RunRecord",
     "leakage_lines",
+    "main_numbers",
     "paired_comparison",
     "paired_counts",
     "plot_confusion",
     "plot_curves",
     "read_run",
+    "shown",
+    "title",
     "versions",
+    "with_interval",
     "write_card",
     "write_metrics",
     "write_predictions",

@@ -23,8 +23,11 @@ import numpy as np
 import tl_keras
 from tl_keras import atomic
 from tl_keras.errors import DataError
+from tl_keras.run_card.task_words import of_classes
 from tl_keras.runs import RunFolder, read_flags
-from tl_keras.tasks.multiclass.evaluation import Evaluation
+from tl_keras.tasks import stored_task
+from tl_keras.tasks.task import Task
+from tl_keras.tasks.values import Evaluation
 
 
 def write_metrics(path: str | os.PathLike, metrics: Mapping) -> None:
@@ -39,20 +42,22 @@ def write_predictions(
     evaluation: Evaluation,
     ids: Sequence[str],
     class_names: Sequence[str],
+    task: Task | None = None,
 ) -> None:
-    """One row an example: id,label,predicted,score, then p:<class> each.
+    """One row an example: id, then what `Task.table` says of it.
 
     Args:
         path: the .csv, replaced whole.
         evaluation: of n examples.
         ids: of the same n, in the same order.
-        class_names: by label.
+        class_names: of the outputs.
+        task: what is predicted; one class of several when None.
 
     Raises:
         OSError: the disk does not take it.
     """
-    header = ["id", "label", "predicted", "score"]
-    header += [f"p:{name}" for name in class_names]
+    task = task or stored_task({})
+    header, cells = task.table(evaluation, class_names)
     with (
         atomic.replacing(path) as temporary,
         open(
@@ -61,19 +66,9 @@ def write_predictions(
         ) as stream,
     ):  # fmt: skip
         writer = csv.writer(stream)
-        writer.writerow(header)
-        rows = zip(
-            ids,
-            evaluation.labels,
-            evaluation.predicted,
-            evaluation.probabilities,
-            strict=True,
-        )
-        for id_, label, predicted, row in rows:
-            shown = [f"{p:.6g}" for p in (row[predicted], *row)]
-            writer.writerow(
-                [id_, class_names[label], class_names[predicted], *shown]
-            )
+        writer.writerow(["id", *header])
+        for id_, row in zip(ids, cells, strict=True):
+            writer.writerow([id_, *row])
 
 
 def versions() -> dict[str, str]:
@@ -115,6 +110,8 @@ class RunRecord:
         data_report: as in data_report.json; {} where there is none.
         settings: as in run.flags, by name.
         hashes: SHA-256 of the files that a run is known by.
+        rows: of predictions.csv, where the task is not one class of several;
+            `predictions` is None then.
     """
 
     name: str
@@ -125,6 +122,12 @@ class RunRecord:
     data_report: dict
     settings: dict[str, str]
     hashes: dict[str, str]
+    rows: tuple[dict[str, str], ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """What the run predicts, as its metrics say."""
+        return stored_task(self.metrics.get("task", {}))
 
 
 def read_run(folder: str | os.PathLike) -> RunRecord:
@@ -147,15 +150,17 @@ def read_run(folder: str | os.PathLike) -> RunRecord:
         for name in ("data", "model", "seconds", "seed", "device", "versions"):
             if name not in metrics:
                 raise ValueError(f"metrics.json has no {name}")
+        classes = of_classes(metrics)
         return RunRecord(
             folder.output.name,
             metrics,
             _read_history(folder.history),
-            _read_predictions(folder.predictions, metrics),
+            _read_predictions(folder.predictions, metrics) if classes else None,
             _read_splits(folder.split),
             _read_json(folder.data_report),
             read_flags(folder.flags) if folder.flags.exists() else {},
             {p.name: _sha256(p) for p in known_by if p.exists()},
+            () if classes else tuple(_rows(folder.predictions)),
         )
     except (ValueError, KeyError, TypeError, IndexError, csv.Error) as error:
         raise DataError(

@@ -14,6 +14,7 @@ from tl_keras.run_card import statistics
 from tl_keras.run_card.files import Predictions, RunRecord
 from tl_keras.tasks.multiclass.calibration import reliability
 from tl_keras.tasks.multiclass.evaluation import CONFIDENCE
+from tl_keras.tasks.multiclass.pairing import paired_comparison
 
 MOST_PAIRS = 8  # of confused classes
 MOST_SHOWN = 12  # mistakes, and uncertain pictures
@@ -37,11 +38,19 @@ def card_numbers(record: RunRecord) -> dict:
             for kind in ("used", "ignored")
         },
         "comparisons": [
-            compared | statistics.paired_comparison(compared)
+            # Of the other tasks it is whole; of this one four counts.
+            compared
+            if "verdict" in compared
+            else compared | paired_comparison(compared)
             for compared in metrics.get("comparisons", ())
         ],
         "data": _data(record.data_report),
     }
+    if record.rows and "test" in metrics:
+        training = record.splits.get("train", {})
+        card["section"] = record.task.card(record.rows, metrics, training)
+        # Numbers or sets of labels have no table by class.
+        del card["class_counts"]
     if record.predictions is not None and "test" in metrics:
         card |= _of_predictions(record.predictions, record)
     return card

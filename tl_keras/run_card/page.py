@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from tl_keras import atomic, pages
-from tl_keras.run_card import plots, words
+from tl_keras.run_card import plots, task_page, task_words, words
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
 from tl_keras.run_card.gallery import Album, Gallery
 from tl_keras.run_card.markdown import as_markdown
@@ -56,13 +56,20 @@ def write_card(
     record = read_run(folder.path)
     metrics = {**record.metrics, "card": card_numbers(record)}
     gallery = Gallery(metrics.get("class_names", ()), album, model)
-    page = pages.render(
-        "report.html", **_view(record, metrics, gallery, no_pictures)
-    )
+    if not task_words.of_classes(metrics):
+        page = task_page.render_page(
+            record, metrics, gallery, no_pictures, _curl(record.name)
+        )
+        markdown = task_page.as_markdown(metrics)
+    else:
+        page = pages.render(
+            "report.html", **_view(record, metrics, gallery, no_pictures)
+        )
+        markdown = as_markdown(metrics)
     with atomic.replacing(folder.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
     with atomic.replacing(folder.markdown) as temporary:
-        temporary.write_text(as_markdown(metrics), encoding="utf-8")
+        temporary.write_text(markdown, encoding="utf-8")
     write_metrics(folder.metrics, metrics)
     return metrics
 

@@ -29,6 +29,18 @@ from matplotlib.ticker import MaxNLocator
 
 from tl_keras import atomic, pages
 
+# A column of the history -> the two panels of a task that logs it.
+PANELS = {
+    "label_accuracy": (
+        ("cross_entropy", "cross-entropy a label"),
+        ("label_accuracy", "share of labels right"),
+    ),
+    "scaled_mae": (
+        ("loss", "loss"),
+        ("scaled_mae", "mean abs. error\nin deviations"),
+    ),
+    "accuracy": (("cross_entropy", "cross-entropy"), ("accuracy", "accuracy")),
+}
 MOST_NAMES = 100  # labels of more classes than this would not be readable
 MOST_NUMBERS = 20  # nor would the counts in the cells
 NAME_LENGTH = 20  # columns of a name beside an axis; 猫 takes two
@@ -172,7 +184,10 @@ def curves_figure(
     figure = Figure(figsize=(5.6, 6.4), layout="constrained")
     axes = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1.4])
     epochs = [row["epoch"] for row in history]
-    panels = (("cross_entropy", "cross-entropy"), ("accuracy", "accuracy"))
+    panels = next(
+        (found for key, found in PANELS.items() if key in history[0]),
+        PANELS["accuracy"],
+    )
     for axis, (key, words) in zip(axes, panels, strict=False):
         axis.set_ylabel(words)
         for name, color, label in (
@@ -201,7 +216,7 @@ def curves_figure(
         _dress(axis, theme)
     for axis in axes[:2]:
         # A spike of few pictures shall not look like a mountain.
-        if axis is axes[1]:
+        if axis is axes[1] and "accuracy" in panels[1][0]:
             axis.set_ylim(bottom=min(axis.get_ylim()[0], 0.9))
     if axes[0].get_legend_handles_labels()[1]:
         axes[0].legend(frameon=False, labelcolor=theme.ink)
@@ -351,4 +366,30 @@ def reliability_figure(bins: Sequence[Mapping], theme: Theme = LIGHT) -> Figure:
     axes[1].set_xlim(0, 1)
     for axis in axes:
         _dress(axis, theme)
+    return figure
+
+
+def scatter_figure(points: Mapping, theme: Theme = LIGHT) -> Figure:
+    """Points, and the line on which they should lie.
+
+    Args:
+        points: `title`, `x`, `y`, `x_label`, `y_label`, and `line`: "equals"
+            or "zero".
+        theme: colours.
+
+    Returns:
+        A figure of one panel.
+    """
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axis = figure.subplots()
+    axis.scatter(points["x"], points["y"], s=9, alpha=0.6, color=theme.train,
+                 linewidths=0)  # fmt: skip
+    ends = [min(points["x"]), max(points["x"])]
+    there = ends if points["line"] == "equals" else [0.0, 0.0]
+    axis.plot(ends, there, color=theme.quiet, linewidth=1, zorder=0)
+    axis.set_xlabel(points["x_label"], parse_math=False)
+    axis.set_ylabel(points["y_label"], parse_math=False)
+    axis.set_title(points["title"], color=theme.ink, fontsize=10,
+                   parse_math=False)  # fmt: skip
+    _dress(axis, theme)
     return figure

@@ -6,6 +6,8 @@ are percent with one digit, differences are points of percent.
 
 from collections.abc import Mapping, Sequence
 
+from tl_keras.run_card import task_words
+
 MOST_CHANGED = 5  # pictures that are named
 PHASES = {
     "head": "frozen backbone",
@@ -89,11 +91,16 @@ def leakage(metrics: Mapping) -> list[str]:
     ]
     if found.get("test") and "without" in found:
         rest = found["without"]
-        lines[0] += (
-            f"; of the other {rest['examples']:,} "
-            f"{percent(rest['accuracy'])} are right (95 % interval "
-            f"{interval(rest['accuracy_interval'])})"
+        first, _ = task_words.main_numbers(metrics)
+        told = (
+            f"{task_words.title(first)} {task_words.with_interval(first, rest)}"
         )
+        if first == "accuracy":
+            told = (
+                f"{percent(rest['accuracy'])} are right (95 % interval "
+                f"{interval(rest['accuracy_interval'])})"
+            )
+        lines[0] += f"; of the other {rest['examples']:,} {told}"
     return lines
 
 
@@ -161,6 +168,14 @@ def reasons(metrics: Mapping) -> list[str]:
     lines += [f"Not published: {line}." for line in refused]
     if "only_answer" in metrics["card"]:
         lines.append(_one_class(metrics))
+    test = metrics["test"]
+    if "set_size" in test:
+        lines.append(
+            f"Sets of classes that shall hold the truth of "
+            f"{percent(test['coverage_asked'])} of the pictures hold it for "
+            f"{percent(test['coverage'])} of the test pictures, with "
+            f"{test['set_size']:.2f} classes in the mean."
+        )
     lines += [_compared(c) for c in metrics["card"]["comparisons"]]
     return [*lines, _kept(metrics)]
 

@@ -21,8 +21,10 @@ import tensorflow as tf
 
 from tl_keras import atomic
 from tl_keras.exports.extras import WARM_UP_BATCHES
-from tl_keras.exports.signatures import TOP_K, answering_model
+from tl_keras.exports.signatures import answering_model
 from tl_keras.inputs.input import Input
+from tl_keras.tasks import stored_task
+from tl_keras.tasks.task import Task
 
 GIGABYTE = 1e9
 SERVER_GIGABYTES = 1.0  # of the server itself
@@ -77,7 +79,7 @@ num_batch_threads {{ value: 2 }}
 SMOKE = """\
 #!/bin/sh
 # Asks a running server the picture of request.json and compares its answer with
-# the model's: scores, best first, {scores}
+# the model's: {told}
 set -eu
 cd "$(dirname "$0")"
 answer=$(curl --fail --silent --show-error --data @request.json \\
@@ -89,7 +91,7 @@ expected = {scores}
 (row,) = json.load(sys.stdin)["predictions"]
 if row["status"]:
     sys.exit(row["status"])
-worst = max(abs(a - b) for a, b in zip(row["scores"], expected, strict=True))
+worst = max(abs(a - b) for a, b in zip(row["{key}"], expected, strict=True))
 print("largest difference from the model:", worst)
 sys.exit(worst > 1e-4)
 '
@@ -97,11 +99,13 @@ sys.exit(worst > 1e-4)
 
 
 class ServerPlan(NamedTuple):
-    """What is served: its name, its model, and how bytes become its inputs."""
+    """What is served: its name, its model, how bytes become its inputs, and
+    what it predicts (one class of several when None)."""
 
     name: str
     model: keras.Model
     decoding: Input
+    task: Task | None = None
 
 
 def write_server_files(folder: pathlib.Path, plan: ServerPlan) -> None:
@@ -126,7 +130,7 @@ def write_server_files(folder: pathlib.Path, plan: ServerPlan) -> None:
             ),
         ),
         "request.json": json.dumps(body) + "\n",
-        "smoke.sh": SMOKE.format(name=plan.name, scores=_scores(plan, sample)),
+        "smoke.sh": _smoke(plan, sample),
     }
     for name, text in texts.items():
         with atomic.replacing(folder / name) as temporary:
@@ -141,11 +145,18 @@ def memory_gigabytes(plan: ServerPlan) -> int:
     return math.ceil(SERVER_GIGABYTES + need / GIGABYTE)
 
 
-def _scores(plan: ServerPlan, sample: bytes) -> list[float]:
-    """The best probabilities of the sample, as the model gives them."""
+def _smoke(plan: ServerPlan, sample: bytes) -> str:
+    """The script with the answers to the sample, as the model gives them."""
+    task = plan.task or stored_task({})
     tensors, _ = plan.decoding.load_rows(tf.constant([sample]))
-    answers = answering_model(plan.model)(tensors, training=False)
-    best = tf.math.top_k(
-        answers["probabilities"], min(TOP_K, plan.model.output_shape[-1])
+    answering = answering_model(plan.model, task)
+    answers = answering(tensors, training=False)[task.answer]
+    key, told, numbers = task.answer, task.answer, answers
+    if task.classifies:
+        names = tf.fill([plan.model.output_shape[-1]], "")
+        key, told = "scores", "scores, best first,"
+        numbers = task.served(answers, names)[key]
+    scores = [round(float(score), 6) for score in numbers[0]]
+    return SMOKE.format(
+        name=plan.name, key=key, told=f"{told} {scores}", scores=scores
     )
-    return [round(float(score), 6) for score in best.values[0]]

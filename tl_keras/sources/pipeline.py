@@ -74,6 +74,13 @@ def with_length(
     return batches.apply(tf.data.experimental.assert_cardinality(length))
 
 
+def target_tensor(labels: np.ndarray) -> tf.Tensor:
+    """Labels (n, ...) in the host's memory: numbers float32, else int32."""
+    kind = tf.float32 if labels.dtype.kind == "f" else tf.int32
+    with tf.device("CPU:0"):
+        return tf.constant(labels, kind)
+
+
 def labelled_places(
     indices: tf.data.Dataset, labels: np.ndarray, batch_size: int
 ) -> tf.data.Dataset:
@@ -87,8 +94,7 @@ def labelled_places(
     Returns:
         (int64 (b,), int32 (b,)).
     """
-    with tf.device("CPU:0"):
-        labels = tf.constant(labels, tf.int32)
+    labels = target_tensor(labels)
     batches = indices.batch(batch_size)
     batches = batches.map(lambda index: (index, tf.gather(labels, index)))
     return paced(batches.prefetch(AHEAD))
@@ -300,8 +306,7 @@ class Images:
         )
 
     def _load(self, indices, batch_size: int, view=None) -> tf.data.Dataset:
-        with tf.device("CPU:0"):
-            labels = tf.constant(self.examples.labels, tf.int32)
+        labels = target_tensor(self.examples.labels)
         picture_at = self._reader()
 
         def load(index, *number):

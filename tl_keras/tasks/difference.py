@@ -10,6 +10,7 @@ how far a device rounds.
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -44,10 +45,34 @@ class Difference:
     right: tuple[np.ndarray, np.ndarray] | None = None
 
 
-# (expected, received, labels or None) -> Difference. Raises ValueError, whose
-# text goes on after the name of what answered, where answers are of another
-# shape or kind.
-Differs = Callable[..., Difference]
+class Differs(Protocol):
+    """How a task compares answers.
+
+    Attributes:
+        answer: the output that is compared, `Task.answer`.
+        unit: what `Difference.plain` is of, in words: "a probability".
+    """
+
+    answer: str
+    unit: str
+
+    def __call__(
+        self,
+        expected: Answers,
+        received: Answers,
+        labels: np.ndarray | None = None,
+    ) -> Difference:
+        """Compares.
+
+        Args:
+            expected: `answer` -> (n, outputs).
+            received: the same, and whatever else the export gives.
+            labels: what is true, where it is known.
+
+        Raises:
+            ValueError: answers of another shape or kind; its text goes on
+                after the name of what answered.
+        """
 
 
 def largest(received: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def fit_phases(
     Args:
         model: from `build_classifier`; it holds the best weights afterwards.
         phases: at least one with epochs above 0.
-        train: batches of (pixels, int labels), one epoch long; or a function
+        train: batches of (pixels, targets), one epoch long; or a function
             that makes them from a variable holding the epoch's number, so
             that an epoch's order depends on its number alone.
         val: batches to validate on, or a function that makes them; without
@@ -99,6 +99,15 @@ def fit_phases(
             [Phase("head", epochs=10, learning_rate=1e-3)],
             images.train.shuffled(32),
             images.val.batches(32),
+        )
+        # Several labels an example, or numbers: targets (batch, outputs).
+        fit_phases(
+            model, phases, train, val,
+            objective=Objective(task=Multilabel(loss_kind="focal")),
+        )
+        fit_phases(
+            model, phases, train, val,
+            objective=Objective(task=Regression.of(train_ages)),
         )
     """
     trainer = _Trainer(

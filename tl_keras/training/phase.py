@@ -42,7 +42,7 @@ class Phase:
         schedule: "cosine" or "constant".
         warmup_epochs: rise of the learning rate.
         solver: "adam" fits by gradient steps with `optimizer`; "lbfgs" solves
-            a single Dense head exactly (`multiclass.linear_probe`), in one
+            a single Dense head exactly (`Task.solve`), in one
             stretch that counts as one epoch, whatever `epochs` above 0.
 
     Example:
@@ -117,7 +117,7 @@ class Phase:
     def how_long(self, first: int) -> str:
         """In words, the epochs after `first` and how they train."""
         if self.solver == "lbfgs":
-            return "solved exactly: logistic regression on pooled features"
+            return "solved exactly on pooled features"
         return (
             f"epochs {first + 1} to {first + self.epochs}, {self.optimizer} "
             f"at {self.learning_rate:g}"

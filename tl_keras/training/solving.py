@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.networks import inference, ordered_nodes
-from tl_keras.tasks.task import SolvedHead, Task
+from tl_keras.tasks.task import Task
+from tl_keras.tasks.values import SolvedHead
 
 
 def solve_on(

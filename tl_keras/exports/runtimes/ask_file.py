@@ -4,8 +4,8 @@
 
 No TensorFlow: LiteRT's interpreter ("tflite") or ONNX Runtime ("onnx") alone.
 It reads messages from standard input, each with its length before it (8 bytes,
-big end first): the file, then pictures as size x size x 3 bytes. It gives
-`probabilities` for all of them, asked BATCH at a time.
+big end first): the file, then pictures as size x size x 3 bytes. It gives the
+file's only output for all of them, as `answers`, asked BATCH at a time.
 """
 
 import json
@@ -16,14 +16,14 @@ sys.path += [p for p in json.loads(sys.argv[1]) if p not in sys.path]
 
 import numpy as np
 
-PIXELS, PROBABILITIES = "pixels", "probabilities"
+PIXELS = "pixels"
 
 
 def main(_, answers, kind, batch) -> None:
     """Answers everything; any fault ends the process.
 
     Args:
-        answers: the .npz to write, `probabilities` float32 (n, num_classes).
+        answers: the .npz to write, `answers` float32 (n, outputs).
         kind: "tflite" or "onnx".
         batch: pictures asked at once, as text.
     """
@@ -31,7 +31,7 @@ def main(_, answers, kind, batch) -> None:
     file = os.fsdecode(next(received))
     ask = {"tflite": litert, "onnx": onnx_runtime}[kind](file)
     rows = [ask(pictures) for pictures in batches(received, int(batch))]
-    np.savez(answers, probabilities=np.concatenate(rows))
+    np.savez(answers, answers=np.concatenate(rows))
 
 
 def litert(file: str):
@@ -42,7 +42,12 @@ def litert(file: str):
     interpreter = Interpreter(model_path=file, num_threads=os.cpu_count())
     (signature,) = interpreter.get_signature_list()
     run = interpreter.get_signature_runner(signature)
-    return lambda pictures: run(**{PIXELS: pictures})[PROBABILITIES]
+
+    def ask(pictures):
+        (answer,) = run(**{PIXELS: pictures}).values()
+        return answer
+
+    return ask
 
 
 def onnx_runtime(file: str):
@@ -52,7 +57,7 @@ def onnx_runtime(file: str):
     session = onnxruntime.InferenceSession(
         file, providers=["CPUExecutionProvider"]
     )
-    return lambda pictures: session.run([PROBABILITIES], {PIXELS: pictures})[0]
+    return lambda pictures: session.run(None, {PIXELS: pictures})[0]
 
 
 def messages():

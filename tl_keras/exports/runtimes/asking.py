@@ -5,7 +5,7 @@
         _, more = asking.serve(square.tobytes() for square in squares)
         more["streamed"]
 
-In: a file, and squares of pixels as bytes. Out: its probabilities. It is asked
+In: a file, and squares of pixels as bytes. Out: its answers. It is asked
 as `fresh_process.Loaders` are, so that one gate asks all formats.
 """
 
@@ -49,7 +49,7 @@ class RuntimeProcess:
 
         Returns:
             No answers to questions, of which there are none; and `streamed`,
-            probabilities, float32 (n, num_classes).
+            answers, float32 (n, outputs).
 
         Raises:
             NotPublishedError: the process failed; says how.
@@ -57,7 +57,7 @@ class RuntimeProcess:
         self._process.send(squares)
         self._process.finish(self._runtime)
         with np.load(self._place / ANSWERS) as stored:
-            return [], {"streamed": stored["probabilities"]}
+            return [], {"streamed": stored["answers"]}
 
 
 @contextlib.contextmanager

@@ -21,14 +21,16 @@ from tl_keras.errors import NotPublishedError
 from tl_keras.exports.fresh_process import PREFIX, fresh_python
 from tl_keras.exports.movement import Movement, measure
 from tl_keras.exports.reference import Reference
-from tl_keras.networks import inner_layers, probabilities_model, set_precision
+from tl_keras.networks import answers_model, inner_layers, set_precision
 from tl_keras.tasks.difference import Differs
+from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.tasks.task import Task
 
 if TYPE_CHECKING:
     from tl_keras.exports.formats import Format
 
 HERE = pathlib.Path(__file__).parent
-INPUT, OUTPUT, SIGNATURE = "pixels", "probabilities", "serving_default"
+INPUT, SIGNATURE = "pixels", "serving_default"
 MEASURED = 5  # pictures, for how far rounding moves the model's own answers
 # int8 of a large network asks it 100 pictures one by one, in slow kernels.
 SECONDS = 3600
@@ -42,6 +44,7 @@ def convert(
     formats: Sequence["Format"],
     folder: pathlib.Path,
     pictures: np.ndarray,
+    task: Task | None = None,
 ) -> dict[str, str]:
     """Writes `folder/<format.file>` for each format.
 
@@ -50,11 +53,12 @@ def convert(
         formats: what to make.
         folder: an empty one; more than the files is written to it.
         pictures: uint8 (n, size, size, 3), n >= 1, for int8.
+        task: what is predicted; one class of several when None.
 
     Returns:
         Format's name -> why its file was not made; {} when all were.
     """
-    _write_saved_model(model, folder / "saved_model")
+    _write_saved_model(model, folder / "saved_model", task or Multiclass())
     np.save(folder / "representative.npy", pictures, allow_pickle=False)
     large = 4 * model.count_params() > MAX_BYTES_TOGETHER
     groups = [[row] for row in formats] if large else [formats]
@@ -96,20 +100,24 @@ def in_float32(model: keras.Model) -> keras.Model:
 
 
 def answers_of(
-    model: keras.Model, batches: Iterable[np.ndarray], differs: Differs
+    model: keras.Model,
+    batches: Iterable[np.ndarray],
+    differs: Differs,
+    task: Task | None = None,
 ) -> tuple[np.ndarray, Movement]:
-    """Probabilities of all pictures, as every file should give them.
+    """Answers to all pictures, as every file should give them.
 
     Args:
         model: the classifier, computing in float32.
         batches: float32 pixels (b, size, size, 3), 0 to 255; at least one.
         differs: how answers are compared.
+        task: what is predicted; one class of several when None.
 
     Returns:
-        They, float32 (n, num_classes); and how far rounding moves those of
+        They, float32 (n, outputs); and how far rounding moves those of
         the first few, as `differs` measures it.
     """
-    reference = Reference(model)
+    reference = Reference(model, task)
     kept = tf.config.experimental.tensor_float_32_execution_enabled()
     # On a GPU it would round what is multiplied to 10 bits; no file does.
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -117,20 +125,22 @@ def answers_of(
         answers, some = [], None
         for batch in batches:
             some = batch[:MEASURED] if some is None else some
-            answers.append(reference.here(batch)["probabilities"])
+            answers.append(reference.here(batch)[differs.answer])
         return np.concatenate(answers), measure(reference, some, differs)
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(kept)
 
 
-def _write_saved_model(model: keras.Model, folder: pathlib.Path) -> None:
-    """Pixels to probabilities alone, with names for both."""
-    probabilities = probabilities_model(model)
+def _write_saved_model(
+    model: keras.Model, folder: pathlib.Path, task: Task
+) -> None:
+    """Pixels to answers alone, with names for both."""
+    answering = answers_model(model, task.activation, task.answer)
     spec = tf.TensorSpec(model.input_shape, tf.float32, name=INPUT)
 
     @tf.function(input_signature=[spec], autograph=False)
     def answer(pixels):
-        return {OUTPUT: probabilities(pixels, training=False)}
+        return {task.answer: answering(pixels, training=False)}
 
     # Not tracked, or each variable is stored twice (keras issue 23553).
     archive = keras.export.ExportArchive()

@@ -1,7 +1,7 @@
-"""An inspected export -> probabilities and names for batches of pictures.
+"""An inspected export -> answers and names for batches of pictures.
 
     loaded = Loaded(inspect_export("saved_models/flowers"))
-    probabilities, status = loaded.probabilities([open("a.jpg", "rb").read()])
+    answers, status = loaded.answers([open("a.jpg", "rb").read()])
     Predictor(loaded, top_k=5)(encoded)     # the best names of each
 
 In: encoded pictures. Out: what the export's `serving_default` answers. The
@@ -13,7 +13,6 @@ was trained on can be predicted.
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,22 +21,9 @@ from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.errors import DataError, MachineError
 from tl_keras.exports import Export
 from tl_keras.inputs.image import pixels
+from tl_keras.tasks.values import Answer
 
 INIT = "__saved_model_init_op"
-
-
-class Answer(NamedTuple):
-    """What is said of one picture.
-
-    Attributes:
-        labels: the best names, the best first; none if it was not read.
-        scores: a probability for each.
-        status: "" or why it was not read.
-    """
-
-    labels: tuple[str, ...]
-    scores: tuple[float, ...]
-    status: str
 
 
 class Loaded:
@@ -47,14 +33,15 @@ class Loaded:
         export: as `tl_keras.exports.inspect_export` gives it.
 
     Attributes:
-        labels: class names in the order of the probabilities.
+        labels: names in the order of the answers.
+        task: what it predicts.
 
     Raises:
         DataError: it does not load.
     """
 
     def __init__(self, export: Export):
-        self.labels = export.labels
+        self.labels, self.task = export.labels, export.task
         self._export = export
         self._feed, self._fetches = export.tensors()
         options = tf.compat.v1.ConfigProto()
@@ -74,16 +61,14 @@ class Loaded:
         except (tf.errors.OpError, ValueError, KeyError, TypeError) as error:
             raise self._fault("does not load", error) from None
 
-    def probabilities(
-        self, encoded: Sequence[bytes]
-    ) -> tuple[np.ndarray, list[str]]:
+    def answers(self, encoded: Sequence[bytes]) -> tuple[np.ndarray, list[str]]:
         """Asks for a batch.
 
         Args:
             encoded: bytes of picture files, one or more.
 
         Returns:
-            float32 (batch, num_classes), 0 where a picture was not read; and
+            float32 (batch, outputs), 0 where a picture was not read; and
             for each "" or why it was not.
         """
         found, status = self._run(encoded)
@@ -132,21 +117,9 @@ class Predictor:
 
     def __call__(self, encoded: Sequence[bytes]) -> list[Answer]:
         """One answer a picture, in their order."""
-        found, told = self.loaded.probabilities(encoded)
-        # Stable, so that of two alike the first class comes first.
-        best = np.argsort(-found, axis=-1, kind="stable")[:, : self.top_k]
+        found, told = self.loaded.answers(encoded)
+        said = self.loaded.task.say(found, self.loaded.labels, self.top_k)
         return [
-            Answer((), (), status)
-            if status
-            else Answer(
-                tuple(self.loaded.labels[i] for i in best[row]),
-                tuple(shortest(found[row, i]) for i in best[row]),
-                "",
-            )
-            for row, status in enumerate(told)
+            Answer((), (), status) if status else answer
+            for answer, status in zip(said, told, strict=True)
         ]
-
-
-def shortest(value: np.float32) -> float:
-    """The shortest number that is the same float32."""
-    return float(str(np.float32(value)))

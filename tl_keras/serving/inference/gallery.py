@@ -39,6 +39,20 @@ class Choice:
             if len(self.unreadable) < MAX_UNREADABLE:
                 self.unreadable.append(row)
             return
+        if "top" not in row:
+            if not row.get("labels"):
+                return  # Numbers are neither sure nor unsure.
+            row = {
+                **row,
+                "label": row["labels"][0],
+                "score": row["scores"][0],
+                "top": [
+                    {"label": label, "score": score}
+                    for label, score in zip(
+                        row["labels"], row["scores"], strict=True
+                    )
+                ],
+            }
         # By id where scores are alike, so that every run shows the same.
         self._keep(self._unsure, -row["score"], row, MAX_UNSURE)
         self._keep(self._sure[row["label"]], row["score"], row, A_LABEL)

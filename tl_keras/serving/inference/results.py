@@ -51,7 +51,8 @@ def write_results(
     """
     labels: collections.Counter = collections.Counter()
     reasons: collections.Counter = collections.Counter()
-    choice, width = Choice(), 1
+    choice, width, predicted = Choice(), 1, 0
+    more: list[str] = []
     with (
         atomic.replacing(work.folder / JSONL) as temporary,
         open(temporary, "w", encoding="ascii") as lines,
@@ -60,13 +61,16 @@ def write_results(
             lines.write(json.dumps(row) + "\n")
             choice.see(row)
             if row["status"] == "ok":
-                labels[row["label"]] += 1
-                width = max(width, len(row["top"]))
+                predicted += 1
+                labels.update(labels_of(row))
+                width = max(width, len(row.get("top", ())))
+                if "top" not in row:
+                    more = [n for n in row if n not in ("id", "status")]
             else:
                 reasons[row["reason"]] += 1
-    _write_csv(work, width)
+    _write_csv(work, width, more)
     done = {
-        "predicted": labels.total(),
+        "predicted": predicted,
         "unreadable": reasons.total(),
         "ignored": dict(sorted(ignored.items())),
         "labels": _most_first(labels),
@@ -81,11 +85,20 @@ def _most_first(counts: collections.Counter) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _write_csv(work: Work, width: int) -> None:
-    """id,label,score,label_2,score_2,...,status,reason."""
+def labels_of(row: dict) -> list[str]:
+    """What a picture is counted under: its label, or all that it has."""
+    if "top" in row:
+        return [row["label"]]
+    return row.get("labels", [])
+
+
+def _write_csv(work: Work, width: int, more: list[str]) -> None:
+    """id,label,score,label_2,score_2,...,status,reason; of what has no best
+    label its own columns in the place of these."""
     header = ["id", "label", "score"]
     for place in range(2, width + 1):
         header += [f"label_{place}", f"score_{place}"]
+    header = ["id", *map(safe_cell, more)] if more else header
     with (
         atomic.replacing(work.folder / CSV) as temporary,
         open(
@@ -99,6 +112,14 @@ def _write_csv(work: Work, width: int) -> None:
             cells: list[str | float] = [safe_cell(os.fspath(row["id"]))]
             for best in row.get("top", ()):
                 cells += [safe_cell(best["label"]), best["score"]]
-            cells += [""] * (1 + 2 * width - len(cells))
+            cells += [_cell(row[name]) for name in more if name in row]
+            cells += [""] * (len(header) - len(cells))
             cells += [row["status"], safe_cell(row.get("reason", ""))]
             writer.writerow(cells)
+
+
+def _cell(value: float | list) -> str | float:
+    """A number, or several texts or numbers with | between."""
+    if isinstance(value, list):
+        return safe_cell("|".join(map(str, value)))
+    return value

@@ -196,6 +196,8 @@ def _rows(
 def _row(id_: str, reason: str, answer: Answer) -> dict:
     if reason:
         return {"id": id_, "status": "unreadable", "reason": reason}
+    if answer.more:
+        return {"id": id_, "status": "ok", **answer.more}
     best = zip(answer.labels, answer.scores, strict=True)
     return {
         "id": id_,

@@ -5,7 +5,7 @@ answer for each, in their order.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import tenacity
@@ -35,6 +35,20 @@ class Answered(NamedTuple):
     labels: tuple[str, ...]
     scores: tuple[float, ...]
     status: str
+
+
+class AnsweredOther(NamedTuple):
+    """The same of a model that says something else than the best names.
+
+    Attributes:
+        labels, scores, status: as of `Answered`; no names of numbers.
+        more: "labels" with "scores", or numbers by column.
+    """
+
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+    status: str
+    more: Mapping
 
 
 class Transport(Protocol):

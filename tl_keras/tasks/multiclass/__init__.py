@@ -21,7 +21,6 @@ __all__, __getattr__, __dir__ = names_of(
         "expected_calibration_error": "calibration",
         "find_suspects": "label_issues",
         "fit_temperature": "calibration",
-        "fold_temperature": "calibration",
         "probe_bytes": "linear_probe",
         "solve_probe": "linear_probe",
         "wilson_interval": "evaluation",

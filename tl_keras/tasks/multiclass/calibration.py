@@ -1,7 +1,7 @@
 """Logits and labels -> how far confidence can be trusted, and the mending.
 
     temperature = fit_temperature(val_logits, val_labels)
-    fold_temperature(model.get_layer("head_logits"), temperature)
+    fold_divisor(model.get_layer("head_logits"), temperature)
     expected_calibration_error(probabilities, labels)
 
 In: arrays of a validation split. Out: one number that all logits are divided
@@ -12,7 +12,6 @@ Reference: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural
 Networks", 2017.
 """
 
-import keras
 import numpy as np
 import scipy.optimize
 import scipy.special
@@ -106,12 +105,6 @@ def example_losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Mean loss in nats."""
     return float(example_losses(logits, labels).mean())
-
-
-def fold_temperature(layer: keras.layers.Layer, temperature: float) -> None:
-    """Divides a Dense layer's kernel and bias, and so its logits."""
-    for variable in (layer.kernel, layer.bias):
-        variable.assign(variable / temperature)
 
 
 def expected_calibration_error(

@@ -27,13 +27,19 @@ MIN_PROBABILITY = 1e-30
 
 @dataclasses.dataclass(frozen=True)
 class ClassDiffers:
-    """The `differs` of a task of one class an example.
+    """The `Differs` of a task of one class an example.
 
     Attributes:
         class_names: in the order of the probabilities.
+        floor: the probability from which on a class is in the set that is
+            given; None without sets.
     """
 
     class_names: Sequence[str]
+    floor: float | None = None
+
+    answer = "probabilities"
+    unit = "a probability"
 
     def __call__(
         self,
@@ -57,13 +63,16 @@ class ClassDiffers:
         if "probabilities" in received:
             pairs.append((received["probabilities"], want))
         if "scores" in received:
-            pairs += self._best(want, received)
+            pairs += best_beside(want, received, self.class_names)
         for found, of_model in pairs:
             if found.shape != of_model.shape:
                 raise ValueError(
                     f"gives an answer of shape {found.shape}, the model "
                     f"{of_model.shape}"
                 )
+        if "set" in received and self.floor is not None:
+            in_set = received["probabilities"] >= np.float32(self.floor)
+            refuse_others("set", received["set"], in_set, self.class_names)
         said = want.argmax(axis=-1)
         says = received.get("probabilities", want).argmax(axis=-1)
         names, places = self.class_names, np.arange(len(want))
@@ -81,25 +90,57 @@ class ClassDiffers:
             None if labels is None else (said == labels, says == labels),
         )
 
-    def _best(self, want: np.ndarray, received: Answers) -> list[tuple]:
-        """The best scores beside the model's best, and each beside that of
-        the class that is named with it.
 
-        Of two classes alike either may come first: what counts is that a name
-        stands beside its own probability.
-        """
-        scores, column = received["scores"], self._column()
-        try:
-            named = [[column[n] for n in row] for row in received["classes"]]
-        except KeyError as error:
-            name = error.args[0].decode("utf-8", "replace")
-            raise ValueError(f"names the class {name!a}") from None
-        best = -np.sort(-want, axis=-1)[:, : scores.shape[-1]]
-        of_names = np.take_along_axis(want, np.array(named), axis=-1)
-        return [(scores, best), (scores, of_names)]
+def best_beside(
+    want: np.ndarray, received: Answers, class_names: Sequence[str]
+) -> list[tuple]:
+    """The best scores beside the model's best, and each beside that of the
+    class that is named with it.
 
-    def _column(self) -> dict[bytes, int]:
-        return {name.encode(): i for i, name in enumerate(self.class_names)}
+    Of two classes alike either may come first: what counts is that a name
+    stands beside its own probability.
+
+    Args:
+        want: the model's probabilities, (n, num_classes).
+        received: "classes", bytes (n, k), and "scores", (n, k).
+        class_names: in the order of the probabilities.
+
+    Returns:
+        Pairs of arrays (n, k), what was received first.
+
+    Raises:
+        ValueError: a name that is no class.
+    """
+    scores = received["scores"]
+    column = {name.encode(): i for i, name in enumerate(class_names)}
+    try:
+        named = [[column[n] for n in row] for row in received["classes"]]
+    except KeyError as error:
+        name = error.args[0].decode("utf-8", "replace")
+        raise ValueError(f"names the class {name!a}") from None
+    best = -np.sort(-want, axis=-1)[:, : scores.shape[-1]]
+    of_names = np.take_along_axis(want, np.array(named), axis=-1)
+    return [(scores, best), (scores, of_names)]
+
+
+def refuse_others(
+    what: str, given: np.ndarray, says: np.ndarray, names: Sequence[str]
+) -> None:
+    """Raises ValueError where other names are given than should be.
+
+    Args:
+        what: they are, for the message.
+        given: bytes (n, k), the name or "" in each place.
+        says: bool (n, k), which should be given.
+        names: of the places.
+    """
+    encoded = np.array([name.encode() for name in names])
+    for row, wanted in zip(given, np.where(says, encoded, b""), strict=True):
+        if row.tolist() != wanted.tolist():
+            raise ValueError(
+                f"gives the {what} {[x for x in row.tolist() if x]!a}, its "
+                f"probabilities say {[x for x in wanted.tolist() if x]!a}"
+            )
 
 
 def differences(received: np.ndarray, expected: np.ndarray) -> np.ndarray:

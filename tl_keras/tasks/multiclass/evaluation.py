@@ -19,9 +19,8 @@ import scipy.stats
 import tensorflow as tf
 from sklearn import metrics as sk
 
-from tl_keras import io_watchdog
 from tl_keras.keras_globals import standard_globals
-from tl_keras.networks import inference
+from tl_keras.tasks.outputs import raw_outputs
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000  # of the bootstrap for macro-F1
@@ -45,6 +44,16 @@ class Evaluation:
     predicted: np.ndarray
     confusion: np.ndarray
     metrics: dict
+
+    @property
+    def answers(self) -> np.ndarray:
+        """The probabilities, by the name that all tasks have for them."""
+        return self.probabilities
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The labels."""
+        return self.labels
 
 
 @standard_globals()
@@ -75,29 +84,39 @@ def evaluate_classifier(
         )
         evaluation.metrics["accuracy"]
     """
-    # Traced once: Keras's own predict would trace the last batch anew.
-    run = inference(model)
-    outputs, labels = [], []
-    for batch, batch_labels in data:
-        outputs.append(run(batch))
-        io_watchdog.answered()
-        labels.append(batch_labels.numpy())
-    if not labels:
-        raise ValueError("data: expected at least one batch, received none")
-    # float64, so that rows sum to 1 to the last digit that is printed.
-    scores = np.concatenate(outputs).astype(np.float64)
+    outputs, labels = raw_outputs(model, data)
     if from_logits:
-        sums = scores.sum(axis=-1)
-        if np.abs(sums - 1).max() < 1e-4 and scores.min() >= 0:
-            raise ValueError(
-                "from_logits=True: expected logits, received rows that sum to "
-                "1 - give from_logits=False"
-            )
-        scores = scipy.special.log_softmax(scores, axis=-1)
-    else:
-        tiny = np.finfo(np.float64).tiny
-        scores = np.log(np.maximum(scores, tiny))
-    return count(scores, np.concatenate(labels), class_names)
+        return count_logits(outputs, labels, class_names)
+    scores = outputs.astype(np.float64)
+    tiny = np.finfo(np.float64).tiny
+    return count(np.log(np.maximum(scores, tiny)), labels, class_names)
+
+
+def count_logits(
+    logits: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
+) -> Evaluation:
+    """`count` of logits (n, num_classes).
+
+    Args:
+        logits: (n, num_classes).
+        labels, class_names: as in `count`.
+
+    Returns:
+        As `count`.
+
+    Raises:
+        ValueError: as `count`, or they are probabilities.
+    """
+    # float64, so that rows sum to 1 to the last digit that is printed.
+    scores = logits.astype(np.float64)
+    sums = scores.sum(axis=-1)
+    if np.abs(sums - 1).max() < 1e-4 and scores.min() >= 0:
+        raise ValueError(
+            "from_logits=True: expected logits, received rows that sum to "
+            "1 - give from_logits=False"
+        )
+    logs = scipy.special.log_softmax(scores, axis=-1)
+    return count(logs, labels, class_names)
 
 
 def count(

@@ -1,21 +1,26 @@
-"""One class of several for each example, as training asks for it."""
+"""One class of several for each example, as the other rooms ask for it.
+
+What trains and counts is imported where it is used: it loads scikit-learn and
+SciPy, which those who only open an export do not need.
+"""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from tl_keras.tasks.multiclass.calibration import (
-    calibrated_losses,
-    example_losses,
-)
-from tl_keras.tasks.multiclass.linear_probe import (
-    LinearProbe,
-    cross_entropy_and_accuracy,
-    solve_probe,
-)
+from tl_keras.tasks.multiclass.differs import ClassDiffers, near_ties
 from tl_keras.tasks.task import Task
+from tl_keras.tasks.values import Answer, Calibration, Said, Verdict, shortest
+
+if TYPE_CHECKING:
+    from tl_keras.tasks.multiclass.evaluation import Evaluation
+    from tl_keras.tasks.multiclass.linear_probe import LinearProbe
+
+TOP_K = 5  # names that the served function gives
 
 CALIBRATED = "val_cross_entropy_calibrated"
 # Plain cross-entropy, so that it means the same with and without label
@@ -35,11 +40,22 @@ class Multiclass(Task):
         label_smoothing: share of the target spread over all classes.
         class_weights: weight of each class in the training loss, in their
             order or as Keras writes them ({label: weight}); or None.
+        coverage: share of new examples whose class the set of classes holds
+            that is given beside the best; 0 for no sets.
+        floor: the probability from which on a class is in the set; None until
+            `calibrate` chooses it.
     """
 
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | None = None
+    coverage: float = 0.0
+    floor: float | None = None
 
+    name = "multiclass"
+    answer = "probabilities"
+    main = "accuracy"
+    second = "macro_f1"
+    classifies = True
     monitors = MONITORS
 
     def __post_init__(self):
@@ -47,6 +63,12 @@ class Multiclass(Task):
             raise ValueError(
                 f"label_smoothing={self.label_smoothing}: expected 0 to 1"
             )
+        if not 0 <= self.coverage < 1:
+            raise ValueError(
+                f"coverage={self.coverage}: expected 0 to 1, as 0.9"
+            )
+        if self.floor is not None:
+            object.__setattr__(self, "floor", float(self.floor))
         if isinstance(self.class_weights, Mapping):
             weights = [
                 self.class_weights[i] for i in range(len(self.class_weights))
@@ -81,6 +103,8 @@ class Multiclass(Task):
         self, outputs: np.ndarray, targets: np.ndarray
     ) -> dict[str, float]:
         """Cross-entropy after the temperature that suits all of them."""
+        from tl_keras.tasks.multiclass.calibration import calibrated_losses
+
         losses = calibrated_losses(outputs, targets.reshape(-1))
         return {CALIBRATED: float(losses.mean())}
 
@@ -91,12 +115,15 @@ class Multiclass(Task):
 
         Of val_accuracy 0 for a right answer and 1 for a wrong; else nats.
         """
+        from tl_keras.tasks.multiclass import calibration
+
         labels = targets.reshape(-1)
         if monitor == "val_accuracy":
             return (outputs.argmax(axis=-1) != labels).astype(np.float64)
         if monitor == "val_loss":
-            return example_losses(outputs.astype(np.float64), labels)
-        return calibrated_losses(outputs, labels)
+            wide = outputs.astype(np.float64)
+            return calibration.example_losses(wide, labels)
+        return calibration.calibrated_losses(outputs, labels)
 
     def solve(
         self,
@@ -105,8 +132,10 @@ class Multiclass(Task):
         *,
         views: int = 1,
         groups: Sequence[str] | None = None,
-    ) -> LinearProbe:
+    ) -> "LinearProbe":
         """As of `Task`: logistic regression; see `solve_probe`."""
+        from tl_keras.tasks.multiclass.linear_probe import solve_probe
+
         return solve_probe(
             features,
             targets.reshape(-1),
@@ -119,9 +148,197 @@ class Multiclass(Task):
         self, outputs: np.ndarray, targets: np.ndarray
     ) -> dict[str, float]:
         """Loss, accuracy and cross-entropy."""
+        from tl_keras.tasks.multiclass.linear_probe import (
+            cross_entropy_and_accuracy,
+        )
+
         return cross_entropy_and_accuracy(outputs, targets.reshape(-1))
 
     def class_weight(self) -> dict[int, float] | None:
         """The weights, as Keras takes them."""
         weights = self.class_weights
         return None if weights is None else dict(enumerate(weights))
+
+    def activation(self, name: str) -> keras.layers.Layer:
+        """A softmax."""
+        return keras.layers.Softmax(name=name, dtype="float32")
+
+    def calibrate(
+        self,
+        outputs: np.ndarray,
+        targets: np.ndarray,
+        *,
+        confidence: bool = True,
+    ) -> Calibration:
+        """As of `Task`: one temperature; see `fit_temperature`."""
+        from tl_keras.tasks.multiclass.calibration import fit_temperature
+
+        temperature = 1.0
+        if confidence:
+            temperature = fit_temperature(outputs, targets.reshape(-1))
+        found = Calibration(
+            self,
+            temperature,
+            f"temperature {temperature:.3f}",
+            {"temperature": {"value": temperature, "examples": len(targets)}},
+        )
+        return (
+            self._with_sets(found, outputs, targets)
+            if self.coverage
+            else (found)
+        )
+
+    def _with_sets(self, found: Calibration, outputs, targets) -> Calibration:
+        """The same, and from where on a class is in the set."""
+        import scipy.special
+
+        from tl_keras.tasks.conformal import set_floor
+
+        wide = outputs.astype(np.float64) / found.divisor
+        likely = scipy.special.softmax(wide, axis=-1)
+        floor = set_floor(likely, targets.reshape(-1), self.coverage)
+        numbers = {
+            "coverage": self.coverage, "floor": floor,
+            "examples": len(targets),
+        }  # fmt: skip
+        return found._replace(
+            task=dataclasses.replace(self, floor=floor),
+            words=f"{found.words}, sets of classes from {floor:.3g} on",
+            numbers={**found.numbers, "conformal": numbers},
+        )
+
+    @property
+    def chooses_on_validation(self) -> bool:
+        """Whether there are sets of classes to choose."""
+        return bool(self.coverage)
+
+    def stored(self) -> dict:
+        """The sets of classes, where there are some."""
+        if self.floor is None:
+            return {}
+        return {
+            "task": self.name, "coverage": self.coverage, "floor": self.floor,
+        }  # fmt: skip
+
+    def count(
+        self, outputs: np.ndarray, targets: np.ndarray, names: Sequence[str]
+    ) -> "Evaluation":
+        """As of `Task`; see `evaluation.count`."""
+        from tl_keras.tasks.multiclass.evaluation import count_logits
+
+        return count_logits(outputs, targets, names)
+
+    def count_answers(
+        self, answers: np.ndarray, targets: np.ndarray, names: Sequence[str]
+    ) -> "Evaluation":
+        """As of `Task`, of probabilities."""
+        from tl_keras.tasks.multiclass.evaluation import count_probabilities
+
+        return count_probabilities(answers, targets, names)
+
+    def trust(
+        self, evaluation: "Evaluation", calibration: Calibration | None
+    ) -> dict[str, float]:
+        """`ece`, and `ece_before`: what it was before the temperature."""
+        from tl_keras.tasks.multiclass.calibration import (
+            at_temperature,
+            expected_calibration_error,
+        )
+
+        probabilities, labels = evaluation.probabilities, evaluation.labels
+        numbers = {"ece": expected_calibration_error(probabilities, labels)}
+        if calibration is not None:
+            before = at_temperature(probabilities, 1 / calibration.divisor)
+            numbers["ece_before"] = expected_calibration_error(before, labels)
+        if self.floor is not None:
+            in_set = probabilities >= self.floor
+            held = in_set[np.arange(len(labels)), labels]
+            numbers |= {
+                "coverage": float(held.mean()),
+                "coverage_asked": self.coverage,
+                "set_size": float(in_set.sum(axis=-1).mean()),
+            }
+        return numbers
+
+    def compare(self, first: "Evaluation", second: "Evaluation") -> dict:
+        """Which of two had the same examples right: four counts."""
+        from tl_keras.tasks.multiclass.pairing import paired_counts
+
+        return paired_counts(first.labels, first.predicted, second.predicted)
+
+    def judge(
+        self,
+        ids: Sequence[str],
+        targets: np.ndarray,
+        names: Sequence[str],
+        old: Said,
+        new: Said,
+    ) -> Verdict:
+        """As of `Task`: fewer right is worse; see `judging`."""
+        from tl_keras.tasks.multiclass.judging import judge
+
+        return judge(ids, targets, names, old, new)
+
+    def ties(
+        self, answers: np.ndarray, targets: np.ndarray, movement: float
+    ) -> np.ndarray:
+        """As of `Task`: where several classes could be first."""
+        near = near_ties(answers, movement)
+        could_be_right = near[np.arange(len(answers)), targets]
+        return could_be_right & (near.sum(axis=-1) > 1)
+
+    def differs(self, names: Sequence[str]) -> ClassDiffers:
+        """As of `Task`, by probabilities and their logarithms."""
+        return ClassDiffers(names, self.floor)
+
+    def served(self, answers, names) -> dict:
+        """`classes` and `scores`: the best `TOP_K`, best first; with sets of
+        classes `set` too: the names in it, "" for others."""
+        best = tf.math.top_k(answers, min(TOP_K, answers.shape[-1]))
+        told = {
+            "classes": tf.gather(names, best.indices),
+            "scores": best.values,
+        }
+        if self.floor is not None:
+            told["set"] = tf.where(answers >= self.floor, names[None], "")
+        return told
+
+    def table(
+        self, evaluation: "Evaluation", names: Sequence[str]
+    ) -> tuple[list[str], Iterator[list[str]]]:
+        """label, predicted, score, then p:<class> each."""
+        header = ["label", "predicted", "score"]
+        columns = (
+            evaluation.labels,
+            evaluation.predicted,
+            evaluation.probabilities,
+        )
+        return [*header, *(f"p:{name}" for name in names)], (
+            [
+                names[label],
+                names[predicted],
+                *(f"{p:.6g}" for p in (row[predicted], *row)),
+            ]
+            for label, predicted, row in zip(*columns, strict=True)
+        )
+
+    def say(
+        self, answers: np.ndarray, names: Sequence[str], top_k: int
+    ) -> list[Answer]:
+        """As of `Task`: the best `top_k`; of sets of classes all in them."""
+        # Stable, so that of two alike the first class comes first.
+        best = np.argsort(-answers, axis=-1, kind="stable")[:, :top_k]
+        if self.floor is None:
+            most = [top_k] * len(answers)
+        else:
+            # All of the set, however many are asked for.
+            best = np.argsort(-answers, axis=-1, kind="stable")
+            sizes = (answers >= np.float32(self.floor)).sum(axis=-1)
+            most = np.maximum(sizes, 1).tolist()
+        return [
+            Answer(
+                tuple(names[i] for i in some[:count]),
+                tuple(shortest(row[i]) for i in some[:count]),
+            )
+            for row, some, count in zip(answers, best, most, strict=True)
+        ]

@@ -1,0 +1,320 @@
+"""A table's columns -> which of them is the path, the label, the split.
+
+    named = name_columns(sample, Wanted(label=True), "t.csv")
+    named.names         # ("path", "label", "", "age"); "" for one without name
+    named.has_header    # whether the sample's first record is one
+    named.told          # ("paths are from the column id, labels from breed",)
+
+In: the first records. Out: the columns' names as this package calls them. A
+column is known by its usual names; where two columns can be meant, the flags
+of each reading are told and nothing is guessed.
+"""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tl_keras.data.delimited import ends_as_picture
+from tl_keras.data.split_words import split_named
+from tl_keras.errors import DataError
+
+# The column of paths, by its usual names; the first that is there counts. A
+# run's split.csv says `id`, and other tables number their rows so.
+PATH_NAMES = (
+    "path", "filename", "file_name", "filepath", "file_path", "file", "fname",
+    "image_path", "imagepath", "img_path", "image_file", "image_filename",
+    "image_file_name", "img_file", "image", "img", "photo", "picture",
+    "image_name", "imagename", "img_name", "image_index", "image_id",
+    "imageid", "img_id", "id",
+)  # fmt: skip
+# The column of labels; where there is no `label`, one of these alone counts.
+LABEL_NAMES = (
+    "labels", "class", "classes", "target", "targets", "category", "breed",
+    "species", "tags", "class_name", "classname", "label_name",
+    "finding_labels",
+)  # fmt: skip
+SHOWN = 200  # characters of a header
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """The columns that a reader needs.
+
+    Attributes:
+        path_column, label_column: their names in the file, or their numbers
+            from 1 on where it has no header; "" to find them by usual names.
+        label: whether there must be labels.
+        others: names of more columns that there must be.
+        expected: the header in words; "" to say it by the others.
+    """
+
+    path_column: str = ""
+    label_column: str = ""
+    label: bool = False
+    others: tuple[str, ...] = ()
+    expected: str = ""
+
+    @property
+    def usual_names(self) -> tuple[str, ...]:
+        """Names by which a header, and its separator, is known."""
+        given = (self.path_column, self.label_column, *self.others)
+        return (*PATH_NAMES, *(name.lower() for name in given if name))
+
+    @property
+    def header(self) -> str:
+        """The header that is expected, in words."""
+        if self.expected:
+            return self.expected
+        path = self.path_column or "path"
+        label = [self.label_column or "label"] * self.label
+        return ",".join([path, *label, *self.others]) + "[,split]"
+
+
+class Named(NamedTuple):
+    """What columns are.
+
+    Attributes:
+        names: "path", "label", "split" and others as the file calls them, or
+            by their number; "" for a column without a name.
+        has_header: whether the first record is one.
+        told: what was found, where it does not go without saying.
+    """
+
+    names: tuple[str, ...]
+    has_header: bool
+    told: tuple[str, ...] = ()
+
+
+def name_columns(
+    sample: Sequence[Sequence[str]],
+    wanted: Wanted,
+    file: str,
+    *,
+    header: bool | None = None,
+) -> Named:
+    """Which column is what.
+
+    Args:
+        sample: the first records of a table.
+        wanted: what there must be.
+        file: for messages.
+        header: whether the first record is one; None to find out.
+
+    Returns:
+        `Named`.
+
+    Raises:
+        DataError: a column is missing, or two can be meant.
+    """
+    first = [cell.strip() for cell in sample[0]] if sample else []
+    if header is None:
+        header = not sample or is_header(first, wanted)
+    if header:
+        return _by_name(first, wanted, file)
+    return _by_content(sample, wanted, file)
+
+
+def is_header(cells: Sequence[str], wanted: Wanted) -> bool:
+    """Whether a first record is a header: it names no picture's file, nor are
+    columns asked for by number."""
+    asked = (wanted.path_column, wanted.label_column)
+    if names_a_column(cells, wanted):
+        return True
+    if any(name.isdecimal() for name in asked):
+        return False
+    return not any(ends_as_picture(cell) for cell in cells)
+
+
+def names_a_column(cells: Sequence[str], wanted: Wanted) -> bool:
+    """Whether a record has the usual name of a column, or one asked for."""
+    usual = {_plain(name) for name in wanted.usual_names}
+    return any(_plain(cell) in usual for cell in cells)
+
+
+def _plain(name: str) -> str:
+    """Image Index, image-index -> image_index."""
+    return re.sub(r"[\s.-]+", "_", name.strip().casefold())
+
+
+def _by_name(given: Sequence[str], wanted: Wanted, file: str) -> Named:
+    plain = [_plain(name) for name in given]
+    names = list(given)
+    path = _asked(given, wanted.path_column, "path_column", file)
+    if path is None:
+        known = (plain.index(n) for n in PATH_NAMES if n in plain)
+        path = next(known, None)
+    label = _asked(given, wanted.label_column, "label_column", file)
+    if label is None:
+        label = _usual_label(given, plain, path, wanted, file)
+    for name in ("split", *wanted.others):
+        if name not in given and name.lower() in plain:
+            names[plain.index(name.lower())] = name
+    for place, name in ((path, "path"), (label, "label")):
+        if place is not None:
+            names[place] = name
+    while names and not names[-1]:
+        names.pop()
+    needed = ["path", *["label"] * wanted.label, *wanted.others]
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise DataError(_header_fault(file, given, names, missing, wanted))
+    named = [name for name in names if name]
+    if len(set(named)) < len(named):
+        raise DataError(
+            f"{file}:1: a column stands twice in {','.join(given)} - rename one"
+        )
+    told = [
+        f"{what} are from the column {given[place]}"
+        for place, what, usual in (
+            (path, "paths", "path"), (label, "labels", "label"),
+        )
+        if place is not None and plain[place] != usual
+    ]  # fmt: skip
+    return Named(tuple(names), True, tuple(told))
+
+
+def _asked(given: Sequence[str], name: str, flag: str, file: str) -> int | None:
+    """The place of a column that a flag names; None without one."""
+    if not name:
+        return None
+    for same in (str, str.casefold, _plain):
+        places = [i for i, one in enumerate(given) if same(one) == same(name)]
+        if places:
+            return places[0]
+    raise DataError(
+        f"{file}:1: --{flag}={name} is no column of {_shown(given)} - give one "
+        "of these"
+    )
+
+
+def _usual_label(
+    given: Sequence[str],
+    plain: Sequence[str],
+    path: int | None,
+    wanted: Wanted,
+    file: str,
+) -> int | None:
+    """The column of labels by its usual names, if there is one."""
+    if "label" in plain:
+        return plain.index("label")
+    others = {_plain(name) for name in wanted.others}
+    places = [
+        i
+        for i, name in enumerate(plain)
+        if name in LABEL_NAMES and i != path and name not in others
+    ]
+    if len(places) > 1 and wanted.label:
+        flags = " or ".join(f"--label_column={given[i]}" for i in places)
+        raise DataError(
+            f"{file}:1: {len(places)} columns of {_shown(given)} may be its "
+            f"labels - give {flags}"
+        )
+    return places[0] if len(places) == 1 else None
+
+
+def _header_fault(
+    file: str,
+    given: Sequence[str],
+    names: Sequence[str],
+    missing: Sequence[str],
+    wanted: Wanted,
+) -> str:
+    left = [n for n in names if n not in ("", "path", "label", "split")]
+    left = [n for n in left if n not in wanted.others]
+    hint = ""
+    if "path" in missing and len(left) > len(missing) - 1:
+        hint = (
+            " - --path_column=NAME says which column has the paths, "
+            "--path_column=1 that it is the first and there is no header"
+        )
+    elif missing == ["label"] and left:
+        one = left[0] if len(left) == 1 else "NAME"
+        hint = f" - --label_column={one} says which column has the labels"
+    return (
+        f"{file}:1: expected the header {wanted.header}, received "
+        f"{_shown(given)}{hint}"
+    )
+
+
+def _shown(given: Sequence[str]) -> str:
+    return ",".join(given)[:SHOWN] or "nothing"
+
+
+def _by_content(
+    sample: Sequence[Sequence[str]], wanted: Wanted, file: str
+) -> Named:
+    """The columns of a table without a header, by what stands in them."""
+    width = max(len(row) for row in sample)
+    columns = [
+        [row[i].strip() for row in sample if i < len(row)] for i in range(width)
+    ]
+    names = [str(number) for number in range(1, width + 1)]
+    path = _numbered(wanted.path_column, "path_column", width, file)
+    label = _numbered(wanted.label_column, "label_column", width, file)
+    free = [i for i in range(width) if i not in (path, label)]
+    if path is None:
+        path = _column_of_paths([columns[i] for i in free], file)
+        path = free[path]
+    free = [i for i in free if i != path]
+    words = [i for i in free if all(map(split_named, columns[i]))]
+    if len(words) == 1 and len(free) + (label is not None) > 1:
+        names[words[0]] = "split"
+        free.remove(words[0])
+    # Numbers of the rows say nothing.
+    counted = [i for i in free if _counts_rows(columns[i])]
+    if len(counted) == 1 and len(free) > 1:
+        free.remove(counted[0])
+    if label is None and len(free) == 1:
+        label = free[0]
+    missing = [*wanted.others] + ["label"] * (wanted.label and label is None)
+    if missing:
+        hint = "--label_column=2 says that it is the second column"
+        if wanted.others or not free:
+            hint = f"write the line {wanted.header} above its rows"
+        raise DataError(
+            f"{file}:1: it has no header, and {width} columns of which none "
+            f"is known to be the {missing[0]} - {hint}"
+        )
+    names[path] = "path"
+    if label is not None:
+        names[label] = "label"
+    told = f"it has no header: column {path + 1} has the paths"
+    if label is not None:
+        told += f", column {label + 1} the labels"
+    if "split" in names:
+        told += f", column {names.index('split') + 1} the split"
+    return Named(tuple(names), False, (told,))
+
+
+def _numbered(name: str, flag: str, width: int, file: str) -> int | None:
+    if not name:
+        return None
+    if name.isdecimal() and 1 <= int(name) <= width:
+        return int(name) - 1
+    raise DataError(
+        f"{file}:1: --{flag}={name}: it has no header - give the column's "
+        f"number, 1 to {width}"
+    )
+
+
+def _column_of_paths(columns: Sequence[Sequence[str]], file: str) -> int:
+    """The one that names pictures; else the first of two columns or one."""
+    shares = [sum(map(ends_as_picture, column)) for column in columns]
+    best = max(shares)
+    places = [i for i, share in enumerate(shares) if share == best]
+    if best and len(places) == 1:
+        return places[0]
+    if not best and len(columns) <= 2:
+        return 0
+    raise DataError(
+        f"{file}:1: it has no header, and which of its {len(columns)} columns "
+        "has the paths is not known - --path_column=1 says that it is the first"
+    )
+
+
+def _counts_rows(cells: Sequence[str]) -> bool:
+    """Whether cells are 1, 2, 3, ... or 0, 1, 2, ..."""
+    if len(cells) < 2 or not all(cell.isdecimal() for cell in cells):
+        return False
+    return all(int(c) == int(cells[0]) + i for i, c in enumerate(cells))

@@ -1,0 +1,122 @@
+"""The page of a run that predicts something else than one class of several.
+
+    render_page(record, metrics, gallery, no_pictures)
+    as_markdown(metrics)
+
+In: a record, its metrics with the card in them, whose `section` is the task's
+(`Task.card`). Out: report.html and report.md, as texts.
+"""
+
+from collections.abc import Mapping
+
+from tl_keras import pages
+from tl_keras.run_card import plots, task_words, words
+from tl_keras.run_card.files import RunRecord
+from tl_keras.run_card.gallery import Gallery
+from tl_keras.run_card.markdown import code, plain
+
+STOPPED = "This run stopped before it had a model: training diverged."
+NOTHING = {"headline": STOPPED, "figures": (), "tables": (), "pictures": ()}
+
+
+def render_page(
+    record: RunRecord,
+    metrics: Mapping,
+    gallery: Gallery,
+    no_pictures: str,
+    curl: str,
+) -> str:
+    """The page.
+
+    Args:
+        record: the run's files.
+        metrics: with their card.
+        gallery: finds pictures again.
+        no_pictures: why there are none, in words.
+        curl: the line that asks a server, for a shell.
+
+    Returns:
+        HTML that opens offline.
+    """
+    section = metrics["card"].get("section", NOTHING)
+    first, second = task_words.main_numbers(metrics)
+    curves = ""
+    if record.history:
+        rows = [
+            {**row, "phase": words.phase_name(row["phase"])}
+            for row in record.history
+        ]
+        curves = plots.in_both_themes(plots.curves_figure, rows, None)
+    return pages.render(
+        "task_report.html",
+        name=record.name,
+        metrics=metrics,
+        card=metrics["card"],
+        section=section,
+        reasons=task_words.reasons(metrics, words.phase_name),
+        titles=(task_words.title(first), task_words.title(second)),
+        rows=task_words.scoreboard(metrics, words.phase_name),
+        curves=curves,
+        figures=[
+            (f["title"], plots.in_both_themes(plots.scatter_figure, f))
+            for f in section["figures"]
+        ],
+        pictures=[
+            (
+                kind["title"],
+                [
+                    (row["words"], gallery.plain("test", row["id"]))
+                    for row in kind["rows"]
+                ],
+            )
+            for kind in section["pictures"]
+            if kind["rows"]
+        ],
+        lost=metrics.get("regression", {}).get("lost", ()),
+        no_pictures=no_pictures,
+        curl=curl,
+        words=words,
+    )
+
+
+def as_markdown(metrics: Mapping) -> str:
+    """The same in a page of Markdown, for a pull request."""
+    card = metrics["card"]
+    section = card.get("section", NOTHING)
+    told = task_words.reasons(metrics, words.phase_name)
+    lines = [
+        f"# {code(card['name'])}: run card",
+        "",
+        plain(section["headline"]),
+    ]
+    lines += ["", *(f"- {plain(line)}" for line in told), ""]
+    if metrics.get("phases"):
+        first, second = map(task_words.title, task_words.main_numbers(metrics))
+        lines += [
+            f"| test split | {first} (95 % interval) | {second} |",
+            "|---|---|---|",
+        ]
+        lines += [
+            f"| {' | '.join(map(plain, row))} |"
+            for row in task_words.scoreboard(metrics, words.phase_name)
+        ]
+        lines += [""]
+    for table in section["tables"]:
+        if table["rows"]:
+            lines += [f"## {table['title']}", ""]
+            lines += [f"| {' | '.join(table['header'])} |"]
+            lines += ["|" + "---|" * len(table["header"])]
+            lines += [
+                f"| {' | '.join([code(row[0]), *map(plain, row[1:])])} |"
+                for row in table["rows"]
+            ]
+            lines += [""]
+    lines += [
+        "## Repeat it",
+        "",
+        "    python -m tl_keras.train --flagfile=run.flags --output_dir=NEW",
+        "",
+        f"Seed {metrics['seed']}, data fingerprint "
+        f"`{metrics['data']['fingerprint'][:16]}`.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,118 @@
+"""A run's numbers in words, whatever it predicts: which comes first, and how.
+
+    first, second = main_numbers(metrics)
+    title(first), shown(first, metrics["test"][first])
+
+In: metrics. Out: short texts. What is said of one class of several alone is in
+`words`.
+"""
+
+from collections.abc import Mapping
+
+from tl_keras.tasks import stored_task
+
+TITLES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "map": "mAP",
+    "mae": "mean abs. error",
+    "r2": "R2",
+}
+# The others are in a unit of their own.
+SHARES = ("accuracy", "macro_f1", "map", "r2")
+
+
+def of_classes(metrics: Mapping) -> bool:
+    """Whether a run predicts one class of several, as its metrics say."""
+    return stored_task(metrics.get("task", {})).name == "multiclass"
+
+
+def main_numbers(metrics: Mapping) -> tuple[str, str]:
+    """The names of the two numbers of the test split that are told first."""
+    task = stored_task(metrics.get("task", {}))
+    return task.main, task.second
+
+
+def title(name: str) -> str:
+    """What a number is called where people read it."""
+    return TITLES[name]
+
+
+def shown(name: str, value: float, digits: int = 3) -> str:
+    """A number as people read it.
+
+    Args:
+        name: of it, in metrics.
+        value: of it.
+        digits: behind the point, of a share.
+
+    Returns:
+        A text; what is no share has four digits in all.
+    """
+    return f"{value:.{digits}f}" if name in SHARES else f"{value:.4g}"
+
+
+def with_interval(name: str, test: Mapping) -> str:
+    """ "0.931 (0.912 to 0.950)"."""
+    low, high = test[f"{name}_interval"]
+    return (
+        f"{shown(name, test[name])} ({shown(name, low)} to {shown(name, high)})"
+    )
+
+
+def reasons(metrics: Mapping, phase_name) -> list[str]:
+    """The lines under the headline: what each step was worth, what is kept.
+
+    Args:
+        metrics: with their card; of a task that is not one class of several.
+        phase_name: a phase's name -> what people call it.
+    """
+    if "stopped" in metrics:
+        return [metrics["stopped"]]
+    first, _ = main_numbers(metrics)
+    lines = list(metrics["card"]["section"]["lines"])
+    refused = metrics.get("regression", {}).get("refused", ())
+    lines += [f"Not published: {line}." for line in refused]
+    for row in metrics["card"]["comparisons"]:
+        low, high = (shown(first, x) for x in row["interval"])
+        verdict = {
+            "better": "is better than", "worse": "is worse than",
+        }.get(row["verdict"], "or")  # fmt: skip
+        unsure = ": cannot tell at this size" * (verdict == "or")
+        lines.append(
+            f"{phase_name(row['second']).capitalize()} {verdict} "
+            f"{phase_name(row['first'])}{unsure} ({title(first)} "
+            f"{'+' if row['difference'] > 0 else ''}"
+            f"{shown(first, row['difference'])}, 95 % interval {low} to "
+            f"{high} by a paired bootstrap)."
+        )
+    lines.append(
+        f"Kept are the weights of the phase {phase_name(metrics['kept_phase'])}"
+        f", chosen on validation ({metrics['monitor']}); the test pictures had "
+        "no say."
+    )
+    return lines
+
+
+def scoreboard(metrics: Mapping, phase_name) -> list[list[str]]:
+    """A row a model: its name, the first number and its interval, the second.
+
+    Args:
+        metrics: with their card.
+        phase_name: as in `reasons`.
+    """
+    first, second = main_numbers(metrics)
+    tests = [
+        (
+            phase_name(phase["name"])
+            + " (kept)" * (phase["name"] == metrics["kept_phase"]),
+            phase["test"],
+        )
+        for phase in metrics.get("phases", ())
+    ]
+    if "scratch" in metrics:
+        tests.append((phase_name("scratch"), metrics["scratch"]["test"]))
+    return [
+        [name, with_interval(first, test), shown(second, test[second])]
+        for name, test in tests
+    ]

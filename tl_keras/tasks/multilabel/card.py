@@ -1,0 +1,125 @@
+"""Predictions and metrics of several labels an example -> a page's section.
+
+In: rows of predictions.csv, metrics.json. Out: plain values, as `Task.card`
+says.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tl_keras.tasks.multilabel.evaluation import confused_company
+
+MOST_SHOWN = 12  # pictures of each kind of mistake
+MOST_LABELS = 100
+
+
+def section(rows: Sequence[Mapping[str, str]], metrics: Mapping) -> dict:
+    """Labels by AP, labels in each other's place, pictures wrong each way."""
+    names, test = metrics["class_names"], metrics["test"]
+    likely = np.array([[float(r[f"p:{n}"]) for n in names] for r in rows])
+    truth, given = (
+        np.array([[n in r[column].split("|") for n in names] for r in rows])
+        for column in ("label", "predicted")
+    )
+    ids = [row["id"] for row in rows]
+    return {
+        "headline": (
+            f"mAP {_percent(test['map'])} on {test['examples']:,} test "
+            f"pictures (95 % interval {_range(test['map_interval'])}); at the "
+            f"thresholds of validation micro-F1 {_percent(test['micro_f1'])}, "
+            f"all labels of {_percent(test['exact_match'])} of the pictures "
+            "right."
+        ),
+        "lines": _lines(test),
+        "figures": [],
+        "tables": [_by_label(test, names), _company(truth, given, names)],
+        "pictures": [
+            {
+                "title": "A label is given that is not there, and surely",
+                "rows": _mistakes(given & ~truth, likely, ids, names),
+            },
+            {
+                "title": "A label is there that is not given, and surely",
+                "rows": _mistakes(truth & ~given, -likely, ids, names),
+            },
+        ],
+    }
+
+
+def _lines(test: Mapping) -> list[str]:
+    lines = [
+        f"Hamming loss {test['hamming']:.4f}: that share of all answers, one a "
+        "label and picture, is wrong."
+    ]
+    if "ece_before" in test:
+        lines.append(
+            f"Expected calibration error, a mean over labels: "
+            f"{test['ece_before']:.3f} before the temperatures, "
+            f"{test['ece']:.3f} after."
+        )
+    return lines
+
+
+def _by_label(test: Mapping, names: Sequence[str]) -> dict:
+    def place(name: str) -> tuple:
+        precision = test["per_label"][name]["ap"]
+        return precision is None, precision or 0.0, name
+
+    rows = []
+    for name in sorted(names, key=place)[:MOST_LABELS]:
+        of = test["per_label"][name]
+        known = of["ap"] is not None
+        rows.append(
+            [
+                name,
+                f"{of['ap']:.3f}" if known else "-",
+                _range(of["ap_interval"]) if known else "",
+                f"{of['f1']:.3f}",
+                f"{of['precision']:.3f}",
+                f"{of['recall']:.3f}",
+                f"{of['threshold']:.3f}",
+                f"{of['ece']:.3f}",
+                f"{of['support']:,}",
+            ]
+        )
+    return {
+        "title": "By label, the lowest average precision first",
+        "header": [
+            "label", "AP", "95 % interval", "F1", "precision", "recall",
+            "given from", "calibration error", "pictures",
+        ],
+        "rows": rows,
+    }  # fmt: skip
+
+
+def _company(truth, given, names: Sequence[str]) -> dict:
+    found = confused_company(truth, given, names)
+    return {
+        "title": "One label left out and another given in its place",
+        "header": ["left out", "given", "pictures"],
+        "rows": [
+            [p["missing"], p["instead"], f"{p['count']:,} of {p['of']:,}"]
+            for p in found
+        ],
+    }
+
+
+def _mistakes(wrong, surest, ids, names) -> list[dict]:
+    """Cells that are wrong, the surest first, one a picture."""
+    shown: dict[str, str] = {}
+    for flat in np.argsort(-np.where(wrong, surest, -np.inf), axis=None):
+        row, label = np.unravel_index(flat, wrong.shape)
+        if not wrong[row, label] or len(shown) == MOST_SHOWN:
+            break
+        words = f"{names[label]} {abs(surest[row, label]):.3f}"
+        shown.setdefault(ids[row], words)
+    return [{"id": id_, "words": words} for id_, words in shown.items()]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _range(pair: Sequence[float]) -> str:
+    return f"{100 * pair[0]:.1f} to {100 * pair[1]:.1f} %"

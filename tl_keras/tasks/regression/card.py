@@ -1,0 +1,134 @@
+"""Predictions and metrics of numbers -> a page's section.
+
+In: rows of predictions.csv, metrics.json. Out: plain values, as `Task.card`
+says.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+MOST_SHOWN = 12  # pictures
+MOST_POINTS = 2000  # of a figure
+
+
+def section(
+    rows: Sequence[Mapping[str, str]],
+    metrics: Mapping,
+    training: Mapping[str, int],
+) -> dict:
+    """Predicted against true, residuals, the median's error, worst pictures.
+
+    Args:
+        rows: of predictions.csv.
+        metrics: as in metrics.json.
+        training: targets in words -> how many training examples have them.
+
+    Returns:
+        As `Task.card`.
+    """
+    names, test = metrics["class_names"], metrics["test"]
+    truth, values = (
+        np.array([[float(r[f"{kind}:{n}"]) for n in names] for r in rows])
+        for kind in ("true", "predicted")
+    )
+    medians = _medians(training, len(names))
+    baseline = np.abs(truth - medians).mean(axis=0)
+    low, high = test["mae_interval"]
+    unit = f" of {names[0]}" if len(names) == 1 else ", a mean over columns,"
+    return {
+        "headline": (
+            f"Mean absolute error{unit} {test['mae']:.4g} on "
+            f"{test['examples']:,} test pictures (95 % interval {low:.4g} to "
+            f"{high:.4g}), against {baseline.mean():.4g} for always answering "
+            "with the median of training."
+        ),
+        "baseline_mae": float(baseline.mean()),
+        "lines": _lines(test),
+        "figures": [
+            figure
+            for place, name in enumerate(names)
+            for figure in _figures(name, truth[:, place], values[:, place])
+        ],
+        "tables": [_by_target(test, names, baseline)],
+        "pictures": [
+            {
+                "title": "The largest errors",
+                "rows": _worst(truth, values, [r["id"] for r in rows], names),
+            }
+        ],
+    }
+
+
+def _medians(training: Mapping[str, int], columns: int) -> np.ndarray:
+    """Of each column of the training targets."""
+    if not training:
+        return np.full(columns, np.nan)
+    rows = np.array([[float(x) for x in t.split(",")] for t in training])
+    return np.median(np.repeat(rows, list(training.values()), axis=0), axis=0)
+
+
+def _lines(test: Mapping) -> list[str]:
+    lines = [
+        f"Root mean square error {test['rmse']:.4g}, R2 {test['r2']:.3f}, "
+        f"median error {test['median_error']:.4g}."
+    ]
+    if "coverage" in test:
+        lines.append(
+            f"Intervals that shall hold {100 * test['coverage_asked']:.0f} % "
+            f"of the truths hold {100 * test['coverage']:.1f} % of the test "
+            f"pictures'; they are {test['interval_width']:.4g} wide."
+        )
+    return lines
+
+
+def _figures(name: str, truth: np.ndarray, values: np.ndarray) -> list[dict]:
+    some = slice(None, None, max(1, len(truth) // MOST_POINTS))
+    x = [float(f"{v:.6g}") for v in truth[some]]
+    y = [float(f"{v:.6g}") for v in values[some]]
+    error = [float(f"{v:.6g}") for v in (values - truth)[some]]
+    return [
+        {"title": f"{name}: predicted against true", "x": x, "y": y,
+         "x_label": f"true {name}", "y_label": "predicted", "line": "equals"},
+        {"title": f"{name}: error against true", "x": x, "y": error,
+         "x_label": f"true {name}", "y_label": "predicted - true",
+         "line": "zero"},
+    ]  # fmt: skip
+
+
+def _by_target(test: Mapping, names, baseline: np.ndarray) -> dict:
+    return {
+        "title": "By column",
+        "header": [
+            "column", "mean error", "95 % interval", "RMSE", "R2",
+            "median error", "bias", "of the median",
+        ],
+        "rows": [
+            [
+                name,
+                f"{of['mae']:.4g}",
+                "{:.4g} to {:.4g}".format(*of["mae_interval"]),
+                f"{of['rmse']:.4g}",
+                f"{of['r2']:.3f}",
+                f"{of['median_error']:.4g}",
+                f"{of['bias']:+.4g}",
+                f"{baseline[place]:.4g}",
+            ]
+            for place, name in enumerate(names)
+            for of in [test["per_target"][name]]
+        ],
+    }  # fmt: skip
+
+
+def _worst(truth, values, ids, names) -> list[dict]:
+    """The largest errors, as shares of what each column varies by."""
+    spread = np.maximum(truth.std(axis=0), 1e-300)
+    errors = np.abs(values - truth) / spread
+    shown = []
+    for row in np.argsort(-errors.max(axis=1), kind="stable")[:MOST_SHOWN]:
+        told = ", ".join(
+            f"{name} {values[row, i]:.4g} for {truth[row, i]:.4g}"
+            for i, name in enumerate(names)
+        )
+        shown.append({"id": ids[row], "words": told})
+    return shown

@@ -1,0 +1,384 @@
+"""A table's cells -> what is predicted, and each row's target.
+
+    reading = read_targets({"train": "pets.csv"}, task="auto")
+    reading.task, reading.targets.names, reading.told
+
+In: tables and what a person has said of them. Out: a `Reading`, decided by the
+table and told with the reason; or ConfigError with the command for each
+reading, where there are two. Of a table with one class in each row, as before,
+the listing reads the column itself.
+"""
+
+import dataclasses
+import functools
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from tl_keras.data import RawTable, read_table, split_labels
+from tl_keras.data.examples import stamp_of
+from tl_keras.data.labels import MINUS, NO, YES
+from tl_keras.data.readings import ColumnFacts, column_facts
+from tl_keras.data.targets import Targets
+from tl_keras.errors import ConfigError, DataError
+from tl_keras.tasks import table_cells
+from tl_keras.tasks.table_cells import Asked, marks_of, some
+
+AUTO, LABEL = "auto", "label"
+# Whole numbers are names of classes, unless there are more of them than
+# anybody has classes of, most with an example or two.
+MANY_NUMBERS = 20
+# What a command line and a flag file cannot hold well, by a word.
+WORDS = {"space": " ", "tab": "\t", "comma": ","}
+
+
+class Reading(NamedTuple):
+    """How tables are understood.
+
+    Attributes:
+        task: "multiclass", "multilabel" or "regression".
+        targets: of each row; None where the column of labels holds classes.
+        told: the reason, in lines; () where there is no other reading.
+    """
+
+    task: str
+    targets: Targets | None = None
+    told: tuple[str, ...] = ()
+
+
+class Columns(NamedTuple):
+    """What is read, and how: what `decide` finds.
+
+    Attributes:
+        task: as of `Reading`.
+        names: of the columns.
+        separator: between the labels of a cell; "" where columns hold 0 / 1.
+        why: in words.
+    """
+
+    task: str
+    names: tuple[str, ...]
+    separator: str = ""
+    why: str = ""
+
+
+CLASSES = Reading("multiclass")
+
+
+def read_targets(
+    tables: Mapping[str, str],
+    *,
+    task: str = AUTO,
+    target: Sequence[str] = (),
+    separator: str = "",
+    leave_out: Sequence[str] = (),
+    skip_unlabelled: bool = False,
+    names: Sequence[str] = (),
+    path_column: str = "",
+    label_column: str = "",
+) -> Reading:
+    """Decides what tables say, and reads it.
+
+    Args:
+        tables: split -> .csv; that of "train" decides.
+        task: "auto", or one of `tasks.TASKS`.
+        target: columns; () for `label`, or for all columns of 0 and 1.
+        separator: between the labels of a cell; "" where it is to be found.
+        leave_out: columns that are no targets.
+        skip_unlabelled: leave out rows that say nothing.
+        names: labels that are known already, of a model that is asked.
+        path_column, label_column: of `data.read_table`.
+
+    Returns:
+        `Reading`.
+
+    Raises:
+        ConfigError: two readings are possible, or none of that task.
+        DataError: cells that cannot be read so, by row.
+
+    Example:
+        read_targets({"train": "xrays.csv"}).told
+    """
+    # A run lists its data several times, and a table may be large.
+    files = tuple((s, file, stamp_of(file)) for s, file in tables.items())
+    return _read(
+        files,
+        task,
+        tuple(target),
+        WORDS.get(separator, separator),
+        tuple(leave_out),
+        skip_unlabelled,
+        tuple(names),
+        (path_column, label_column),
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _read(
+    files: tuple[tuple[str, str, object], ...],
+    task: str,
+    target: tuple[str, ...],
+    separator: str,
+    leave_out: tuple[str, ...],
+    skip: bool,
+    names: tuple[str, ...],
+    columns: tuple[str, str],
+) -> Reading:
+    """See `read_targets`; files are known by their stamps too."""
+    raw = {split: _table(file, target, *columns) for split, file, _ in files}
+    main = raw["train"]
+    if task == "regression" and set(names) <= set(main.columns):
+        target = target or names
+    found = decide(main, task, target, separator, ("split", *leave_out))
+    if found is None:
+        return CLASSES
+    missing = [n for n in found.names if n not in main.columns]
+    if missing:
+        raise ConfigError(
+            f"--target={','.join(found.names)}: {main.file} has no column "
+            f"{', '.join(missing)}; it has {', '.join(main.columns)}"
+        )
+    in_cells = bool(found.separator)
+    read = {
+        "regression": table_cells.read_columns_of_numbers,
+        "multilabel": table_cells.read_cells_of_labels
+        if in_cells
+        else table_cells.read_columns_of_marks,
+        "multiclass": table_cells.read_single_marks,
+    }[found.task]
+    asked = Asked(found.names, found.separator, skip, names)
+    targets, more = read(raw.values(), asked)
+    told = (f"task: {found.task}, since {found.why}", *more)
+    return Reading(found.task, targets, told)
+
+
+def _table(
+    file: str, target: tuple[str, ...], path_column: str, label_column: str
+) -> RawTable:
+    """A table's cells; a column that is named keeps its name."""
+    table = read_table(file, path_column, label_column)
+    renamed = [n for n in target if n not in table.columns]
+    if len(renamed) != 1 or label_column:
+        return table
+    try:
+        table = read_table(file, path_column, renamed[0])
+    except DataError:
+        return table  # There is no such column, as is told.
+    columns = {
+        renamed[0] if name == LABEL else name: cells
+        for name, cells in table.columns.items()
+    }
+    return dataclasses.replace(table, columns=columns)
+
+
+def decide(
+    table: RawTable,
+    task: str,
+    target: tuple[str, ...],
+    separator: str,
+    leave_out: Sequence[str],
+) -> Columns | None:
+    """What to read of a table; None where `label` holds classes.
+
+    Args:
+        table: its raw cells.
+        task, target, separator, leave_out: see `read_targets`.
+
+    Returns:
+        Columns, how they are read and why.
+
+    Raises:
+        ConfigError: two readings are possible, or none of that task.
+    """
+    facts = _Facts(table, leave_out)
+    names = target or ((LABEL,) if LABEL in facts.names else ())
+    if any(name not in facts.names for name in names):
+        return Columns("regression", names)  # Which is missing is told.
+    if task == "multiclass":
+        return _as_classes(facts, names, target)
+    if task == "regression":
+        return _as_numbers(table, facts, names)
+    if task == "multilabel" or separator:
+        return _as_labels(table, facts, names, separator)
+    if len(names) == 1:
+        return _of_one_column(table, facts, names[0], bool(target))
+    if names and all(name in facts.marked for name in names):
+        why = f"the columns {some(names)} hold 0 and 1 alone"
+        return Columns("multilabel", names, "", why)
+    if names and all(name in facts.numeric for name in names):
+        return Columns(
+            "regression", names, "", f"{some(names)} hold numbers alone"
+        )
+    if names:
+        raise ConfigError(
+            f"--target={','.join(names)}: expected columns of numbers, or of 0 "
+            "and 1 - name others, or one alone"
+        )
+    return _of_marked_columns(table, facts)
+
+
+def is_marked(cells: Sequence[str]) -> bool:
+    """Whether a column holds 0 and 1 or the like, or -1 and 1, alone."""
+    kinds = {cell.strip().casefold() for cell in set(cells)} - {""}
+    return bool(kinds) and (kinds <= YES | NO or kinds <= YES | MINUS)
+
+
+class _Facts:
+    """Facts of a table's columns, found out where they are asked for.
+
+    Attributes:
+        names: of the columns that may be targets.
+    """
+
+    def __init__(self, table: RawTable, leave_out: Sequence[str]):
+        self.names = [n for n in table.columns if n not in ("path", *leave_out)]
+        self._table, self._known = table, {}
+
+    def __getitem__(self, name: str) -> ColumnFacts:
+        if name not in self._known:
+            cells = self._table.columns[name]
+            # Of a column of classes each text is looked at once: there are
+            # few, and the counts of cells are asked of others alone.
+            found = column_facts(name, sorted(set(cells)))
+            if found.all_numeric or found.separators:
+                found = column_facts(name, cells)
+            self._known[name] = found
+        return self._known[name]
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """The columns of 0 and 1 alone."""
+        return tuple(n for n in self.names if is_marked(self._table.columns[n]))
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """The columns of numbers."""
+        return tuple(name for name in self.names if self[name].all_numeric)
+
+
+def _as_classes(facts, names, target) -> Columns | None:
+    if names == (LABEL,):
+        return None
+    marked = names or facts.marked
+    if len(marked) > 1:
+        return Columns("multiclass", marked, "", "--task says so")
+    if target:
+        raise ConfigError(
+            f"--target={','.join(target)} --task=multiclass: classes are read "
+            "of a column label, or of several columns of 0 and 1 - rename it"
+        )
+    return None
+
+
+def _as_numbers(table: RawTable, facts, names) -> Columns:
+    if not names:
+        raise ConfigError(
+            f"--task=regression: {table.file} has no column {LABEL} - name "
+            f"columns of numbers, as --target={','.join(facts.numeric[:2])}"
+        )
+    return Columns("regression", names, "", "--task says so")
+
+
+def _as_labels(table: RawTable, facts, names, separator: str) -> Columns:
+    why = "--task says so" if not separator else "--label_separator is given"
+    if len(names) == 1 and not facts[names[0]].marks:
+        found = facts[names[0]].separators
+        if not separator and len(found) > 1 and found[0].in_names:
+            given = ", ".join(map(_word, [one.mark for one in found]))
+            raise ConfigError(
+                f"--task=multilabel: in {table.file} {given} may stand between "
+                "labels - say which by --label_separator"
+            )
+        # Where a cell holds one label and rows repeat, any mark will do.
+        mark = separator or (found[0].mark if found else "|")
+        return Columns("multilabel", names, mark, why)
+    marked = names or facts.marked
+    if not marked:
+        raise ConfigError(
+            f"--task=multilabel: {table.file} has neither a column {LABEL} nor "
+            "columns of 0 and 1 - name them by --target"
+        )
+    return Columns("multilabel", marked, "", why)
+
+
+def _of_one_column(
+    table: RawTable, facts, name: str, given: bool
+) -> Columns | None:
+    """The reading of `label`, or of the one column that is named."""
+    column = facts[name]
+    known = column.filled - column.unknown
+    if column.all_numeric and (column.whole < known or column.unit):
+        odd = f"{known - column.whole:,} of them not whole"
+        why = f"all {known:,} cells of {name} are numbers, {odd}"
+        if column.unit:
+            why = f"all {known:,} cells of {name} are numbers of {column.unit}"
+        return Columns("regression", (name,), "", why)
+    many = column.distinct > MANY_NUMBERS and 2 * column.distinct > known
+    if column.all_numeric and (many or given):
+        raise _two(
+            table,
+            f"{name} holds {column.distinct:,} different whole numbers",
+            ("--task=regression", "as numbers"),
+            ("--task=multiclass", "as names of classes"),
+        )
+    for one in column.separators:
+        mark = _word(one.mark)
+        between = f"{one.cells:,} of {known:,} cells of {name} hold {mark}"
+        if not one.in_names and one.combines:
+            why = f"{between} between {one.labels:,} labels"
+            return Columns("multilabel", (name,), one.mark, why)
+        if not one.in_names or _stand_alone(table.columns[name], one):
+            raise _two(
+                table,
+                f"{between}, between labels or in names of classes",
+                (f"--task=multilabel --label_separator={mark}", "as "
+                 "labels"),
+                ("--task=multiclass", "as names of classes"),
+            )  # fmt: skip
+    if given and name != LABEL:
+        raise ConfigError(
+            f"--target={name}: expected numbers, several labels in a cell, or "
+            "several columns of 0 and 1 - a column of classes is called label"
+        )
+    return None
+
+
+def _word(mark: str) -> str:
+    """How a mark is written after --label_separator, in a shell."""
+    words = {value: word for word, value in WORDS.items()}
+    return words.get(mark) or shlex.quote(mark)
+
+
+def _stand_alone(cells: Sequence[str], one) -> bool:
+    """Whether most parts of cells that hold a mark are cells themselves.
+
+    Of "golden retriever" and "red fox" none is; of "cat, dog" both are.
+    """
+    whole = {cell.strip() for cell in cells}
+    parts = {p for c in whole for p in split_labels(c, one.mark) if p != c}
+    return bool(parts) and 2 * len(parts & whole) > len(parts)
+
+
+def _of_marked_columns(table: RawTable, facts) -> Columns | None:
+    """The reading of a table without a column of labels."""
+    marked = facts.marked
+    if len(marked) < 2:
+        return None
+    rows = marks_of(table, marked)
+    why = f"the columns {some(marked)} hold 0 and 1 alone"
+    if (rows.sum(axis=1) == 1).all():
+        raise _two(
+            table,
+            f"{why}, and each row has a single 1",
+            ("--task=multilabel", "as labels that may be together"),
+            ("--task=multiclass", "as classes, one a picture"),
+        )
+    return Columns("multilabel", marked, "", why)
+
+
+def _two(table: RawTable, what: str, *ways: tuple[str, str]) -> ConfigError:
+    """That there are two readings, with the command for each."""
+    (one, first), (other, second) = ways
+    return ConfigError(
+        f"{table.file}: {what} - {one} reads them {first}, {other} {second}"
+    )
