@@ -22,9 +22,16 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="tl_keras_tests_")
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from warm import WarmPython, subprocess_with
 from xdist.scheduler import LoadScopeScheduling
+
+# How long an example takes, other work on the machine says.
+settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 CHECKOUT = pathlib.Path(__file__).parent.parent
 PARTS_OF_NIGHTLY = ("every_network", "fuzz", "acceptance")

@@ -77,7 +77,7 @@ def places(tmp_path):
     (tmp_path / "pets" / "empty").mkdir()
     # What makes a folder a run's, and is no picture.
     (tmp_path / "pets" / "metrics.json").write_text("{}")
-    file = tmp_path / "file.txt"
+    file = tmp_path / "file.md"
     file.write_text("text")
     return folder, file
 

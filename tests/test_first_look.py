@@ -84,11 +84,11 @@ def test_classes_too_small_to_cut(pets, capsys):
 
 def test_paths_that_are_not_there(pets, capsys):
     file = pets.parent / "t.csv"
-    rows = [f"pets\\{c}\\{i}.jpg,{c}" for c in ("cat", "dog") for i in range(8)]
+    rows = [f"pets/{c}/{i}.png,{c}" for c in ("cat", "dog") for i in range(8)]
     file.write_text("path,label\n" + "\n".join(rows))
     code, lines = trained(capsys, pets, f"--dataset={file}")
     assert code == 3
-    assert "16 of 16 paths are written with \\" in lines[-1]
+    assert "16 of 16 paths end in .png, their files have .jpg" in lines[-1]
 
 
 def begun(pets, **state) -> TransferConfig:
@@ -147,18 +147,18 @@ def test_both_folders_of_a_run_are_taken(tmp_path, capsys):
 
 # What is given -> what the line says; {} is the folder.
 HINTS = {
-    "images.txt": "write it as a .csv with the header path,label",
+    "images.xlsx": "write it as a .csv with the header path,label",
     "pets.zip": "unpack it, and give the folder",
     "1.jpg": "give the folder in which the class folders are",
     "Pets": "did you mean pets?",
     "pest": "did you mean pets?",
-    "none.csv": "expected a .csv file, found nothing",
+    "none.csv": "expected a table's file, found nothing",
 }
 
 
 @pytest.mark.parametrize("name", HINTS)
 def test_a_path_that_is_something_else_says_what_to_do(name, pets, capsys):
-    for file in ("images.txt", "pets.zip", "1.jpg"):
+    for file in ("images.xlsx", "pets.zip", "1.jpg"):
         (pets.parent / file).write_text("x")
     code, (line,) = lines_of(capsys, train, f"--dataset={pets.parent / name}")
     assert code == 2
@@ -201,8 +201,11 @@ def test_predict_takes_links_and_a_word(pets, capsys):
 
 
 IMPOSSIBLE = {
-    "--skip_unlabelled": "only a .csv has rows",
-    "--group_column=patient": "only a .csv has columns",
+    "--skip_unlabelled": "only a table has rows",
+    "--group_column=patient": "only a table has columns",
+    "--path_column=file": "only a table has columns",
+    "--label_column=breed": "only a table has columns",
+    "--split_file=x.csv": "only a table has rows",
     "--label_regex=cat": "expected a group that is the class",
     "--label_regex=(cat": "expected a Python pattern",
 }

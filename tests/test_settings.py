@@ -123,7 +123,10 @@ def test_all_faults_are_told_at_once_and_none_twice():
 
 CASES = {
     "no dataset": ({"dataset": ""}, "nothing received"),
-    "csv missing": ({"dataset": "none.csv"}, "expected a .csv file, found no"),
+    "csv missing": (
+        {"dataset": "none.csv"},
+        "expected a table's file, found no",
+    ),
     "weights missing": ({"weights": "w.h5"}, "found nothing"),
     "weights a folder": ({"weights": "/"}, "found a folder"),
     "near backbone": ({"backbone": "MobileNetv2"}, "MobileNetV2"),

@@ -217,7 +217,8 @@ def test_raw_cells_of_a_file(tmp_path):
     file.write_text('filename,age,colours\n1.jpg," 3 ","a, b"\n\n2.jpg,,c\n')
     table = read_table(str(file))
     assert table.columns == {
-        "path": ("1.jpg", "2.jpg"), "age": (" 3 ", ""), "colours": ("a, b", "c"),
+        "path": ("1.jpg", "2.jpg"), "age": (" 3 ", ""),
+        "colours": ("a, b", "c"),
     }  # fmt: skip
     assert table.where == (f"{file}:2", f"{file}:4")
     assert table.told == ("paths are from the column filename",)

@@ -4,9 +4,10 @@
     cache.get(path, stamp)             # None when unknown or changed
     cache.save()
 
-A file is unchanged while its path, size, modification time and inode are. The
-store is one file a dataset, written complete or not at all; one that is
-damaged, or of another version, counts as none.
+In: facts of files. Out: the same, the next time. A file is unchanged while its
+path, size, modification time and inode are. The store is one file a dataset,
+written complete or not at all; one that is damaged, or of another version,
+counts as none.
 """
 
 import base64

@@ -1,4 +1,9 @@
-"""What is known of one picture file, before any rule judges it."""
+"""What is known of one picture file, before any rule judges it.
+
+    facts.width, facts.height, facts.decoded
+
+In: what `reading` has found. Out: a `Facts`, as the cache keeps it.
+"""
 
 import dataclasses
 

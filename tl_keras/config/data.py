@@ -30,8 +30,19 @@ def follow_links_in(group: str) -> bool:
     """The setting of every command that walks through folders."""
     return setting(
         False,
-        "take folders that are links, and paths of a .csv that lead through "
+        "take folders that are links, and paths of a table that lead through "
         "one out of its folder; each real file is taken once",
+        group=group,
+    )
+
+
+def path_column_in(group: str) -> str:
+    """The setting of every command that reads tables."""
+    return setting(
+        "",
+        "the column of a table that has the paths, by its name, or by its "
+        "number where there is no header; found by the usual names (path, "
+        "filename, image, image_id, id, ...) when not given",
         group=group,
     )
 
@@ -64,15 +75,15 @@ class ListingConfig(Settings):
     dataset: str = setting(
         "",
         "a folder of class folders (or of train/ val/ test/ with class "
-        "folders), a .csv (path,label[,split]), tfds:NAME[/config][:version], "
-        "or digits",
+        "folders), a table (.csv, .tsv, .txt, .jsonl, .parquet) of paths and "
+        "labels, tfds:NAME[/config][:version], or digits",
         group=DATA,
         path=True,
         words=("digits",),
     )
     data_dir: str = setting(
         "",
-        "the folder that a .csv's paths start from (its own folder when not "
+        "the folder that a table's paths start from (its own folder when not "
         "given), or the folder of prepared TFDS sets",
         group=DATA,
         path=True,
@@ -91,26 +102,34 @@ class ListingConfig(Settings):
         "its file's name, such as (.+)_[0-9]+; folders say nothing then",
         group=DATA,
     )
+    path_column: str = path_column_in(DATA)
+    label_column: str = setting(
+        "",
+        "the column of a table that has the labels, by its name, or by its "
+        "number where there is no header; found by the usual names (label, "
+        "class, target, category, breed, ...) when not given",
+        group=DATA,
+    )
     include: str = include_in(DATA)
     exclude: str = exclude_in(DATA)
     follow_links: bool = follow_links_in(DATA)
     target: str = setting(
         "",
-        "the columns of a .csv that say what is true (commas between several): "
+        "the columns of a table that say what is true (commas between several): "
         "one of labels or numbers, several of numbers or of 0 and 1; label, or "
         "all columns of 0 and 1, when not given",
         group=DATA,
     )
     label_separator: str = setting(
         "",
-        "what stands between several labels in a cell of a .csv, such as | ; "
+        "what stands between several labels in a cell of a table, such as | ; "
         "comma, space or tab; found where a single mark can be meant, when not "
         "given",
         group=DATA,
     )
     skip_unlabelled: bool = setting(
         False,
-        "leave out rows of a .csv that have no label, and count them",
+        "leave out rows of a table that have no label, and count them",
         group=DATA,
     )
     case_sensitive_classes: bool = setting(
@@ -127,28 +146,35 @@ class DataConfig(ListingConfig):
     task: str = setting(
         "auto",
         "what is predicted: one class of several, any number of labels, or "
-        "numbers; auto is decided by a .csv and told with the reason, and "
+        "numbers; auto is decided by a table and told with the reason, and "
         "stops where it can be read in two ways; all else has classes",
         group=DATA,
         choices=("auto", "multiclass", "multilabel", "regression"),
     )
     val_dataset: str = setting(
         "",
-        "a folder of class folders to validate on, or a .csv where --dataset "
-        "is one",
+        "a folder of class folders to validate on, or a table where "
+        "--dataset is one",
         group=DATA,
         path=True,
     )
     test_dataset: str = setting(
         "",
-        "a folder of class folders to test on, or a .csv where --dataset is "
-        "one",
+        "a folder of class folders to test on, or a table where --dataset "
+        "is one",
+        group=DATA,
+        path=True,
+    )
+    split_file: str = setting(
+        "",
+        "a table of paths and of train, val or test, which says the split of "
+        "each row of --dataset",
         group=DATA,
         path=True,
     )
     group_column: str = setting(
         "",
-        "the column of a .csv that says what belongs together (a patient, a "
+        "the column of a table that says what belongs together (a patient, a "
         "speaker, a camera): all of it stays on one side of every cut",
         group=DATA,
     )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tl_keras.config.paths import no_such
+from tl_keras.config.paths import is_table, no_such
 from tl_keras.config.settings import Fault
 
 if TYPE_CHECKING:
@@ -25,31 +25,28 @@ def data_faults(config: "DataConfig") -> Iterator[Fault]:
     yield from _check_faults(config)
 
 
-def is_csv(name: str) -> bool:
-    """Whether a dataset's name is a table's, in any case."""
-    return name.lower().endswith(".csv")
-
-
 def dataset_faults(dataset: str) -> Iterator[Fault]:
     """Faults of a `--dataset` alone."""
     if not dataset:
         yield Fault(
             ("dataset",),
-            "--dataset: nothing received; expected a folder, a .csv, "
-            "tfds:NAME or digits - for a first try --dataset=digits",
+            "--dataset: nothing received; expected a folder, a table "
+            "(.csv), tfds:NAME or digits - for a first try --dataset=digits",
         )
-    elif is_csv(dataset):
+    elif is_table(dataset):
         if not os.path.isfile(dataset):
-            yield no_such("dataset", dataset, "a .csv file")
+            yield no_such("dataset", dataset, "a table's file")
     elif dataset != "digits" and not dataset.startswith("tfds:"):
         if not os.path.isdir(dataset):
-            yield no_such("dataset", dataset, "a folder, a .csv or tfds:NAME")
+            yield no_such(
+                "dataset", dataset, "a folder, a table (.csv) or tfds:NAME"
+            )
 
 
 def listing_faults(config: "ListingConfig") -> Iterator[Fault]:
     """Faults of what is listed, and how."""
     yield from dataset_faults(config.dataset)
-    table = is_csv(config.dataset)
+    table = is_table(config.dataset)
     folder = config.dataset != "digits" and os.path.isdir(config.dataset)
     if config.given("label_from") and not folder:
         yield idle("label_from", f"--dataset={config.dataset} is no folder")
@@ -57,9 +54,14 @@ def listing_faults(config: "ListingConfig") -> Iterator[Fault]:
         yield idle("label_from", "--label_regex says the class")
     for name in ("follow_links", "label_regex", "include", "exclude"):
         if config.given(name) and not (folder or table):
-            yield idle(name, "only a folder or a .csv has files")
+            yield idle(name, "only a folder or a table has files")
+    for name in ("path_column", "label_column"):
+        if getattr(config, name) and not table:
+            yield idle(name, "only a table has columns")
+    if config.label_column and config.label_regex:
+        yield idle("label_column", "--label_regex says the class")
     if config.skip_unlabelled and not table:
-        yield idle("skip_unlabelled", "only a .csv has rows")
+        yield idle("skip_unlabelled", "only a table has rows")
     for name in ("target", "label_separator"):
         if config.given(name) and not table:
             yield idle(name, "only a table has columns")
@@ -68,7 +70,7 @@ def listing_faults(config: "ListingConfig") -> Iterator[Fault]:
     if config.label_regex:
         yield from _pattern_faults(config.label_regex)
     if config.data_dir and (folder or config.dataset == "digits"):
-        yield idle("data_dir", "only a .csv or tfds: dataset has one")
+        yield idle("data_dir", "only a table or tfds: dataset has one")
     elif config.data_dir and not os.path.isdir(config.data_dir):
         yield no_such("data_dir", config.data_dir, "a folder")
 
@@ -76,7 +78,7 @@ def listing_faults(config: "ListingConfig") -> Iterator[Fault]:
 def _task_faults(config: "DataConfig") -> Iterator[Fault]:
     """Several labels, or numbers, of what has one class."""
     several = config.task in ("multilabel", "regression")
-    if several and not is_csv(config.dataset):
+    if several and not is_table(config.dataset):
         yield idle("task", "only a table says more than one class")
     elif several and config.label_regex:
         yield idle("task", "--label_regex says the class")
@@ -103,18 +105,24 @@ def _pattern_faults(pattern: str) -> Iterator[Fault]:
 
 
 def _split_path_faults(config: "DataConfig") -> Iterator[Fault]:
-    table = is_csv(config.dataset)
+    table = is_table(config.dataset)
     in_files = table or os.path.isdir(config.dataset)
     for name in ("val_dataset", "test_dataset"):
         path = getattr(config, name)
         if not path:
             continue
-        if table and not (is_csv(path) and os.path.isfile(path)):
-            yield no_such(name, path, "a .csv, as --dataset is one")
+        if table and not (is_table(path) and os.path.isfile(path)):
+            yield no_such(name, path, "a table, as --dataset is one")
         elif not table and not os.path.isdir(path):
             yield no_such(name, path, "a folder")
         elif not in_files:
             yield idle(name, f"--dataset={config.dataset} is no folder")
+    if config.split_file and not table:
+        yield idle("split_file", "only a table has rows that it could split")
+    elif config.split_file and not (
+        is_table(config.split_file) and os.path.isfile(config.split_file)
+    ):
+        yield no_such("split_file", config.split_file, "a table's file")
     if config.data_manifest and not os.path.isfile(config.data_manifest):
         yield no_such("data_manifest", config.data_manifest, "a file")
 
@@ -125,7 +133,7 @@ def _split_faults(config: "DataConfig") -> Iterator[Fault]:
         yield idle(
             "allow_empty_class", f"--dataset={config.dataset} is no folder"
         )
-    if config.group_column and not is_csv(config.dataset):
+    if config.group_column and not is_table(config.dataset):
         yield idle("group_column", "only a table has columns")
     for name in ("train_examples_per_class", "val_examples_per_class"):
         if config.group_column and config.given(name):

@@ -15,8 +15,10 @@ from tl_keras.config.settings import Fault
 from tl_keras.runs import RunFolder
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-TABLES = (".txt", ".tsv", ".xlsx", ".xls", ".ods", ".json", ".jsonl",
-          ".parquet", ".xml")  # fmt: skip
+# What a table's name ends in; data.rows has the same list.
+TABLES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".parquet",
+          ".pq")  # fmt: skip
+OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".xml")
 PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 
 
@@ -25,6 +27,11 @@ def output_folder(path: str) -> str:
     if RunFolder(pathlib.Path(path)).is_trainings:
         return os.path.dirname(os.path.abspath(path.rstrip("/")))
     return path
+
+
+def is_table(name: str) -> bool:
+    """Whether a dataset's name is a table's, in any case."""
+    return name.lower().endswith(TABLES)
 
 
 def saved_model_file(path: str) -> str:
@@ -61,7 +68,7 @@ def _as_it_is(path: str) -> str:
     lower = path.lower()
     if lower.endswith(ARCHIVES):
         return "unpack it, and give the folder"
-    if lower.endswith(TABLES):
+    if lower.endswith(OTHER_TABLES):
         return "write it as a .csv with the header path,label"
     if lower.endswith(PICTURES):
         return "give the folder in which the class folders are"

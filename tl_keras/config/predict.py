@@ -18,7 +18,9 @@ from tl_keras.config.data import (
     follow_links_in,
     include_in,
     io_timeout_in,
+    path_column_in,
 )
+from tl_keras.config.paths import is_table
 from tl_keras.config.settings import Fault, Settings, setting
 
 SCHEMES = ("http", "https", "grpc")
@@ -61,18 +63,19 @@ class PredictConfig(Settings):
     )
     input: str = setting(
         "",
-        "a folder of pictures, with its sub-folders; a .csv with a column "
-        "path; or one picture",
+        "a folder of pictures, with its sub-folders; a table (.csv, .tsv, "
+        ".txt, .jsonl, .parquet) with a column of paths; or one picture",
         group="Pictures",
         path=True,
     )
     data_dir: str = setting(
         "",
-        "the folder that a .csv's paths start from; its own folder when not "
+        "the folder that a table's paths start from; its own folder when not "
         "given",
         group="Pictures",
         path=True,
     )
+    path_column: str = path_column_in("Pictures")
     include: str = include_in("Pictures")
     exclude: str = exclude_in("Pictures")
     follow_links: bool = follow_links_in("Pictures")
@@ -169,19 +172,21 @@ class PredictConfig(Settings):
         if not self.input:
             yield Fault(
                 ("input",),
-                "--input: nothing received; expected a folder, a .csv or a "
-                "picture",
+                "--input: nothing received; expected a folder, a table (.csv) "
+                "or a picture",
             )
         elif not os.path.exists(self.input):
             yield rules.no_such(
-                "input", self.input, "a folder, a .csv or a picture"
+                "input", self.input, "a folder, a table (.csv) or a picture"
             )
         for name in ("include", "exclude", "follow_links"):
             if self.given(name) and os.path.isfile(self.input):
-                if not self.input.lower().endswith(".csv"):
+                if not is_table(self.input):
                     yield rules.idle(name, "--input is one picture")
-        if self.data_dir and not self.input.lower().endswith(".csv"):
-            yield rules.idle("data_dir", "only a .csv has one")
+        if self.path_column and not is_table(self.input):
+            yield rules.idle("path_column", "only a table has columns")
+        if self.data_dir and not is_table(self.input):
+            yield rules.idle("data_dir", "only a table has one")
         elif self.data_dir and not os.path.isdir(self.data_dir):
             yield rules.no_such("data_dir", self.data_dir, "a folder")
 

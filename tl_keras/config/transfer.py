@@ -19,9 +19,9 @@ from collections.abc import Iterator
 
 from tl_keras.config import rules
 from tl_keras.config.data import DataConfig
-from tl_keras.config.data_rules import is_csv
 from tl_keras.config.export import ExportConfig
 from tl_keras.config.network import NetworkConfig
+from tl_keras.config.paths import is_table
 from tl_keras.config.run import RunConfig
 from tl_keras.config.settings import Fault, setting
 
@@ -222,7 +222,7 @@ class TransferConfig(NetworkConfig, RunConfig, ExportConfig, DataConfig):
             stem = self.dataset.removeprefix("tfds:").split(":")[0]
         else:
             stem = os.path.basename(os.path.abspath(self.dataset))
-            stem = stem[:-4] if is_csv(stem) else stem
+            stem = os.path.splitext(stem)[0] if is_table(stem) else stem
         return re.sub(r"[^\w.-]+", "_", stem).strip("._") or "run"
 
     def run_folder(self) -> pathlib.Path:

@@ -1,8 +1,11 @@
 """Data sets that have a name -> examples: scikit-learn's digits, TFDS.
 
-They have no picture files, so each picture becomes a lossless PNG in memory
-and its id is `NAME/split/index`. Everything after this room sees encoded
-pictures, whatever they came from.
+    list_digits().splits["train"]
+    list_tfds("tfds:tf_flowers").class_names
+
+In: a name. Out: a `Listing`. There are no picture files, so each picture
+becomes a lossless PNG in memory and its id is `NAME/split/index`; what comes
+after sees encoded pictures, whatever they came from.
 """
 
 import difflib

@@ -15,8 +15,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tl_keras.data.delimited import ends_as_picture
-from tl_keras.data.split_words import split_named
+from tl_keras.data.delimited import ends_as_image
+from tl_keras.data.headerless import name_by_content
 from tl_keras.errors import DataError
 
 # The column of paths, by its usual names; the first that is there counts. A
@@ -112,7 +112,8 @@ def name_columns(
         header = not sample or is_header(first, wanted)
     if header:
         return _by_name(first, wanted, file)
-    return _by_content(sample, wanted, file)
+    names, told = name_by_content(sample, wanted, file)
+    return Named(names, False, told)
 
 
 def is_header(cells: Sequence[str], wanted: Wanted) -> bool:
@@ -123,7 +124,7 @@ def is_header(cells: Sequence[str], wanted: Wanted) -> bool:
         return True
     if any(name.isdecimal() for name in asked):
         return False
-    return not any(ends_as_picture(cell) for cell in cells)
+    return not any(ends_as_image(cell) for cell in cells)
 
 
 def names_a_column(cells: Sequence[str], wanted: Wanted) -> bool:
@@ -239,82 +240,3 @@ def _header_fault(
 
 def _shown(given: Sequence[str]) -> str:
     return ",".join(given)[:SHOWN] or "nothing"
-
-
-def _by_content(
-    sample: Sequence[Sequence[str]], wanted: Wanted, file: str
-) -> Named:
-    """The columns of a table without a header, by what stands in them."""
-    width = max(len(row) for row in sample)
-    columns = [
-        [row[i].strip() for row in sample if i < len(row)] for i in range(width)
-    ]
-    names = [str(number) for number in range(1, width + 1)]
-    path = _numbered(wanted.path_column, "path_column", width, file)
-    label = _numbered(wanted.label_column, "label_column", width, file)
-    free = [i for i in range(width) if i not in (path, label)]
-    if path is None:
-        path = _column_of_paths([columns[i] for i in free], file)
-        path = free[path]
-    free = [i for i in free if i != path]
-    words = [i for i in free if all(map(split_named, columns[i]))]
-    if len(words) == 1 and len(free) + (label is not None) > 1:
-        names[words[0]] = "split"
-        free.remove(words[0])
-    # Numbers of the rows say nothing.
-    counted = [i for i in free if _counts_rows(columns[i])]
-    if len(counted) == 1 and len(free) > 1:
-        free.remove(counted[0])
-    if label is None and len(free) == 1:
-        label = free[0]
-    missing = [*wanted.others] + ["label"] * (wanted.label and label is None)
-    if missing:
-        hint = "--label_column=2 says that it is the second column"
-        if wanted.others or not free:
-            hint = f"write the line {wanted.header} above its rows"
-        raise DataError(
-            f"{file}:1: it has no header, and {width} columns of which none "
-            f"is known to be the {missing[0]} - {hint}"
-        )
-    names[path] = "path"
-    if label is not None:
-        names[label] = "label"
-    told = f"it has no header: column {path + 1} has the paths"
-    if label is not None:
-        told += f", column {label + 1} the labels"
-    if "split" in names:
-        told += f", column {names.index('split') + 1} the split"
-    return Named(tuple(names), False, (told,))
-
-
-def _numbered(name: str, flag: str, width: int, file: str) -> int | None:
-    if not name:
-        return None
-    if name.isdecimal() and 1 <= int(name) <= width:
-        return int(name) - 1
-    raise DataError(
-        f"{file}:1: --{flag}={name}: it has no header - give the column's "
-        f"number, 1 to {width}"
-    )
-
-
-def _column_of_paths(columns: Sequence[Sequence[str]], file: str) -> int:
-    """The one that names pictures; else the first of two columns or one."""
-    shares = [sum(map(ends_as_picture, column)) for column in columns]
-    best = max(shares)
-    places = [i for i, share in enumerate(shares) if share == best]
-    if best and len(places) == 1:
-        return places[0]
-    if not best and len(columns) <= 2:
-        return 0
-    raise DataError(
-        f"{file}:1: it has no header, and which of its {len(columns)} columns "
-        "has the paths is not known - --path_column=1 says that it is the first"
-    )
-
-
-def _counts_rows(cells: Sequence[str]) -> bool:
-    """Whether cells are 1, 2, 3, ... or 0, 1, 2, ..."""
-    if len(cells) < 2 or not all(cell.isdecimal() for cell in cells):
-        return False
-    return all(int(c) == int(cells[0]) + i for i, c in enumerate(cells))

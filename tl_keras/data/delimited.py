@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from tl_keras.data.looking import may_be_picture
+from tl_keras.data.looking import may_be_image
 from tl_keras.errors import DataError
 
 MARKS = (",", ";", "\t", "|")
@@ -175,7 +175,7 @@ def _are_alike(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _has_path(cells: Sequence[str]) -> bool:
-    return any(ends_as_picture(cell) for cell in cells)
+    return any(ends_as_image(cell) for cell in cells)
 
 
 def _records_of(text: str, mark: str, skip: int = 0) -> list[list[str]]:
@@ -185,7 +185,7 @@ def _records_of(text: str, mark: str, skip: int = 0) -> list[list[str]]:
         rows = (cut_at_blanks(line) for line in lines if not is_remark(line))
     else:
         rows = _readable(
-            csv.reader(io.StringIO("".join(lines)), delimiter=mark)
+            csv.reader(io.StringIO("".join(lines), newline=""), delimiter=mark)
         )
     filled = (row for row in rows if any(cell.strip() for cell in row))
     return list(itertools.islice(filled, SAMPLE_RECORDS))
@@ -198,10 +198,10 @@ def _readable(reader) -> Iterator[list[str]]:
         return  # It is told where all of it is read.
 
 
-def ends_as_picture(cell: str) -> bool:
+def ends_as_image(cell: str) -> bool:
     """Whether a text ends in what a picture's name ends in."""
     suffix = os.path.splitext(cell.strip())[1]
-    return bool(suffix) and may_be_picture("x" + suffix)
+    return bool(suffix) and may_be_image("x" + suffix)
 
 
 def is_remark(line: str) -> bool:
@@ -216,7 +216,7 @@ def cut_at_blanks(line: str) -> list[str]:
     text behind it; numbers behind it are a cell each.
     """
     parts = line.split()
-    ends = [i for i, part in enumerate(parts) if ends_as_picture(part)]
+    ends = [i for i, part in enumerate(parts) if ends_as_image(part)]
     if not ends:
         return parts
     last = ends[-1]

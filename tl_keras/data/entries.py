@@ -12,8 +12,10 @@ import os
 from collections.abc import Mapping
 
 from tl_keras.data.columns import Wanted
+from tl_keras.data.numbered_lists import labelled_rows
 from tl_keras.data.options import ListOptions
 from tl_keras.data.rows import Row, Rows, blank, raise_first
+from tl_keras.data.split_file import read_split_file
 from tl_keras.data.split_words import split_named, splits_among
 from tl_keras.errors import DataError
 
@@ -37,7 +39,11 @@ class Entry:
 
 
 def read_entries(
-    file: str, split: str, options: ListOptions, ignored: collections.Counter
+    file: str,
+    split: str,
+    options: ListOptions,
+    ignored: collections.Counter,
+    folder: str = ".",
 ) -> tuple[list[Entry], tuple[str, ...]]:
     """The checked rows of a table that holds a split, or all of them.
 
@@ -45,8 +51,9 @@ def read_entries(
         file: a table, as `rows.Rows` reads it.
         split: "train" for a table whose column may name other splits; "val" or
             "test" for one that is all of that split.
-        options: what is taken, and where labels come from.
+        options: what is taken, and where labels and splits come from.
         ignored: counts, by reason, to which rows that are left out are added.
+        folder: in which the pictures of a list of labels alone are.
 
     Returns:
         At least one, in the order of the table; and what was found out about
@@ -54,6 +61,7 @@ def read_entries(
 
     Raises:
         DataError: rows that cannot be understood, or none to take.
+        MachineError: Parquet without pyarrow.
     """
     wanted = Wanted(
         options.path_column,
@@ -61,8 +69,14 @@ def read_entries(
         label=not (options.label_regex or options.targets),
         others=(options.group_column,) if options.group_column else (),
     )
-    reader = Rows(file, wanted, ignored)
-    rows = list(reader)
+    if wanted.label:
+        rows, told = labelled_rows(file, wanted, ignored, folder)
+    else:
+        reader = Rows(file, wanted, ignored)
+        rows, told = list(reader), reader.told
+    if split == "train" and options.split_file:
+        rows = _with_splits(rows, options.split_file)
+        told = (*told, f"the split is from {options.split_file}")
     words = _split_words(rows)
     entries, faults = [], []
     for row in rows:
@@ -77,7 +91,28 @@ def read_entries(
     if not entries:
         labelled = " with a label" if rows else ""
         raise DataError(f"{file}: no rows{labelled} under the header")
-    return entries, reader.told
+    return entries, told
+
+
+def _with_splits(rows: list[Row], file: str) -> list[Row]:
+    """The rows with the splits that a file of its own gives them."""
+    splits = read_split_file(file)
+    if rows and "split" in rows[0].cells:
+        raise DataError(
+            f"--split_file={file}: the table has a column split of its own - "
+            "leave one of the two out"
+        )
+    with_splits, faults = [], []
+    for row in rows:
+        split = splits.of(row.cells.get("path", ""))
+        if split is None and not row.fault:
+            path = row.cells.get("path", "")
+            faults.append(f"{row.where}: {file} says no split of {path}")
+        with_splits.append(
+            row._replace(cells={**row.cells, "split": split or ""})
+        )
+    raise_first(faults)
+    return with_splits
 
 
 def _split_words(rows: list[Row]) -> dict[str, str]:

@@ -1,7 +1,10 @@
 """What an example is: an id, a label, and bytes of a picture somewhere.
 
-Lists of examples are columns, not objects: a hundred thousand of them are a
-list of names and an array of labels.
+    examples = Examples(("1.jpg",), np.array([0]), files=("photos/1.jpg",))
+    examples.take([0]).read(0)
+
+In: columns. Out: lists of examples, which are columns, not objects: a hundred
+thousand of them are a list of names and an array of labels.
 """
 
 import dataclasses

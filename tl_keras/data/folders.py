@@ -4,9 +4,9 @@
     flowers/train/rose/1.jpg               splits with class folders in them
     flowers/test/rose/9.jpg
 
-Which of the two it is, `layout` says. Sub-folders of a class folder belong to
-the class, unless `label_from` says otherwise; with `label_regex` the class is
-in the files' names, wherever they lie.
+In: a root. Out: a `Listing`. Which of the two it is, `layout` says. Sub-folders
+of a class folder belong to the class, unless `label_from` says otherwise; with
+`label_regex` the class is in the files' names, wherever they lie.
 """
 
 import collections
@@ -16,9 +16,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from tl_keras.data.examples import Examples, Listing, Skip
-from tl_keras.data.layout import LAYOUT, splits_of
+from tl_keras.data.layout import splits_of
 from tl_keras.data.masks import mask_warnings
 from tl_keras.data.options import AS_IT_IS, ListOptions
+from tl_keras.data.other_layouts import LAYOUT
 from tl_keras.data.walking import NESTED, SAME_FILE, Walk, entries_of, is_folder
 from tl_keras.errors import DataError
 
@@ -63,7 +64,7 @@ def list_folder(
     for split, elsewhere in (("val", val_root), ("test", test_root)):
         if elsewhere and split in roots:
             replaced = walk(roots[split])
-            count = sum(map(len, replaced.pictures.values()))
+            count = sum(map(len, replaced.images.values()))
             ignored[f"in {split}/, replaced"] += count
         if elsewhere:
             splits_of(elsewhere, options, f"{split}_dataset")
@@ -72,7 +73,7 @@ def list_folder(
         walks[split] = walk(folder)
         if walks[split].faults:
             raise DataError(walks[split].faults)
-        _refuse_no_pictures(walks[split])
+        _refuse_no_images(walks[split])
     class_names, warnings = _agreed_classes(walks, options)
     _take_each_file_once(walks, options.allow_leakage)
     return _listing(root, walks, class_names, ignored, warnings)
@@ -88,11 +89,11 @@ def _listing(
     splits, skipped, nested, kinds = {}, [], set(), {}
     for split, walk in walks.items():
         start = len(_prefix(walk.root, root))
-        files = [f for name in class_names for f in walk.pictures.get(name, ())]
+        files = [f for name in class_names for f in walk.images.get(name, ())]
         labels = [
             label
             for label, name in enumerate(class_names)
-            for _ in walk.pictures.get(name, ())
+            for _ in walk.images.get(name, ())
         ]
         splits[split] = Examples(
             tuple(file[start:] for file in files),
@@ -137,13 +138,12 @@ def _count_files_beside(root: str, ignored: collections.Counter) -> None:
             ignored["a file beside the split folders"] += 1
 
 
-def _refuse_no_pictures(walk: Walk) -> None:
-    if any(walk.pictures.values()):
+def _refuse_no_images(walk: Walk) -> None:
+    if any(walk.images.values()):
         return
     unusable = [row for rows in walk.unusable.values() for row in rows]
     found = (
-        f"found {len(walk.pictures)} folders and {walk.strays} files beside "
-        "them"
+        f"found {len(walk.images)} folders and {walk.strays} files beside them"
     )
     if walk.ignored:
         what, count = walk.ignored.most_common(1)[0]
@@ -167,8 +167,8 @@ def _agreed_classes(
     held = {
         split: {
             name
-            for name in {*walk.pictures, *walk.unusable}
-            if walk.pictures.get(name)
+            for name in {*walk.images, *walk.unusable}
+            if walk.images.get(name)
             or walk.unusable.get(name)
             or not (options.allow_empty_class or options.partial)
         }
@@ -179,7 +179,7 @@ def _agreed_classes(
         split: {
             name
             for name in held[split]
-            if walk.pictures.get(name) or walk.unusable.get(name)
+            if walk.images.get(name) or walk.unusable.get(name)
         }
         for split, walk in walks.items()
     }
@@ -236,7 +236,7 @@ def _take_each_file_once(
     owner: dict[tuple[int, int], str] = {}
     faults = []
     for split, walk in walks.items():
-        for name, files in walk.pictures.items():
+        for name, files in walk.images.items():
             taken: dict[tuple[int, int], str] = {}
             for file in files:
                 place = walk.inodes[file]
@@ -250,7 +250,7 @@ def _take_each_file_once(
                     )
             again = len(files) - len(taken)
             walk.ignored[SAME_FILE] += again
-            walk.pictures[name] = list(taken.values())
+            walk.images[name] = list(taken.values())
     if faults:
         more = [f"and {len(faults) - MOST_FAULTS:,} more like these"] * (
             len(faults) > MOST_FAULTS

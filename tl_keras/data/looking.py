@@ -1,7 +1,7 @@
 """One path on the disk -> whether it is a picture, and whether it can be read.
 
     look = look_at("photos/1.jpg_large")
-    look.is_picture, look.reason, look.kind
+    look.is_image, look.reason, look.kind
 
 In: a path. Out: a `Look`. What a file is called decides only where it is
 called like what the graph decodes, which is not opened here; of any other
@@ -24,7 +24,7 @@ EXTENSIONS = tuple(
     for suffix in formats.SUFFIXES[kind]
 )
 # Also of pictures that are not read: a person would miss them.
-_NAMED_AS_PICTURE = re.compile(
+_NAMED_AS_IMAGE = re.compile(
     r"\.(p?jpe?g|jpe|jfif|jif|a?png|gif|bmp|dib|webp|tiff?|hei[cf]|avif|jp2|jxl"
     r"|ico|svg|psd|p[pgb]m|tga)(?![a-z0-9])",
     re.IGNORECASE,
@@ -36,13 +36,13 @@ class Look(NamedTuple):
     """What a path is.
 
     Attributes:
-        is_picture: false for what is passed over and counted.
+        is_image: false for what is passed over and counted.
         reason: why a picture cannot be read, with the remedy, or "".
         kind: of a picture that Pillow alone opens, such as "TIFF"; else "".
         status: what the disk says of it; None where it says nothing.
     """
 
-    is_picture: bool
+    is_image: bool
     reason: str = ""
     kind: str = ""
     status: os.stat_result | None = None
@@ -62,7 +62,7 @@ def look_at(path: str) -> Look:
         return Look(True, reason, "", status)
     name = os.path.basename(path).strip()
     suffix = os.path.splitext(name.lower())[1]
-    called = suffix in EXTENSIONS or bool(_NAMED_AS_PICTURE.search(name))
+    called = suffix in EXTENSIONS or bool(_NAMED_AS_IMAGE.search(name))
     reason, status = file_status(path)
     if reason or suffix in EXTENSIONS:
         return Look(called, reason, status=status)
@@ -77,19 +77,19 @@ def look_at(path: str) -> Look:
     else:
         kind = formats.kind_of(first)
     if kind.use == formats.OTHER:
-        return Look(called, _no_picture(kind) * called, status=status)
+        return Look(called, _no_image(kind) * called, status=status)
     through_pillow = kind.name if kind.use == formats.PILLOW else ""
     return Look(True, formats.refusal(kind), through_pillow, status)
 
 
-def _no_picture(kind: formats.Kind) -> str:
+def _no_image(kind: formats.Kind) -> str:
     """What is called a picture and is none."""
     return f"{kind.name}, no picture - take it away or fetch the picture"
 
 
-def may_be_picture(name: str) -> bool:
+def may_be_image(name: str) -> bool:
     """Whether a name speaks for a picture; for hints, nothing is opened."""
-    return bool(_NAMED_AS_PICTURE.search(name))
+    return bool(_NAMED_AS_IMAGE.search(name))
 
 
 def file_status(path: str) -> tuple[str, os.stat_result | None]:

@@ -42,6 +42,8 @@ class ListOptions:
         path_column, label_column: the columns of a table that hold paths and
             labels, by name, or by number where it has no header; "" to find
             them by their usual names.
+        split_file: a table that says of each path which split it is in; "" for
+            none.
         group_column: the column of a table that says what must stay together;
             "" for none.
         partial: the pictures are to be asked, not trained on, so that any part
@@ -65,6 +67,7 @@ class ListOptions:
     skip_unlabelled: bool = False
     path_column: str = ""
     label_column: str = ""
+    split_file: str = ""
     group_column: str = ""
     partial: bool = False
     download: bool = True

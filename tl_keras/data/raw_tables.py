@@ -10,10 +10,12 @@ called in the file; there need be no column of labels.
 
 import collections
 import dataclasses
+import os
 from collections.abc import Mapping
 
 from tl_keras.data.columns import Wanted
-from tl_keras.data.rows import Rows, raise_first
+from tl_keras.data.numbered_lists import labelled_rows
+from tl_keras.data.rows import raise_first
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +38,10 @@ class RawTable:
 
 
 def read_table(
-    file: str, path_column: str = "", label_column: str = ""
+    file: str,
+    path_column: str = "",
+    label_column: str = "",
+    data_dir: str = "",
 ) -> RawTable:
     """Reads all cells of a table; opens no picture.
 
@@ -44,6 +49,8 @@ def read_table(
         file: .csv and the like, JSON Lines or Parquet, see `rows.Rows`.
         path_column, label_column: the names of these columns in the file;
             found by their usual names when empty.
+        data_dir: the folder of the pictures of a list of labels alone; the
+            table's own when empty.
 
     Returns:
         `RawTable`.
@@ -59,17 +66,16 @@ def read_table(
     wanted = Wanted(
         path_column, label_column, expected="path and columns of targets"
     )
-    reader = Rows(file, wanted, ignored)
-    rows = list(reader)
+    folder = data_dir or os.path.dirname(file) or "."
+    rows, told = labelled_rows(file, wanted, ignored, folder)
     raise_first([f"{row.where}: {row.fault}" for row in rows if row.fault])
     return RawTable(
         file,
         {
             name: tuple(row.cells[name] for row in rows)
-            for name in reader.names
-            if name
+            for name in (rows[0].cells if rows else ())
         },
         tuple(row.where for row in rows),
         dict(ignored),
-        reader.told,
+        told,
     )

@@ -1,8 +1,11 @@
 """A listing -> train, val and test, cut by seed and stratified.
 
-A split that the data brings is left alone; what is missing is cut from train,
-class by class, so that no class can vanish from a split. The result is a list
-that `write_split` stores: a split is never cut twice.
+    splits, left_out = cut_splits(listing, Cut(seed=0))
+
+In: a `Listing`. Out: examples by split. A split that the data brings is left
+alone; what is missing is cut from train, class by class, so that no class can
+vanish from a split. `write_split` stores the result: a split is never cut
+twice.
 """
 
 import csv

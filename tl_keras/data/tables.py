@@ -1,13 +1,14 @@
-"""A .csv of `path,label[,split]` -> examples.
+"""Tables of `path,label[,split]` -> examples.
 
     path,label,split
     photos/1.jpg,cat,train
     photos/2.jpg,dog,test
 
-Paths start from `data_dir`, or from the .csv's own folder, and stay below it.
-Every row is used, skipped (its file cannot be read), ignored (counted) or a
-fault that names `file.csv:LINE`; all faults are told at once. Several tables
-may hold a split each.
+In: tables as `rows` reads them. Out: a `Listing`. Paths start from `data_dir`,
+or from the table's own folder, and stay below it. Every row is used, skipped
+(its file cannot be read), ignored (counted) or a fault that names
+`file.csv:LINE`; all faults are told at once. Several tables may hold a split
+each.
 """
 
 import collections
@@ -21,11 +22,12 @@ import numpy as np
 
 from tl_keras.data.entries import Entry, read_entries
 from tl_keras.data.examples import EMPTY, Examples, Listing, Skip
+from tl_keras.data.explaining import explain_missing
 from tl_keras.data.folders import lacks
 from tl_keras.data.looking import NO_SUCH_FILE, look_at
 from tl_keras.data.masks import mask_warnings
 from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
-from tl_keras.data.places import Places, explain_missing
+from tl_keras.data.places import Places
 from tl_keras.data.rows import MOST_FAULTS, raise_first
 from tl_keras.errors import DataError
 from tl_keras.runs import RunFolder, read_flags
@@ -38,14 +40,14 @@ def list_csv(
     data_dir: str = "",
     options: ListOptions = AS_IT_IS,
 ) -> Listing:
-    """Lists the pictures that one or more .csv files name.
+    """Lists the pictures that one or more tables name.
 
     Args:
-        tables: split -> file: UTF-8, comma separated, with a header: path,
-            label and, if wanted, split (train, val or test). All rows of
-            "val" and "test" are of that split and replace what "train" says
-            of it. Other columns are ignored.
-        data_dir: the folder that paths start from; a .csv's own when empty.
+        tables: split -> file, as `rows.Rows` reads it: paths, labels and, if
+            wanted, a column split (train, val or test). All rows of "val" and
+            "test" are of that split and replace what "train" says of it. Other
+            columns are ignored.
+        data_dir: the folder that paths start from; a table's own when empty.
         options: what is taken.
 
     Returns:
@@ -57,8 +59,14 @@ def list_csv(
     """
     file, ignored = tables["train"], collections.Counter()
     by_table, told = {}, []
+    folders = {
+        split: os.path.abspath(data_dir or os.path.dirname(table) or ".")
+        for split, table in tables.items()
+    }
     for split, table in tables.items():
-        by_table[split], about = read_entries(table, split, options, ignored)
+        by_table[split], about = read_entries(
+            table, split, options, ignored, folders[split]
+        )
         told += [f"{table}: {line}" for line in about]
     for split in set(tables) - {"train"}:
         kept = [e for e in by_table["train"] if e.split != split]
@@ -72,11 +80,11 @@ def list_csv(
         class_names = _class_names(entries, file, options)
     taken = _Taken(class_names, ignored, options)
     for split, some in by_table.items():
-        folder = data_dir or os.path.dirname(tables[split]) or "."
-        taken.take(some, os.path.abspath(folder))
+        taken.take(some, folders[split], tables[split])
         if taken.lost_files() and not taken.hints:
             taken.hints += _of_a_run(tables[split], data_dir)
     raise_first(taken.faults, taken.hints)
+    told += taken.told
     return dataclasses.replace(taken.listing(file), told=tuple(told))
 
 
@@ -92,13 +100,14 @@ class _Taken:
         self.kinds: dict[str, str] = {}
         self.faults: list[str] = []
         self.hints: list[str] = []
+        self.told: list[str] = []
 
-    def take(self, entries: list[Entry], root: str) -> None:
-        """Takes the rows of one table, whose paths start from `root`."""
+    def take(self, entries: list[Entry], root: str, file: str) -> None:
+        """Takes the rows of a table, whose paths start from `root`."""
         places = Places(root, self.options.follow_links)
         missing, outside, leading_out = [], [], []
         for entry in entries:
-            path, fault = places.inside(entry.path)
+            path, fault = places.find(entry.path)
             if fault:
                 outside.append(entry.path)
                 leading_out.append(f"{entry.where}: {fault}")
@@ -110,16 +119,17 @@ class _Taken:
                 fault = _conflict(entry, self.seen[path])
             else:
                 self.seen[path] = entry
-                if not self._picture(entry, path, os.path.relpath(path, root)):
+                if not self._image(entry, path, os.path.relpath(path, root)):
                     missing.append(entry.path)
             if fault:
                 self.faults.append(f"{entry.where}: {fault}")
+        self.told += [f"{file}: {one}" for one in places.told(len(entries))]
         hints = explain_missing(root, [*outside, *missing], len(entries))
         # Where the reason is known, one row is example enough.
         self.faults += leading_out[:1] if hints else leading_out
         self.hints += hints
 
-    def _picture(self, entry: Entry, path: str, id_: str) -> bool:
+    def _image(self, entry: Entry, path: str, id_: str) -> bool:
         """Takes or skips a picture; whether there is such a file."""
         look = look_at(path)
         if look.reason:

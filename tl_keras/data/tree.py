@@ -11,7 +11,7 @@ import collections
 import os
 from collections.abc import Iterator
 
-from tl_keras.data.looking import may_be_picture
+from tl_keras.data.looking import may_be_image
 from tl_keras.data.options import ListOptions
 from tl_keras.data.walking import (
     entries_of,
@@ -30,7 +30,7 @@ class Tree:
         root: the folder.
         options: of which the excluding patterns count.
         folders: name -> entry of each folder in it.
-        pictures: how many pictures lie in it, by their names.
+        images: how many pictures lie in it, by their names.
         table: the first .csv in it, or "".
     """
 
@@ -38,13 +38,13 @@ class Tree:
         self.root = root
         self.options = options
         self.folders: dict[str, os.DirEntry] = {}
-        self.pictures = 0
+        self.images = 0
         self.table = ""
         for entry in self._entries(root):
             if is_folder(entry):
                 self.folders[entry.name] = entry
-            elif may_be_picture(entry.name):
-                self.pictures += 1
+            elif may_be_image(entry.name):
+                self.images += 1
             elif entry.name.lower().endswith(".csv"):
                 self.table = self.table or entry.path
 
@@ -64,7 +64,7 @@ class Tree:
         try:
             with os.scandir(folder) as scanned:
                 return any(
-                    may_be_picture(entry.name) and not self._left_out(entry)
+                    may_be_image(entry.name) and not self._left_out(entry)
                     for entry in scanned
                 )
         except OSError as error:
@@ -94,7 +94,7 @@ class Tree:
         left: list[str] = []
         for entry in self._entries(folder):
             if not is_folder(entry):
-                if may_be_picture(entry.name):
+                if may_be_image(entry.name):
                     return True
             elif not entry.is_symlink() and depth:
                 left.append(entry.path)

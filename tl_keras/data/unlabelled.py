@@ -17,14 +17,15 @@ from typing import NamedTuple
 
 from tl_keras import io_watchdog
 from tl_keras.data.columns import Wanted
+from tl_keras.data.explaining import explain_missing
 from tl_keras.data.looking import NO_SUCH_FILE, Look, look_at
 from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
-from tl_keras.data.places import Places, explain_missing
+from tl_keras.data.places import Places
 from tl_keras.data.rows import Rows, blank, is_table, raise_first
 from tl_keras.data.walking import (
     AGAIN,
     HIDDEN,
-    NO_PICTURE,
+    NO_IMAGE,
     folder_fault,
     is_folder,
     is_left_behind,
@@ -146,10 +147,10 @@ class Unlabelled:
 
     def _of_entry(self, entry: os.DirEntry) -> Iterator[Found]:
         look = look_at(entry.path)
-        if look.is_picture:
+        if look.is_image:
             yield self._found(entry.path, look)
         else:
-            self.ignored[NO_PICTURE] += 1
+            self.ignored[NO_IMAGE] += 1
 
     def _of_table(self) -> Iterator[Found]:
         places = Places(self.root, self.options.follow_links)
@@ -164,7 +165,7 @@ class Unlabelled:
             if not fault and blank(row.cells, "path"):
                 fault = "the path is empty - fill it"
             if not fault:
-                path, fault = places.inside(row.cells["path"])
+                path, fault = places.find(row.cells["path"])
             if fault:
                 faults += [f"{row.where}: {fault}"] * (len(faults) < MOST_KEPT)
                 continue
@@ -177,6 +178,7 @@ class Unlabelled:
             ):
                 missing.append(row.cells["path"])
             yield found
+        self.told = (*self.told, *places.told(rows))
         self.hints = explain_missing(self.root, missing, rows)
         raise_first(faults, self.hints)
 

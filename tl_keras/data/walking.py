@@ -17,7 +17,7 @@ from tl_keras.errors import DataError
 
 AGAIN = "a link to a folder that is taken already"
 HIDDEN = "hidden, or left by a tool"
-NO_PICTURE = "not a picture by its first bytes"
+NO_IMAGE = "not a picture by its first bytes"
 SAME_FILE = "a link to a file that is taken already"
 NESTED = "in a sub-folder of its class folder"
 MOST_NAMED = 3  # files that a fault gives as examples
@@ -44,7 +44,7 @@ class Walk:
         options: what is taken, and what the class is.
         start: what stands before a path in `root` to make it one in the
             dataset, for the patterns: "" or "train/".
-        pictures: class name -> paths, in the order of names.
+        images: class name -> paths, in the order of names.
         unusable: class name -> (path, reason).
         inodes: path -> (device, inode) of each picture.
         kinds: path -> the kind of those that Pillow alone opens.
@@ -59,7 +59,7 @@ class Walk:
     root: str
     options: ListOptions = AS_IT_IS
     start: str = ""
-    pictures: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    images: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     unusable: dict[str, list[tuple[str, str]]] = dataclasses.field(
         default_factory=dict
     )
@@ -106,10 +106,10 @@ class Walk:
     def _drop_emptied(self) -> None:
         """Takes away classes of which the patterns have left nothing."""
         by_folder = self.options.label_from in ("auto", "first")
-        for name in [n for n, files in self.pictures.items() if not files]:
+        for name in [n for n, files in self.images.items() if not files]:
             if (name in self.emptied) if by_folder else self.emptied:
                 if not self.unusable.get(name):
-                    del self.pictures[name]
+                    del self.images[name]
 
     def _without_label(self) -> str:
         some = ", ".join(self.unlabelled[:MOST_NAMED])
@@ -158,7 +158,7 @@ class Walk:
         if not self.options.label_regex and (
             (len(parts) == 1 and first) or not folders
         ):
-            self.pictures.setdefault(name, [])
+            self.images.setdefault(name, [])
         for entry in found:
             if not is_folder(entry):
                 self._file(entry, name, len(parts) > 1)
@@ -179,8 +179,8 @@ class Walk:
             self._emptied_by(entry)
             return
         look = look_at(entry.path)
-        if not look.is_picture:
-            self.ignored[NO_PICTURE] += 1
+        if not look.is_image:
+            self.ignored[NO_IMAGE] += 1
             return
         if self.options.label_regex:
             name = self.options.label_in(entry.name) or ""
@@ -193,7 +193,7 @@ class Walk:
         if look.kind:
             self.kinds[entry.path] = look.kind
         self.inodes[entry.path] = look.place
-        self.pictures.setdefault(name, []).append(entry.path)
+        self.images.setdefault(name, []).append(entry.path)
         if nested:
             self.nested.add(entry.path)
 

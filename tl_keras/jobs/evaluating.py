@@ -58,6 +58,8 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     for line in export.warnings:
         print(f"warning: {export.folder}: {line}", file=sys.stderr)
     listing = one_split(_listed(config, export), config.split, config.dataset)
+    for line in listing.told:
+        print(pages.escape_controls(line), flush=True)
     for line in listing.warnings:
         print(f"warning: {pages.escape_controls(line)}", flush=True)
     refuse_other_classes(listing.class_names, export, config.dataset)

@@ -62,6 +62,7 @@ def list_data(config: DataConfig, *, download: bool = True) -> Listing:
         targets=reading.targets,
         allow_empty_class=config.allow_empty_class,
         allow_leakage=config.allow_leakage,
+        split_file=config.split_file,
         group_column=config.group_column,
         download=download,
     )
@@ -139,6 +140,8 @@ def _common(config: DataConfig | EvaluateConfig) -> dict:
         "include": patterns(config.include),
         "exclude": patterns(config.exclude),
         "follow_links": config.follow_links,
+        "path_column": config.path_column,
+        "label_column": config.label_column,
         "skip_unlabelled": config.skip_unlabelled,
         "case_sensitive_classes": config.case_sensitive_classes,
     }
@@ -248,4 +251,4 @@ def look_before_predicting(config: PredictConfig) -> None:
     """Raises what the header of a table would raise."""
     with _writing_to(config.output_dir):
         if is_table(config.input):
-            check_header(config.input)
+            check_header(config.input, config.path_column)

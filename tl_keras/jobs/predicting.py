@@ -50,9 +50,10 @@ def predict_with(config: PredictConfig) -> Done:
         check_writable(folder)
         stack.enter_context(run_lock(folder))
         stack.enter_context(signals.at_a_step())
+        pictures = _pictures(config)
         done = predict_pictures(
             ask,
-            _pictures(config),
+            pictures,
             folder,
             known_as={**known_as, "top_k": config.top_k},
             batch_size=config.batch_size,
@@ -64,6 +65,8 @@ def predict_with(config: PredictConfig) -> Done:
                 folder / "predictions.jsonl", best_alone=not one
             ):
                 print(pages.escape_controls(line))
+    for line in pictures.told:
+        print(pages.escape_controls(f"{config.input}: {line}"), flush=True)
     print(summary(done, config.output_dir), flush=True)
     return done
 
@@ -76,6 +79,7 @@ def _pictures(config: PredictConfig) -> Unlabelled:
             include=patterns(config.include),
             exclude=patterns(config.exclude),
             follow_links=config.follow_links,
+            path_column=config.path_column,
         ),
     )
 

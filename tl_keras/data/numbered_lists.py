@@ -1,0 +1,204 @@
+"""Lists that belong together: labels, splits and names in files of their own.
+
+    rows, told = labelled_rows("CUB/images.txt", Wanted(), ignored, "CUB")
+    lists_beside("CUB/images.txt").labels["1"]          # "001.Albatross"
+
+In: files as CUB-200 and the devkit of ILSVRC have them. Out: rows with labels,
+as of one table.
+"""
+
+import collections
+import dataclasses
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+from tl_keras.data.columns import Wanted
+from tl_keras.data.delimited import DelimitedText, ends_as_image
+from tl_keras.data.rows import Row, Rows
+from tl_keras.errors import DataError
+
+IMAGES, LABELS = "images.txt", "image_class_labels.txt"
+SPLITS, CLASSES = "train_test_split.txt", "classes.txt"
+# CUB-200 says whether a picture is to train on.
+IS_TRAINING = {"1": "train", "0": "test"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Lists:
+    """What lists say of the numbers of pictures.
+
+    Attributes:
+        labels: number -> label, a name where there are names.
+        splits: number -> split; None where no list says it.
+        told: which files were read.
+    """
+
+    labels: Mapping[str, str]
+    splits: Mapping[str, str] | None
+    told: str
+
+
+def labelled_rows(
+    file: str, wanted: Wanted, ignored: collections.Counter, folder: str
+) -> tuple[list[Row], tuple[str, ...]]:
+    """A table's rows, with the labels that other files have of them.
+
+    Args:
+        file: a table, as `rows.Rows` reads it, or one of such lists.
+        wanted: which columns there must be.
+        ignored: to which what is passed over is added.
+        folder: in which the pictures of a list of labels alone are.
+
+    Returns:
+        The rows; and what was found out about them, in words.
+
+    Raises:
+        DataError: no such columns, or lists that do not fit.
+        MachineError: Parquet without pyarrow.
+    """
+    lists = None
+    is_list = file.lower().endswith(".txt")
+    if is_list:
+        if rows := rows_of_labels(file, folder):
+            told = f"a label a line, for the pictures of {folder} by number"
+            return rows, (told,)
+        lists = lists_beside(file)
+    if lists:
+        wanted = dataclasses.replace(wanted, label=False)
+        reader = Rows(file, wanted, ignored)
+        return [with_lists(row, lists) for row in reader], (lists.told,)
+    reader = Rows(file, wanted, ignored)
+    rows = list(reader)
+    labels = {row.cells.get("label", "").strip() for row in rows}
+    names = class_names_beside(file, labels) if is_list else {}
+    if not names:
+        return rows, reader.told
+    return [
+        row._replace(
+            cells={**row.cells, "label": names[row.cells["label"].strip()]}
+        )
+        for row in rows
+    ], (*reader.told, f"the names of its labels are in {CLASSES}")
+
+
+def lists_beside(file: str) -> Lists | None:
+    """The lists that stand beside images.txt; None where there are none.
+
+    Args:
+        file: a list whose lines are a number and a path.
+
+    Raises:
+        DataError: one of them cannot be understood.
+    """
+    folder = os.path.dirname(file)
+    labels = os.path.join(folder, LABELS)
+    if os.path.basename(file) != IMAGES or not os.path.isfile(labels):
+        return None
+    read = [LABELS]
+    by_number = _pairs(labels)
+    if names := class_names_beside(file, by_number.values()):
+        by_number = {number: names[one] for number, one in by_number.items()}
+        read.append(CLASSES)
+    splits = os.path.join(folder, SPLITS)
+    by_split = None
+    if os.path.isfile(splits):
+        read.append(SPLITS)
+        flags = _pairs(splits)
+        odd = sorted(set(flags.values()) - set(IS_TRAINING))
+        if odd:
+            raise DataError(
+                f"{splits}: expected 1 (to train on) or 0 behind each number, "
+                f"found {odd[0]!r} - mend it, or take the file away"
+            )
+        by_split = {number: IS_TRAINING[flag] for number, flag in flags.items()}
+    return Lists(by_number, by_split, f"read with {', '.join(read)} beside it")
+
+
+def class_names_beside(file: str, labels: Iterable[str]) -> dict[str, str]:
+    """Number -> name, of a classes.txt that names all of some labels.
+
+    Args:
+        file: a table, beside which it stands.
+        labels: as they are there.
+
+    Returns:
+        {} where there is none, or where it does not name them all.
+    """
+    names = os.path.join(os.path.dirname(file), CLASSES)
+    wanted = set(labels)
+    numbers = bool(wanted) and all(label.isdecimal() for label in wanted)
+    if not numbers or not os.path.isfile(names):
+        return {}
+    found = _pairs(names, strict=False)
+    return found if wanted <= set(found) else {}
+
+
+def with_lists(row: Row, lists: Lists) -> Row:
+    """A row of images.txt with its label and its split."""
+    number = row.cells.get("1", "")
+    cells = {**row.cells, "label": lists.labels.get(number, "")}
+    if lists.splits is not None:
+        cells["split"] = lists.splits.get(number, "")
+    for known, name in ((lists.labels, LABELS), (lists.splits, SPLITS)):
+        if not row.fault and known is not None and number not in known:
+            return Row(cells, row.where, f"{name} says nothing of {number}")
+    return Row(cells, row.where, row.fault)
+
+
+def _pairs(file: str, strict: bool = True) -> dict[str, str]:
+    """A list of `number value` lines."""
+    pairs: dict[str, str] = {}
+    for cells, line in DelimitedText(file).records():
+        cells = [cell for cell in cells if cell.strip()]
+        if not cells:
+            continue
+        if len(cells) < 2 or not cells[0].isdecimal() or cells[0] in pairs:
+            if not strict:
+                return {}
+            raise DataError(
+                f"{file}:{line}: expected a number of its own and a value, "
+                f"found {' '.join(cells)[:80]} - mend the list"
+            )
+        pairs[cells[0]] = " ".join(cells[1:])
+    return pairs
+
+
+def rows_of_labels(file: str, folder: str) -> list[Row] | None:
+    """The rows of a list of labels alone, one a line, as of ILSVRC's devkit.
+
+    Args:
+        file: the list.
+        folder: with as many pictures, whose names end in their numbers.
+
+    Returns:
+        Rows of a path and a label; None where the file is no such list.
+
+    Raises:
+        DataError: the pictures of the folder are not numbered so.
+    """
+    text = DelimitedText(file)
+    alone = [row for row in text.sample if len(row) == 1]
+    if not alone or len(alone) < len(text.sample):
+        return None
+    if not all(row[0].strip().isdecimal() for row in alone):
+        return None
+    labels = [(cells[0], line) for cells, line in text.records() if any(cells)]
+    found = {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        number = re.search(r"(\d+)\.\w+$", name)
+        if number and ends_as_image(name):
+            found.setdefault(int(number[1]), []).append(name)
+    if sorted(found) != list(range(1, len(labels) + 1)) or any(
+        len(names) > 1 for names in found.values()
+    ):
+        raise DataError(
+            f"{file}: {len(labels):,} labels without paths; expected as many "
+            f"pictures in {folder}, their names ending in 1 to "
+            f"{len(labels):,} - give their folder by --data_dir, or a list of "
+            "path and label"
+        )
+    return [
+        Row({"path": found[i][0], "label": label}, f"{file}:{line}")
+        for i, (label, line) in enumerate(labels, 1)
+    ]

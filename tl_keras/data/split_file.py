@@ -1,0 +1,77 @@
+"""A split in a file of its own -> the split of each path of a table.
+
+    splits = read_split_file("splits.csv")
+    splits.of("img/1.jpg")              # "train"; None where it says nothing
+
+In: a table of paths and of train, val or test. Out: a lookup by path; a path
+may lack its extension, or be written with backslashes, in either of the two.
+"""
+
+import os
+
+from tl_keras.data.columns import Wanted
+from tl_keras.data.rows import Rows, raise_first
+from tl_keras.data.split_words import split_named, splits_among
+
+WANTED = Wanted(others=("split",), expected="path,split")
+
+
+class SplitFile:
+    """Path -> split; see the module's text.
+
+    Args:
+        file: its name, for messages.
+        splits: path -> split, as they are written.
+    """
+
+    def __init__(self, file: str, splits: dict[str, str]):
+        self.file = file
+        self._by_path = {_plain(path): s for path, s in splits.items()}
+        self._by_stem: dict[str, set[str]] = {}
+        for path, split in self._by_path.items():
+            stem = os.path.splitext(path)[0]
+            self._by_stem.setdefault(stem, set()).add(split)
+
+    def of(self, path: str) -> str | None:
+        """The split of a path; None where the file says nothing of it."""
+        plain = _plain(path)
+        if plain in self._by_path:
+            return self._by_path[plain]
+        splits = self._by_stem.get(plain) or self._by_stem.get(
+            os.path.splitext(plain)[0], ()
+        )
+        return next(iter(splits)) if len(splits) == 1 else None
+
+
+def read_split_file(file: str) -> SplitFile:
+    """Reads a table of paths and splits.
+
+    Args:
+        file: any table, with a column split, or without a header a list of
+            paths and of train, val or test.
+
+    Raises:
+        DataError: naming its rows.
+    """
+    rows = list(Rows(file, WANTED))
+    words = {row.cells.get("split", "").strip() for row in rows}
+    known = splits_among(sorted(word for word in words if split_named(word)))
+    faults, splits = [], {}
+    for row in rows:
+        word = row.cells.get("split", "").strip()
+        path = _plain(row.cells.get("path", ""))
+        fault = row.fault
+        if not fault and word not in known:
+            fault = f"split {word!r}; expected train, val or test"
+        elif not fault and splits.get(path, known[word]) != known[word]:
+            fault = f"{path} stands above in {splits[path]} - keep one row"
+        if fault:
+            faults.append(f"{row.where}: {fault}")
+        else:
+            splits[path] = known[word]
+    raise_first(faults)
+    return SplitFile(file, splits)
+
+
+def _plain(path: str) -> str:
+    return path.strip().replace("\\", "/").removeprefix("./")
