@@ -240,7 +240,6 @@ def test_choices_are_those_of_the_rooms():
     from tl_keras import audit, networks
     from tl_keras.data.options import LABELS_FROM
     from tl_keras.inputs.image import pixels
-    from tl_keras.inputs.image.augmentation import AUGMENTS
     from tl_keras.networks import backbones
     from tl_keras.training import phase
 
@@ -249,7 +248,7 @@ def test_choices_are_those_of_the_rooms():
         for field in dataclasses.fields(TransferConfig)
     }
     assert choices["resize"] == tuple(pixels.RESIZES)
-    assert choices["augment"] == AUGMENTS
+    assert choices["augment"] == pixels.Decoding.augments
     assert choices["pooling"] == tuple(networks.POOLINGS)
     assert choices["bit_depth_scale"] == tuple(pixels.BIT_DEPTH_SCALES)
     tasks = [task_class(name) for name in TASKS]

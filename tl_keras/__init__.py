@@ -25,7 +25,9 @@ _ROOMS = {
     "training_graph": "strategies",
     "Phase": "training",
     "Objective": "training",
+    "LoRA": "strategies",
     "fit_phases": "training",
+    "find_learning_rate": "training",
     "FeatureStore": "features",
     "evaluate_classifier": "tasks.multiclass",
     "grad_cam": "inputs.image.grad_cam",
@@ -37,10 +39,10 @@ __all__ = [*_ROOMS, "callbacks"]
 _WITHOUT_KERAS = frozenset({
     "atomic", "cache", "check", "checkpoints", "compute.devices", "config",
     "errors", "evaluate", "inputs.image.augmentation", "inputs.image.formats",
-    "inputs.image.pixels", "inputs.input", "io_watchdog", "keras_globals",
-    "lazy_names", "log", "networks.backbones", "networks.pretrained", "pages",
-    "predict", "report", "runs", "serving.server_client", "signals", "tf_data",
-    "train", "versions",
+    "inputs.image.pixels", "inputs.image.rand_augment", "inputs.input",
+    "io_watchdog", "keras_globals", "lazy_names", "log", "networks.backbones",
+    "networks.pretrained", "pages", "predict", "report", "runs",
+    "serving.server_client", "signals", "tf_data", "train", "versions",
 })  # fmt: skip
 _FACES_WITHOUT_KERAS = frozenset({
     "compute", "inputs", "inputs.image", "networks", "serving",

@@ -19,6 +19,9 @@ def body(config: TransferConfig | None, switches: set[str]) -> None:
     if "dry_run" in switches:
         print(jobs.plan(config))
         return
+    if "find_learning_rate" in switches:
+        print(jobs.find_rates(config))
+        return
     jobs.run(config, restart="restart" in switches)
 
 
@@ -27,7 +30,9 @@ def first(config: TransferConfig, switches: set[str]) -> None:
     from tl_keras.jobs.first_look import look_before_training
 
     look_before_training(
-        config, restart="restart" in switches, dry_run="dry_run" in switches
+        config,
+        restart="restart" in switches,
+        dry_run=bool({"dry_run", "find_learning_rate"} & switches),
     )
 
 
@@ -40,6 +45,9 @@ COMMAND = Command(
     first=first,
     switches={
         "dry_run": "print settings, phases, parameters and disk, and stop",
+        "find_learning_rate": "try learning rates for each phase of gradient "
+        "steps, print those that suit and plot their losses beside the run, "
+        "and stop",
         "restart": "begin anew though the run's folder holds a run, which is "
         "kept as run.<k>/; versions stay",
         "list_backbones": "print the table of Keras applications, and stop",

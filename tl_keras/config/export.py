@@ -35,6 +35,13 @@ class ExportConfig(Settings):
         group=EXPORT,
         choices=("float32", "float16", "int8"),
     )
+    test_time_views: bool = setting(
+        False,
+        "answer for a picture and its mirror image together: the mean of both "
+        "features, in the exported graph and in evaluation; twice the time of "
+        "serving, and never where a flip changes the meaning",
+        group=EXPORT,
+    )
     min_accuracy: float | None = setting(
         None,
         "publish no version with a lower accuracy on the test split",

@@ -48,16 +48,17 @@ class NetworkConfig(Settings):
     )
     augment: str = setting(
         "none",
-        "random changes to training pictures; never where a flip changes "
-        "the meaning, as in digits",
+        "random changes to training pictures, rand by RandAugment (two of "
+        "14 operations, magnitude 9); never where a flip changes the meaning, "
+        "as in digits",
         group=PICTURE,
-        choices=("none", "flip", "flip_crop", "flip_crop_color"),
+        choices=("none", "flip", "flip_crop", "flip_crop_color", "rand"),
     )
     augment_views: int | None = setting(
         None,
         "where --feature_cache keeps activations: so many augmented views of "
         "each training picture are kept, and each has its turn; 4 when "
-        "--augment is given",
+        "--augment is given, of flip the 2 there are",
         group=PICTURE,
         unit="views",
         low=1,

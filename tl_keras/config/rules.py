@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tl_keras.config.adapting import adapting_faults
 from tl_keras.config.data_rules import data_faults, idle, listing_faults
 from tl_keras.config.paths import no_such, saved_model_file
 from tl_keras.config.settings import Fault
@@ -41,6 +42,7 @@ def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
     yield from _picture_faults(config)
     yield from _backbone_faults(config)
     yield from _idle_faults(config)
+    yield from adapting_faults(config)
 
 
 def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
@@ -180,6 +182,12 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
                 yield idle(name, "--feature_cache=off keeps nothing")
     if config.augment == "none" and config.given("augment_views"):
         yield idle("augment_views", "--augment=none")
+    if config.augment == "flip" and (config.augment_views or 0) > 2:
+        yield Fault(
+            ("augment_views", "augment"),
+            f"--augment_views={config.augment_views}: expected 1 or 2 with "
+            "--augment=flip, since a picture has no more - or take flip_crop",
+        )
     for name, reader in (("momentum", "sgd"), ("weight_decay", "adamw")):
         if config.given(name) and config.optimizer != reader:
             yield idle(name, f"only --optimizer={reader} reads it")

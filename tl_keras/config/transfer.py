@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator
 
 from tl_keras.config import rules
+from tl_keras.config.adapting import AdaptConfig
 from tl_keras.config.data import DataConfig
 from tl_keras.config.export import ExportConfig
 from tl_keras.config.network import NetworkConfig
@@ -27,10 +28,13 @@ from tl_keras.config.settings import Fault, setting
 
 TRAINING = "Training"
 DEFAULT_VIEWS = 4
+FLIPS = 2  # views that flips can give
 
 
 @dataclasses.dataclass(frozen=True)
-class TransferConfig(NetworkConfig, RunConfig, ExportConfig, DataConfig):
+class TransferConfig(
+    AdaptConfig, NetworkConfig, RunConfig, ExportConfig, DataConfig
+):
     """Settings of `tl_keras.run` and of `python -m tl_keras.train`.
 
     Every field has its help, unit and limits in its declaration;
@@ -257,7 +261,8 @@ class TransferConfig(NetworkConfig, RunConfig, ExportConfig, DataConfig):
         """Augmented views of each picture that are kept; 0 for none."""
         if self.augment == "none" or self.feature_cache == "off":
             return 0
-        return self.augment_views or DEFAULT_VIEWS
+        usual = FLIPS if self.augment == "flip" else DEFAULT_VIEWS
+        return self.augment_views or usual
 
     def solver(self) -> str:
         """`head_solver` with auto decided: "lbfgs" or "adam"."""

@@ -10,6 +10,7 @@ one's own is a subclass.
 """
 
 import abc
+import types
 from collections.abc import Mapping
 
 import tensorflow as tf
@@ -28,6 +29,8 @@ class Input(abc.ABC):
         example_key: what a tf.Example of a Classify request holds them under.
         damaged: bytes that are no example: an export must say so.
         augments: names for `augment`; "none" comes first.
+        by_turns: of them, those that stored views are made by another name
+            of, as there are few: which one it is, the view's number says.
 
     Example:
         decoding: Input = Decoding(image_size=224)
@@ -40,6 +43,7 @@ class Input(abc.ABC):
     example_key: str
     damaged: bytes
     augments: tuple[str, ...] = ("none",)
+    by_turns: Mapping[str, str] = types.MappingProxyType({})
 
     @property
     @abc.abstractmethod

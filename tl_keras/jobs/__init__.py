@@ -16,5 +16,10 @@ refuse_windows()
 
 __all__, __getattr__, __dir__ = names_of(
     __name__,
-    {"run": "transfer", "plan": "transfer", "RunResult": "result"},
+    {
+        "run": "transfer",
+        "plan": "transfer",
+        "find_rates": "rates",
+        "RunResult": "result",
+    },
 )

@@ -20,7 +20,7 @@ from tl_keras.exports.files import (
     write_files,
 )
 from tl_keras.exports.formats import Format, formats_of
-from tl_keras.jobs.preparation import Prepared
+from tl_keras.jobs.preparation import Prepared, served
 from tl_keras.runs import RunFolder
 from tl_keras.sources import Images, PixelMemory
 
@@ -63,7 +63,7 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
     # Each file is asked all of them, so they are decoded once if they fit.
     memory = PixelMemory(prepared.config.feature_memory_gb)
     results = write_files(
-        prepared.model,
+        served(prepared),
         formats,
         folder.exports,
         Squares(
@@ -99,7 +99,7 @@ def refuse_unconvertible(prepared: Prepared) -> None:
     """
     formats = asked_formats(prepared.config)
     if formats:
-        check_convertible(prepared.model, formats, prepared.task)
+        check_convertible(served(prepared), formats, prepared.task)
 
 
 def representative(images: Images, seed: int) -> np.ndarray:

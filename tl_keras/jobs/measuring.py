@@ -15,10 +15,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tl_keras.compute.devices import peak_device_memory
 from tl_keras.features import FeatureStore
-from tl_keras.jobs.preparation import Prepared
+from tl_keras.jobs.preparation import Prepared, served
 from tl_keras.networks import answers_model, inference
 from tl_keras.runs import RunFolder
-from tl_keras.strategies import cut_for
 from tl_keras.training import FitResult
 
 ASKED = 20  # pictures that are asked one by one, for the median
@@ -94,7 +93,7 @@ def trunk_passes(
     images = prepared.images
     needed = 0
     for result in fit.phases:
-        if cut_for(prepared.model, result.phase.unfreeze_from) is None:
+        if result.phase.adapts_by().cut(prepared.model) is None:
             continue
         epochs = result.last_epoch - result.first_epoch + 1
         needed += epochs * (len(images.train) + len(images.val))
@@ -113,7 +112,9 @@ def speed(prepared: Prepared) -> dict[str, float]:
     """Seconds for one picture, from its file's bytes to answers, and
     pictures a second when they come in batches."""
     images, task = prepared.images.test, prepared.task
-    run = inference(answers_model(prepared.model, task.activation, task.answer))
+    run = inference(
+        answers_model(served(prepared), task.activation, task.answer)
+    )
     contents = [images.examples.read(i % len(images)) for i in range(ASKED)]
     decode = images.decoding.load
 
@@ -131,6 +132,7 @@ def speed(prepared: Prepared) -> dict[str, float]:
     answer(contents)
     together = time.perf_counter() - began
     return {
+        **({"test_time_views": 2} if prepared.config.test_time_views else {}),
         "latency_seconds": round(float(np.median(seconds)), 6),
         "pictures_per_second": round(len(contents) / together, 3),
     }

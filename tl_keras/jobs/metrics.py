@@ -183,6 +183,7 @@ def phase_numbers(
         "name": result.phase.name,
         "solver": result.phase.solver,
         "unfreeze_from": result.phase.unfreeze_from,
+        "adapts": result.phase.adapts_by().describe(),
         "trainable_parameters": result.trainable_parameters,
         "first_epoch": result.first_epoch,
         "last_epoch": result.last_epoch,

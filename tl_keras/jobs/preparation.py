@@ -25,17 +25,14 @@ from tl_keras.networks import (
     build_classifier,
     inner_layers,
     load_backbone,
+    mirrored,
     scaling_hint,
     usual_scaling,
     usual_unfreeze,
     warm_start,
 )
 from tl_keras.sources import ImageSplits
-from tl_keras.strategies import (
-    count_trainable_if,
-    cut_for,
-    trainable_layers,
-)
+from tl_keras.strategies import LoRA, unfreezing_stages
 from tl_keras.tasks import task_class, task_like
 from tl_keras.tasks.multiclass import probe_bytes
 from tl_keras.tasks.multiclass.task import Multiclass
@@ -43,7 +40,7 @@ from tl_keras.tasks.multilabel import losses as multilabel_losses
 from tl_keras.tasks.multilabel.task import Multilabel
 from tl_keras.tasks.regression.task import LOSSES, Regression
 from tl_keras.tasks.task import Task
-from tl_keras.training import Objective, Phase
+from tl_keras.training import Objective, Phase, gradual
 
 GIGABYTE = 1e9
 # Rows x features x classes that two cores solve in some two minutes.
@@ -119,9 +116,11 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     config = dataclasses.replace(
         config, head_solver=decided_solver(config, images, model)
     )
-    phases = plan_phases(config)
+    phases = in_stages(plan_phases(config), config, model)
     for phase in phases:  # An unknown layer is told before the first epoch.
-        trainable_layers(model, phase.unfreeze_from)
+        phase.adapts_by().count(model)
+    if config.test_time_views:  # So is a network that takes no pictures.
+        mirrored(model)
     return Prepared(config, device, report, images, model, phases, task)
 
 
@@ -170,7 +169,7 @@ def decided_precision(
     if config.precision != "auto":
         check_precision(config.precision, device)
         return config.precision
-    phases = plan_phases(config)
+    phases = [phase.adapts_by() for phase in plan_phases(config)]
     name = f"{config.backbone} {config.backbone_args} {config.backbone_layer}"
     return choose_precision(
         network,
@@ -298,6 +297,13 @@ def plan_phases(config: TransferConfig) -> list[Phase]:
     unfreeze_from = config.unfreeze_from
     if unfreeze_from == "auto":
         unfreeze_from = usual_unfreeze(config.backbone)
+    adapts = {
+        "unfreeze_from": unfreeze_from,
+        "train_batch_norm": config.train_batch_norm,
+    }
+    if config.adapt_by == "lora":
+        lora = LoRA(config.lora_rank, unfreeze_from=unfreeze_from)
+        adapts = {"strategy": lora}
     phases = [
         Phase(
             "head",
@@ -310,12 +316,47 @@ def plan_phases(config: TransferConfig) -> list[Phase]:
             "fine_tune",
             config.fine_tune_epochs,
             config.fine_tune_learning_rate,
-            unfreeze_from=unfreeze_from,
-            train_batch_norm=config.train_batch_norm,
+            **adapts,
+            layer_decay=config.layer_decay,
+            l2_sp=config.l2_sp,
+            ema_momentum=config.ema_momentum,
+            sam_rho=config.sam_rho,
+            mixup=config.mixup,
+            cutmix=config.cutmix,
+            seed=config.seed,
             **shared,
         ),
     ]
     return [phase for phase in phases if phase.epochs]
+
+
+def in_stages(
+    phases: list[Phase], config: TransferConfig, model: keras.Model
+) -> list[Phase]:
+    """The phases, a fine-tune as `--unfreeze_phases` of them.
+
+    Args:
+        phases: of `plan_phases`.
+        config: the settings.
+        model: the classifier.
+
+    Returns:
+        As many more as there are stages, at most one a layer with a kernel.
+    """
+    if config.unfreeze_phases == 1 or not config.fine_tune_epochs:
+        return phases
+    *head, tune = phases
+    stages = unfreezing_stages(
+        model, tune.unfreeze_from, config.unfreeze_phases
+    )
+    return [*head, *gradual(tune, stages)]
+
+
+def served(prepared: Prepared) -> keras.Model:
+    """The model as it is asked: with `--test_time_views` twice a picture."""
+    if prepared.config.test_time_views:
+        return mirrored(prepared.model)
+    return prepared.model
 
 
 def task_of(config: TransferConfig, images: ImageSplits) -> Task:
@@ -400,14 +441,10 @@ def done_once(prepared: Prepared, phase: Phase) -> dict | None:
     """Where a phase is cut, and what share of the work lies before."""
     if prepared.config.feature_cache == "off":
         return None
-    cut = cut_for(prepared.model, phase.unfreeze_from)
+    cut = phase.adapts_by().cut(prepared.model)
     return cut and {"after": cut.after, "share": round(cut.trunk_share, 4)}
 
 
 def trainable_in(prepared: Prepared, phase: Phase) -> int:
     """How many parameters a phase trains."""
-    return count_trainable_if(
-        prepared.model,
-        phase.unfreeze_from,
-        train_batch_norm=phase.train_batch_norm,
-    )
+    return phase.adapts_by().count(prepared.model)

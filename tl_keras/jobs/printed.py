@@ -11,6 +11,7 @@ from tl_keras.audit import Report, named
 from tl_keras.jobs.preparation import Prepared, done_once, trainable_in
 from tl_keras.runs import RunFolder
 from tl_keras.sources import ImageSplits
+from tl_keras.training import Phase
 
 # Bytes on disk for one float32 parameter: one in the SavedModel, one in
 # model.keras.
@@ -57,9 +58,9 @@ def describe_plan(prepared: Prepared) -> str:
     done = 0
     for phase in prepared.phases:
         lines.append(
-            f"  {phase.name}: {phase.how_long(done)}, unfrozen from "
-            f"{phase.unfreeze_from}: {trainable_in(prepared, phase):,} of "
-            f"{parameters:,} parameters train"
+            f"  {phase.name}: {phase.how_long(done)}, {unfrozen(phase)}: "
+            f"{trainable_in(prepared, phase):,} of {parameters:,} parameters "
+            "train"
         )
         done += 1 if phase.solver == "lbfgs" else phase.epochs
         if trunk := done_once(prepared, phase):
@@ -79,6 +80,13 @@ def describe_plan(prepared: Prepared) -> str:
         f"{folder}, {free:,.0f} MB free",
     ]
     return "\n".join(lines)
+
+
+def unfrozen(phase: Phase) -> str:
+    """What a phase lets move, in words."""
+    if phase.strategy is not None:
+        return phase.strategy.describe()
+    return f"unfrozen from {phase.unfreeze_from}"
 
 
 def in_words(file: dict) -> str:

@@ -14,7 +14,7 @@ from tl_keras.jobs.exporting import asked_formats, export_files
 from tl_keras.jobs.fault_tolerance import fault_tolerant, readable
 from tl_keras.jobs.measuring import measured
 from tl_keras.jobs.metrics import collect, stopped
-from tl_keras.jobs.preparation import prepare
+from tl_keras.jobs.preparation import prepare, served
 from tl_keras.jobs.record import (
     note_label_issues,
     write_evaluation,
@@ -93,7 +93,7 @@ def help_servers(run: Run) -> Run:
             run.folder.serving,
             ServerPlan(
                 prepared.config.name,
-                prepared.model,
+                served(prepared),
                 prepared.images.test.decoding,
                 prepared.task,
             ),

@@ -18,7 +18,12 @@ from tl_keras.exports import Evaluated, GateReport, publish
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.placing import compute_of
-from tl_keras.jobs.preparation import Prepared, classifier_on, objective_of
+from tl_keras.jobs.preparation import (
+    Prepared,
+    classifier_on,
+    objective_of,
+    served,
+)
 from tl_keras.networks import LOGITS, backbones, load_backbone
 from tl_keras.runs import RunFolder
 from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
@@ -28,6 +33,7 @@ from tl_keras.tasks.values import Calibration, Evaluation
 from tl_keras.training import (
     FitResult,
     FrozenWork,
+    Phase,
     Saves,
     fit_phases,
     get_variables,
@@ -170,8 +176,8 @@ def calibrate(
     model = prepared.model
     data = FixedBatches(images.val, prepared.config.batch_size)
     kept = fit.phases[fit.kept]
-    left, batches = model, data()
-    if store:
+    left, batches = served(prepared), data()
+    if store and left is model:
         frozen = FrozenWork(model, prepared.phases, store)
         left, batches = frozen.for_evaluation(kept.phase, data)
     found = task.calibrate(*raw_outputs(left, batches), confidence=confidence)
@@ -201,8 +207,10 @@ def evaluate_phases(
     """
     images = prepared.images
     data = FixedBatches(images.test, prepared.config.batch_size)
-    model, batches = prepared.model, data()
-    frozen = store and FrozenWork(prepared.model, prepared.phases, store)
+    model, batches = served(prepared), data()
+    frozen = None
+    if store and model is prepared.model:
+        frozen = FrozenWork(model, prepared.phases, store)
     evaluations = []
     for result in fit.phases:
         set_variables(prepared.model, result.best_variables)
@@ -240,8 +248,11 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         learning_rate=config.head_learning_rate,
         unfreeze_from="all",
         train_batch_norm=True,
-        # To solve the head alone is for layers that are frozen.
+        # To solve the head alone is for layers that are frozen; to stay near
+        # weights, or to adapt them, is for those that are pretrained.
         solver="adam",
+        strategy=None,
+        **Phase.plain_steps(),
     )
     fit_phases(
         model,
@@ -284,7 +295,7 @@ def export(
     step = max(1, len(examples) // GOLDEN_PICTURES)
     golden = range(0, len(examples), step)[:GOLDEN_PICTURES]
     published = publish(
-        prepared.model,
+        served(prepared),
         prepared.config.run_folder(),
         class_names=images.class_names,
         golden={examples.ids[i]: examples.read(i) for i in golden},

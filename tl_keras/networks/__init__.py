@@ -27,6 +27,7 @@ __all__, __getattr__, __dir__ = names_of(
         "inner_graph": "flattening",
         "inner_layers": "loading",
         "load_backbone": "loading",
+        "mirrored": "views",
         "multiply_adds": "graph",
         "ordered_nodes": "graph",
         "answers_model": "building",

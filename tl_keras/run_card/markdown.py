@@ -11,6 +11,7 @@ from tl_keras import pages
 from tl_keras.run_card import words
 
 MOST_CLASSES = 10
+TWICE = ", which the network sees twice, mirrored too (--test_time_views)"
 
 
 def as_markdown(metrics: Mapping) -> str:
@@ -174,7 +175,8 @@ def _cost(metrics: Mapping) -> list[str]:
     ]
     if "latency_seconds" in cost:
         lines += [
-            f"- {1000 * cost['latency_seconds']:.1f} ms for one picture",
+            f"- {1000 * cost['latency_seconds']:.1f} ms for one picture"
+            + TWICE * ("test_time_views" in cost),
             f"- {cost['model_bytes'] / 1e6:,.1f} MB: model.keras",
         ]
     return [*lines, ""]

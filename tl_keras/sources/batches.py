@@ -193,6 +193,7 @@ class Views:
         Raises:
             OSError: a picture cannot be read.
         """
+        augment = images.decoding.by_turns.get(augment, augment)
         places = np.arange(len(images) * count)
         return cls(images, augment, count, tuple(images.content_ids()), places)
 

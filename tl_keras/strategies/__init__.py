@@ -17,19 +17,24 @@ from tl_keras.strategies.freezing import (
     trainable_layers,
     training_graph,
 )
+from tl_keras.strategies.layerwise import layer_rates, unfreezing_stages
+from tl_keras.strategies.lora import LoRA
 from tl_keras.strategies.strategy import Freeze, Strategy
 
 __all__ = [
     "Cut",
     "Freeze",
+    "LoRA",
     "Strategy",
     "count_trainable",
     "count_trainable_if",
     "cut_for",
     "find_cuts",
     "layer_index",
+    "layer_rates",
     "set_trainable",
     "split_at",
     "trainable_layers",
     "training_graph",
+    "unfreezing_stages",
 ]

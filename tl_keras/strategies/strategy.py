@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 import keras
 
 from tl_keras.strategies.cutting import Cut, cut_for
-from tl_keras.strategies.freezing import set_trainable
+from tl_keras.strategies.freezing import count_trainable_if, set_trainable
 
 
 @runtime_checkable
@@ -70,6 +70,12 @@ class Freeze:
 
     def merge(self, model: keras.Model) -> None:
         """Nothing was added."""
+
+    def count(self, model: keras.Model) -> int:
+        """How many parameters `apply` would let train."""
+        return count_trainable_if(
+            model, self.unfreeze_from, train_batch_norm=self.train_batch_norm
+        )
 
     def describe(self) -> str:
         """What trains, in words."""

@@ -18,6 +18,8 @@ Without validation the last phase wins.
 
 from tl_keras.training.fitting import fit_phases
 from tl_keras.training.frozen_features import FrozenWork
+from tl_keras.training.learning_rates import RateRange, find_learning_rate
+from tl_keras.training.mixing import Mixing
 from tl_keras.training.phase import (
     OPTIMIZERS,
     FitResult,
@@ -27,17 +29,24 @@ from tl_keras.training.phase import (
 )
 from tl_keras.training.saves import Saves, get_variables, set_variables
 from tl_keras.training.steps import Compute
+from tl_keras.training.unfreezing import gradual
+from tl_keras.training.update_rules import adapted
 
 __all__ = [
     "OPTIMIZERS",
     "Compute",
     "FitResult",
     "FrozenWork",
+    "Mixing",
     "Objective",
     "Phase",
     "PhaseResult",
+    "RateRange",
     "Saves",
+    "adapted",
+    "find_learning_rate",
     "fit_phases",
     "get_variables",
+    "gradual",
     "set_variables",
 ]

@@ -25,6 +25,7 @@ def compile_for_phase(
     task: Task,
     compute: Compute,
     jit: bool,
+    model: keras.Model | None = None,
 ) -> None:
     """Gives a model to fit a new optimizer, the loss and metrics.
 
@@ -34,6 +35,7 @@ def compile_for_phase(
         task: whose loss and metrics they are.
         compute: on which device.
         jit: whether its steps are compiled with XLA (`jit_for`).
+        model: the whole classifier, of which `fitting` may be the end.
     """
     half = any(layer.compute_dtype == "float16" for layer in fitting.layers)
     on_gpu = compute.device == "gpu"
@@ -43,7 +45,9 @@ def compile_for_phase(
         # all steps before. (XLA takes no variable of the host.)
         place = tf.device("CPU:0")
     with place:
-        optimizer = phase.new_optimizer(loss_scaling=half, fused=on_gpu)
+        optimizer = phase.new_optimizer(
+            loss_scaling=half, fused=on_gpu, model=model
+        )
     fitting.compile(
         optimizer=optimizer,
         loss=task.loss(fitting.output_shape[-1]),

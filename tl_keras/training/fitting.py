@@ -40,6 +40,7 @@ from tl_keras.training.phase import (
 from tl_keras.training.saves import Saves, get_variables, set_variables
 from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import Compute, Steps, Waiting, held_on_device
+from tl_keras.training.train_step import train_step_of
 from tl_keras.training.validation import (
     LogOfAll,
     ValidationSteps,
@@ -186,10 +187,13 @@ class _Trainer:
             return result
         started, before = time.perf_counter(), len(self.history)
         trains = self._set_trainable(phase, first)
-        if phase.solver == "lbfgs":
-            result = self._solve(phase, first)
-        else:
-            result = self._fit(phase, first)
+        try:
+            fit = self._solve if phase.solver == "lbfgs" else self._fit
+            result = fit(phase, first)
+        except BaseException:
+            # Whoever goes on in this process knows the plain network alone.
+            phase.adapts_by().merge(self.model)
+            raise
         if phase.strategy is not None:
             # Back to the plain network, which the next phase and the export
             # know. Freezing adds nothing, and a copy of all weights is large.
@@ -237,9 +241,12 @@ class _Trainer:
         fitting, looks = training_graph(left), self.compute.looks
         jit = jit_for(fitting, phase, self.compute, train, batch_size)
         task = self.objective.predicts()
-        compile_for_phase(fitting, phase, task, self.compute, jit)
+        compile_for_phase(fitting, phase, task, self.compute, jit, self.model)
         fitting.train_function = steps = Steps(
-            fitting.train_step, jit=jit, rows=rows, looks=looks
+            train_step_of(fitting, phase, first),
+            jit=jit,
+            rows=rows,
+            looks=looks,
         )
         fitting.test_function = judged = ValidationSteps(
             fitting, task, val_rows, looks
@@ -257,6 +264,7 @@ class _Trainer:
             _EpochNumber(number),
             waiting,
             phase.new_schedule(first),
+            *phase.averages(),
             guard,
             history,
             keeper,

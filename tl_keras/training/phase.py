@@ -7,10 +7,12 @@ import keras
 import numpy as np
 
 from tl_keras.callbacks import WarmupCosine
-from tl_keras.strategies import Freeze, Strategy
+from tl_keras.networks import split_layers
+from tl_keras.strategies import Freeze, Strategy, layer_rates
 from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.tasks.task import Task
 from tl_keras.training.fused_adam import FusedAdam, FusedAdamW
+from tl_keras.training.update_rules import adapted
 
 OPTIMIZERS = {
     "adam": (keras.optimizers.Adam, ()),
@@ -21,6 +23,15 @@ OPTIMIZERS = {
 FUSED = {"adam": FusedAdam, "adamw": FusedAdamW}
 SCHEDULES = ("cosine", "constant")
 SOLVERS = ("adam", "lbfgs")
+# Of gradient steps: name, least and largest value.
+LIMITS = (
+    ("layer_decay", 0.01, 1),
+    ("l2_sp", 0, 1e3),
+    ("ema_momentum", 0, 0.99999),
+    ("sam_rho", 0, 10),
+    ("mixup", 0, 100),
+    ("cutmix", 0, 100),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +52,18 @@ class Phase:
         momentum: of sgd.
         schedule: "cosine" or "constant".
         warmup_epochs: rise of the learning rate.
+        layer_decay: factor of the learning rate for each layer with a kernel
+            that the backbone's last is further from the head; see
+            `strategies.layer_rates`.
+        l2_sp: pull of the backbone's weights to where they were when the
+            phase began; see `adapted`.
+        ema_momentum: of a moving average of the weights, which is what is
+            validated and kept; 0 for the weights themselves.
+        sam_rho: each step takes the gradients of the place within this
+            distance where the loss is highest (SAM, twice the time); 0 not.
+        mixup, cutmix: parameters of `Mixing`; 0 for none. They mix what the
+            phase trains on, pixels or stored activations.
+        seed: of what is mixed.
         solver: "adam" fits by gradient steps with `optimizer`; "lbfgs" solves
             a single Dense head exactly (`Task.solve`), in one
             stretch that counts as one epoch, whatever `epochs` above 0.
@@ -62,6 +85,13 @@ class Phase:
     warmup_epochs: float = 1.0
     solver: str = "adam"
     strategy: Strategy | None = None
+    layer_decay: float = 1.0
+    l2_sp: float = 0.0
+    ema_momentum: float = 0.0
+    sam_rho: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    seed: int = 0
 
     def __post_init__(self):
         if self.strategy is not None and self._freeze() != Freeze():
@@ -79,13 +109,36 @@ class Phase:
                     f"{name}={getattr(self, name)!r}: expected one of "
                     f"{', '.join(known)}"
                 )
+        for name, low, high in LIMITS:
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}: expected {low:g} to "
+                    f"{high:g}"
+                )
+        if self.solver == "lbfgs":
+            for name, plain in self.plain_steps().items():
+                if getattr(self, name) != plain:
+                    raise ValueError(
+                        f"phase {self.name}: {name} is of gradient steps, "
+                        "which solver='lbfgs' makes none of"
+                    )
 
     def new_optimizer(
-        self, loss_scaling: bool, fused: bool = False
+        self,
+        loss_scaling: bool,
+        fused: bool = False,
+        model: keras.Model | None = None,
     ) -> keras.optimizers.Optimizer:
-        """A fresh optimizer; with loss scaling for float16.
+        """A fresh one, for one fit.
 
-        `fused` takes one kernel a variable for Adam's step.
+        Args:
+            loss_scaling: scale the loss, as float16 needs it.
+            fused: take one kernel a variable for Adam's step.
+            model: from `build_classifier`; says what `layer_decay` and
+                `l2_sp` hang on, and may be None without these.
+
+        Returns:
+            An optimizer that is not yet built.
         """
         kind, options = OPTIMIZERS[self.optimizer]
         if fused:
@@ -93,10 +146,30 @@ class Phase:
         optimizer = kind(
             self.learning_rate,
             **{name: getattr(self, name) for name in options},
+            **self._averaging(),
         )
+        if self.layer_decay != 1 or self.l2_sp:
+            backbone, _ = split_layers(model)
+            optimizer = adapted(
+                optimizer,
+                rates=layer_rates(model, self.layer_decay),
+                l2_sp=self.l2_sp,
+                pulled={v.path for layer in backbone for v in layer.variables},
+            )
         if loss_scaling:
             return keras.optimizers.LossScaleOptimizer(optimizer)
         return optimizer
+
+    def _averaging(self) -> dict:
+        if not self.ema_momentum:
+            return {}
+        return {"use_ema": True, "ema_momentum": self.ema_momentum}
+
+    def averages(self) -> list[keras.callbacks.Callback]:
+        """What has the moving average validated and kept, if there is one."""
+        if not self.ema_momentum:
+            return []
+        return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
 
     def new_schedule(self, first_epoch: int) -> WarmupCosine:
         """The callback that sets the learning rate."""
@@ -106,6 +179,11 @@ class Phase:
             final_fraction=1.0 if self.schedule == "constant" else 0.0,
             first_epoch=first_epoch,
         )
+
+    @staticmethod
+    def plain_steps() -> dict:
+        """What `LIMITS` names, as it is when nothing is asked for."""
+        return {name: getattr(Phase, name) for name, *_ in LIMITS}
 
     def adapts_by(self) -> Strategy:
         """The strategy: the one given, else freezing."""
@@ -183,7 +261,11 @@ class Objective:
 
     def interpolates(self, phase: Phase) -> bool:
         """Whether weights between a phase's start and its best are tried."""
-        return self.interpolate and phase.unfreeze_from != "none"
+        strategy = phase.adapts_by()
+        head_alone = (
+            isinstance(strategy, Freeze) and strategy.unfreeze_from == "none"
+        )
+        return self.interpolate and not head_alone
 
 
 @dataclasses.dataclass

@@ -5,10 +5,17 @@
 In: a square picture and a key. Out: a view of it, the same for the same key.
 """
 
+import types
+
 import tensorflow as tf
 
-# Each step of `--augment` adds to the one before it.
-AUGMENTS = ("none", "flip", "flip_crop", "flip_crop_color")
+from tl_keras.inputs.image.rand_augment import rand_augment
+
+# Each of the first four adds to the one before it; the last is a flip and
+# RandAugment.
+AUGMENTS = ("none", "flip", "flip_crop", "flip_crop_color", "rand")
+# A picture has two views by flips: as it is and mirrored, each once.
+BY_TURNS = types.MappingProxyType({"flip": "mirror"})
 CROP_LEAST_SIDE = 0.75  # of the picture's side
 COLOR_SHIFT = 0.15  # largest relative change of brightness, contrast, colour
 
@@ -20,18 +27,24 @@ def augment_picture(
 
     Args:
         picture: uint8 tensor (side, side, 3).
-        key: int64 tensor (2,), the seed of this view.
-        augment: one of `AUGMENTS`.
+        key: int64 tensor (2,), the seed of this view; its second number is
+            the view's.
+        augment: one of `AUGMENTS`, or "mirror": mirrored where the view's
+            number is odd.
 
     Returns:
         uint8 tensor of the same shape.
     """
     if augment == "none":
         return picture
+    if augment == "mirror":
+        return tf.where(key[1] % 2 == 1, picture[:, ::-1], picture)
     keys = tf.random.experimental.stateless_split(key, 5)
     picture = tf.image.stateless_random_flip_left_right(picture, keys[0])
     if augment == "flip":
         return picture
+    if augment == "rand":
+        return rand_augment(picture, keys[1])
     picture = _random_crop(picture, keys[1])
     if augment == "flip_crop":
         return picture

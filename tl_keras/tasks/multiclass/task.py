@@ -80,8 +80,11 @@ class Multiclass(Task):
         if not self.label_smoothing:
             return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
+        # One an example: Keras weighs and averages them.
         smoothed = keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=self.label_smoothing
+            from_logits=True,
+            label_smoothing=self.label_smoothing,
+            reduction="none",
         )
 
         def loss(labels, logits):

@@ -10,12 +10,17 @@ the squares would.
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import ClassVar
 
 import tensorflow as tf
 
 from tl_keras.errors import ConfigError
-from tl_keras.inputs.image.augmentation import AUGMENTS, augment_picture
+from tl_keras.inputs.image.augmentation import (
+    AUGMENTS,
+    BY_TURNS,
+    augment_picture,
+)
 from tl_keras.inputs.image.pixels.decoders import BIT_DEPTH_SCALES, decode_known
 from tl_keras.inputs.image.pixels.exif import upright
 from tl_keras.inputs.image.pixels.geometry import (
@@ -73,6 +78,7 @@ class Decoding(Input):
     # A JPEG that ends after its first bytes.
     damaged: ClassVar[bytes] = b"\xff\xd8\xff"
     augments: ClassVar[tuple[str, ...]] = AUGMENTS
+    by_turns: ClassVar[Mapping[str, str]] = BY_TURNS
 
     def __post_init__(self):
         check_resize(self.resize)
