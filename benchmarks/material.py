@@ -52,3 +52,46 @@ def vgg16(folder: str, count: int = 64, **changes) -> Work:
                 for file in files[: pictures // 2]:
                     shutil.copy(file, place)
     return Work(pathlib.Path(folder), "VGG16", **changes)
+
+
+def stored_features(cache: str) -> dict[str, tuple]:
+    """What `mobilenet()` makes of the photographs: split -> features, labels.
+
+    Args:
+        cache: folder where activations are kept from one time to the next.
+    """
+    # Whoever asks for the folder alone need not wait for TensorFlow.
+    from tl_keras import TransferConfig
+    from tl_keras.jobs.few_labels import frozen_features
+    from tl_keras.jobs.preparation import prepare
+    from tl_keras.jobs.training import feature_store
+
+    work = mobilenet()
+    prepared = prepare(
+        TransferConfig(
+            dataset=str(work.data), backbone=work.backbone,
+            backbone_args="alpha=0.35", weights=work.weights,
+            feature_cache=cache,
+        )
+    )  # fmt: skip
+    store, images = feature_store(prepared.config), prepared.images
+    return {
+        split: frozen_features(prepared, store, getattr(images, split))
+        for split in ("train", "val", "test")
+    }
+
+
+def drawn(labels, a_class: int, seed: int):
+    """Indices of so many of each class, and of all others.
+
+    Of one seed, more of a class hold the fewer.
+    """
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    orders = [
+        random.permutation(np.flatnonzero(labels == label))
+        for label in range(labels.max() + 1)
+    ]
+    some = np.concatenate([order[:a_class] for order in orders])
+    return some, np.setdiff1d(np.arange(len(labels)), some)

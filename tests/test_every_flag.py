@@ -47,7 +47,9 @@ def nonsense(field: dataclasses.Field, folder, file) -> list[str]:
     values = ["two\nlines", " blanks "]
     if about["path"] and field.name not in ("output_dir", "feature_cache"):
         values += [f"{folder}/missing"]
-        wants_folder = field.name in ("val_dataset", "test_dataset", "data_dir")
+        wants_folder = field.name in (
+            "val_dataset", "test_dataset", "data_dir", "unlabelled",
+        )  # fmt: skip
         values += [str(file) if wants_folder else str(folder / "empty")]
     if field.name in ("input", "model"):
         values = values[:-1]  # any folder may be one

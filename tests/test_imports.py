@@ -44,6 +44,8 @@ ALLOWED = {
     "strategies": {"networks"},
     "compute": {"cache", "networks"},
     "tasks": {"data", "networks"},
+    "advice": {"tasks"},
+    "semi_supervised": {"tasks"},
     "audit": {"cache", "data", "inputs", "tasks"},
     "features": {"networks", "sources"},
     "training": {
@@ -54,9 +56,10 @@ ALLOWED = {
     "serving": {"audit", "compute", "data", "exports", "inputs", "tasks"},
     "run_card": {"inputs", "runs", "tasks"},
     "jobs": {
-        "audit", "cache", "compute", "config", "data", "exports", "features",
-        "inputs", "networks", "run_card", "runs", "serving", "sources",
-        "strategies", "tasks", "training",
+        "advice", "audit", "cache", "compute", "config", "data", "exports",
+        "features", "inputs", "networks", "run_card", "runs",
+        "semi_supervised", "serving", "sources", "strategies", "tasks",
+        "training",
     },
     "check": {"config", "jobs"},
     "predict": {"config", "jobs"},

@@ -21,7 +21,7 @@ from tl_keras.training import (
     get_variables,
 )
 from tl_keras.training.interpolation import (
-    FEWEST,
+    FEWEST_TO_JUDGE,
     SHARES,
     between,
     interpolate,
@@ -47,7 +47,7 @@ def hard(count=60, seed=3):
 
 def valley(at: float):
     """A variable from 0 to 1, and a judge who wants it at `at`."""
-    noise = np.random.default_rng(0).normal(0, 0.01, FEWEST)
+    noise = np.random.default_rng(0).normal(0, 0.01, FEWEST_TO_JUDGE)
     variable = keras.Variable(np.zeros(2, np.float32))
 
     def judge():
@@ -75,13 +75,15 @@ def test_the_best_share_is_found(at, share):
 def test_of_equals_the_start_wins_and_nothing_not_finite_does():
     kept = [np.float32([3.0])], [np.float32([4.0])]
     variable = keras.Variable(kept[0][0])
-    found = interpolate([variable], *kept, lambda: ({}, np.full(FEWEST, 0.5)))
+    found = interpolate(
+        [variable], *kept, lambda: ({}, np.full(FEWEST_TO_JUDGE, 0.5))
+    )
     assert (found.share, found.values[0][0]) == (0, 3)
     assert found.gain == {"better_by": 0.0, "p_value": 1.0}
 
     def judge():
         value = float(np.array(variable)[0])
-        costs = np.ones(FEWEST)
+        costs = np.ones(FEWEST_TO_JUDGE)
         costs[0] = np.nan if 3 < value < 4 else 1.0
         return {}, costs
 
@@ -98,7 +100,7 @@ def test_few_examples_choose_nothing():
 
         return interpolate([variable], *ends, judge).share
 
-    assert (share(FEWEST - 1), share(FEWEST)) == (0, 1)
+    assert (share(FEWEST_TO_JUDGE - 1), share(FEWEST_TO_JUDGE)) == (0, 1)
 
 
 def test_half_precision_and_seeds_are_not_torn():

@@ -281,6 +281,16 @@ def test_options_people_expect_all_run(config):
     assert np.isfinite(result.metrics["test"]["loss"])
 
 
+def test_what_next_is_said_in_metrics_page_and_log(finished):
+    told = finished.result.metrics["advice"]["sentences"]
+    assert len(told) >= 2
+    folder = finished.result.folder
+    for name in ("report.html", "report.md"):
+        assert "What next" in (folder / name).read_text(encoding="utf-8")
+    assert "advice, in " in finished.printed
+    assert all(line in finished.printed for line in told)
+
+
 def test_dry_run_says_what_would_be_done_and_writes_nothing(config, capsys):
     arguments = config.to_flags().splitlines()
     assert main([*arguments, "--dry_run"]) == 0

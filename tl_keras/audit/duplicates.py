@@ -20,6 +20,7 @@ from tl_keras.audit.facts import Facts
 
 MAX_BITS = 40
 MAX_PAIRS = 20_000  # of the frames of one film every pair would be near
+NO_LOOK = ("", "none")
 BLOCK = 512  # rows compared at once: 512 x n distances in memory
 SAME, MIRRORED = "re-encoded or resized", "mirrored"
 
@@ -76,7 +77,7 @@ def near_pairs(rows: Sequence[Row]) -> list[Pair]:
     looked = []
     for row in rows:
         facts = row.facts
-        if facts.look not in ("", "none") and facts.sha256 not in seen:
+        if facts.look not in NO_LOOK and facts.sha256 not in seen:
             seen.add(facts.sha256)
             looked.append(row)
     if len(looked) < 2:
@@ -106,6 +107,39 @@ def near_pairs(rows: Sequence[Row]) -> list[Pair]:
     )
 
 
+def near_any(facts: Sequence[Facts], others: Sequence[Facts]) -> np.ndarray:
+    """Which pictures look like one of others, as they are or mirrored.
+
+    Args:
+        facts, others: of pictures; those without a hash are like none.
+
+    Returns:
+        bool (n,), of `facts`.
+    """
+    hashed = [i for i, fact in enumerate(facts) if fact.look not in NO_LOOK]
+    known = [fact for fact in others if fact.look not in NO_LOOK]
+    near = np.zeros(len(facts), bool)
+    if not hashed or not known:
+        return near
+    looks = _bits(facts[i].look for i in hashed)
+    compared = _bits(
+        [fact.look for fact in known] + [fact.mirrored for fact in known]
+    )
+    for start in range(0, len(looks), BLOCK):
+        block = looks[start : start + BLOCK]
+        bits = _distances(block, compared)
+        near[hashed[start : start + BLOCK]] = (bits <= MAX_BITS).any(axis=1)
+    return near
+
+
+def _distances(looks: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Bits that differ, uint16 (n, m), of hashes (n, words), (m, words)."""
+    bits = np.zeros((len(looks), len(others)), np.uint16)
+    for word in range(looks.shape[1]):
+        bits += np.bitwise_count(looks[:, word, None] ^ others[None, :, word])
+    return bits
+
+
 def _bits(hashes) -> np.ndarray:
     """Hexadecimal hashes -> uint64 (n, words)."""
     raw = b"".join(bytes.fromhex(text) for text in hashes)
@@ -119,11 +153,7 @@ def _close(
     count = len(looks)
     for start in range(0, count, BLOCK):
         block = looks[start : start + BLOCK]
-        near = np.zeros((len(block), count - start), np.uint16)
-        for word in range(looks.shape[1]):
-            near += np.bitwise_count(
-                block[:, word, None] ^ others[None, start:, word]
-            )
+        near = _distances(block, others[start:])
         for row, column in np.argwhere(near <= MAX_BITS):
             if column > row:
                 yield (

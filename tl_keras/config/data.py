@@ -115,9 +115,9 @@ class ListingConfig(Settings):
     follow_links: bool = follow_links_in(DATA)
     target: str = setting(
         "",
-        "the columns of a table that say what is true (commas between several),"
-        " one of labels or numbers, several of numbers or of 0 and 1; label, or "
-        "all columns of 0 and 1, when not given",
+        "the columns of a table that say what is true (commas between "
+        "several): one of labels or numbers, several of numbers or of 0 and 1; "
+        "label, or all columns of 0 and 1, when not given",
         group=DATA,
     )
     label_separator: str = setting(

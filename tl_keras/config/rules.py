@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tl_keras.config.adapting import adapting_faults
 from tl_keras.config.data_rules import data_faults, idle, listing_faults
-from tl_keras.config.paths import no_such, saved_model_file
+from tl_keras.config.paths import is_table, no_such, saved_model_file
 from tl_keras.config.settings import Fault
 from tl_keras.errors import ConfigError
 from tl_keras.networks import backbones, pretrained
@@ -41,6 +41,7 @@ def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
     yield from _path_faults(config)
     yield from _picture_faults(config)
     yield from _backbone_faults(config)
+    yield from _unlabelled_faults(config)
     yield from _idle_faults(config)
     yield from adapting_faults(config)
 
@@ -150,6 +151,36 @@ def _picture_faults(config: "TransferConfig") -> Iterator[Fault]:
         )
 
 
+def _unlabelled_faults(config: "TransferConfig") -> Iterator[Fault]:
+    """Faults of pictures without labels, which a solved head alone reads."""
+    folder = config.unlabelled
+    if not folder:
+        return
+    if not (
+        os.path.isdir(folder) or (is_table(folder) and os.path.isfile(folder))
+    ):
+        yield no_such("unlabelled", folder, "a folder or a .csv")
+    elif os.path.isdir(folder) and os.path.isdir(config.dataset):
+        inside = os.path.realpath(folder), os.path.realpath(config.dataset)
+        if os.path.commonpath(inside) == inside[1]:
+            yield Fault(
+                ("unlabelled", "dataset"),
+                f"--unlabelled={folder}: expected a folder outside of "
+                "--dataset, which takes its folders for classes - move it",
+            )
+    if not config.head_epochs:
+        yield idle("unlabelled", "--head_epochs=0 solves no head")
+    elif config.solver() == "adam":
+        names = config.needs_epochs() or ["head_solver"]
+        yield Fault(
+            ("unlabelled", *names),
+            f"--unlabelled: given, but only a solved head learns from them, "
+            f"which --{names[0]} leaves none of - leave one of them out",
+        )
+    elif config.feature_cache == "off":
+        yield idle("unlabelled", "--feature_cache=off keeps nothing")
+
+
 def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
     """Settings given that nothing would read."""
     if config.head_epochs == 0 and config.fine_tune_epochs == 0:
@@ -180,6 +211,8 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
         for name in ("feature_cache_gb", "augment_views"):
             if config.given(name):
                 yield idle(name, "--feature_cache=off keeps nothing")
+    if config.advice and (why := config.why_no_advice()):
+        yield idle("advice", why)
     if config.augment == "none" and config.given("augment_views"):
         yield idle("augment_views", "--augment=none")
     if config.augment == "flip" and (config.augment_views or 0) > 2:

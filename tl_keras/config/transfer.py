@@ -190,6 +190,22 @@ class TransferConfig(
         "true where there is validation, when not given",
         group=TRAINING,
     )
+    unlabelled: str = setting(
+        "",
+        "a folder (or a .csv with a column path) of more pictures, without "
+        "labels: where cross-validation over the labelled ones says that it "
+        "helps, the solved head learns from them too; what the splits hold, "
+        "or looks like a picture to validate or test on, is left out",
+        group=TRAINING,
+        path=True,
+    )
+    advice: bool | None = setting(
+        None,
+        "say on the page what more labels would bring, which class wants "
+        "them and from where to unfreeze, by stored features; true where "
+        "they are stored, when not given",
+        group=TRAINING,
+    )
     compare_scratch: bool = setting(
         False,
         "also train the same network from random weights, all layers, as "
@@ -269,6 +285,17 @@ class TransferConfig(
         if self.head_solver != "auto":
             return self.head_solver
         return "adam" if self.needs_epochs() else "lbfgs"
+
+    def why_no_advice(self) -> str:
+        """What keeps these settings from advice; "" where it can be given."""
+        if not self.head_epochs:
+            return "--head_epochs=0 has no frozen head that it is about"
+        if self.feature_cache == "off":
+            return "--feature_cache=off keeps nothing"
+        if self.head_units or self.pooling == "flatten":
+            name = "head_units" if self.head_units else "pooling"
+            return f"with --{name} no linear head stands on pooled features"
+        return ""
 
     def resolved(self) -> "TransferConfig":
         """The same settings with absolute paths, for the run's record."""

@@ -47,6 +47,8 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
         ],
         **({"scratch": {"test": run.scratch.metrics}} if run.scratch else {}),
         **leakage(run.prepared, run.kept),
+        **({"unlabelled": run.unlabelled.numbers} if run.unlabelled else {}),
+        **({"advice": run.advice} if run.advice else {}),
         "comparisons": compared(run),
         "export": export_numbers(run),
         **describe_run(run.prepared, seconds, cost),

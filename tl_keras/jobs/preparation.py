@@ -5,7 +5,7 @@ model built, phases planned. `--dry_run` stops after this.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -15,10 +15,12 @@ from tl_keras.cache import user_cache, why_unusable
 from tl_keras.compute.devices import check_precision, compute_deterministically
 from tl_keras.compute.precision import choose_precision
 from tl_keras.config import TransferConfig
+from tl_keras.config.adapting import AdaptConfig
 from tl_keras.config.paths import saved_model_file
 from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.jobs.checking import check_data, decoding_of
 from tl_keras.jobs.placing import place
+from tl_keras.jobs.unlabelled import UnlabelledPictures, list_unlabelled
 from tl_keras.networks import (
     LOGITS,
     backbones,
@@ -31,6 +33,7 @@ from tl_keras.networks import (
     usual_unfreeze,
     warm_start,
 )
+from tl_keras.semi_supervised import most_unlabelled
 from tl_keras.sources import ImageSplits
 from tl_keras.strategies import LoRA, unfreezing_stages
 from tl_keras.tasks import task_class, task_like
@@ -40,11 +43,18 @@ from tl_keras.tasks.multilabel import losses as multilabel_losses
 from tl_keras.tasks.multilabel.task import Multilabel
 from tl_keras.tasks.regression.task import LOSSES, Regression
 from tl_keras.tasks.task import Task
-from tl_keras.training import Objective, Phase, gradual
+from tl_keras.training import FEWEST_TO_JUDGE, Objective, Phase, gradual
 
 GIGABYTE = 1e9
 # Rows x features x classes that two cores solve in some two minutes.
 MAX_PROBE_WORK = 1e9
+# Whoever gives one of these wants to see a fine-tune.
+OF_THE_FINE_TUNE = (
+    "fine_tune_epochs", "fine_tune_learning_rate", "unfreeze_from",
+    "train_batch_norm", "monitor", "early_stopping_patience", "optimizer",
+    "momentum", "weight_decay", "schedule", "warmup_epochs", "label_smoothing",
+    *(field.name for field in dataclasses.fields(AdaptConfig)),
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +72,7 @@ class Prepared:
     model: keras.Model
     phases: list[Phase]
     task: Task
+    unlabelled: UnlabelledPictures | None = None
 
     def answering(self, task: Task) -> "Prepared":
         """The same with another task, as calibration leaves it."""
@@ -116,12 +127,18 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     config = dataclasses.replace(
         config, head_solver=decided_solver(config, images, model)
     )
-    phases = in_stages(plan_phases(config), config, model)
+    phases = in_stages(kept_phases(config, images), config, model)
     for phase in phases:  # An unknown layer is told before the first epoch.
         phase.adapts_by().count(model)
     if config.test_time_views:  # So is a network that takes no pictures.
         mirrored(model)
-    return Prepared(config, device, report, images, model, phases, task)
+    unlabelled = None
+    if config.unlabelled:
+        most = most_unlabelled(*model.get_layer(LOGITS).kernel.shape)
+        unlabelled = list_unlabelled(config, report, images, most)
+    return Prepared(
+        config, device, report, images, model, phases, task, unlabelled
+    )
 
 
 def usable_cache(config: TransferConfig) -> str:
@@ -191,6 +208,9 @@ def decided_solver(
 
     Returns:
         "adam" or "lbfgs".
+
+    Raises:
+        DataError: `--unlabelled` wants it solved, which would take too much.
     """
     solver = config.solver()
     if config.head_solver != "auto" or solver == "adam":
@@ -204,6 +224,12 @@ def decided_solver(
         why = "minutes"
     else:
         return solver
+    if config.unlabelled:
+        raise DataError(
+            f"--unlabelled: given, but the exact solution of {rows:,} rows of "
+            f"{width:,} for {classes:,} classes, which alone learns from them, "
+            f"would take {why} - leave it out"
+        )
     print(
         f"head: adam, since the exact solution of {rows:,} rows of {width:,} "
         f"for {classes:,} classes would take {why}",
@@ -343,13 +369,40 @@ def in_stages(
     Returns:
         As many more as there are stages, at most one a layer with a kernel.
     """
-    if config.unfreeze_phases == 1 or not config.fine_tune_epochs:
+    if config.unfreeze_phases == 1 or phases[-1].unfreeze_from == "none":
         return phases
     *head, tune = phases
     stages = unfreezing_stages(
         model, tune.unfreeze_from, config.unfreeze_phases
     )
     return [*head, *gradual(tune, stages)]
+
+
+def kept_phases(config: TransferConfig, images: ImageSplits) -> list[Phase]:
+    """The planned phases, but for a fine-tune that nothing asks for in vain.
+
+    Where validation has too few pictures to tell that a fine-tune is better,
+    the frozen head is kept whatever comes of it. It is done all the same where
+    a setting of it was given by hand: the page then compares the two.
+
+    Args:
+        config: the settings.
+        images: the splits; how many there are to validate on counts.
+
+    Returns:
+        One phase or more.
+    """
+    phases = plan_phases(config)
+    if tuned_in_vain(phases, images) and not any(
+        config.given(name) for name in OF_THE_FINE_TUNE
+    ):
+        return phases[:1]
+    return phases
+
+
+def tuned_in_vain(phases: Sequence[Phase], images: ImageSplits) -> bool:
+    """Whether validation is there, and too small to keep a fine-tune."""
+    return len(phases) > 1 and 0 < len(images.val) < FEWEST_TO_JUDGE
 
 
 def served(prepared: Prepared) -> keras.Model:
@@ -414,7 +467,8 @@ def task_faults(config: TransferConfig, kind: str) -> Iterator[str]:
             f"--monitor={config.monitor}: expected one of "
             f"{', '.join(monitors)} for the task {kind}"
         )
-    of_classes = {"min_accuracy": ("multiclass",), "label_smoothing":
+    of_classes = {"min_accuracy": ("multiclass",), "unlabelled":
+                  ("multiclass",), "advice": ("multiclass",), "label_smoothing":
                   ("multiclass", "multilabel"), "class_weights":
                   ("multiclass", "multilabel"), "coverage":
                   ("multiclass", "regression"), "calibrate":

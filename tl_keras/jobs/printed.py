@@ -8,10 +8,16 @@ import shutil
 
 from tl_keras import run_card
 from tl_keras.audit import Report, named
-from tl_keras.jobs.preparation import Prepared, done_once, trainable_in
+from tl_keras.jobs.preparation import (
+    Prepared,
+    done_once,
+    plan_phases,
+    trainable_in,
+    tuned_in_vain,
+)
 from tl_keras.runs import RunFolder
 from tl_keras.sources import ImageSplits
-from tl_keras.training import Phase
+from tl_keras.training import FEWEST_TO_JUDGE, Phase
 
 # Bytes on disk for one float32 parameter: one in the SavedModel, one in
 # model.keras.
@@ -52,6 +58,7 @@ def describe_plan(prepared: Prepared) -> str:
     lines += [
         "",
         describe_data(prepared.report, prepared.images),
+        *([prepared.unlabelled.describe()] if prepared.unlabelled else []),
         "",
         "phases:",
     ]
@@ -68,6 +75,7 @@ def describe_plan(prepared: Prepared) -> str:
                 f"    frozen up to {trunk['after']}, "
                 f"{trunk['share']:.0%} of the multiply-adds, done once"
             )
+    lines += [f"  {line}" for line in describe_vain(prepared)]
     need = parameters * BYTES_PER_PARAMETER / 1e6
     free = shutil.disk_usage(there).free / 1e6
     lines += [
@@ -87,6 +95,37 @@ def unfrozen(phase: Phase) -> str:
     if phase.strategy is not None:
         return phase.strategy.describe()
     return f"unfrozen from {phase.unfreeze_from}"
+
+
+def describe_vain(prepared: Prepared) -> list[str]:
+    """That a fine-tune is left out, or done and not kept, and the remedy.
+
+    Args:
+        prepared: the run; its validation and its phases count.
+
+    Returns:
+        A line, or none where validation can tell which phase is better.
+    """
+    images = prepared.images
+    planned = plan_phases(prepared.config)
+    if not tuned_in_vain(planned, images):
+        return []
+    what = "done, but never kept"
+    if len(prepared.phases) < len(planned):
+        what = "left out"
+    remedy = "add pictures to its val split"
+    if "val" not in images.own_splits:
+        remedy = (
+            "raise --val_fraction or --val_examples_per_class "
+            "(--val_fraction=0 keeps the last phase unseen)"
+        )
+    count = len(images.val)
+    return [
+        f"{planned[-1].name}: {what}, since {count:,} "
+        f"validation picture{'s' * (count > 1)}, fewer than "
+        f"{FEWEST_TO_JUDGE}, cannot tell whether it is better than the frozen "
+        f"head - {remedy}"
+    ]
 
 
 def in_words(file: dict) -> str:

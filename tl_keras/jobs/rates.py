@@ -46,7 +46,7 @@ def _of_phases(prepared: Prepared) -> list[str]:
     train, val = training_data(prepared)
     shared = {
         "features": store,
-        "objective": objective_of(config, prepared.images),
+        "objective": objective_of(config, prepared.task),
         "compute": compute_of(config, prepared.device),
     }
     for phase in prepared.phases:

@@ -23,6 +23,7 @@ from tl_keras.data import split_changes, write_split
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.same_run import ANEW, same_run, standard, stored_run
+from tl_keras.jobs.unlabelled import unlabelled_changes, write_unlabelled
 from tl_keras.runs import RunFolder, RunState, read_state, write_state
 from tl_keras.runs.state import DIVERGED, FINISHED
 from tl_keras.training import get_variables
@@ -78,6 +79,8 @@ class Journal:
             flags = prepared.config.to_flags()
             made.flags.write_text(flags, encoding="utf-8")
             _write_split(made, prepared)
+            if prepared.unlabelled:
+                write_unlabelled(made.unlabelled, prepared.unlabelled)
             write_state(made, state)
             atomic.publish_folder(temporary, self.folder.path)
         return dataclasses.replace(self, state=state)
@@ -93,6 +96,14 @@ class Journal:
         if changes:
             raise DataError(
                 f"{where}: its run began with other data: {changes} - {ANEW}"
+            )
+        changes = prepared.unlabelled and unlabelled_changes(
+            self.folder.unlabelled, prepared.unlabelled
+        )
+        if changes:
+            raise DataError(
+                f"{where}: its run began with other pictures in --unlabelled: "
+                f"{changes} - {ANEW}"
             )
         if weights_hash(prepared.model) != state.weights:
             raise ConfigError(

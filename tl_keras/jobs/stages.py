@@ -9,9 +9,11 @@ In: a `Run`. Out: a `Run` in which more is known, and files in its folder.
 
 import dataclasses
 
+from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError
 from tl_keras.jobs.exporting import asked_formats, export_files
 from tl_keras.jobs.fault_tolerance import fault_tolerant, readable
+from tl_keras.jobs.few_labels import advise_on, weigh_unlabelled
 from tl_keras.jobs.measuring import measured
 from tl_keras.jobs.metrics import collect, stopped
 from tl_keras.jobs.preparation import prepare, served
@@ -31,12 +33,35 @@ from tl_keras.jobs.training import (
 )
 from tl_keras.networks import answers_model
 from tl_keras.serving.server_files import ServerPlan, write_server_files
+from tl_keras.tasks.multiclass.task import Multiclass
+
+
+def weigh(run: Run) -> Run:
+    """Whether the head learns from pictures without labels."""
+    run, weighed = fault_tolerant(
+        run, lambda now: weigh_unlabelled(now, run.store)
+    )
+    return run.with_more(unlabelled=weighed)
+
+
+def advise(run: Run) -> Run:
+    """What more labels would bring, from what the frozen layers make of all.
+
+    Of one class of several: how the others' numbers grow nobody has measured.
+    """
+    if not isinstance(run.prepared.task, Multiclass):
+        return run
+    run, advice = fault_tolerant(run, lambda now: advise_on(now, run.store))
+    return run.with_more(advice=advice)
 
 
 def fit(run: Run) -> Run:
     """The phases, or what is left of them; writes history and saves."""
     run, fitted = fault_tolerant(
-        run, lambda now: train(now, run.folder, run.store)
+        run,
+        lambda now: train(
+            now, run.folder, run.store, unlabelled=run.unlabelled
+        ),
     )
     return run.with_more(fit=fitted)
 
@@ -117,6 +142,16 @@ def compare_scratch(run: Run) -> Run:
         return run
 
 
+def wants_advice(config: TransferConfig) -> bool:
+    """Whether advice can be given, and is asked for or costs no more passes.
+
+    Of augmented pictures views are stored, not what they are.
+    """
+    if config.advice is None:
+        return not config.why_no_advice() and config.augment == "none"
+    return config.advice
+
+
 def record(run: Run, seconds: dict[str, float]) -> dict:
     """Writes the metrics and the page of all that is known; the metrics."""
     task = run.prepared.task
@@ -152,6 +187,10 @@ def record_stopped(run: Run, why: str, seconds: dict[str, float]) -> dict:
 STAGES = Stages(
     prepare=prepare,
     training=(
+        # Before the first step, since they are about layers as they were
+        # loaded; in a process that goes on they are done again, alike.
+        Stage("unlabelled", weigh, lambda given: bool(given.unlabelled)),
+        Stage("advice", advise, wants_advice),
         Stage("train", fit),
         Stage("evaluate", evaluate),
         Stage("record", keep),

@@ -21,6 +21,7 @@ from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.exporting import NO_FILES, RuntimeFiles
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.run_state import Journal
+from tl_keras.jobs.unlabelled import Weighed
 from tl_keras.runs import RunFolder
 from tl_keras.tasks.values import Calibration, Evaluation
 from tl_keras.training import FitResult
@@ -35,6 +36,8 @@ class Run:
         prepared: what it is made of, without what it lost on the way.
         accept: says whether an export is good enough.
         store: where frozen work is kept, if anywhere.
+        unlabelled: whether pictures without labels help, where there are.
+        advice: what to do next, by what stored features say.
         fit: what was trained.
         calibration: what validation says of its confidence, if anything.
         evaluations: of the test split, one a phase; that of the kept phase is
@@ -51,6 +54,8 @@ class Run:
     prepared: Prepared
     accept: Acceptance
     store: FeatureStore | None
+    unlabelled: Weighed | None = None
+    advice: Mapping = dataclasses.field(default_factory=dict)
     fit: FitResult | None = None
     calibration: Calibration | None = None
     evaluations: tuple[Evaluation, ...] = ()

@@ -24,8 +24,10 @@ from tl_keras.jobs.preparation import (
     objective_of,
     served,
 )
+from tl_keras.jobs.unlabelled import Weighed
 from tl_keras.networks import LOGITS, backbones, load_backbone
 from tl_keras.runs import RunFolder
+from tl_keras.semi_supervised import MulticlassWithUnlabelled
 from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
 from tl_keras.strategies import set_trainable
 from tl_keras.tasks.outputs import fold_divisor, raw_outputs
@@ -33,6 +35,7 @@ from tl_keras.tasks.values import Calibration, Evaluation
 from tl_keras.training import (
     FitResult,
     FrozenWork,
+    Objective,
     Phase,
     Saves,
     fit_phases,
@@ -60,7 +63,11 @@ class Export(NamedTuple):
 
 
 def train(
-    prepared: Prepared, folder: RunFolder, store: FeatureStore | None
+    prepared: Prepared,
+    folder: RunFolder,
+    store: FeatureStore | None,
+    *,
+    unlabelled: Weighed | None = None,
 ) -> FitResult:
     """Runs the phases, or goes on with them; history.csv, TensorBoard logs and
     what is saved on the way go to `folder`.
@@ -70,6 +77,8 @@ def train(
         folder: where to.
         store: keeps what frozen layers make of pictures; None computes it in
             each epoch.
+        unlabelled: pictures without labels that the solved head learns from
+            too, as far as they help.
 
     Returns:
         What the phases gave, those of an earlier process too.
@@ -91,7 +100,9 @@ def train(
         prepared.phases,
         *training_data(prepared),
         features=store,
-        objective=objective_of(prepared.config, prepared.task),
+        objective=with_unlabelled(
+            objective_of(prepared.config, prepared.task), unlabelled
+        ),
         history_file=folder.history,
         callbacks=[
             keras.callbacks.TensorBoard(folder.logs, write_graph=False),
@@ -105,6 +116,23 @@ def train(
         compute=compute_of(prepared.config, prepared.device),
         verbose=progress(),
     )
+
+
+def with_unlabelled(
+    objective: Objective, unlabelled: Weighed | None
+) -> Objective:
+    """The same objective, its head solved with pictures without labels too."""
+    if unlabelled is None or not unlabelled.numbers["share"]:
+        return objective
+    task = MulticlassWithUnlabelled(
+        **{
+            field.name: getattr(objective.task, field.name)
+            for field in dataclasses.fields(objective.task)
+        },
+        unlabelled=unlabelled.features,
+        share=unlabelled.numbers["share"],
+    )
+    return dataclasses.replace(objective, task=task)
 
 
 class Answered(keras.callbacks.Callback):

@@ -17,7 +17,12 @@ from tl_keras.jobs.acceptance import Acceptance, NotAcceptedError
 from tl_keras.jobs.exporting import asked_formats, refuse_unconvertible
 from tl_keras.jobs.fault_tolerance import enough_memory, readable, without
 from tl_keras.jobs.preparation import Prepared
-from tl_keras.jobs.printed import describe_data, describe_plan, summary
+from tl_keras.jobs.printed import (
+    describe_data,
+    describe_plan,
+    describe_vain,
+    summary,
+)
 from tl_keras.jobs.result import RunResult, load_finished
 from tl_keras.jobs.run_state import look
 from tl_keras.jobs.stages import STAGES
@@ -79,7 +84,10 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         prepared = prepared.hashed()
         journal = journal.opened(prepared)
     write_reports(prepared.report, journal.folder.path)
-    print(describe_data(prepared.report, prepared.images), flush=True)
+    lines = [describe_data(prepared.report, prepared.images)]
+    if prepared.unlabelled:
+        lines.append(prepared.unlabelled.describe())
+    print("\n".join([*lines, *describe_vain(prepared)]), flush=True)
     store = feature_store(prepared.config)
     run = _trained(Run(journal, prepared, accept, store), stages, clock)
     try:

@@ -21,7 +21,9 @@ def as_markdown(metrics: Mapping) -> str:
     lines += ["", *(f"- {plain(line)}" for line in words.reasons(metrics)), ""]
     if "test" in metrics:
         lines += _scores(metrics) + _mistakes(metrics)
-    lines += _publishing(metrics) + _data(card) + _cost(metrics)
+    lines += (
+        _advice(metrics) + _publishing(metrics) + _data(card) + _cost(metrics)
+    )
     lines += [
         "## Repeat it",
         "",
@@ -132,6 +134,14 @@ def _publishing(metrics: Mapping) -> list[str]:
         lines += [_file(file) for file in metrics["runtimes"].values()]
         lines += [""]
     return lines
+
+
+def _advice(metrics: Mapping) -> list[str]:
+    """What to do next."""
+    told = words.advice(metrics)
+    if not told:
+        return []
+    return ["## What next", "", *(f"- {plain(line)}" for line in told), ""]
 
 
 def _data(card: Mapping) -> list[str]:

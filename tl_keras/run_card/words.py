@@ -177,7 +177,38 @@ def reasons(metrics: Mapping) -> list[str]:
             f"{test['set_size']:.2f} classes in the mean."
         )
     lines += [_compared(c) for c in metrics["card"]["comparisons"]]
-    return [*lines, _kept(metrics)]
+    return [*lines, _kept(metrics), *unlabelled(metrics)]
+
+
+def unlabelled(metrics: Mapping) -> list[str]:
+    """What pictures without labels were worth, where there were any."""
+    found = metrics.get("unlabelled")
+    if not found:
+        return []
+    learnt = "learnt from" if found["share"] else "not learnt from"
+    line = (
+        f"{found['used']:,} of {found['found']:,} pictures without labels could"
+        f" be used, and were {learnt}"
+    )
+    if found["answers"]:
+        line += (
+            f": by cross-validation over the labelled ones the loss with them "
+            f"is {short_loss(found['loss_with'])}, without them "
+            f"{short_loss(found['loss'])} (accuracy "
+            f"{percent(found['accuracy_with'])} and "
+            f"{percent(found['accuracy'])})"
+        )
+    else:
+        line += ": cross-validation needs two labels of each class"
+    left_out = [
+        f"{count:,} left out: {why}" for why, count in found["left_out"].items()
+    ]
+    return ["; ".join([line, *left_out]) + "."]
+
+
+def advice(metrics: Mapping) -> list[str]:
+    """What to do next, where it could be said."""
+    return list(metrics.get("advice", {}).get("sentences", ()))
 
 
 def _one_class(metrics: Mapping) -> str:

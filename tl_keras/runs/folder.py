@@ -37,6 +37,7 @@ class RunFolder:
     state = _file("state.json")
     split = _file("split.csv")
     labels = _file("labels.txt")
+    unlabelled = _file("unlabelled.csv")
     # What a killed process goes on from; gone when the run is finished.
     saves = _file("saves")
     # What came of it.

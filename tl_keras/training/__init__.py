@@ -18,6 +18,7 @@ Without validation the last phase wins.
 
 from tl_keras.training.fitting import fit_phases
 from tl_keras.training.frozen_features import FrozenWork
+from tl_keras.training.interpolation import FEWEST_TO_JUDGE
 from tl_keras.training.learning_rates import RateRange, find_learning_rate
 from tl_keras.training.mixing import Mixing
 from tl_keras.training.phase import (
@@ -33,6 +34,7 @@ from tl_keras.training.unfreezing import gradual
 from tl_keras.training.update_rules import adapted
 
 __all__ = [
+    "FEWEST_TO_JUDGE",
     "OPTIMIZERS",
     "Compute",
     "FitResult",

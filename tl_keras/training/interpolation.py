@@ -28,7 +28,7 @@ SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Fewer examples choose nothing: at 5 labels a class of cats_vs_dogs three
 # fine-tunes of three looked better than the frozen head on what was left to
 # validate, and took the mean test accuracy from 0.910 to 0.883.
-FEWEST = 20
+FEWEST_TO_JUDGE = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def interpolate(
 ) -> Interpolation:
     """Tries each of `SHARES`; of equals, the nearest to the start is best.
 
-    Where fewer than `FEWEST` examples judge, the start is.
+    Where fewer than `FEWEST_TO_JUDGE` examples judge, the start is.
 
     Args:
         variables: those that may have moved; they are assigned, and hold
@@ -83,7 +83,7 @@ def interpolate(
             least = costs.mean() if math.isfinite(costs.mean()) else math.inf
             gain = paired_gain(at_start, costs)
             best = Interpolation(share, values, logs, gain)
-        if len(costs) < FEWEST:
+        if len(costs) < FEWEST_TO_JUDGE:
             break
     return best
 

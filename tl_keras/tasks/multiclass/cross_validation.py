@@ -101,7 +101,7 @@ def cross_validate(
         patience = len(STRENGTHS)
     for strength in STRENGTHS:
         logits = _judge(rough, labels, parts, strength)
-        loss, temperature = _platt(logits, labels, each, len(labels) // views)
+        loss, temperature = platt(logits, labels, each, len(labels) // views)
         worse = worse + 1 if loss > CLEARLY_WORSE * best.loss else 0
         if loss < best.loss:
             likely = scipy.special.softmax(logits / temperature, axis=-1)
@@ -116,14 +116,23 @@ def cross_validate(
     return best
 
 
-def _platt(
+def platt(
     logits: np.ndarray, labels: np.ndarray, each: np.ndarray, count: int
 ) -> tuple[float, float]:
-    """(least loss over all temperatures, the temperature).
+    """The temperature that suits logits best, and the loss after it.
 
     Each label is believed but for one in `count` + 2: a few pictures, all of
     them right, would else ask for boundless confidence, and under every
     strength alike.
+
+    Args:
+        logits: (n, num_classes).
+        labels: int (n,).
+        each: weight of each row, (n,).
+        count: pictures that the rows are of.
+
+    Returns:
+        (least loss over all temperatures, the temperature).
     """
     doubt = 1 / (count + 2)
     classes = logits.shape[-1]

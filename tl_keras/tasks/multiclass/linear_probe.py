@@ -30,7 +30,6 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from tl_keras.tasks.multiclass.cross_validation import (
-    Choice,
     cross_validate,
     cut_folds,
     labels_a_class,
@@ -124,7 +123,10 @@ def solve_probe(
             if best is None or found.loss < best[0].loss:
                 best = found, name, scaled
         choice, name, scaled = best
-        kernel, bias = _solve(scaled, labels, weights, choice)
+        kernel, bias = fit_head(
+            scaled, labels, choice.strength, class_weights=weights
+        )
+    kernel, bias = kernel / choice.temperature, bias / choice.temperature
     return LinearProbe(
         kernel.astype(np.float32),
         bias.astype(np.float32),
@@ -135,27 +137,41 @@ def solve_probe(
     )
 
 
-def _solve(
+def fit_head(
     scaled: ScaledFeatures,
     labels: np.ndarray,
-    weights: dict | None,
-    choice: Choice,
+    strength: float,
+    *,
+    class_weights: dict | None = None,
+    each: np.ndarray | None = None,
+    **how,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(kernel, bias) for the features as they were."""
+    """(kernel, bias) for the features as they were, under one penalty.
+
+    Args:
+        scaled: of the examples.
+        labels: int (n,), each class at least once.
+        strength: scikit-learn's C.
+        class_weights: class -> its weight in the loss, or None.
+        each: the weight of each example besides, (n,).
+        **how: of scikit-learn's solver; as exactly as `EXACT` where nothing
+            is given.
+
+    Returns:
+        float64 (d, num_classes) and (num_classes,).
+    """
     solver = LogisticRegression(
-        C=choice.strength, class_weight=weights, **EXACT
+        C=strength, class_weight=class_weights, **(how or EXACT)
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        solver.fit(scaled.rows, labels)
+        solver.fit(scaled.rows, labels, each)
     coefficients, intercept = solver.coef_, solver.intercept_
     if len(coefficients) == 1:
         # Two classes: scikit-learn gives the difference of their logits.
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercept = np.concatenate([-intercept, intercept]) / 2
-    return scaled.back(
-        coefficients / choice.temperature, intercept / choice.temperature
-    )
+    return scaled.back(coefficients, intercept)
 
 
 def probe_bytes(rows: int, width: int) -> int:
