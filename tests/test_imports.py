@@ -42,6 +42,7 @@ ALLOWED = {
     "data": {"inputs", "runs"},
     "sources": {"data", "inputs"},
     "strategies": {"networks"},
+    "baselines": set(),
     "compute": {"cache", "networks"},
     "tasks": {"data", "networks"},
     "advice": {"tasks"},

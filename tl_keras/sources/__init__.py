@@ -17,6 +17,7 @@ __all__, __getattr__, __dir__ = names_of(
         "ImageSplits": "loading",
         "Images": "pipeline",
         "PixelMemory": "batches",
+        "Texts": "texts",
         "TrainingBatches": "batches",
         "Views": "batches",
         "as_source": "epoch_source",

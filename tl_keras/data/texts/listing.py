@@ -1,0 +1,233 @@
+"""A table or a folder of labelled texts -> a `Listing`.
+
+    listing = list_texts("reviews.csv", text_columns=("title", "body"))
+    listing.splits["train"].encoded[0]       # UTF-8
+
+In: a path. Out: examples that hold their text, with the splits that the data
+brings. Every row is used, skipped with its reason, or a fault.
+"""
+
+import collections
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from tl_keras import io_watchdog
+from tl_keras.data.examples import Examples, Listing, Skip
+from tl_keras.data.rows import raise_first
+from tl_keras.data.split_words import split_named, splits_among
+from tl_keras.data.texts.encodings import AUTO, GUESS, check_encoding, text_of
+from tl_keras.data.texts.rows import JSON_LINES, SEPARATED, TextRow, read_table
+from tl_keras.errors import DataError
+
+TEXT_FILES = (".txt", ".text")
+NO_TEXT = "no text in it"
+# Of the rows: with more classes than that the labels are none.
+MAX_CLASSES = 0.5
+
+
+def list_texts(
+    dataset: str,
+    *,
+    val_dataset: str = "",
+    test_dataset: str = "",
+    text_columns: Sequence[str] = (),
+    label_column: str = "",
+    encoding: str = AUTO,
+) -> Listing:
+    """Lists labelled texts.
+
+    Args:
+        dataset: a `.csv`, `.tsv` or `.jsonl` with a text, a label and, if
+            wanted, a split in each row; or a folder of class folders of
+            `.txt` files, or of train/ val/ test/ with class folders.
+        val_dataset, test_dataset: the same again, all of it of that split.
+        text_columns: columns that are joined to one text; found by their
+            usual names (text, sentence, review, message, query, body, ...)
+            when empty.
+        label_column: the class; label, category, class, intent, ... when
+            empty.
+        encoding: of the files; "auto" finds UTF-8 and UTF-16, and takes
+            Windows-1252 where nothing else fits, which it tells.
+
+    Returns:
+        A listing with "train" and the other splits that there are; the
+        examples hold UTF-8.
+
+    Raises:
+        DataError: nothing to read, a column is missing, labels that are no
+            classes; rows are named.
+
+    Example:
+        listing = list_texts("banking77/train.csv",
+                             test_dataset="banking77/test.csv")
+    """
+    check_encoding(encoding)
+    rows: list[tuple[str, TextRow]] = []
+    warnings: list[str] = []
+    own = {"train": dataset, "val": val_dataset, "test": test_dataset}
+    for split, path in own.items():
+        if not path:
+            continue
+        if os.path.isdir(path):
+            found, told = _folder(path, encoding)
+        else:
+            found, told = _table(path, text_columns, label_column, encoding)
+        forced = "" if split == "train" else split
+        rows += [(forced, row) for row in found]
+        warnings += told
+    return _listing(dataset, rows, warnings)
+
+
+def _table(
+    file: str, text_columns, label_column: str, encoding: str
+) -> tuple[list[TextRow], list[str]]:
+    suffix = pathlib.PurePath(file).suffix.lower()
+    if suffix not in (*SEPARATED, *JSON_LINES):
+        raise DataError(
+            f"{file}: expected a table ({', '.join(SEPARATED + JSON_LINES)}) "
+            "or a folder of class folders with .txt files - check the path"
+        )
+    table = read_table(
+        file,
+        text_columns=text_columns,
+        label_column=label_column,
+        encoding=encoding,
+    )
+    return table.rows, _guessed([file] if table.encoding in GUESSES else [])
+
+
+GUESSES = (GUESS, "latin-1")
+
+
+def _guessed(files: list[str]) -> list[str]:
+    if not files:
+        return []
+    more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+    return [
+        f"{files[0]}{more}: not UTF-8, read as {GUESS}, which is a guess - "
+        "look at letters with accents, or say the encoding"
+    ]
+
+
+def _folder(root: str, encoding: str) -> tuple[list[TextRow], list[str]]:
+    """The rows of class folders, or of splits with class folders."""
+    folders = _folders(root)
+    splits = splits_among(folders)
+    if splits and set(splits) == set(folders):
+        tops = [(splits[name], os.path.join(root, name)) for name in folders]
+    else:
+        tops = [("", root)]
+    rows, guessed = [], []
+    for split, top in tops:
+        for class_name in _folders(top):
+            for path in _text_files(os.path.join(top, class_name)):
+                where = path
+                try:
+                    text, how = text_of(io_watchdog.read(path), encoding, path)
+                except DataError as error:
+                    row = TextRow(where, "", class_name, split, str(error))
+                except OSError as error:
+                    told = f"cannot be read ({error.strerror})"
+                    row = TextRow(where, "", class_name, split, told)
+                else:
+                    guessed += [where] if how in GUESSES else []
+                    row = TextRow(where, text.strip(), class_name, split)
+                rows.append(row)
+    if not rows:
+        raise DataError(
+            f"{root}: expected class folders with .txt files in them, found "
+            f"{len(folders)} folders and no .txt - check the path"
+        )
+    return rows, _guessed(guessed)
+
+
+def _folders(root: str) -> list[str]:
+    return sorted(
+        entry.name
+        for entry in os.scandir(root)
+        if entry.is_dir() and not entry.name.startswith(".")
+    )
+
+
+def _text_files(folder: str) -> list[str]:
+    return sorted(
+        os.path.join(place, name)
+        for place, folders, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(TEXT_FILES) and not name.startswith(".")
+    )
+
+
+def _listing(
+    dataset: str, rows: list[tuple[str, TextRow]], warnings: list[str]
+) -> Listing:
+    start = dataset if os.path.isdir(dataset) else os.path.dirname(dataset)
+    faults, skipped = [], []
+    items: dict[str, list[TextRow]] = collections.defaultdict(list)
+    for forced, row in rows:
+        split = forced or (split_named(row.split) if row.split else "train")
+        # The path leads from the dataset on, wherever that lies.
+        id_ = os.path.relpath(row.where, start or ".")
+        row = row._replace(where=id_)
+        if split is None:
+            faults.append(
+                f"{row.where}: the split {row.split!r:.40}; expected train, "
+                "val or test"
+            )
+        elif row.fault:
+            skipped.append(Skip(id_, row.fault, split, row.label))
+        elif not row.text.strip("\x1e \t\r\n"):
+            skipped.append(Skip(id_, NO_TEXT, split, row.label))
+        elif not row.label:
+            faults.append(f"{row.where}: no label - give one, or leave it out")
+        else:
+            items[split].append(row)
+    raise_first(faults)
+    if not items["train"]:
+        raise DataError(
+            f"{dataset}: no row to train on"
+            + (f" ({skipped[0].line()})" if skipped else "")
+            + " - add some"
+        )
+    names = _class_names(dataset, items)
+    numbers = {name: number for number, name in enumerate(names)}
+    splits = {
+        split: Examples(
+            tuple(row.where for row in some),
+            np.array([numbers[row.label] for row in some], np.int32),
+            encoded=tuple(row.text.encode() for row in some),
+        )
+        for split, some in items.items()
+    }
+    return Listing(splits, names, {}, tuple(skipped), warnings=tuple(warnings))
+
+
+def _class_names(
+    dataset: str, items: dict[str, list[TextRow]]
+) -> tuple[str, ...]:
+    """The classes of the training rows, which are all that there may be."""
+    trained = collections.Counter(row.label for row in items["train"])
+    if len(trained) < 2:
+        raise DataError(
+            f"{dataset}: {len(trained)} class to train on "
+            f"({next(iter(trained), '')!r:.40}); expected 2 or more"
+        )
+    if len(trained) > max(MAX_CLASSES * len(items["train"]), 20):
+        raise DataError(
+            f"{dataset}: {len(trained):,} labels in {len(items['train']):,} "
+            "rows; expected classes of several rows each - name the column of "
+            "the class by label_column"
+        )
+    faults = [
+        f"{row.where}: the label {row.label!r:.60} is of no training row - "
+        "mend it, or add training rows"
+        for split, some in items.items()
+        if split != "train"
+        for row in some
+        if row.label not in trained
+    ]
+    raise_first(faults)
+    return tuple(sorted(trained))
