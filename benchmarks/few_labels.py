@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks.material import mobilenet, photographs
 from benchmarks.rounds import describe_machine
 from tl_keras import TransferConfig
+from tl_keras.jobs.final_fit import solve_on_all
 from tl_keras.jobs.preparation import prepare
 from tl_keras.jobs.training import (
     calibrate,
@@ -31,6 +32,7 @@ from tl_keras.jobs.training import (
     feature_store,
     train,
 )
+from tl_keras.runs import RunFolder
 
 CLASSES = ("cats", "dogs")
 
@@ -58,8 +60,9 @@ def measure(config: TransferConfig) -> dict:
     with contextlib.redirect_stdout(io.StringIO()):
         prepared = prepare(config)
         store = feature_store(config)
-        fit = train(prepared, config.run_folder() / "run", store)
-        calibrate(prepared, fit, store)
+        fit = train(prepared, RunFolder(config.run_folder()), store)
+        final = solve_on_all(prepared, fit, store)
+        fit, _ = calibrate(prepared, final, store)
         phases = evaluate_phases(prepared, fit, store)
     return {
         "head": phases[0].metrics["accuracy"],
@@ -94,13 +97,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--labels", type=int, nargs="*", default=[5])
+    parser.add_argument(
+        "--train_on_all", action=argparse.BooleanOptionalAction,
+        help="the setting; by default the 200 pictures' own validation split "
+        "is kept apart, and what a draw cuts off is not",
+    )  # fmt: skip
     asked = parser.parse_args()
     describe_machine()
     work = mobilenet()
     plain = TransferConfig(
         dataset=str(work.data), backbone=work.backbone,
         backbone_args="alpha=0.35", weights=work.weights,
-        feature_cache=asked.cache,
+        feature_cache=asked.cache, train_on_all=asked.train_on_all,
     )  # fmt: skip
     print("| labels a class | runs | frozen head | whole run (each) | loss | "
           "fine-tune kept (shares) | median time |")  # fmt: skip

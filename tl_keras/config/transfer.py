@@ -206,6 +206,13 @@ class TransferConfig(
         "they are stored, when not given",
         group=TRAINING,
     )
+    train_on_all: bool | None = setting(
+        None,
+        "where the frozen head is kept, or no fine-tune is surely better, "
+        "solve it once more on all labels, those of validation too; true where "
+        "validation was cut here and not brought, when not given",
+        group=TRAINING,
+    )
     compare_scratch: bool = setting(
         False,
         "also train the same network from random weights, all layers, as "

@@ -45,6 +45,7 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
                 fit.phases, run.evaluations, strict=True
             )
         ],
+        **solved_on_all(run),
         **({"scratch": {"test": run.scratch.metrics}} if run.scratch else {}),
         **leakage(run.prepared, run.kept),
         **({"unlabelled": run.unlabelled.numbers} if run.unlabelled else {}),
@@ -56,6 +57,19 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
         **run.accepted,
         **run.files.numbers,
     }
+
+
+def solved_on_all(run: Run) -> dict:
+    """How many labels the kept head was solved on once more; {} if it was
+    not."""
+    if not run.solved_on:
+        return {}
+    train = len(run.prepared.images.train)
+    numbers = {
+        "examples": run.solved_on,
+        "validation_examples": run.solved_on - train,
+    }
+    return {"solved_on_all": numbers}
 
 
 def export_numbers(run: Run) -> dict | None:

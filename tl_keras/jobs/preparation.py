@@ -263,6 +263,21 @@ def refuse_idle(
             f"--calibrate: given, but {config.dataset} has nothing to "
             "validate on - set --val_fraction, or leave it out"
         )
+    if config.train_on_all and not len(images.val):
+        raise DataError(
+            f"--train_on_all: given, but {config.dataset} has nothing to "
+            "validate on, so that all labels train - leave it out"
+        )
+    if config.train_on_all and config.test_time_views:
+        raise ConfigError(
+            "--train_on_all: nothing would judge the confidence of a mean over "
+            "views - leave it out, or --test_time_views"
+        )
+    if config.train_on_all and config.solver() == "adam":
+        raise ConfigError(
+            "--train_on_all: expected a head that is solved - set "
+            "--head_solver=lbfgs, or leave it out"
+        )
     for name, split in (
         ("val_fraction", "val"),
         ("val_examples_per_class", "val"),
@@ -467,13 +482,14 @@ def task_faults(config: TransferConfig, kind: str) -> Iterator[str]:
             f"--monitor={config.monitor}: expected one of "
             f"{', '.join(monitors)} for the task {kind}"
         )
-    of_classes = {"min_accuracy": ("multiclass",), "unlabelled":
-                  ("multiclass",), "advice": ("multiclass",), "label_smoothing":
-                  ("multiclass", "multilabel"), "class_weights":
-                  ("multiclass", "multilabel"), "coverage":
-                  ("multiclass", "regression"), "calibrate":
-                  ("multiclass", "multilabel")}  # fmt: skip
-    for name, kinds in of_classes.items():
+    classes, labels = ("multiclass",), ("multiclass", "multilabel")
+    read_by = {
+        "min_accuracy": classes, "unlabelled": classes, "advice": classes,
+        "train_on_all": classes, "label_smoothing": labels,
+        "class_weights": labels, "calibrate": labels,
+        "coverage": ("multiclass", "regression"),
+    }  # fmt: skip
+    for name, kinds in read_by.items():
         if config.given(name) and kind not in kinds:
             yield (
                 f"--{name}: given, but the task is {kind}, which has no such "

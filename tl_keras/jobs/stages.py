@@ -14,6 +14,7 @@ from tl_keras.errors import DivergedError
 from tl_keras.jobs.exporting import asked_formats, export_files
 from tl_keras.jobs.fault_tolerance import fault_tolerant, readable
 from tl_keras.jobs.few_labels import advise_on, weigh_unlabelled
+from tl_keras.jobs.final_fit import solve_on_all
 from tl_keras.jobs.measuring import measured
 from tl_keras.jobs.metrics import collect, stopped
 from tl_keras.jobs.preparation import prepare, served
@@ -67,9 +68,12 @@ def fit(run: Run) -> Run:
 
 
 def evaluate(run: Run) -> Run:
-    """Calibration, then the test split, with each phase's weights."""
+    """All labels, calibration, then the test split, with each phase."""
+    run, final = fault_tolerant(
+        run, lambda now: solve_on_all(now, run.fit, run.store)
+    )
     run, (fitted, calibration) = fault_tolerant(
-        run, lambda now: calibrate(now, run.fit, run.store)
+        run, lambda now: calibrate(now, final, run.store)
     )
     if calibration is not None:
         run = run.with_more(prepared=run.prepared.answering(calibration.task))
@@ -77,7 +81,10 @@ def evaluate(run: Run) -> Run:
         run, lambda now: evaluate_phases(now, fitted, run.store)
     )
     return run.with_more(
-        fit=fitted, calibration=calibration, evaluations=tuple(evaluations)
+        fit=fitted,
+        solved_on=0 if final.targets is None else len(final.targets),
+        calibration=calibration,
+        evaluations=tuple(evaluations),
     )
 
 

@@ -39,6 +39,8 @@ class Run:
         unlabelled: whether pictures without labels help, where there are.
         advice: what to do next, by what stored features say.
         fit: what was trained.
+        solved_on: labels that the kept head was solved on once more, those of
+            validation too; 0 where it was not.
         calibration: what validation says of its confidence, if anything.
         evaluations: of the test split, one a phase; that of the kept phase is
             the exported graph's own once there is one.
@@ -57,6 +59,7 @@ class Run:
     unlabelled: Weighed | None = None
     advice: Mapping = dataclasses.field(default_factory=dict)
     fit: FitResult | None = None
+    solved_on: int = 0
     calibration: Calibration | None = None
     evaluations: tuple[Evaluation, ...] = ()
     cost: Mapping = dataclasses.field(default_factory=dict)

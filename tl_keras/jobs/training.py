@@ -17,6 +17,7 @@ from tl_keras.config import TransferConfig
 from tl_keras.exports import Evaluated, GateReport, publish
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
+from tl_keras.jobs.final_fit import FinalFit
 from tl_keras.jobs.placing import compute_of
 from tl_keras.jobs.preparation import (
     Prepared,
@@ -181,20 +182,20 @@ def feature_store(config: TransferConfig) -> FeatureStore | None:
 
 
 def calibrate(
-    prepared: Prepared, fit: FitResult, store: FeatureStore | None
+    prepared: Prepared, final: FinalFit, store: FeatureStore | None
 ) -> tuple[FitResult, Calibration | None]:
     """Folds what validation says of confidence into the kept weights.
 
     Args:
         prepared: its model holds the kept weights.
-        fit: what was trained.
+        final: what was trained, and what is known of all examples.
         store: where frozen work is kept, if anywhere.
 
     Returns:
         The fit with these weights; and what was found, None where that is
         off or there is nothing to validate on.
     """
-    images, task = prepared.images, prepared.task
+    images, task, fit = prepared.images, prepared.task, final.fit
     confidence = prepared.config.calibrate is not False
     if not confidence and not task.chooses_on_validation:
         return fit, None
@@ -202,19 +203,22 @@ def calibrate(
         print("calibration: none, with nothing to validate on", flush=True)
         return fit, None
     model = prepared.model
-    data = FixedBatches(images.val, prepared.config.batch_size)
     kept = fit.phases[fit.kept]
-    left, batches = served(prepared), data()
-    if store and left is model:
-        frozen = FrozenWork(model, prepared.phases, store)
-        left, batches = frozen.for_evaluation(kept.phase, data)
-    found = task.calibrate(*raw_outputs(left, batches), confidence=confidence)
+    if final.outputs is None:
+        data = FixedBatches(images.val, prepared.config.batch_size)
+        left, batches = served(prepared), data()
+        if store and left is model:
+            frozen = FrozenWork(model, prepared.phases, store)
+            left, batches = frozen.for_evaluation(kept.phase, data)
+        judged = raw_outputs(left, batches)
+        source = f"{len(images.val):,} validation pictures"
+    else:
+        # Its confidence is that of the folds already.
+        judged, confidence = (final.outputs, final.targets), False
+        source = f"what the folds say of all {len(final.targets):,} pictures"
+    found = task.calibrate(*judged, confidence=confidence)
     fold_divisor(model.get_layer(LOGITS), found.divisor)
-    print(
-        f"calibration: {found.words}, from {len(images.val):,} validation "
-        "pictures",
-        flush=True,
-    )
+    print(f"calibration: {found.words}, from {source}", flush=True)
     warmer = dataclasses.replace(kept, best_variables=get_variables(model))
     phases = [warmer if phase is kept else phase for phase in fit.phases]
     return dataclasses.replace(fit, phases=phases), found

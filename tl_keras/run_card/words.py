@@ -272,6 +272,8 @@ def _kept(metrics: Mapping) -> str:
     """Which phase's weights are kept, and why."""
     kept, phases = metrics["kept_phase"], metrics["phases"]
     name = phase_name(kept)
+    if metrics.get("solved_on_all"):
+        return _solved_on_all(metrics)
     if len(phases) == 1:
         return f"There was one phase, {name}, and its best weights are kept."
     key, words, order = MONITORS[metrics.get("monitor", "val_loss")]
@@ -295,6 +297,24 @@ def _kept(metrics: Mapping) -> str:
         f"Kept are the weights of the phase {name}: {why} "
         f"({shown(values[kept])}; {others}).{tried} The test pictures had no "
         "say."
+    )
+
+
+def _solved_on_all(metrics: Mapping) -> str:
+    """Of a head that validation's labels had a part in."""
+    labels = metrics["solved_on_all"]
+    unsure = "".join(
+        f" The phase {phase_name(phase['name'])} was not surely better than "
+        f"it on validation ({p_value(phase['gain']['p_value'])} by a paired "
+        "t-test)."
+        for phase in metrics["phases"]
+        if phase.get("share")
+    )
+    return (
+        "Kept is the frozen head, solved once more on all "
+        f"{labels['examples']:,} labels, the {labels['validation_examples']:,} "
+        f"of validation too.{unsure} How sure it is was judged by solutions "
+        "that had no part in what they judged; the test pictures had no say."
     )
 
 

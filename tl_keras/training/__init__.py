@@ -29,6 +29,7 @@ from tl_keras.training.phase import (
     PhaseResult,
 )
 from tl_keras.training.saves import Saves, get_variables, set_variables
+from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import Compute
 from tl_keras.training.unfreezing import gradual
 from tl_keras.training.update_rules import adapted
@@ -51,4 +52,5 @@ __all__ = [
     "get_variables",
     "gradual",
     "set_variables",
+    "solve_on",
 ]
