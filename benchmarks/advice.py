@@ -53,8 +53,16 @@ def measure(a_class: int, seed: int, known, asked) -> dict:
 
 def report(a_class: int, runs: list[dict]) -> None:
     """A line for each multiple of the labels."""
+    silent = sum(not run["rows"] for run in runs)
+    if silent:
+        print(f"  {a_class} a class: {silent} draws foretell nothing that "
+              "came to be measured")  # fmt: skip
     for place in range(max(len(run["rows"]) for run in runs)):
-        pairs = [(r["now"], r["rows"][place]) for r in runs if r["rows"]]
+        pairs = [
+            (run["now"], run["rows"][place])
+            for run in runs
+            if len(run["rows"]) > place
+        ]
         now = np.array([before for before, _ in pairs])
         rows = [row for _, row in pairs]
         foretold, gain, low, high, came = (

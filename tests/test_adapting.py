@@ -13,7 +13,7 @@ from tl_keras import jobs, run
 from tl_keras.config import TransferConfig
 from tl_keras.exports.signatures import write_signatures
 from tl_keras.inputs.image.pixels import Decoding
-from tl_keras.jobs.preparation import plan_phases
+from tl_keras.jobs.planning import plan_phases
 from tl_keras.networks import build_classifier, probabilities_model
 from tl_keras.strategies import LoRA
 from tl_keras.training import Phase, fit_phases

@@ -10,7 +10,7 @@ from conftest import CHECKOUT, write_picture
 from tl_keras import run
 from tl_keras.config import TransferConfig
 from tl_keras.config.command_line import read_arguments
-from tl_keras.jobs.preparation import plan_phases
+from tl_keras.jobs.planning import plan_phases
 from tl_keras.train import COMMAND
 
 CONFIGS = sorted(p.name for p in (CHECKOUT / "configs").glob("*.flags"))

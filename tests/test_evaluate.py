@@ -126,7 +126,7 @@ FAULTS = {
     "--split=test": (3, "has train - give one of these, or all"),
     "--model=": (2, "--model: nothing received"),
     "--dataset=": (2, "--dataset: nothing received"),
-    "--data_dir=.": (2, "only a .csv or tfds: dataset has one"),
+    "--data_dir=.": (2, "only a table or tfds: dataset has one"),
     "--split=best": (2, "expected one of auto, all, train, val, test"),
 }
 

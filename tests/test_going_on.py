@@ -22,7 +22,7 @@ from tl_keras.errors import (
     NotPublishedError,
     StoppedError,
 )
-from tl_keras.jobs import preparation, stages
+from tl_keras.jobs import planning, stages
 from tl_keras.train import main
 from tl_keras.training import get_variables
 
@@ -307,7 +307,7 @@ def test_a_folder_that_is_no_run_is_refused(config, tmp_path):
 def test_f14_a_run_that_diverged_says_so_and_left_nothing_bad(
     config, monkeypatch
 ):
-    real = preparation.plan_phases
+    real = planning.plan_phases
 
     def wild(config):
         head, tune = real(config)
@@ -317,7 +317,7 @@ def test_f14_a_run_that_diverged_says_so_and_left_nothing_bad(
         )
         return [head, tune]
 
-    monkeypatch.setattr(preparation, "plan_phases", wild)
+    monkeypatch.setattr(planning, "plan_phases", wild)
     from tl_keras.callbacks import backup
 
     monkeypatch.setattr(backup, "SHARE", 1e9)  # A save after each batch.

@@ -219,7 +219,7 @@ def test_a_stage_gives_a_run_and_changes_none(config):
             publishing=tuple(map(noted, some.publishing)),
         ),
     )
-    assert len(given) == 6  # Neither other runtimes nor scratch was asked.
+    assert len(given) == 7  # Neither other runtimes nor scratch was asked.
     for before, known in given:
         assert numbers(before) == known
 
@@ -284,7 +284,7 @@ def test_options_people_expect_all_run(config):
 def test_what_next_is_said_in_metrics_page_and_log(finished):
     told = finished.result.metrics["advice"]["sentences"]
     assert len(told) >= 2
-    folder = finished.result.folder
+    folder = finished.result.run_folder
     for name in ("report.html", "report.md"):
         assert "What next" in (folder / name).read_text(encoding="utf-8")
     assert "advice, in " in finished.printed

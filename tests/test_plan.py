@@ -1,11 +1,11 @@
-"""jobs/preparation.py: which phases there are, and what the plan says."""
+"""jobs/planning.py: which phases there are, and what the plan says."""
 
 import types
 
 import pytest
 
 from tl_keras.config import TransferConfig
-from tl_keras.jobs.preparation import kept_phases, tuned_in_vain
+from tl_keras.jobs.planning import kept_phases, tuned_in_vain
 from tl_keras.jobs.printed import describe_vain
 from tl_keras.training import FEWEST_TO_JUDGE
 

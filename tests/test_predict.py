@@ -202,9 +202,10 @@ def test_trust_runs_what_the_model_does_and_says_so(
 
 FAULTS = {
     "--output_dir={}/photos/out": "expected a folder outside --input",
-    "--input={}/none": "expected a folder, a .csv or a picture, found nothing",
+    "--input={}/none": "expected a folder, a table (.csv) or a picture, found",
     "--model={}/none": "expected a run's folder or one of its versions",
-    "--data_dir={}": "only a .csv has one",
+    "--data_dir={}": "only a table has one",
+    "--path_column=x": "only a table has columns",
     "--model_name=x": "there is no --server",
     "--timeout=3": "there is no --server",
     "--top_k=0": "expected a whole number, 1 to 100,000",

@@ -3,15 +3,24 @@
 Nothing here loads TensorFlow.
 """
 
+import csv
 import importlib.util
 import io
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from tl_keras.config import paths
-from tl_keras.data import Unlabelled, list_dataset, read_table, rows
+from tl_keras.data import (
+    Unlabelled,
+    list_dataset,
+    read_table,
+    rows,
+    target_facts,
+)
 from tl_keras.errors import DataError, MachineError
 
 needs_pyarrow = pytest.mark.skipif(
@@ -363,8 +372,42 @@ def test_labels_alone_are_those_of_numbered_pictures(root):
     listing = list_dataset(str(file), data_dir=str(folder))
     labels = {int(id_[-6]): label for id_, label in pairs(listing).items()}
     assert labels == {1: "490", 2: "361", 3: "490", 4: "171"}
+    raw = read_table(str(file))
+    assert raw.columns == {"label": ("490", "361", "490", "171")}
+    assert target_facts(raw.columns).numeric == ("label",)
     with pytest.raises(DataError, match="give their folder by --data_dir"):
         list_dataset(str(file))
+
+
+CELL = st.text(st.sampled_from("ab ,;|\t\"'äµ\n0."), max_size=8)
+
+
+@given(
+    st.lists(CELL, min_size=1, max_size=5),
+    st.sampled_from(",;\t|"),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"]),
+    st.booleans(),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_a_writer_of_tables_writes_is_read(
+    tmp_path, labels, mark, encoding, header
+):
+    """Whatever stands in its cells; without a header where they are alike."""
+    file = tmp_path / "t.csv"
+    with open(file, "w", encoding=encoding, newline="") as stream:
+        writer = csv.writer(stream, delimiter=mark)
+        if header:
+            writer.writerow(["path", "label"])
+        for i, label in enumerate(labels):
+            writer.writerow([f"img/{i}.png", label])
+    if not header and (encoding == "utf-16-le" or len(labels) == 1):
+        return  # Nothing says what it is.
+    table = read_table(str(file))
+    assert table.columns["path"] == tuple(
+        f"img/{i}.png" for i in range(len(labels))
+    )
+    if header:
+        assert table.columns["label"] == tuple(labels)
 
 
 def test_the_flags_know_the_same_tables_as_the_reader():

@@ -36,6 +36,10 @@ READ = {
         {}, "multilabel", ("cat", "dog"), [1, 1],
         "the columns cat, dog hold 0 and 1 alone",
     ),
+    "lists in cells": (
+        'path,label\n1.jpg,"[""cat"", ""dog""]"\n2.jpg,"[""eel""]"\n',
+        {}, "multilabel", ("cat", "dog", "eel"), [1, 1, 0], "cells of label",
+    ),
     "rows that repeat a path": (
         "path,label\n1.jpg,cat\n1.jpg,dog\n2.jpg,cat\n",
         {"task": "multilabel"}, "multilabel", ("cat", "dog"), [1, 1], "--task",

@@ -18,7 +18,7 @@ from tl_keras import TransferConfig, evaluate, predict, run
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.exports import inspect_export
 from tl_keras.jobs.first_look import cut_of, list_data
-from tl_keras.jobs.preparation import task_faults
+from tl_keras.jobs.task_choice import task_faults
 from tl_keras.train import main
 
 COUNT = 40

@@ -17,6 +17,11 @@ ROOM = "tasks/multiclass/"
 OF_ONE_CLASS = {"argmax", "softmax", "log_softmax", "Softmax", "top_k"}
 # File -> why it may.
 KNOWN = {
+    "advice/classes.py": "advice is for one class of several",
+    "advice/depth.py": "advice is for one class of several",
+    "advice/learning_curve.py": "advice is for one class of several",
+    "baselines/tfidf.py": "a baseline of its own, for one class of several",
+    "semi_supervised/head.py": "guessed labels are of one class of several",
     "audit/findings.py": "the class with the most examples, of a listing",
     "exports/comparison.py": "the row that differs most, of any answers",
     "exports/split.py": "the row that differs most, of any answers",

@@ -27,7 +27,10 @@ from tl_keras.tasks.multiclass.linear_probe import solve_probe
 
 TIMES = (2, 4)  # as many labels
 # Less than this is not worth the work of labelling.
-WORTH = 0.005
+WORTH = 0.01
+# Where half of the labels were so far off about all of them, all of them are
+# not asked about more.
+MOST_OFF = 0.03
 
 
 def advise(
@@ -54,7 +57,7 @@ def advise(
 
     Returns:
         `curve`, `forecast`, `hindcast`, `classes`, `depths` and `sentences`;
-        the first three None where there are too few labels.
+        of the first three None what too few labels cannot say.
 
     Example:
         advice = advise(features, labels, class_names="ab", trained_on=200)
@@ -92,6 +95,10 @@ def _of_curve(curve: Curve | None, trained_on: int) -> dict:
     if curve is None:
         return {"curve": None, "forecast": None, "hindcast": None}
     laws, foretold = fit_laws(curve), hindcast(curve)
+    off = np.inf if foretold is None else abs(foretold[0] - foretold[1])
+    # That it was near once may be luck: what is asked of is a sample too.
+    chance = np.sqrt(curve.shares()[-1] * (1 - curve.shares()[-1]))
+    error = float(np.hypot(off, chance / np.sqrt(curve.examples)))
     pairs = zip(curve.sizes.tolist(), curve.shares().tolist(), strict=True)
     return {
         "curve": [
@@ -99,9 +106,11 @@ def _of_curve(curve: Curve | None, trained_on: int) -> dict:
         ],
         "forecast": [
             {"labels": times * trained_on}
-            | laws.gain(trained_on, times * trained_on)._asdict()
+            | laws.gain(trained_on, times * trained_on).widened(error)._asdict()
             for times in TIMES
-        ],
+        ]
+        if off <= MOST_OFF
+        else None,
         "hindcast": foretold
         and dict(zip(("foretold", "measured"), foretold, strict=True)),
     }
@@ -109,10 +118,14 @@ def _of_curve(curve: Curve | None, trained_on: int) -> dict:
 
 def _more_labels(numbers: dict) -> str:
     """What more labels would bring, in a sentence or two."""
+    said = numbers["hindcast"]
     if numbers["forecast"] is None:
+        told = "There are too few labels to say what more of them would bring"
+        if said is None:
+            return f"{told}: some dozens of each class are enough for that."
         return (
-            "There are too few labels to say what more of them would bring: a "
-            "dozen of each class is enough for that."
+            f"{told}: half of them foretold {100 * said['foretold']:.1f} % for "
+            f"all of them, and it was {100 * said['measured']:.1f} %."
         )
     twice, four_times = numbers["forecast"]
     told = (
@@ -121,23 +134,18 @@ def _more_labels(numbers: dict) -> str:
         f"{100 * twice['accuracy']:.1f} %, and four times as many "
         f"{_points(four_times)}."
     )
-    if four_times["gain"] < WORTH:
+    if four_times["high"] < WORTH:
         told = (
             f"More labels of this kind would hardly help the frozen head: "
             f"four times as many ({four_times['labels']:,}) about "
             f"{_points(four_times)} points. Another --backbone or a larger "
             "--image_size may."
         )
-    elif twice["low"] <= 0:
-        told += " So few labels foretell it badly."
-    if numbers["hindcast"]:
-        said = numbers["hindcast"]
-        off = 100 * abs(said["foretold"] - said["measured"])
-        told += (
-            f" Half of the labels foretold what all of them gave to "
-            f"{off:.1f} points."
-        )
-    return told
+    off = 100 * abs(said["foretold"] - said["measured"])
+    return (
+        f"{told} Half of the labels foretold what all of them gave to "
+        f"{off:.1f} points."
+    )
 
 
 def _points(gain: dict) -> str:

@@ -201,9 +201,10 @@ class TransferConfig(
     )
     advice: bool | None = setting(
         None,
-        "say on the page what more labels would bring, which class wants "
-        "them and from where to unfreeze, by stored features; true where "
-        "they are stored, when not given",
+        "say on the page what more labels would bring and which class wants "
+        "them, by stored features; where it is given, also from where to "
+        "unfreeze, if a pass over the pictures is short; true where features "
+        "are stored, when not given",
         group=TRAINING,
     )
     train_on_all: bool | None = setting(

@@ -2,7 +2,7 @@
 
     listing = list_dataset("flowers")
 
-In: a folder, a .csv, `tfds:NAME` or `digits`. Out: a `Listing`. Listing
+In: a folder, a table, `tfds:NAME` or `digits`. Out: a `Listing`. Listing
 (`folders`, `tables`, `catalogues`) and cutting (`splits`) know nothing of each
 other. No TensorFlow: names are imported at their first use.
 """

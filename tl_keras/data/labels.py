@@ -89,20 +89,33 @@ def separators_in(cells: Sequence[str]) -> tuple[Separator, ...]:
     counts.pop("", None)
     found = []
     for mark in (LIST, *MARKS):
-        held, labels = 0, set()
-        for cell, count in counts.items():
-            parts = split_labels(cell, mark)
-            labels.update(parts)
-            written = mark == LIST and _as_list(cell) is not None
-            held += count * (len(parts) > 1 or written)
-        if held:
-            found.append(Separator(mark, held, len(labels), len(counts)))
-        if held and mark == LIST:
+        parts = {
+            cell: split_labels(cell, mark)
+            for cell in counts
+            if _may_hold(cell, mark)
+        }
+        held = sum(
+            counts[cell]
+            for cell, some in parts.items()
+            if len(some) > 1 or (mark == LIST and some != (cell,))
+        )
+        if not held:
+            continue
+        labels = {one for cell in counts for one in parts.get(cell, (cell,))}
+        found.append(Separator(mark, held, len(labels), len(counts)))
+        if mark == LIST:
             break  # What stands between brackets is no separator of its own.
     order = (LIST, *MARKS)
     return tuple(
         sorted(found, key=lambda one: (-one.cells, order.index(one.mark)))
     )
+
+
+def _may_hold(cell: str, mark: str) -> bool:
+    """Whether it is worth while to cut a cell; most are one label."""
+    if mark == LIST:
+        return cell[0] in "[{("
+    return len(cell.split()) > 1 if mark == " " else mark in cell
 
 
 def split_labels(cell: str, separator: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
     listing = list_dataset("flowers", exclude=("*_mask.png",))
     listing.splits, listing.class_names, listing.skipped
 
-In: a folder, a .csv, `tfds:NAME` or `digits`. Out: a `Listing`. No picture is
+In: a folder, a table, `tfds:NAME` or `digits`. Out: a `Listing`. No picture is
 decoded, and TensorFlow is not loaded but for `tfds:`.
 """
 

@@ -40,7 +40,10 @@ class Lists:
 
 
 def labelled_rows(
-    file: str, wanted: Wanted, ignored: collections.Counter, folder: str
+    file: str,
+    wanted: Wanted,
+    ignored: collections.Counter,
+    folder: str | None = None,
 ) -> tuple[list[Row], tuple[str, ...]]:
     """A table's rows, with the labels that other files have of them.
 
@@ -48,7 +51,8 @@ def labelled_rows(
         file: a table, as `rows.Rows` reads it, or one of such lists.
         wanted: which columns there must be.
         ignored: to which what is passed over is added.
-        folder: in which the pictures of a list of labels alone are.
+        folder: in which the pictures of a list of labels alone are; None to
+            have its rows without paths.
 
     Returns:
         The rows; and what was found out about them, in words.
@@ -61,8 +65,7 @@ def labelled_rows(
     is_list = file.lower().endswith(".txt")
     if is_list:
         if rows := rows_of_labels(file, folder):
-            told = f"a label a line, for the pictures of {folder} by number"
-            return rows, (told,)
+            return rows, ("a label a line, for pictures by their number",)
         lists = lists_beside(file)
     if lists:
         wanted = dataclasses.replace(wanted, label=False)
@@ -164,12 +167,13 @@ def _pairs(file: str, strict: bool = True) -> dict[str, str]:
     return pairs
 
 
-def rows_of_labels(file: str, folder: str) -> list[Row] | None:
+def rows_of_labels(file: str, folder: str | None) -> list[Row] | None:
     """The rows of a list of labels alone, one a line, as of ILSVRC's devkit.
 
     Args:
         file: the list.
-        folder: with as many pictures, whose names end in their numbers.
+        folder: with as many pictures, whose names end in their numbers; None
+            for rows without paths.
 
     Returns:
         Rows of a path and a label; None where the file is no such list.
@@ -184,6 +188,8 @@ def rows_of_labels(file: str, folder: str) -> list[Row] | None:
     if not all(row[0].strip().isdecimal() for row in alone):
         return None
     labels = [(cells[0], line) for cells, line in text.records() if any(cells)]
+    if folder is None:
+        return [Row({"label": one}, f"{file}:{line}") for one, line in labels]
     found = {}
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
         number = re.search(r"(\d+)\.\w+$", name)

@@ -32,6 +32,8 @@ _CELL = re.compile(
 )
 # Thousands do not begin with a nought: 0,123 has a decimal comma.
 _GROUPED = r"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+"
+# As programs write numbers; what most cells are.
+_PLAIN = re.compile(r"[+-]?\d+(\.\d*)?")
 MAX_LENGTH = 60  # characters; no number is longer
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
@@ -128,6 +130,10 @@ def _plain(cell: str) -> str:
 
 def _taken_apart(text: str) -> _Cell | str:
     """A cell's readings and its unit; or why it has none."""
+    if len(text) <= MAX_LENGTH and (found := _PLAIN.fullmatch(text)):
+        value = float(text)
+        comma = _reading(text, ",") if found[1] else value
+        return _Cell(text, value, comma, "")
     if re.fullmatch(r"[+-]?inf(inity)?", text, re.IGNORECASE):
         return "is not finite - fill in a number, or take the row away"
     found = len(text) <= MAX_LENGTH and _CELL.fullmatch(text)
@@ -145,14 +151,20 @@ def _taken_apart(text: str) -> _Cell | str:
     return _Cell(text, point, comma, unit)
 
 
-def _reading(number: str, mark: str) -> float | None:
-    """The value where `mark` stands before the decimals, if it can be."""
-    other = re.escape({".": ",", ",": "."}[mark])
+def _pattern(mark: str, other: str) -> re.Pattern:
+    """Numbers in which `mark` stands before the decimals."""
     whole = "|".join(
         [r"\d*", *(_GROUPED.format(mark=m) for m in (other, "'", " "))]
     )
-    pattern = rf"([+-]?)({whole})(?:{re.escape(mark)}(\d*))?([eE][+-]?\d+)?"
-    found = re.fullmatch(pattern, number)
+    return re.compile(rf"([+-]?)({whole})(?:{mark}(\d*))?([eE][+-]?\d+)?")
+
+
+_PATTERNS = {".": _pattern(r"\.", ","), ",": _pattern(",", r"\.")}
+
+
+def _reading(number: str, mark: str) -> float | None:
+    """The value where `mark` stands before the decimals, if it can be."""
+    found = _PATTERNS[mark].fullmatch(number)
     if not found or not (found[2] or found[3]):
         return None
     digits = re.sub(r"\D", "", found[2])

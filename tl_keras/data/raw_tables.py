@@ -5,12 +5,12 @@
 
 In: a file as `rows` reads it. Out: texts as they stand, all of one length. The
 columns of paths and labels are called "path" and "label", whatever they are
-called in the file; there need be no column of labels.
+called in the file; there need be no column of labels, and a list of labels
+alone has no paths.
 """
 
 import collections
 import dataclasses
-import os
 from collections.abc import Mapping
 
 from tl_keras.data.columns import Wanted
@@ -38,10 +38,7 @@ class RawTable:
 
 
 def read_table(
-    file: str,
-    path_column: str = "",
-    label_column: str = "",
-    data_dir: str = "",
+    file: str, path_column: str = "", label_column: str = ""
 ) -> RawTable:
     """Reads all cells of a table; opens no picture.
 
@@ -49,8 +46,6 @@ def read_table(
         file: .csv and the like, JSON Lines or Parquet, see `rows.Rows`.
         path_column, label_column: the names of these columns in the file;
             found by their usual names when empty.
-        data_dir: the folder of the pictures of a list of labels alone; the
-            table's own when empty.
 
     Returns:
         `RawTable`.
@@ -66,8 +61,7 @@ def read_table(
     wanted = Wanted(
         path_column, label_column, expected="path and columns of targets"
     )
-    folder = data_dir or os.path.dirname(file) or "."
-    rows, told = labelled_rows(file, wanted, ignored, folder)
+    rows, told = labelled_rows(file, wanted, ignored)
     raise_first([f"{row.where}: {row.fault}" for row in rows if row.fault])
     return RawTable(
         file,

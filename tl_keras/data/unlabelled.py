@@ -65,7 +65,7 @@ class Found(NamedTuple):
 
 
 class Unlabelled:
-    """What stands in a folder, a .csv or a file; iterate over it once.
+    """What stands in a folder, a table or a file; iterate over it once.
 
     Args:
         source: a folder; a table with a column of paths; or a picture file.

@@ -39,7 +39,7 @@ MAX_WORK = 5e7
 FEWEST_A_CLASS = 1  # among those
 # Multiply-adds of a pass for the activations before the last stages, which
 # nothing else needs: some ten seconds of two cores.
-MAX_PASS, MAX_STAGES = 5e10, 3
+MAX_PASS, MAX_STAGES = 5e10, 2
 
 
 def weigh_unlabelled(prepared: Prepared, store: FeatureStore) -> Weighed:
@@ -106,7 +106,9 @@ def advise_on(prepared: Prepared, store: FeatureStore) -> dict:
         class_names=images.class_names,
         trained_on=len(images.train),
         groups=known.examples.groups,
-        stages=stage_features(prepared, store, known),
+        # Not unasked: it takes another pass over the pictures, and probes.
+        stages=prepared.config.advice
+        and stage_features(prepared, store, known),
         seed=prepared.config.seed,
     )
     seconds = round(time.perf_counter() - began, 3)

@@ -20,7 +20,8 @@ import numpy as np
 from tl_keras import log
 from tl_keras.data.examples import joined
 from tl_keras.features import FeatureStore
-from tl_keras.jobs.preparation import Prepared, objective_of
+from tl_keras.jobs.preparation import Prepared
+from tl_keras.jobs.task_choice import objective_of
 from tl_keras.networks import LOGITS
 from tl_keras.sources import TrainingBatches
 from tl_keras.training import (

@@ -104,8 +104,8 @@ def read_tables(
         leave_out=[column] if column else [],
         skip_unlabelled=config.skip_unlabelled,
         names=names,
-        path_column=getattr(config, "path_column", ""),
-        label_column=getattr(config, "label_column", ""),
+        path_column=config.path_column,
+        label_column=config.label_column,
     )
 
 

@@ -16,8 +16,9 @@ from tl_keras.jobs.measuring import (
     peak_memory,
     signatures,
 )
-from tl_keras.jobs.preparation import Prepared, done_once, objective_of
+from tl_keras.jobs.preparation import Prepared, done_once
 from tl_keras.jobs.staging import Run
+from tl_keras.jobs.task_choice import objective_of
 from tl_keras.tasks.values import Evaluation
 from tl_keras.training import PhaseResult
 

@@ -5,21 +5,20 @@ model built, phases planned. `--dry_run` stops after this.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
 
 import keras
-import numpy as np
 
 from tl_keras.audit import Report
 from tl_keras.cache import user_cache, why_unusable
 from tl_keras.compute.devices import check_precision, compute_deterministically
 from tl_keras.compute.precision import choose_precision
 from tl_keras.config import TransferConfig
-from tl_keras.config.adapting import AdaptConfig
 from tl_keras.config.paths import saved_model_file
 from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.jobs.checking import check_data, decoding_of
 from tl_keras.jobs.placing import place
+from tl_keras.jobs.planning import in_stages, kept_phases, plan_phases
+from tl_keras.jobs.task_choice import task_of
 from tl_keras.jobs.unlabelled import UnlabelledPictures, list_unlabelled
 from tl_keras.networks import (
     LOGITS,
@@ -30,31 +29,17 @@ from tl_keras.networks import (
     mirrored,
     scaling_hint,
     usual_scaling,
-    usual_unfreeze,
     warm_start,
 )
 from tl_keras.semi_supervised import most_unlabelled
 from tl_keras.sources import ImageSplits
-from tl_keras.strategies import LoRA, unfreezing_stages
-from tl_keras.tasks import task_class, task_like
 from tl_keras.tasks.multiclass import probe_bytes
-from tl_keras.tasks.multiclass.task import Multiclass
-from tl_keras.tasks.multilabel import losses as multilabel_losses
-from tl_keras.tasks.multilabel.task import Multilabel
-from tl_keras.tasks.regression.task import LOSSES, Regression
 from tl_keras.tasks.task import Task
-from tl_keras.training import FEWEST_TO_JUDGE, Objective, Phase, gradual
+from tl_keras.training import Phase
 
 GIGABYTE = 1e9
 # Rows x features x classes that two cores solve in some two minutes.
 MAX_PROBE_WORK = 1e9
-# Whoever gives one of these wants to see a fine-tune.
-OF_THE_FINE_TUNE = (
-    "fine_tune_epochs", "fine_tune_learning_rate", "unfreeze_from",
-    "train_batch_norm", "monitor", "early_stopping_patience", "optimizer",
-    "momentum", "weight_decay", "schedule", "warmup_epochs", "label_smoothing",
-    *(field.name for field in dataclasses.fields(AdaptConfig)),
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -326,185 +311,11 @@ def classifier_on(
     )
 
 
-def plan_phases(config: TransferConfig) -> list[Phase]:
-    """The phases with epochs: the frozen head, then the unfrozen backbone."""
-    shared = {
-        "optimizer": config.optimizer,
-        "momentum": config.momentum,
-        "weight_decay": config.weight_decay,
-        "schedule": config.schedule,
-        "warmup_epochs": config.warmup_epochs,
-    }
-    unfreeze_from = config.unfreeze_from
-    if unfreeze_from == "auto":
-        unfreeze_from = usual_unfreeze(config.backbone)
-    adapts = {
-        "unfreeze_from": unfreeze_from,
-        "train_batch_norm": config.train_batch_norm,
-    }
-    if config.adapt_by == "lora":
-        lora = LoRA(config.lora_rank, unfreeze_from=unfreeze_from)
-        adapts = {"strategy": lora}
-    phases = [
-        Phase(
-            "head",
-            config.head_epochs,
-            config.head_learning_rate,
-            solver=config.solver(),
-            **shared,
-        ),
-        Phase(
-            "fine_tune",
-            config.fine_tune_epochs,
-            config.fine_tune_learning_rate,
-            **adapts,
-            layer_decay=config.layer_decay,
-            l2_sp=config.l2_sp,
-            ema_momentum=config.ema_momentum,
-            sam_rho=config.sam_rho,
-            mixup=config.mixup,
-            cutmix=config.cutmix,
-            seed=config.seed,
-            **shared,
-        ),
-    ]
-    return [phase for phase in phases if phase.epochs]
-
-
-def in_stages(
-    phases: list[Phase], config: TransferConfig, model: keras.Model
-) -> list[Phase]:
-    """The phases, a fine-tune as `--unfreeze_phases` of them.
-
-    Args:
-        phases: of `plan_phases`.
-        config: the settings.
-        model: the classifier.
-
-    Returns:
-        As many more as there are stages, at most one a layer with a kernel.
-    """
-    if config.unfreeze_phases == 1 or phases[-1].unfreeze_from == "none":
-        return phases
-    *head, tune = phases
-    stages = unfreezing_stages(
-        model, tune.unfreeze_from, config.unfreeze_phases
-    )
-    return [*head, *gradual(tune, stages)]
-
-
-def kept_phases(config: TransferConfig, images: ImageSplits) -> list[Phase]:
-    """The planned phases, but for a fine-tune that nothing asks for in vain.
-
-    Where validation has too few pictures to tell that a fine-tune is better,
-    the frozen head is kept whatever comes of it. It is done all the same where
-    a setting of it was given by hand: the page then compares the two.
-
-    Args:
-        config: the settings.
-        images: the splits; how many there are to validate on counts.
-
-    Returns:
-        One phase or more.
-    """
-    phases = plan_phases(config)
-    if tuned_in_vain(phases, images) and not any(
-        config.given(name) for name in OF_THE_FINE_TUNE
-    ):
-        return phases[:1]
-    return phases
-
-
-def tuned_in_vain(phases: Sequence[Phase], images: ImageSplits) -> bool:
-    """Whether validation is there, and too small to keep a fine-tune."""
-    return len(phases) > 1 and 0 < len(images.val) < FEWEST_TO_JUDGE
-
-
 def served(prepared: Prepared) -> keras.Model:
     """The model as it is asked: with `--test_time_views` twice a picture."""
     if prepared.config.test_time_views:
         return mirrored(prepared.model)
     return prepared.model
-
-
-def task_of(config: TransferConfig, images: ImageSplits) -> Task:
-    """What is predicted, with what training needs of the targets.
-
-    Raises:
-        ConfigError: a setting is given that does nothing for this task.
-    """
-    labels = images.train.examples.labels
-    kind = task_like(labels)
-    faults = list(task_faults(config, kind))
-    if faults:
-        raise ConfigError(faults)
-    loss = {} if config.loss == "auto" else {"loss_kind": config.loss}
-    if kind == "regression":
-        coverage = 0.9 if config.coverage is None else config.coverage
-        return Regression.of(labels, coverage=coverage, **loss)
-    if kind == "multilabel":
-        weights = None
-        if config.class_weights == "balanced":
-            there = np.maximum(labels.sum(axis=0), 1)
-            weights = np.maximum(len(labels) - there, 1) / there
-        return Multilabel(
-            positive_weights=weights,
-            label_smoothing=config.label_smoothing,
-            **loss,
-        )
-    weights = None
-    if config.class_weights == "balanced":
-        counts = [(labels == i).sum() for i in range(len(images.class_names))]
-        weights = [float(len(labels) / (len(counts) * n)) for n in counts]
-    return Multiclass(config.label_smoothing, weights, config.coverage or 0.0)
-
-
-def task_faults(config: TransferConfig, kind: str) -> Iterator[str]:
-    """Lines for settings that are given and do nothing for a task.
-
-    Args:
-        config: the settings.
-        kind: the task's name.
-    """
-    losses = {
-        "multiclass": ("cross_entropy",),
-        "multilabel": multilabel_losses.LOSSES,
-        "regression": LOSSES,
-    }
-    if config.loss not in ("auto", *losses[kind]):
-        yield (
-            f"--loss={config.loss}: expected auto, {', '.join(losses[kind])} "
-            f"for the task {kind}"
-        )
-    monitors = task_class(kind).monitors
-    if config.given("monitor") and config.monitor not in monitors:
-        yield (
-            f"--monitor={config.monitor}: expected one of "
-            f"{', '.join(monitors)} for the task {kind}"
-        )
-    classes, labels = ("multiclass",), ("multiclass", "multilabel")
-    read_by = {
-        "min_accuracy": classes, "unlabelled": classes, "advice": classes,
-        "train_on_all": classes, "label_smoothing": labels,
-        "class_weights": labels, "calibrate": labels,
-        "coverage": ("multiclass", "regression"),
-    }  # fmt: skip
-    for name, kinds in read_by.items():
-        if config.given(name) and kind not in kinds:
-            yield (
-                f"--{name}: given, but the task is {kind}, which has no such "
-                "thing - leave it out"
-            )
-
-
-def objective_of(config: TransferConfig, task: Task) -> Objective:
-    """The task, and what chooses the weights."""
-    known = config.monitor in task.monitors
-    return Objective(
-        task=task,
-        monitor=config.monitor if known else None,
-        early_stopping_patience=config.early_stopping_patience,
-    )
 
 
 def done_once(prepared: Prepared, phase: Phase) -> dict | None:

@@ -8,13 +8,8 @@ import shutil
 
 from tl_keras import run_card
 from tl_keras.audit import Report, named
-from tl_keras.jobs.preparation import (
-    Prepared,
-    done_once,
-    plan_phases,
-    trainable_in,
-    tuned_in_vain,
-)
+from tl_keras.jobs.planning import plan_phases, tuned_in_vain
+from tl_keras.jobs.preparation import Prepared, done_once, trainable_in
 from tl_keras.runs import RunFolder
 from tl_keras.sources import ImageSplits
 from tl_keras.training import FEWEST_TO_JUDGE, Phase

@@ -8,7 +8,8 @@ from tl_keras import log
 from tl_keras.config import TransferConfig
 from tl_keras.jobs.fault_tolerance import enough_memory, readable
 from tl_keras.jobs.placing import compute_of
-from tl_keras.jobs.preparation import Prepared, objective_of, prepare
+from tl_keras.jobs.preparation import Prepared, prepare
+from tl_keras.jobs.task_choice import objective_of
 from tl_keras.jobs.training import feature_store, progress, training_data
 from tl_keras.keras_globals import standard_globals
 from tl_keras.runs import check_writable, leaving_nothing

@@ -19,12 +19,8 @@ from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.final_fit import FinalFit
 from tl_keras.jobs.placing import compute_of
-from tl_keras.jobs.preparation import (
-    Prepared,
-    classifier_on,
-    objective_of,
-    served,
-)
+from tl_keras.jobs.preparation import Prepared, classifier_on, served
+from tl_keras.jobs.task_choice import objective_of
 from tl_keras.jobs.unlabelled import Weighed
 from tl_keras.networks import LOGITS, backbones, load_backbone
 from tl_keras.runs import RunFolder

@@ -99,7 +99,7 @@ def load_images(
 
     Args:
         dataset: a folder of class folders, or of train/ val/ test/ with class
-            folders; a .csv (path,label[,split]);
+            folders; a table, such as a .csv with path,label[,split];
             `tfds:NAME[/config][:version]`; or `digits`.
         image_size: side of the square pictures, in pixels.
         resize: "crop", "squash" or "pad".
@@ -107,9 +107,9 @@ def load_images(
         bit_depth_scale: "auto" or "none", for 16-bit PNG.
         max_pixels: width x height above which a picture is refused; these
             four as in `tl_keras.inputs.image.pixels.Decoding`.
-        val_dataset, test_dataset: folders, or .csv files where `dataset` is
+        val_dataset, test_dataset: folders, or tables where `dataset` is
             one, that replace those splits.
-        data_dir: where a .csv's paths start; the folder of prepared TFDS sets.
+        data_dir: where a table's paths start; the folder of prepared TFDS sets.
         val_fraction, test_fraction: share of each class, 0 to 0.9, for a split
             that the data does not bring.
         train_examples_per_class: train on this many of each class; None on all

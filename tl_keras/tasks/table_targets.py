@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tl_keras.data import RawTable, read_table, split_labels
 from tl_keras.data.examples import stamp_of
-from tl_keras.data.labels import MINUS, NO, YES
+from tl_keras.data.labels import LIST, MINUS, NO, YES
 from tl_keras.data.readings import ColumnFacts, column_facts
 from tl_keras.data.targets import Targets
 from tl_keras.errors import ConfigError, DataError
@@ -324,7 +324,8 @@ def _of_one_column(
     for one in column.separators:
         mark = _word(one.mark)
         between = f"{one.cells:,} of {known:,} cells of {name} hold {mark}"
-        if not one.in_names and one.combines:
+        # Brackets around labels leave no other reading.
+        if one.mark == LIST or (not one.in_names and one.combines):
             why = f"{between} between {one.labels:,} labels"
             return Columns("multilabel", (name,), one.mark, why)
         if not one.in_names or _stand_alone(table.columns[name], one):
