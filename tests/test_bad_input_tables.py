@@ -177,14 +177,24 @@ def test_b53_one_picture_with_two_labels(pets, capsys):
     assert "t.csv:3 as cat" in line
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "0.73", "-1.5"])
-def test_b54_measurements_are_no_classes(pets, capsys, value):
-    """Regression does not exist here: its labels are refused by row."""
+def with_measurement(pets, value: str):
+    """A table of 1 and 2, and of one label more in its last row."""
     text = rows(pets).replace(",cat\n", ",1\n").replace(",dog\n", ",2\n")
     (pets / "cat" / "t.jpg").write_bytes(jpeg(800))
-    (line,) = failing(capsys, table(pets, f"{text}pets/cat/t.jpg,{value}\n"))
+    return table(pets, f"{text}pets/cat/t.jpg,{value}\n")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0.73", "-1.5"])
+def test_b54_measurements_are_no_classes(pets, capsys, value):
+    file = with_measurement(pets, value)
+    (line,) = failing(capsys, file, "--task=multiclass")
     assert "its labels are numbers and 1 of them are not whole" in line
     assert "t.csv:14" in line
+
+
+@pytest.mark.parametrize("value", ["0.73", "-1.5"])
+def test_b54_measurements_are_numbers_to_predict(pets, capsys, value):
+    assert check(capsys, with_measurement(pets, value)).code == 0
 
 
 def test_b54_whole_numbers_are_names(pets, capsys):

@@ -192,8 +192,8 @@ def function_of(change):
     def plant(asked):
         real = reference.answering_model
 
-        def faulty(model):
-            answering = real(model)
+        def faulty(model, *task):
+            answering = real(model, *task)
             return lambda batch, training: change(
                 lambda x: answering(x, training=training), batch
             )

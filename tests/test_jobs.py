@@ -113,7 +113,7 @@ def test_predictions_export_and_model_file_agree(finished):
 
 def test_a_temperature_is_in_everything_the_run_leaves(config, monkeypatch):
     """The head of the model is the plain run's, divided; classes stay."""
-    config = changed(config, fine_tune_epochs=0)
+    config = changed(config, fine_tune_epochs=0, train_on_all=False)
     plain = run(changed(config, calibrate=False))
     # Six validation pictures would move nothing.
     monkeypatch.setattr(calibration, "fit_temperature", lambda *_: 2.5)

@@ -17,6 +17,7 @@ from tl_keras.jobs.metrics import leakage
 from tl_keras.run_card import leakage_lines
 from tl_keras.runs import LOCK, leaving_nothing
 from tl_keras.sources import split_images
+from tl_keras.tasks.multiclass.task import Multiclass
 
 
 @pytest.fixture
@@ -69,11 +70,15 @@ def test_what_is_shared_is_told_with_the_accuracy_without_it(leaking, capsys):
     listing = list_dataset(str(leaking), allow_leakage=True)
     report = check_listing(listing, str(leaking), rules)
     images = split_images(report.listing, Cut(), Decoding(8))
-    prepared = types.SimpleNamespace(report=report, images=images)
+    prepared = types.SimpleNamespace(
+        report=report, images=images, task=Multiclass()
+    )
     labels = images.test.examples.labels
     place = images.test.examples.ids.index("test/cat/x.jpg")
     predicted = np.where(np.arange(13) == place, labels, 1 - labels)
-    evaluation = types.SimpleNamespace(labels=labels, predicted=predicted)
+    evaluation = types.SimpleNamespace(
+        targets=labels, answers=np.eye(2, dtype=np.float32)[predicted]
+    )
     numbers = leakage(prepared, evaluation)["leakage"]
     assert numbers["test"] == 1
     assert numbers["without"]["examples"] == 12

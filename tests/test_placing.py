@@ -189,7 +189,7 @@ def test_a_partial_batch_is_filled_up_and_cut_again():
 
 def test_the_network_sees_one_size_from_the_largest_on():
     seen = []
-    run = _filled(lambda x: seen.append(len(x)) or x, tf.float32)
+    run = _filled(lambda x: seen.append(len(x)) or x)
     counts = [1, 4, 3, 4, 2]
     assert [len(run(np.ones((n, 2)))) for n in counts] == counts
     assert seen == [1, 4, 4, 4, 4]

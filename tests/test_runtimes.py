@@ -236,7 +236,7 @@ def test_a_wrong_file_is_not_written_and_the_worst_picture_is_named(
     """The converter is handed a head with two classes exchanged."""
     convert = converting.convert
 
-    def spoiled(_, some, folder, pictures):
+    def spoiled(_, some, folder, pictures, task):
         wrong = keras.models.clone_model(model)
         *rest, kernel, bias = model.get_weights()
         wrong.set_weights([*rest, kernel[:, [1, 0, 2]], bias])
@@ -261,7 +261,7 @@ def test_one_file_that_cannot_be_made_hinders_no_other(
 ):
     """A damaged file, and one that the converter did not make."""
 
-    def spoiled(plain, some, folder, pictures):
+    def spoiled(plain, some, folder, pictures, task):
         shutil.copytree(made[0], folder, dirs_exist_ok=True)
         (folder / "model.onnx").write_bytes(b"no model")
         (folder / "model_int8.tflite").unlink()

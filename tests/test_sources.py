@@ -84,7 +84,7 @@ def test_every_source_keeps_the_protocol(source):
         assert same(placed, pairs(source(1)))
 
 
-def test_nothing_waits_for_autotuning(source):
+def test_f31_nothing_waits_for_autotuning(source):
     """An iterator of a dataset that is tuned may take a minute to go."""
     for batches in (source(0), source(0, 1), source.once()):
         assert batches.options().autotune.enabled is False

@@ -1,11 +1,14 @@
 """Targets that are no class, in listings, splits, checks and files."""
 
 import csv
+import types
 
 import numpy as np
 import pytest
 
-from tl_keras.audit import labels_without_both
+from tl_keras.audit import labels_without_both, report_view
+from tl_keras.audit.duplicates import Pair, Row
+from tl_keras.audit.facts import Facts
 from tl_keras.data import Cut, Examples, Listing, write_split
 from tl_keras.data.examples import class_counts, label_key, label_text
 from tl_keras.data.splits import cut_splits
@@ -90,6 +93,24 @@ def test_a_split_is_written_with_its_targets(tmp_path):
     with open(tmp_path / "split.csv", newline="") as stream:
         rows = [row["label"] for row in csv.DictReader(stream)]
     assert rows == ["cat|eel", "dog", "-"]
+
+
+def test_pictures_that_are_alike_are_shown_with_their_targets(monkeypatch):
+    """Of numbers, as of labels, the page of the check has the words."""
+    monkeypatch.setattr(report_view, "thumbnail_of", lambda content: "")
+    listing = listing_of(LABELS[:2], NAMES)
+    rows = [
+        Row("train", f"{i}.jpg", label_key(LABELS[i], NAMES), Facts(), "", "")
+        for i in (0, 1)
+    ]
+    report = types.SimpleNamespace(
+        listing=listing, groups=[rows], pairs=[Pair(*rows, "re-encoded", 2)]
+    )
+    (group,) = report_view.same_bytes(report, 5)
+    assert [row["label"] for row in group["names"]] == ["cat|eel", "dog"]
+    assert group["danger"] == "two labels"
+    (pair,) = report_view.look_alike(report, 5)
+    assert [card["label"] for card in pair["cards"]] == ["cat|eel", "dog"]
 
 
 def test_a_label_without_both_answers_is_told():

@@ -25,7 +25,7 @@ from tl_keras.networks import (
     probabilities_model,
 )
 from tl_keras.sources import TrainingBatches, Views, load_images
-from tl_keras.tasks.multiclass.differs import ClassDiffers
+from tl_keras.tasks.multiclass.task import Multiclass
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_the_gate_passes_both_views_and_refuses_one(views, model, tmp_path):
     extra = tmp_path / "1" / "assets.extra"
     extra.mkdir()
     (extra / "labels.txt").write_text("\n".join(names) + "\n")
-    asked = names, decoding, golden, ClassDiffers(names)
+    asked = names, decoding, golden, Multiclass()
     refused = pytest.raises(exports.NotPublishedError)
     with contextlib.nullcontext() if views == 2 else refused:
         report = check_export(tmp_path / "1", mirrored(model), *asked)

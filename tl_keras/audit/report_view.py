@@ -15,6 +15,7 @@ import tensorflow as tf
 from tl_keras import pages
 from tl_keras.audit.duplicates import Row
 from tl_keras.audit.reading import read_regular
+from tl_keras.data.examples import label_name
 from tl_keras.inputs.image import formats, pixels
 from tl_keras.inputs.image.libjpeg_warnings import heard
 
@@ -136,7 +137,7 @@ def _card(report, contents: Contents, row: Row) -> dict:
     return {
         "name": row.id,
         "split": row.split,
-        "label": report.listing.class_names[row.label],
+        "label": label_name(row.label, report.listing.class_names),
         "size": f"{row.facts.width} x {row.facts.height}",
         "picture": contents.thumbnail(row.split, row.id, row.file),
     }
@@ -157,7 +158,7 @@ def same_bytes(report, most: int) -> list[dict]:
             {
                 "name": row.id,
                 "split": row.split,
-                "label": report.listing.class_names[row.label],
+                "label": label_name(row.label, report.listing.class_names),
             }
             for row in group
         ]

@@ -58,9 +58,7 @@ def read_table(
         target_facts(read_table("pets.csv").columns).marked
     """
     ignored: collections.Counter = collections.Counter()
-    wanted = Wanted(
-        path_column, label_column, expected="path and columns of targets"
-    )
+    wanted = Wanted(path_column, label_column, expected="path,label")
     rows, told = labelled_rows(file, wanted, ignored)
     raise_first([f"{row.where}: {row.fault}" for row in rows if row.fault])
     return RawTable(

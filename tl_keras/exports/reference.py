@@ -16,6 +16,7 @@ from tensorflow.core.framework import graph_pb2
 
 from tl_keras.exports.float32 import can_be_float32, in_float32, rounds_inside
 from tl_keras.exports.signatures import answering_model
+from tl_keras.networks import inputs_of
 from tl_keras.tasks.task import Task
 
 
@@ -33,7 +34,8 @@ class Reference:
     def __init__(self, model: keras.Model, task: Task | None = None):
         answering = answering_model(model, task)
         specs = tf.nest.map_structure(
-            lambda given: tf.TensorSpec(given.shape, given.dtype), model.input
+            lambda given: tf.TensorSpec(given.shape, given.dtype),
+            inputs_of(model),
         )
         self._specs = tf.nest.flatten(specs)
         self._run = tf.function(

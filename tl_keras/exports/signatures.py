@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from tl_keras.inputs.input import Input
-from tl_keras.networks import FIRST_OF_HEAD, answers_model
+from tl_keras.networks import FIRST_OF_HEAD, answers_model, inputs_of
 from tl_keras.tasks.multiclass.task import TOP_K, Multiclass
 from tl_keras.tasks.task import Task
 
@@ -66,7 +66,9 @@ def answering_model(
     task = task or Multiclass()
     pooled = model.get_layer(FIRST_OF_HEAD).output
     answers = answers_model(model, task.activation, task.answer).outputs[0]
-    return keras.Model(model.input, {task.answer: answers, "features": pooled})
+    return keras.Model(
+        inputs_of(model), {task.answer: answers, "features": pooled}
+    )
 
 
 def _functions(

@@ -22,7 +22,7 @@ from tl_keras.errors import ConfigError, DataError
 from tl_keras.jobs.first_look import list_data
 from tl_keras.jobs.run_state import Journal
 from tl_keras.jobs.same_run import ANEW
-from tl_keras.networks import LOGITS
+from tl_keras.networks import LOGITS, inputs_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +84,7 @@ def load_finished(journal: Journal) -> RunResult:
         record.metrics,
         version,
         folder.path,
-        keras.Model(saved.input, logits, name=saved.name),
+        keras.Model(inputs_of(saved), logits, name=saved.name),
         tuple(record.metrics["class_names"]),
         # As they were logged: a column that an epoch lacks was not in its row.
         [

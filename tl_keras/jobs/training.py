@@ -121,15 +121,18 @@ def with_unlabelled(
     """The same objective, its head solved with pictures without labels too."""
     if unlabelled is None or not unlabelled.numbers["share"]:
         return objective
+    labelled = objective.predicts()
     task = MulticlassWithUnlabelled(
         **{
-            field.name: getattr(objective.task, field.name)
-            for field in dataclasses.fields(objective.task)
+            field.name: getattr(labelled, field.name)
+            for field in dataclasses.fields(labelled)
         },
         unlabelled=unlabelled.features,
         share=unlabelled.numbers["share"],
     )
-    return dataclasses.replace(objective, task=task)
+    return dataclasses.replace(
+        objective, task=task, label_smoothing=0.0, class_weights=None
+    )
 
 
 class Answered(keras.callbacks.Callback):

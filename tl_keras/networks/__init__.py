@@ -26,6 +26,7 @@ __all__, __getattr__, __dir__ = names_of(
         "inference": "inference_mode",
         "inner_graph": "flattening",
         "inner_layers": "loading",
+        "inputs_of": "loading",
         "load_backbone": "loading",
         "mirrored": "views",
         "multiply_adds": "graph",

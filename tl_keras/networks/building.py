@@ -16,6 +16,7 @@ from tl_keras.networks.loading import (
     FIRST_OF_HEAD,
     checked_size,
     inner_layers,
+    inputs_of,
     load_backbone,
     set_precision,
 )
@@ -142,7 +143,9 @@ def with_head(
     logits = _head(
         network.outputs[0], num_classes, pooling, head_units, dropout
     )
-    return keras.Model(network.input, logits, name=f"{network.name}_classifier")
+    return keras.Model(
+        inputs_of(network), logits, name=f"{network.name}_classifier"
+    )
 
 
 def usual_unfreeze(backbone: str) -> str:
@@ -208,7 +211,9 @@ def answers_model(
         It shares its layers with the model.
     """
     layer = activation(free_name(name, _names(model)))
-    return keras.Model(model.input, layer(model.outputs[0]), name=model.name)
+    return keras.Model(
+        inputs_of(model), layer(model.outputs[0]), name=model.name
+    )
 
 
 def _names(network: keras.Model) -> set[str]:

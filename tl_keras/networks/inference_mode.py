@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.keras_globals import standard_globals
+from tl_keras.networks.loading import inputs_of
 
 # A graph is one protocol buffer of 2 GB at most; far below it, it copies well.
 MOST_CONSTANT_BYTES = 500e6
@@ -43,7 +44,8 @@ def inference(
     if one_size is None:
         one_size = bool(tf.config.get_visible_devices("GPU"))
     specs = tf.nest.map_structure(
-        lambda given: tf.TensorSpec(given.shape, given.dtype), model.input
+        lambda given: tf.TensorSpec(given.shape, given.dtype),
+        inputs_of(model),
     )
     size = sum(np.prod(v.shape) * 4 for v in model.variables)
     if constant and size <= MOST_CONSTANT_BYTES:

@@ -21,6 +21,14 @@ ANSWERS = ("softmax", "sigmoid")
 ANSWERING = ("predictions", "logits", "probabilities")
 
 
+def inputs_of(model: keras.Model):
+    """A model's input, or its several ones as it takes them.
+
+    Not `model.input`, which a Sequential has only once it was called.
+    """
+    return model.inputs[0] if len(model.inputs) == 1 else model.input
+
+
 @standard_globals()
 def load_backbone(
     backbone: str,
@@ -107,7 +115,7 @@ def _network_of_file(
     elif any(each.name == FIRST_OF_HEAD for each in network.layers):
         # A classifier of ours: its backbone, input scaling included.
         features = network.get_layer(FIRST_OF_HEAD).input
-        network = keras.Model(network.input, features, name=network.name)
+        network = keras.Model(inputs_of(network), features, name=network.name)
     else:
         _refuse_classifier(network, given)
     _refuse_half_precision(network, given)
@@ -123,7 +131,9 @@ def _cut_after(network: keras.Model, layer: str) -> keras.Model:
             f"--backbone_layer={layer}: no such layer - the last are "
             f"{', '.join(list(named)[-5:])}"
         )
-    return keras.Model(network.input, named[layer].output, name=network.name)
+    return keras.Model(
+        inputs_of(network), named[layer].output, name=network.name
+    )
 
 
 def _refuse_classifier(network: keras.Model, given: str) -> None:

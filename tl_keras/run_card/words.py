@@ -168,7 +168,7 @@ def reasons(metrics: Mapping) -> list[str]:
     lines += [f"Not published: {line}." for line in refused]
     if "only_answer" in metrics["card"]:
         lines.append(_one_class(metrics))
-    test = metrics["test"]
+    test = metrics.get("test", {})
     if "set_size" in test:
         lines.append(
             f"Sets of classes that shall hold the truth of "

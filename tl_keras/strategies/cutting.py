@@ -15,7 +15,7 @@ import dataclasses
 import keras
 
 from tl_keras.keras_globals import standard_globals
-from tl_keras.networks import multiply_adds, ordered_nodes
+from tl_keras.networks import inputs_of, multiply_adds, ordered_nodes
 from tl_keras.strategies.freezing import first_unfrozen, takes_training
 
 
@@ -108,6 +108,6 @@ def split_at(model: keras.Model, cut: Cut) -> tuple[keras.Model, keras.Model]:
         trunk: the model's input -> the cut's activations.
         tail: those activations -> the model's output.
     """
-    trunk = keras.Model(model.input, cut.tensor, name=f"up_to_{cut.after}")
+    trunk = keras.Model(inputs_of(model), cut.tensor, name=f"up_to_{cut.after}")
     tail = keras.Model(cut.tensor, model.outputs[0], name=f"after_{cut.after}")
     return trunk, tail

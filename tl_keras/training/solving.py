@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.networks import inference, ordered_nodes
+from tl_keras.networks import inference, inputs_of, ordered_nodes
 from tl_keras.tasks.task import Task
 from tl_keras.tasks.values import SolvedHead
 
@@ -53,7 +53,9 @@ def pooled_features(
     Returns:
         features (n, d) and labels (n,), in the order of the data.
     """
-    given = keras.Model(model.input, ordered_nodes(model)[-1].input_tensors[0])
+    given = keras.Model(
+        inputs_of(model), ordered_nodes(model)[-1].input_tensors[0]
+    )
     run = inference(given)
     rows, labels = [], []
     for batch, batch_labels in data:
