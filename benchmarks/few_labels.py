@@ -60,7 +60,7 @@ def measure(config: TransferConfig) -> dict:
     with contextlib.redirect_stdout(io.StringIO()):
         prepared = prepare(config)
         store = feature_store(config)
-        fit = train(prepared, RunFolder(config.run_folder()), store)
+        fit = train(prepared, RunFolder.of(config.run_folder()), store)
         final = solve_on_all(prepared, fit, store)
         fit, _ = calibrate(prepared, final, store)
         phases = evaluate_phases(prepared, fit, store)

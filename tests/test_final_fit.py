@@ -39,7 +39,7 @@ def fitted(colors, tiny_network, tmp_path):
     )  # fmt: skip
     prepared = prepare(config)
     store = feature_store(config)
-    folder = RunFolder(config.run_folder())
+    folder = RunFolder.of(config.run_folder())
     folder.path.mkdir(parents=True)
     return prepared, train(prepared, folder, store), store
 

@@ -116,12 +116,6 @@ def read_numbers(cells: Sequence[str]) -> Numbers:
     return Numbers(values, missing, dict(sorted(refused.items())), told, unit)
 
 
-def is_number(cell: str) -> bool:
-    """Whether a cell alone can be read as a finite number, without a unit."""
-    parts = _taken_apart(_plain(cell))
-    return not isinstance(parts, str) and not parts.unit
-
-
 def _plain(cell: str) -> str:
     """A cell with the blanks, minus and apostrophe of a keyboard."""
     text = cell.replace("−", "-").replace("’", "'")

@@ -1,5 +1,6 @@
 """The stages of a run: train, evaluate, compare, export.
 
+In: a run before its first step. Out: fits, evaluations, a published version.
 Each takes what `prepare` made and calls the rooms with plain arguments.
 """
 

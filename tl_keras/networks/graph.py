@@ -1,4 +1,7 @@
-"""A model's graph, read: its calls in order, their cost, backbone and head."""
+"""A model's graph, read: its calls in order, their cost, backbone and head.
+
+In: a functional model. Out: nodes, layers and multiply-adds; nothing changes.
+"""
 
 import math
 

@@ -1,5 +1,6 @@
 """A model as a function of batches, in inference mode.
 
+In: a model. Out: a function of batches to arrays, traced once.
 Keras's `predict` traces anew for each model and batch size, and TensorFlow
 warns of it; many short-lived models each run a few batches here.
 """

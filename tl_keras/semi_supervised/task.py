@@ -1,4 +1,7 @@
-"""One class of several, its head solved with examples without labels too."""
+"""One class of several, its head solved with examples without labels too.
+
+In: stored features of those examples. Out: a task to train by.
+"""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,7 +1,9 @@
 """A model's raw outputs, with the targets beside them; and its last layer.
 
-outputs, targets = raw_outputs(model, images.val.batches(32))
-fold_divisor(model.get_layer("head_logits"), 1.3)
+    outputs, targets = raw_outputs(model, images.val.batches(32))
+    fold_divisor(model.get_layer("head_logits"), 1.3)
+
+In: a model and batches. Out: arrays, a row an example; a layer, divided.
 """
 
 import keras

@@ -1,4 +1,8 @@
-"""A head solved on what a phase has: batches in, a `SolvedHead` out."""
+"""A head solved on what a phase has left to fit.
+
+In: a model, and batches of all examples once. Out: a `SolvedHead`, and what
+Keras would log of an epoch that made it.
+"""
 
 from collections.abc import Sequence
 

@@ -6,6 +6,8 @@ small. Each of these looks at one character alone, so that all of them together
 are a table of code points, made here by Python's `unicodedata`. Most pages of
 the table are alike and are kept once.
 
+In: a vocabulary's settings of case, accents and Chinese. Out: arrays.
+
 Reference: `BasicTokenizer` of google-research/bert; `BertNormalizer` of Hugging
 Face's tokenizers, whose ranges of Chinese characters these are.
 """

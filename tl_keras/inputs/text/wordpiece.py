@@ -10,6 +10,8 @@ word of the vocabulary are taken to pieces, the longest first. Words are found
 by FarmHash among sorted hashes, so that a graph holds no table that a server
 would have to set up, no file, and no operation that is not TensorFlow's own.
 
+In: a vocabulary, then texts. Out: token ids, and what was cut.
+
 Reference: `WordpieceTokenizer` of google-research/bert.
 """
 

@@ -1,5 +1,6 @@
 """One class of several for each example, as the other rooms ask for it.
 
+In: raw outputs or answers, and the targets beside them. Out: what `Task` says.
 What trains and counts is imported where it is used: it loads scikit-learn and
 SciPy, which those who only open an export do not need.
 """

@@ -1,5 +1,6 @@
 """Numbers for each example, as the other rooms ask for it.
 
+In: raw outputs or answers, and the targets beside them. Out: what `Task` says.
 The network's outputs are standardised values; the last layer of the exported
 model, which no phase trains, gives them in the columns' own units. What trains
 and counts is imported where it is used, as in the other tasks.
