@@ -59,17 +59,7 @@ class ClassDiffers:
             ValueError: answers of another shape, or another class.
         """
         want = expected["probabilities"]
-        pairs = []
-        if "probabilities" in received:
-            pairs.append((received["probabilities"], want))
-        if "scores" in received:
-            pairs += best_beside(want, received, self.class_names)
-        for found, of_model in pairs:
-            if found.shape != of_model.shape:
-                raise ValueError(
-                    f"gives an answer of shape {found.shape}, the model "
-                    f"{of_model.shape}"
-                )
+        pairs = answers_beside(want, received, self.class_names)
         if "set" in received and self.floor is not None:
             in_set = received["probabilities"] >= np.float32(self.floor)
             refuse_others("set", received["set"], in_set, self.class_names)
@@ -89,6 +79,36 @@ class ClassDiffers:
             ties,
             None if labels is None else (said == labels, says == labels),
         )
+
+
+def answers_beside(
+    want: np.ndarray, received: Answers, names: Sequence[str]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each array of numbers that was received, beside the model's.
+
+    Args:
+        want: the model's probabilities, (n, outputs).
+        received: "probabilities", or "classes" and "scores", or all of them.
+        names: of the outputs.
+
+    Returns:
+        (received, the model's) of the same shapes.
+
+    Raises:
+        ValueError: the shapes are not alike, or a name is another.
+    """
+    pairs = []
+    if "probabilities" in received:
+        pairs.append((received["probabilities"], want))
+    if "scores" in received:
+        pairs += best_beside(want, received, names)
+    for found, of_model in pairs:
+        if found.shape != of_model.shape:
+            raise ValueError(
+                f"gives an answer of shape {found.shape}, the model "
+                f"{of_model.shape}"
+            )
+    return pairs
 
 
 def best_beside(

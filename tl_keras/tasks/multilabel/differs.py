@@ -19,7 +19,7 @@ import numpy as np
 
 from tl_keras.tasks.difference import Answers, Difference, largest
 from tl_keras.tasks.multiclass.differs import (
-    best_beside,
+    answers_beside,
     differences,
     logarithms,
     moved,
@@ -62,17 +62,7 @@ class LabelDiffers:
             ValueError: answers of another shape, or another label.
         """
         want = expected["probabilities"]
-        pairs = []
-        if "probabilities" in received:
-            pairs.append((received["probabilities"], want))
-        if "scores" in received:
-            pairs += best_beside(want, received, self.names)
-        for found, of_model in pairs:
-            if found.shape != of_model.shape:
-                raise ValueError(
-                    f"gives an answer of shape {found.shape}, the model "
-                    f"{of_model.shape}"
-                )
+        pairs = answers_beside(want, received, self.names)
         found = received.get("probabilities", want)
         said, says = want >= self.thresholds, found >= self.thresholds
         if "labels" in received:
