@@ -5,6 +5,7 @@ import gc
 import io
 import os
 import pathlib
+import random
 import sys
 import tempfile
 import typing
@@ -154,6 +155,16 @@ def _forget_the_file():
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Weights that a test leaves to chance are the same in every run.
+
+    Keras takes the seeds of its initializers from Python's `random`.
+    """
+    random.seed(0)
+    np.random.seed(0)
 
 
 @pytest.fixture

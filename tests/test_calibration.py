@@ -73,7 +73,7 @@ def test_folding_divides_the_logits():
     before = model.predict(given, verbose=0)
     fold_divisor(dense, 2.5)
     np.testing.assert_allclose(
-        model.predict(given, verbose=0), before / 2.5, rtol=1e-5
+        model.predict(given, verbose=0), before / 2.5, rtol=1e-5, atol=1e-6
     )
 
 

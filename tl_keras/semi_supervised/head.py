@@ -363,8 +363,9 @@ class Learner:
         for label in range(likely.shape[-1]):
             guessed = ~known & (labels == label)
             share = (given[known] == label).mean()
-            total = max(weights[guessed].sum(), TINY)
-            weights[guessed] *= share * guesses / total
+            total = weights[guessed].sum()
+            if total > 0:  # Else there is nothing to share out.
+                weights[guessed] *= share * guesses / total
         weights[known] = 1.0
         each = weights * self.weights(labels)
         return fit_head(scaled, labels, STRENGTH, each=each, **ROUGH)
