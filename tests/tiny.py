@@ -196,6 +196,11 @@ def use_plain_decoder(patch) -> None:
         patch: has `setattr`, as pytest's monkeypatch.
     """
     patch.setattr(pixels.decoding, "_traced_load", plain_decoder)
+    # What is stored of its pictures is not taken for the real one's.
+    real = pixels.Decoding.describe
+    patch.setattr(
+        pixels.Decoding, "describe", lambda self: f"plain, {real(self)}"
+    )
     # Else a batch's graph of one decoder would be found by the other.
     fresh = functools.lru_cache(pipeline._traced_batch.__wrapped__)
     patch.setattr(pipeline, "_traced_batch", fresh)

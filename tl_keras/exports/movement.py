@@ -93,7 +93,11 @@ def measure(
     exact = exact or (lambda rows: reference.exact(_taken(batch, rows)))
     whole, alone = exact(rows), [exact([row]) for row in rows]
     pairs = [(_rows(whole, [row]), alone[row]) for row in rows]
-    pairs.append((reference.exact(nudged(batch)), whole))
+    beside = nudged(batch)
+    if beside is batch:  # Token ids cannot be moved by a little; weights can.
+        pairs.append((reference.rounded_otherwise(batch), whole))
+    else:
+        pairs.append((reference.exact(beside), whole))
     by_exact = max(_apart(differs, *pair) for pair in pairs)
     if reference.exact_here:
         moved = max(_moved(differs, *pair) for pair in pairs)
@@ -119,8 +123,14 @@ def nudged(
             evens out, as little as it does where a weight is rounded.
 
     Returns:
-        Arrays of the same shapes and types.
+        Arrays of the same shapes and types; `batch` itself where all of it is
+        whole numbers.
     """
+    if not any(
+        np.issubdtype(np.asarray(array).dtype, np.floating)
+        for array in tf.nest.flatten(batch)
+    ):
+        return batch
 
     def moved(array: np.ndarray) -> np.ndarray:
         if not np.issubdtype(array.dtype, np.floating):

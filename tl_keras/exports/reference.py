@@ -9,6 +9,8 @@ device of this process, where they show how far that moves them. On a CPU
 without bfloat16 or float16 in the graph the two are one.
 """
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -75,11 +77,24 @@ class Reference:
         if self.exact_here:
             return self.here(batch)
         if self._on_cpu is None:
-            graph = self._graph
-            if can_be_float32(graph):
-                graph = in_float32(graph)
-            self._on_cpu = OnCpu(self._run, graph)
+            self._on_cpu = OnCpu(self._run, self._exact_graph())
         return self._on_cpu(batch)
+
+    def rounded_otherwise(self, batch) -> dict[str, np.ndarray]:
+        """Exact answers of the same model with each weight a unit beside."""
+        return OnCpu(self._run, self._exact_graph(), _a_unit_beside)(batch)
+
+    def _exact_graph(self) -> graph_pb2.GraphDef:
+        graph = self._graph
+        return in_float32(graph) if can_be_float32(graph) else graph
+
+
+def _a_unit_beside(array: np.ndarray) -> np.ndarray:
+    """Float numbers moved by one unit of rounding, the same ones each time."""
+    if not np.issubdtype(array.dtype, np.floating):
+        return array
+    up = np.random.default_rng(0).random(array.shape) < 0.5
+    return np.nextafter(array, np.where(up, np.inf, -np.inf), dtype=array.dtype)
 
 
 class OnCpu:
@@ -90,9 +105,15 @@ class OnCpu:
     Args:
         run: the traced function, whose variables are copied.
         graph: its graph, or one that differs from it in types alone.
+        moved: a variable's value -> the one that its copy gets.
     """
 
-    def __init__(self, run, graph: graph_pb2.GraphDef):
+    def __init__(
+        self,
+        run,
+        graph: graph_pb2.GraphDef,
+        moved: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    ):
         threads = tf.config.threading
         config = tf.compat.v1.ConfigProto(
             device_count={"GPU": 0},
@@ -116,7 +137,7 @@ class OnCpu:
             captured = {
                 name: tf.constant(value)
                 if held_by[name] is None
-                else self._variable(name, value)
+                else self._variable(name, moved(value))
                 for name, value in values.items()
             }
             tensors = tf.import_graph_def(
