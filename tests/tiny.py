@@ -189,6 +189,16 @@ def plain_decoder(decoding: pixels.Decoding):
     return traced(load, tf.TensorSpec((), tf.string))
 
 
+@functools.lru_cache(maxsize=4)
+def plain_examine(decoding: pixels.Decoding):
+    """The same with a status, which is never a header's."""
+    load = plain_decoder(decoding)
+    return traced(
+        lambda encoded: (load(encoded), tf.constant("")),
+        tf.TensorSpec((), tf.string),
+    )
+
+
 def use_plain_decoder(patch) -> None:
     """Pictures are decoded by `plain_decoder` from here on.
 
@@ -196,6 +206,7 @@ def use_plain_decoder(patch) -> None:
         patch: has `setattr`, as pytest's monkeypatch.
     """
     patch.setattr(pixels.decoding, "_traced_load", plain_decoder)
+    patch.setattr(pixels.decoding, "_traced_examine", plain_examine)
     # What is stored of its pictures is not taken for the real one's.
     real = pixels.Decoding.describe
     patch.setattr(

@@ -121,7 +121,7 @@ class Decoding(Input):
 
     def load_rows(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """As `Input.load_rows`; black where nothing could be read."""
-        return load_rows(encoded, self.load, self.image_size, self.max_pixels)
+        return load_rows(encoded, _traced_examine(self), self.image_size)
 
     def augment(
         self, tensors: tf.Tensor, key: tf.Tensor, augment: str
@@ -142,7 +142,20 @@ class Decoding(Input):
         return COPIES * DECODED_AT_ONCE * self.max_pixels * BYTES_PER_PIXEL
 
     def _load(self, encoded: tf.Tensor) -> tf.Tensor:
-        encoded, header = _checked(encoded, self.max_pixels)
+        return self._square(*_checked(encoded, self.max_pixels))
+
+    def _examine(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `_load`; what its header refuses is black, with the reason."""
+        header = read_header(encoded)
+        reason = verdict(header, self.max_pixels)
+        square = tf.cond(
+            reason == "",
+            lambda: self._square(encoded, header),
+            lambda: tf.zeros(self.specs.shape, tf.uint8),
+        )
+        return square, reason
+
+    def _square(self, encoded: tf.Tensor, header: Header) -> tf.Tensor:
         halvings = count_halvings(
             header.width, header.height, self.image_size, self.resize
         )
@@ -172,6 +185,12 @@ class Decoding(Input):
 def _traced_load(decoding: Decoding):
     """`decoding.load` as a graph; some 500 operations, a second to trace."""
     return traced(decoding._load, tf.TensorSpec((), tf.string))
+
+
+@functools.lru_cache(maxsize=16)
+def _traced_examine(decoding: Decoding):
+    """The same for the exported graph, where one of a batch may be none."""
+    return traced(decoding._examine, tf.TensorSpec((), tf.string))
 
 
 @tf.autograph.experimental.do_not_convert
