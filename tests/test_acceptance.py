@@ -291,6 +291,7 @@ def flags(config: TransferConfig, **values) -> list[str]:
     return dataclasses.replace(config, **values).to_flags().splitlines()
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_a_worse_run_leaves_all_but_a_version(again, capsys, monkeypatch):
     """A head that learnt nothing; the version is asked in a process.
 
@@ -354,6 +355,7 @@ def test_a_worse_run_leaves_all_but_a_version(again, capsys, monkeypatch):
     assert len(saved) == (out / "run" / "model.keras").stat().st_size
 
 
+@pytest.mark.usefixtures("plain_decoder")
 @test_runtimes.needs_runtimes
 def test_an_equal_run_is_published_with_all_files(again, capsys):
     version = again.run_folder() / "1"
@@ -593,6 +595,7 @@ def test_labels_are_parted_at_line_feeds_alone(tmp_path):
             versions.read_labels(file)
 
 
+@pytest.mark.usefixtures("plain_decoder")
 @test_runtimes.needs_runtimes
 def test_a_file_that_fails_its_gate_is_told_after_all_is_saved(
     again, monkeypatch, capsys

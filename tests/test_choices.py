@@ -255,6 +255,7 @@ CHOICES = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("plain_decoder")
 @pytest.mark.parametrize("name", CHOICES)
 def test_stopped_anywhere_it_ends_with_the_same_bits(name, tmp_path):
     """Stopped in an epoch, then in validation, where averages stand."""

@@ -151,7 +151,12 @@ def traced(folder, network, *inject) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "points", [1, pytest.param(40, marks=pytest.mark.acceptance)]
+    "points",
+    [
+        # Two exports in processes of their own, each call of theirs watched.
+        pytest.param(1, marks=pytest.mark.nightly),
+        pytest.param(40, marks=pytest.mark.acceptance),
+    ],
 )
 def test_f03_what_tensorflow_writes_may_be_cut_short(
     tmp_path, tiny_network, points

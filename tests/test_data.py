@@ -337,7 +337,7 @@ def labels_of(dataset) -> list[int]:
 
 
 @pytest.fixture
-def numbered() -> Images:
+def numbered(plain_decoder) -> Images:
     """Ten examples whose label is their place."""
     from tl_keras.data.catalogues import png
 

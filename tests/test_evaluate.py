@@ -67,6 +67,7 @@ def test_without_a_split_of_its_own_all_of_it_is_asked(
     assert f"on {count} pictures of" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_order_of_the_labels_is_the_models(tiny_export, tmp_path, capsys):
     """Its classes have another order than the names: nothing shifts."""
     import hostile

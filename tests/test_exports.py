@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
+from tl_keras import exports
 from tl_keras.data.catalogues import png
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports import (
@@ -192,8 +194,10 @@ def test_a_bomb_is_not_decoded(version):
     assert grown < 50_000  # kB
 
 
-def test_variables_are_stored_once(tmp_path):
+def test_variables_are_stored_once(tmp_path, monkeypatch):
     """Keras's own export stores them twice (keras issue 23553)."""
+    monkeypatch.setattr(exports, "check_export", tiny.unchecked)
+    monkeypatch.setattr(fresh_process, "start_loaders", contextlib.nullcontext)
     model = build_classifier("VGG16", 2, weights="none", image_size=32)
     version = export_saved_model(
         model, tmp_path, class_names=["a", "b"], golden=GOLDEN
@@ -208,6 +212,7 @@ def test_labels_lie_where_the_loader_ignores_them(version):
     assert text == "apple\nBirne\nčerešňa\n"
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_versions_count_up_and_nothing_else_is_left(model, tmp_path):
     (tmp_path / "7").mkdir()
     version = export_saved_model(
@@ -254,6 +259,7 @@ def evaluated(probabilities) -> Evaluated:
     )
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_every_example_of_the_evaluation_is_asked(model, tmp_path):
     folder, passed, _ = publish(
         model, tmp_path, class_names=NAMES, golden={"g": GOLDEN[0]},
@@ -264,6 +270,7 @@ def test_every_example_of_the_evaluation_is_asked(model, tmp_path):
     assert passed.difference <= 1e-5
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_an_example_that_differs_is_named(model, tmp_path):
     want = expected(model)
     want[-1] = want[-1][::-1]
@@ -315,6 +322,7 @@ def test_a_folder_that_is_no_export_is_refused(model, tmp_path):
         )
 
 
+@pytest.mark.usefixtures("plain_decoder")
 @pytest.mark.parametrize("script", ["ask_c.py", "ask_session.py"])
 def test_an_export_that_does_not_load_is_not_published(
     script, model, tmp_path, monkeypatch
@@ -402,6 +410,7 @@ def test_restoring_is_for_the_loader_alone(version):
     assert "RestoreV2" in foreign_operations(graph)
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_half_precision_gives_float32_and_the_same_numbers(
     tiny_network, tmp_path
 ):
@@ -443,6 +452,7 @@ def test_half_precision_gives_float32_and_the_same_numbers(
     assert halves  # It computes in the run's precision.
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_packages_named_by_a_variable_reach_the_probe(
     model, tmp_path, monkeypatch
 ):

@@ -175,6 +175,7 @@ def test_what_is_frozen_is_computed_once(images, model, tmp_path):
     assert store.pictures_computed == 120  # Loaded otherwise: not the same.
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_a_fit_on_all_layers_learns_it(images, model):
     phases = [Phase("all", 30, 0.02, unfreeze_from="all")]
     fit_phases(model, phases, TrainingBatches(images, 16, seed=1))

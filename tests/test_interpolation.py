@@ -318,6 +318,7 @@ def saved_fit(tiny_network, tmp_path_factory):
     return fit, fit("straight")
 
 
+@pytest.mark.usefixtures("plain_decoder")
 @pytest.mark.parametrize("when", ["in the fit", "after it"])
 def test_a_killed_fine_tune_ends_with_the_same_bits(
     when, saved_fit, monkeypatch

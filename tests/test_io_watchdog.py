@@ -5,7 +5,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import time
 
 import pytest
 from conftest import CHECKOUT
@@ -46,7 +45,7 @@ STEADY = """
 """
 
 
-def watched(tmp_path, body, timeout=600.0, opened_after=None, name="hangs.jpg"):
+def watched(tmp_path, body, timeout=600.0, answers=False, name="hangs.jpg"):
     """Exit code, output and complaints; a pipe without a writer hangs."""
     good, hangs = tmp_path / "good.jpg", tmp_path / name
     good.write_bytes(b"good")
@@ -56,11 +55,12 @@ def watched(tmp_path, body, timeout=600.0, opened_after=None, name="hangs.jpg"):
         [sys.executable, "-c", code, str(good), str(hangs)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    if opened_after is not None:
-        time.sleep(opened_after)
+    # Once it is told that the file is waited for.
+    told = child.stderr.readline() if answers else ""
+    if answers:
         hangs.write_text("there")
     out, err = child.communicate()
-    return child.returncode, out, err.splitlines()
+    return child.returncode, out, (told + err).splitlines()
 
 
 @pytest.mark.parametrize("body", [IN_TENSORFLOW, IN_PYTHON])
@@ -87,7 +87,7 @@ def test_f24_a_name_that_is_no_text_is_told_in_one_line(tmp_path):
 def test_f24_a_file_that_answers_late_costs_nothing(tmp_path, body):
     # Some time after, so that the watch sees it.
     body += "    time.sleep(1)\n"
-    code, out, lines = watched(tmp_path, body, opened_after=3)
+    code, out, lines = watched(tmp_path, body, answers=True)
     assert (code, out) == (0, "done\n"), lines
     assert lines[0].startswith(f"waiting for {tmp_path / 'hangs.jpg'}")
     assert lines[-1].endswith("hangs.jpg: answered, going on")

@@ -111,6 +111,7 @@ def test_predictions_export_and_model_file_agree(finished):
     assert np.mean(right) == result.metrics["test"]["accuracy"]
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_a_temperature_is_in_everything_the_run_leaves(config, monkeypatch):
     """The head of the model is the plain run's, divided; classes stay."""
     config = changed(config, fine_tune_epochs=0, train_on_all=False)
@@ -137,6 +138,7 @@ def test_a_temperature_is_in_everything_the_run_leaves(config, monkeypatch):
         assert one["score"] != two["score"]
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_no_validation_still_gives_a_whole_run(config, capsys):
     config = changed(config, val_fraction=0.0)
     result = run(config)
@@ -148,6 +150,7 @@ def test_no_validation_still_gives_a_whole_run(config, capsys):
         run(changed(config, calibrate=True))
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_the_flags_of_a_run_repeat_it(config, tmp_path):
     first = run(config)
     out = tmp_path / "again"
@@ -159,6 +162,7 @@ def test_the_flags_of_a_run_repeat_it(config, tmp_path):
         ).read_bytes(), name
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_a_restart_keeps_the_first_run_and_its_version(config):
     versions = [run(config, tiny.UNTRAINED).version.name for _ in range(2)]
     assert versions == ["1", "2"]
@@ -255,6 +259,7 @@ def test_a_stage_that_is_not_there_cannot_be_replaced():
         some.replacing(stages.fit, tiny.end)
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_options_people_expect_all_run(config):
     result = run(
         changed(
@@ -356,6 +361,7 @@ def test_a_run_that_cannot_begin_moves_no_older_one(config, tmp_path):
     assert sorted(os.listdir(tmp_path / "out")) == [".lock", "run"]
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_a_model_of_ours_is_a_backbone_again(config, tmp_path):
     # Its head is solved exactly.
     first = run(changed(config, head_epochs=1, fine_tune_epochs=0))
@@ -412,6 +418,7 @@ def test_the_command_from_another_folder(tmp_path):
     command = [
         sys.executable, "-m", "tl_keras.train", f"--flagfile={flags}",
         "--head_epochs=2", "--fine_tune_epochs=1", "--nocompare_scratch",
+        "--train_examples_per_class=20", "--val_examples_per_class=5",
     ]  # fmt: skip
     hushing = ("TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES")
     ran = subprocess.run(

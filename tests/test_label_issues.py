@@ -6,6 +6,7 @@ import pathlib
 import shutil
 
 import numpy as np
+import pytest
 
 from tl_keras import TransferConfig, run
 from tl_keras.data import Examples
@@ -24,6 +25,7 @@ def test_the_worst_come_first_and_only_the_doubted():
     assert len(find_suspects(examples, likely, ["cat", "dog"], most=1)) == 1
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_a_planted_wrong_label_is_on_the_page_of_a_run(
     color_folder, tiny_network, tmp_path
 ):

@@ -52,6 +52,7 @@ def test_pythons_own_faults():
     assert not is_out_of_memory(OSError(28, "No space left on device"))
 
 
+@pytest.mark.nightly  # Ten seconds pass before TensorFlow gives up.
 def test_tensorflows_own_allocator_is_understood():
     with pytest.raises(tf.errors.OpError) as caught:
         tf.zeros([1 << 50], tf.uint8)

@@ -65,6 +65,7 @@ class Counts:
         return {counter[file] for file in self._contents.values()}
 
 
+@pytest.mark.usefixtures("plain_decoder")
 @pytest.mark.parametrize("check", ["full", "off"])
 def test_each_picture_is_hashed_once_in_a_run(config, check, monkeypatch):
     """Though two phases, two splits and the split's file go by its hash."""
@@ -80,6 +81,7 @@ def test_each_picture_is_hashed_once_in_a_run(config, check, monkeypatch):
     assert sum(n > once for n in counts.read.values()) <= 5
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_a_run_that_goes_on_hashes_no_picture_again(config, monkeypatch):
     with pytest.raises(tiny.CutShortError):
         run(config, stages=tiny.QUICK.replacing(stages.evaluate, tiny.end))

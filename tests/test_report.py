@@ -103,6 +103,7 @@ def test_the_page_of_a_run_whose_pictures_are_gone(folder, tmp_path):
     assert_safe(Page(text), text)
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_frozen_work_that_was_not_done_again_is_counted(config, tmp_path):
     config = dataclasses.replace(config, feature_cache=str(tmp_path / "store"))
     some = tiny.QUICK.replacing(tiny.measure, stages.measure)

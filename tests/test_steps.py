@@ -278,6 +278,7 @@ class Pretended(Compute):
         return "CPU:0"
 
 
+@pytest.mark.usefixtures("plain_decoder")
 def test_what_a_gpu_gets_trains_alike(images, tiny_network, tmp_path, capsys):
     more = {"compute": Pretended(device="gpu", resident_bytes=1e9)}
     plain = fitted(tiny_network, data_of(images))

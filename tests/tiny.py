@@ -84,7 +84,7 @@ def moved(
 def unchecked(graph_or_folder, *known, **more) -> GateReport:
     """In the place of the gate: the export is as the evaluation was."""
     evaluated = more.get("evaluated", known[-1])
-    return GateReport(0.0, evaluated.answers, 0)
+    return GateReport(0.0, evaluated and evaluated.answers, 0)
 
 
 def no_graph(model, folder: pathlib.Path, *_) -> None:
