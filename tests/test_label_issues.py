@@ -11,6 +11,8 @@ import pytest
 from tl_keras import TransferConfig, run
 from tl_keras.data import Examples
 from tl_keras.tasks.multiclass import find_suspects
+from tl_keras.tasks.multilabel import find_suspects as find_missing_or_extra
+from tl_keras.tasks.multilabel import solve_labels
 
 
 def test_the_worst_come_first_and_only_the_doubted():
@@ -57,3 +59,52 @@ def test_a_planted_wrong_label_is_on_the_page_of_a_run(
     again = run(dataclasses.replace(config, head_solver="adam"), restart=True)
     report = json.loads((again.run_folder / "data_report.json").read_text())
     assert report["label_suspects"] == []
+
+
+def test_a_label_may_be_missing_or_one_too_many():
+    targets = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
+    examples = Examples(("a", "b", "c", "d"), targets, ("A", "B", "C", "D"))
+    likely = np.array([[0.9, 0.2], [0.1, 0.3], [0.6, 0.97], [0.2, 0.51]])
+    found = find_missing_or_extra(examples, likely, ["cat", "dog"])
+    assert [(s.id, s.label, s.guess) for s in found] == [
+        # Of two that are doubted of one picture the worse.
+        ("c", "no dog", "dog"),
+        ("b", "cat", "no cat"),
+    ]
+    assert [round(s.own, 3) for s in found] == [0.03, 0.1]
+    assert [s.file for s in found] == ["C", "B"]
+
+
+def test_what_one_way_leaves_over_the_other_takes():
+    examples = Examples(tuple("abcd"), np.array([[0], [0], [0], [1]]))
+    likely = np.array([[0.7], [0.9], [0.8], [0.1]])
+    for most, ids in ((2, "bd"), (3, "bdc"), (9, "bdca")):
+        found = find_missing_or_extra(examples, likely, ["cat"], most)
+        assert "".join(s.id for s in found) == ids
+
+
+def test_planted_wrong_labels_are_found_by_the_solved_head():
+    """Each judged by folds that it is not in; weights move no doubt."""
+    random = np.random.default_rng(0)
+    features = random.normal(size=(150, 5)).astype(np.float32)
+    targets = (features[:, :3] > 0.6).astype(int)
+    targets[7] ^= [1, 0, 0]
+    targets[30] ^= [0, 1, 0]
+    examples = Examples(tuple(map(str, range(150))), targets)
+    for weights in (None, [3.0, 3.0, 3.0]):
+        head = solve_labels(features, targets, positive_weights=weights)
+        assert head.out_of_fold.shape == (150, 3)
+        found = find_missing_or_extra(
+            examples, head.out_of_fold, ["a", "b", "c"]
+        )
+        assert {"7", "30"} <= {s.id for s in found}
+        assert len(found) < 25
+    two = solve_labels(features[:1], targets[:1])
+    assert two.out_of_fold is None
+
+
+def test_views_of_an_example_are_judged_as_one():
+    random = np.random.default_rng(0)
+    features = np.repeat(random.normal(size=(40, 4)), 2, axis=0)
+    targets = (features[:, :2] > 0).astype(int)
+    assert solve_labels(features, targets, views=2).out_of_fold.shape == (40, 2)

@@ -291,6 +291,50 @@ def test_a_split_in_another_file(content, root):
         assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "test"),
+    [
+        # CelebA: 0 train, 1 val, 2 test.
+        ("list_eval_partition.txt", "img/0.png 0\nimg/1.png 2\n", [1, 3]),
+        ("p.csv", "image_id,partition\nimg/0.png,0\nimg/1.png,2\n", [1, 3]),
+        # CUB-200: 1 to train on, 0 not.
+        ("train_test_split.txt", "img/0.png 1\nimg/1.png 0\n", [1, 3]),
+        ("p.csv", "path,is_train\nimg/0.png,1\nimg/1.png,0\n", [1, 3]),
+        ("p.csv", "is_training_image;file\n1;img/0.png\n0;img/1.png\n", [1, 3]),
+    ],
+)  # fmt: skip
+def test_a_split_by_numbers(name, content, test, root):
+    """Where they can be read in one way."""
+    (root / "t.csv").write_text(text())
+    first, second = content.splitlines()[-2:]
+    more = first.replace("0.png", "2.png"), second.replace("1.png", "3.png")
+    (root / name).write_text("\n".join([content.strip(), *more]) + "\n")
+    listing = list_dataset(str(root / "t.csv"), split_file=str(root / name))
+    ids = [f"img/{i}.png" for i in test]
+    assert splits(listing)["test"] == ids
+    assert splits(listing)["train"] == ["img/0.png", "img/2.png"]
+
+
+def test_numbers_that_can_mean_two_splits_are_not_guessed(root):
+    (root / "t.csv").write_text(text())
+    (root / "s.csv").write_text("path,split\nimg/0.png,0\nimg/1.png,1\n")
+    with pytest.raises(DataError) as caught:
+        list_dataset(str(root / "t.csv"), split_file=str(root / "s.csv"))
+    assert "0 and 1 can be train and val, or 1 train and 0 test" in str(
+        caught.value
+    )
+    assert "call the column is_train" in str(caught.value)
+
+
+def test_a_column_of_splits_may_be_numbers_too(root):
+    lines = [f"{p},{la},{i % 3}" for i, (p, la) in enumerate(LINES)]
+    (root / "t.csv").write_text("path,label,split\n" + "\n".join(lines))
+    assert splits(list_dataset(str(root / "t.csv"))) == {
+        "train": ["img/0.png", "img/3.png"], "val": ["img/1.png"],
+        "test": ["img/2.png"],
+    }  # fmt: skip
+
+
 def test_a_split_stands_in_one_place_alone(root):
     (root / "t.csv").write_text(text().replace("label", "label,split", 1)
                                 .replace("cat\n", "cat,\n")
@@ -348,6 +392,45 @@ def test_the_lists_of_cub_200(root):
             list_dataset(file)
         assert words in str(caught.value)
         (folder / name).write_text(before)
+
+
+def test_cubs_split_by_the_numbers_of_its_pictures(root):
+    """As a file of its own, for a table of the same paths."""
+    folder = (root / cub(root)).parent
+    paths = [f"img/{i}.png" for i in range(4)]
+    (folder / "images.txt").write_text(
+        "".join(f"{i} {path}\n" for i, path in enumerate(paths, 1))
+    )
+    (root / "t.csv").write_text(text())
+    file = str(folder / "train_test_split.txt")
+    assert splits(list_dataset(str(root / "t.csv"), split_file=file)) == {
+        "train": ["img/0.png", "img/2.png"],
+        "test": ["img/1.png", "img/3.png"],
+    }
+
+
+def test_a_number_of_each_row_is_no_class(root):
+    """ILSVRC's train_cls.txt: the class is the folder, the number counts."""
+    for folder in ("n01440764", "n01443537"):
+        (root / folder).mkdir()
+        for i in range(2):
+            (root / folder / f"{folder}_{i}.JPEG").write_bytes(png(i))
+    names = [f"n0144{n}/n0144{n}_{i}" for n in ("0764", "3537") for i in (0, 1)]
+    file = root / "train_cls.txt"
+    file.write_text("".join(f"{p} {i}\n" for i, p in enumerate(names, 1)))
+    listing = list_dataset(str(file))
+    assert listing.class_names == ("n01440764", "n01443537")
+    assert pairs(listing)["n01440764/n01440764_0.JPEG"] == "n01440764"
+    told = "\n".join(listing.told)
+    assert "its labels are the 2 folders of its paths" in told
+    table = read_table(str(file))
+    assert table.columns["label"][0] == "n01440764"
+    # Who says so takes the numbers.
+    listing = list_dataset(str(file), label_column="2")
+    assert listing.class_names == ("1", "2", "3", "4")
+    # Labels that do not count the rows are labels.
+    file.write_text("".join(f"{p} {i // 2}\n" for i, p in enumerate(names)))
+    assert list_dataset(str(file)).class_names == ("0", "1")
 
 
 def test_names_of_numbers_stand_in_classes(root):

@@ -17,7 +17,7 @@ from tl_keras.audit.duplicates import Pair, Row
 from tl_keras.audit.rules import Rules
 from tl_keras.data import Listing, names_of_skips
 from tl_keras.data.examples import class_counts
-from tl_keras.tasks.multiclass.label_issues import Suspect
+from tl_keras.tasks.suspects import Suspect
 
 MAX_SHOWN = 60  # skipped pictures, and pairs, on the page
 

@@ -34,6 +34,10 @@ LABEL_NAMES = (
     "species", "tags", "class_name", "classname", "label_name",
     "finding_labels",
 )  # fmt: skip
+# The column of splits in a file of splits alone, where none is called split.
+SPLIT_NAMES = (
+    "partition", "subset", "is_train", "is_training", "is_training_image",
+)  # fmt: skip
 SHOWN = 200  # characters of a header
 
 
@@ -59,7 +63,8 @@ class Wanted:
     def usual_names(self) -> tuple[str, ...]:
         """Names by which a header, and its separator, is known."""
         given = (self.path_column, self.label_column, *self.others)
-        return (*PATH_NAMES, *(name.lower() for name in given if name))
+        splits = SPLIT_NAMES if "split" in self.others else ()
+        return (*PATH_NAMES, *(name.lower() for name in given if name), *splits)
 
     @property
     def header(self) -> str:
@@ -148,6 +153,10 @@ def _by_name(given: Sequence[str], wanted: Wanted, file: str) -> Named:
     label = _asked(given, wanted.label_column, "label_column", file)
     if label is None:
         label = _usual_label(given, plain, path, wanted, file)
+    if "split" in wanted.others and "split" not in plain:
+        places = [i for i, name in enumerate(plain) if name in SPLIT_NAMES]
+        if len(places) == 1:
+            plain[places[0]] = "split"
     for name in ("split", *wanted.others):
         if name not in given and name.lower() in plain:
             names[plain.index(name.lower())] = name

@@ -16,7 +16,11 @@ from tl_keras.data.numbered_lists import labelled_rows
 from tl_keras.data.options import ListOptions
 from tl_keras.data.rows import Row, Rows, blank, raise_first
 from tl_keras.data.split_file import read_split_file
-from tl_keras.data.split_words import split_named, splits_among
+from tl_keras.data.split_words import (
+    coded_splits,
+    split_named,
+    splits_among,
+)
 from tl_keras.errors import DataError
 
 NO_LABEL = "a row without a label"
@@ -118,6 +122,8 @@ def _with_splits(rows: list[Row], file: str) -> list[Row]:
 def _split_words(rows: list[Row]) -> dict[str, str]:
     """The words of a split column -> train, val or test."""
     words = {row.cells["split"].strip() for row in rows if "split" in row.cells}
+    if coded := coded_splits(words, "split"):
+        return coded
     known = sorted(word for word in words if split_named(word))
     return splits_among(known)
 

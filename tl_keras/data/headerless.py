@@ -56,7 +56,7 @@ def name_by_content(
         names[words[0]] = "split"
         free.remove(words[0])
     # Numbers of the rows stand before the paths, and say nothing of them.
-    free = [i for i in free if i > path or not _counts_rows(columns[i])]
+    free = [i for i in free if i > path or not counts_rows(columns[i])]
     if label is None and len(free) == 1:
         label = free[0]
     missing = [name for name in wanted.others if name not in names]
@@ -113,8 +113,8 @@ def _column_of_paths(columns: Sequence[Sequence[str]], file: str) -> int:
     )
 
 
-def _counts_rows(cells: Sequence[str]) -> bool:
-    """Whether cells are 1, 2, 3, ... or 0, 1, 2, ..."""
+def counts_rows(cells: Sequence[str]) -> bool:
+    """Whether cells are 1, 2, 3, ... or 0, 1, 2, ..., two of them or more."""
     if len(cells) < 2 or not all(cell.isdecimal() for cell in cells):
         return False
     return all(int(c) == int(cells[0]) + i for i, c in enumerate(cells))

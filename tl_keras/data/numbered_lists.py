@@ -15,13 +15,13 @@ from collections.abc import Iterable, Mapping
 
 from tl_keras.data.columns import Wanted
 from tl_keras.data.delimited import DelimitedText, ends_as_image
+from tl_keras.data.headerless import counts_rows
 from tl_keras.data.rows import Row, Rows
+from tl_keras.data.split_words import IS_TRAINING
 from tl_keras.errors import DataError
 
 IMAGES, LABELS = "images.txt", "image_class_labels.txt"
 SPLITS, CLASSES = "train_test_split.txt", "classes.txt"
-# CUB-200 says whether a picture is to train on.
-IS_TRAINING = {"1": "train", "0": "test"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +73,10 @@ def labelled_rows(
         return [with_lists(row, lists) for row in reader], (lists.told,)
     reader = Rows(file, wanted, ignored)
     rows = list(reader)
+    if is_list and not (reader.header or wanted.label_column):
+        rows, found = with_folders(rows)
+        if found:
+            return rows, (*reader.told, *found)
     labels = {row.cells.get("label", "").strip() for row in rows}
     names = class_names_beside(file, labels) if is_list else {}
     if not names:
@@ -99,7 +103,7 @@ def lists_beside(file: str) -> Lists | None:
     if os.path.basename(file) != IMAGES or not os.path.isfile(labels):
         return None
     read = [LABELS]
-    by_number = _pairs(labels)
+    by_number = pairs_in(labels)
     if names := class_names_beside(file, by_number.values()):
         by_number = {number: names[one] for number, one in by_number.items()}
         read.append(CLASSES)
@@ -107,7 +111,7 @@ def lists_beside(file: str) -> Lists | None:
     by_split = None
     if os.path.isfile(splits):
         read.append(SPLITS)
-        flags = _pairs(splits)
+        flags = pairs_in(splits)
         odd = sorted(set(flags.values()) - set(IS_TRAINING))
         if odd:
             raise DataError(
@@ -133,7 +137,7 @@ def class_names_beside(file: str, labels: Iterable[str]) -> dict[str, str]:
     numbers = bool(wanted) and all(label.isdecimal() for label in wanted)
     if not numbers or not os.path.isfile(names):
         return {}
-    found = _pairs(names, strict=False)
+    found = pairs_in(names, strict=False)
     return found if wanted <= set(found) else {}
 
 
@@ -149,8 +153,52 @@ def with_lists(row: Row, lists: Lists) -> Row:
     return Row(cells, row.where, row.fault)
 
 
-def _pairs(file: str, strict: bool = True) -> dict[str, str]:
-    """A list of `number value` lines."""
+def with_folders(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
+    """The folders of pictures in the place of labels that count the rows.
+
+    The devkit of ILSVRC has such a list, train_cls.txt, whose lines are
+    `n01440764/n01440764_10026 1`: no two pictures would be of one class.
+
+    Args:
+        rows: of a list without a header.
+
+    Returns:
+        The rows, and what was found out, in words; as they were, and (), where
+        their labels are no such numbers, or folders make no classes.
+    """
+    labels = [row.cells.get("label", "").strip() for row in rows]
+    folders = [
+        os.path.basename(os.path.dirname(_slashed(row.cells.get("path", ""))))
+        for row in rows
+    ]
+    kinds = len(set(folders))
+    if not (counts_rows(labels) and all(folders) and 1 < kinds < len(rows)):
+        return rows, ()
+    told = (
+        f"its numbers {labels[0]} to {labels[-1]} are those of its rows, so "
+        f"that its labels are the {kinds:,} folders of its paths; "
+        "--label_column=2 takes the numbers"
+    )
+    return [
+        row._replace(cells={**row.cells, "label": folder})
+        for row, folder in zip(rows, folders, strict=True)
+    ], (told,)
+
+
+def _slashed(path: str) -> str:
+    return path.strip().replace("\\", "/")
+
+
+def pairs_in(file: str, strict: bool = True) -> dict[str, str]:
+    """A list of `number value` lines.
+
+    Args:
+        file: its path.
+        strict: whether another line is a fault; else there are no pairs then.
+
+    Raises:
+        DataError: naming the line.
+    """
     pairs: dict[str, str] = {}
     for cells, line in DelimitedText(file).records():
         cells = [cell for cell in cells if cell.strip()]

@@ -51,6 +51,7 @@ class Rows:
 
     Attributes:
         names: of the columns; path and label under these names.
+        header: the columns as the file calls them; () without a header.
         told: what was found out about the columns, in words.
 
     Raises:
@@ -75,10 +76,13 @@ class Rows:
                 self._of = json_lines
             self._keys = self._of.names_in(file)
             named = name_columns([self._keys], wanted, file, header=True)
+            self.header = tuple(self._keys)
             self.told = named.told
         else:
             self._text = DelimitedText(file, wanted.usual_names)
             named = _named_text(self._text, wanted)
+            first = self._text.sample[:1] if named.has_header else []
+            self.header = tuple(cell for row in first for cell in row)
             self.told = (*_told_of(self._text), *named.told)
         self.names = named.names
         self._has_header = named.has_header

@@ -10,8 +10,14 @@ may lack its extension, or be written with backslashes, in either of the two.
 import os
 
 from tl_keras.data.columns import Wanted
-from tl_keras.data.rows import Rows, raise_first
-from tl_keras.data.split_words import split_named, splits_among
+from tl_keras.data.numbered_lists import IMAGES, pairs_in
+from tl_keras.data.rows import Row, Rows, raise_first
+from tl_keras.data.split_words import (
+    BY_NUMBER,
+    coded_splits,
+    split_named,
+    splits_among,
+)
 
 WANTED = Wanted(others=("split",), expected="path,split")
 
@@ -48,21 +54,31 @@ def read_split_file(file: str) -> SplitFile:
 
     Args:
         file: any table, with a column split, or without a header a list of
-            paths and of train, val or test.
+            paths and of train, val or test, or of the numbers that stand for
+            them, see `split_words.coded_splits`; the numbers of pictures in
+            the place of paths are those of the images.txt beside it.
 
     Raises:
         DataError: naming its rows.
     """
-    rows = list(Rows(file, WANTED))
+    reader = Rows(file, WANTED)
+    rows = list(reader)
     words = {row.cells.get("split", "").strip() for row in rows}
-    known = splits_among(sorted(word for word in words if split_named(word)))
+    name = os.path.basename(file)
+    if reader.header:
+        name = reader.header[reader.names.index("split")]
+    known = coded_splits(words, name) or splits_among(
+        sorted(word for word in words if split_named(word))
+    )
+    numbered = _numbered(file, rows)
     faults, splits = [], {}
     for row in rows:
         word = row.cells.get("split", "").strip()
-        path = _plain(row.cells.get("path", ""))
+        path = row.cells.get("path", "").strip()
+        path = _plain(numbered.get(path, path))
         fault = row.fault
         if not fault and word not in known:
-            fault = f"split {word!r}; expected train, val or test"
+            fault = f"split {word!r}; expected train, val or test{_hint(words)}"
         elif not fault and splits.get(path, known[word]) != known[word]:
             fault = f"{path} stands above in {splits[path]} - keep one row"
         if fault:
@@ -71,6 +87,25 @@ def read_split_file(file: str) -> SplitFile:
             splits[path] = known[word]
     raise_first(faults)
     return SplitFile(file, splits)
+
+
+def _numbered(file: str, rows: list[Row]) -> dict[str, str]:
+    """Number -> path, where a file numbers pictures as images.txt does."""
+    images = os.path.join(os.path.dirname(file), IMAGES)
+    numbers = (row.cells.get("path", "").strip() for row in rows)
+    if not all(map(str.isdecimal, numbers)) or not os.path.isfile(images):
+        return {}
+    return pairs_in(images, strict=False)
+
+
+def _hint(words: set[str]) -> str:
+    """What to do about numbers that can be read in two ways."""
+    if not words <= set(BY_NUMBER):
+        return ""
+    return (
+        " - 0 and 1 can be train and val, or 1 train and 0 test: write the "
+        "words, or call the column is_train"
+    )
 
 
 def _plain(path: str) -> str:

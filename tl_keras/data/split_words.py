@@ -9,7 +9,7 @@ Out: the splits they speak of; none where a name says something else as well.
 
 import collections
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trn", "trainval", "tr"), "train"),
@@ -25,6 +25,33 @@ FILLERS = {
     "set", "sets", "data", "dataset", "datasets", "images", "image", "imgs",
     "img", "pictures", "photos", "split", "folder", "dir", "subset", "samples",
 }  # fmt: skip
+
+
+# As CelebA numbers them; and as CUB-200 says whether to train on a picture.
+BY_NUMBER = {"0": "train", "1": "val", "2": "test"}
+IS_TRAINING = {"1": "train", "0": "test"}
+
+
+def coded_splits(words: Collection[str], name: str) -> dict[str, str]:
+    """Numbers in the place of words -> splits, where one reading is possible.
+
+    Args:
+        words: all that stand in a column.
+        name: the column's name, or that of a file without a header.
+
+    Returns:
+        0, 1, 2 as train, val, test; 1 and 0 alone as train and test where the
+        name asks whether to train (`is_train`, `train_test_split`); {} else:
+        1 may mean train or val there.
+    """
+    if "2" in words and set(words) <= set(BY_NUMBER):
+        return BY_NUMBER
+    said = set(words_of(name))
+    asks = {"train", "test"} <= said or {"is", "train"} <= said
+    asks |= {"is", "training"} <= said
+    if asks and words and set(words) <= set(IS_TRAINING):
+        return IS_TRAINING
+    return {}
 
 
 def split_named(word: str) -> str | None:

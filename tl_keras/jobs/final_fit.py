@@ -24,6 +24,7 @@ from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.task_choice import objective_of
 from tl_keras.networks import LOGITS
 from tl_keras.sources import TrainingBatches
+from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.training import (
     FitResult,
     FrozenWork,
@@ -61,6 +62,8 @@ def is_wanted(prepared: Prepared) -> bool:
         asked = "val" not in images.own_splits
     return bool(
         asked
+        # What follows takes the folds' answers for logits of classes.
+        and isinstance(prepared.task, Multiclass)
         and len(images.val)
         # The folds' confidence is not that of a mean over views.
         and not config.test_time_views

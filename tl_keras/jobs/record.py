@@ -10,7 +10,6 @@ from tl_keras.audit import write_reports
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.networks import answers_model
 from tl_keras.runs import RunFolder
-from tl_keras.tasks.multiclass import find_suspects
 from tl_keras.tasks.values import Evaluation
 from tl_keras.training import FitResult
 from tl_keras.versions import labels_text
@@ -80,14 +79,14 @@ def note_label_issues(
     images = prepared.images
     if len(judged[0]) != len(images.train):
         return  # A picture was lost since they were judged.
-    suspects = find_suspects(
+    suspects = prepared.task.doubted(
         images.train.examples, judged[0], images.class_names
     )
     if suspects:
         report = dataclasses.replace(prepared.report, suspects=suspects)
         write_reports(report, folder.path)
         print(
-            f"labels to look at: {len(suspects)} training pictures are taken "
-            f"for another class, in {folder.data_page}",
+            f"labels to look at: those of {len(suspects)} training pictures "
+            f"may be wrong, in {folder.data_page}",
             flush=True,
         )

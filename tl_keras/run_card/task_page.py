@@ -62,21 +62,46 @@ def render_page(
             for f in section["figures"]
         ],
         pictures=[
-            (
-                kind["title"],
-                [
-                    (row["words"], gallery.plain("test", row["id"]))
-                    for row in kind["rows"]
-                ],
-            )
-            for kind in section["pictures"]
-            if kind["rows"]
+            (kind["title"], cards)
+            for kind, cards in [
+                *_shown(section["pictures"], "test", gallery),
+                *_shown(_doubted(metrics["card"]), "train", gallery),
+            ]
+            if cards
         ],
         lost=metrics.get("regression", {}).get("lost", ()),
         no_pictures=no_pictures,
         curl=curl,
         words=words,
     )
+
+
+def _shown(kinds, split: str, gallery: Gallery) -> list[tuple]:
+    """Each kind of pictures, and (words, card) of each of them."""
+    return [
+        (
+            kind,
+            [(r["words"], gallery.plain(split, r["id"])) for r in kind["rows"]],
+        )
+        for kind in kinds
+    ]
+
+
+def _doubted(card: Mapping) -> list[dict]:
+    """Training pictures whose label is probably wrong, as kinds of them."""
+    suspects = card["data"].get("label_suspects", ())
+    rows = [
+        {
+            "id": s["id"],
+            "words": f"{s['guess']} {s['probability_of_guess']:.3f}",
+        }
+        for s in suspects
+    ]
+    title = (
+        "Labels to look at: training pictures of which a classifier fitted to "
+        "the others says"
+    )
+    return [{"title": title, "rows": rows}]
 
 
 def as_markdown(metrics: Mapping) -> str:

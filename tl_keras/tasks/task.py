@@ -13,11 +13,13 @@ what the exported model gives (probabilities, values), *targets* what is true.
 
 import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from tl_keras.tasks.difference import Differs
+from tl_keras.tasks.suspects import Suspect
 from tl_keras.tasks.values import (
     Answer,
     Calibration,
@@ -26,6 +28,9 @@ from tl_keras.tasks.values import (
     SolvedHead,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from tl_keras.data import Examples
 
 
 class Task(abc.ABC):
@@ -117,6 +122,24 @@ class Task(abc.ABC):
         self, outputs: np.ndarray, targets: np.ndarray
     ) -> dict[str, float]:
         """What Keras would log of an epoch: "loss" and `metrics`."""
+
+    def doubted(
+        self,
+        examples: "Examples",
+        out_of_fold: np.ndarray,
+        names: Sequence[str],
+    ) -> tuple[Suspect, ...]:
+        """Training examples whose label is probably wrong, the worst first.
+
+        Args:
+            examples: n of them, with their targets.
+            out_of_fold: as of `SolvedHead`, of the same examples.
+            names: of the outputs.
+
+        Returns:
+            For a person to look at; () where nothing is doubted.
+        """
+        return ()
 
     def class_weight(self) -> dict[int, float] | None:
         """What Keras's `fit` weighs the loss by; None for nothing."""

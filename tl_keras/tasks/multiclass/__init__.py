@@ -15,7 +15,6 @@ __all__, __getattr__, __dir__ = names_of(
     {
         "Evaluation": "evaluation",
         "LinearProbe": "linear_probe",
-        "Suspect": "label_issues",
         "at_temperature": "calibration",
         "evaluate_classifier": "evaluation",
         "expected_calibration_error": "calibration",

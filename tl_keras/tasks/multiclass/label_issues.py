@@ -11,35 +11,12 @@ Reference: Northcutt, Jiang and Chuang, "Confident Learning: Estimating
 Uncertainty in Dataset Labels", 2021.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from tl_keras.data import Examples
-
-MOST_SUSPECTS = 24
-
-
-@dataclasses.dataclass(frozen=True)
-class Suspect:
-    """A picture whose label is doubted.
-
-    Attributes:
-        id: of the example.
-        file: where it lies, or "" when it is in memory.
-        label: the class it is filed under.
-        guess: the class it is taken for.
-        own: probability of its label, 0 to 1.
-        other: probability of the guess.
-    """
-
-    id: str
-    file: str
-    label: str
-    guess: str
-    own: float
-    other: float
+from tl_keras.tasks.suspects import MOST_SUSPECTS, Suspect
 
 
 def find_suspects(

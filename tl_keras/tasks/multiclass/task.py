@@ -14,10 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.tasks.multiclass.differs import ClassDiffers, near_ties
+from tl_keras.tasks.suspects import Suspect
 from tl_keras.tasks.task import Task
 from tl_keras.tasks.values import Answer, Calibration, Said, Verdict, shortest
 
 if TYPE_CHECKING:
+    from tl_keras.data import Examples
     from tl_keras.tasks.multiclass.evaluation import Evaluation
     from tl_keras.tasks.multiclass.linear_probe import LinearProbe
 
@@ -157,6 +159,17 @@ class Multiclass(Task):
         )
 
         return cross_entropy_and_accuracy(outputs, targets.reshape(-1))
+
+    def doubted(
+        self,
+        examples: "Examples",
+        out_of_fold: np.ndarray,
+        names: Sequence[str],
+    ) -> tuple[Suspect, ...]:
+        """As of `Task`: those that are taken for another class."""
+        from tl_keras.tasks.multiclass.label_issues import find_suspects
+
+        return find_suspects(examples, out_of_fold, names)
 
     def class_weight(self) -> dict[int, float] | None:
         """The weights, as Keras takes them."""

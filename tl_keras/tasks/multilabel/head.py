@@ -43,7 +43,9 @@ class LabelHead:
         bias: float32 (labels,).
         strength: the C that cross-validation chose, in scikit-learn's sense.
         temperature: what the solution's logits were divided by.
-        out_of_fold: None: a label that may be wrong is not looked for.
+        out_of_fold: float32 (examples, labels), how likely each label is by
+            a solution that the example had no part in, the mean over its
+            views; None where there was nothing to cross-validate on.
     """
 
     kernel: np.ndarray
@@ -95,7 +97,7 @@ def solve_labels(
     with threadpool_limits(limits=1, user_api="blas"):
         scaled = ScaledFeatures.of(features.astype(np.float64), "one")
         folds = cut_folds(targets, views, groups)
-        strength, temperature = cross_validate(
+        strength, temperature, judged = cross_validate(
             scaled.rows, targets, weights, folds
         )
         solution = solve(scaled.rows, targets, weights, strength, EXACT)
@@ -108,7 +110,19 @@ def solve_labels(
         bias.astype(np.float32),
         strength,
         temperature,
+        None if judged is None else _likely(judged, weights, views),
     )
+
+
+def _likely(logits: np.ndarray, weights: np.ndarray, views: int) -> np.ndarray:
+    """Logits of rows -> float32 (examples, labels).
+
+    Weights of what is there multiply its odds, which is taken back: what is
+    counted double is not more often there.
+    """
+    likely = scipy.special.expit(logits - np.log(weights))
+    labels = logits.shape[1]
+    return likely.reshape(-1, views, labels).mean(axis=1).astype(np.float32)
 
 
 def cut_folds(
@@ -151,7 +165,7 @@ def cross_validate(
     targets: np.ndarray,
     weights: np.ndarray,
     folds: list[tuple[np.ndarray, np.ndarray]],
-) -> tuple[float, float]:
+) -> tuple[float, float, np.ndarray | None]:
     """The strength of least loss out of fold, after one temperature.
 
     From the strongest penalty on, each solution starts from the one before.
@@ -163,9 +177,10 @@ def cross_validate(
         folds: of `cut_folds`; without any a middling strength is taken.
 
     Returns:
-        (the strength, its temperature).
+        (the strength, its temperature, logits of each row after it by the
+        fold that does not hold the row; None without folds).
     """
-    best = STRENGTH_WITHOUT_FOLDS, 1.0
+    best: tuple = (STRENGTH_WITHOUT_FOLDS, 1.0, None)
     least, worse = np.inf, 0
     starts: list = [None] * len(folds)
     for strength in STRENGTHS if folds else ():
@@ -180,7 +195,7 @@ def cross_validate(
         loss, temperature = _tempered(logits, targets, weights)
         worse = worse + 1 if loss > CLEARLY_WORSE * least else 0
         if loss < least:
-            least, best = loss, (strength, temperature)
+            least, best = loss, (strength, temperature, logits / temperature)
         if worse == WORSE_IN_A_ROW:
             break
     return best

@@ -15,10 +15,12 @@ import tensorflow as tf
 
 from tl_keras.tasks.multilabel.differs import LabelDiffers
 from tl_keras.tasks.multilabel.losses import LOSSES, label_loss
+from tl_keras.tasks.suspects import Suspect
 from tl_keras.tasks.task import Task
 from tl_keras.tasks.values import Answer, Calibration, Said, Verdict, shortest
 
 if TYPE_CHECKING:
+    from tl_keras.data import Examples
     from tl_keras.tasks.multilabel.evaluation import LabelEvaluation
     from tl_keras.tasks.multilabel.head import LabelHead
 
@@ -146,6 +148,17 @@ class Multilabel(Task):
         loss = float(self.costs("val_loss", outputs, targets).mean())
         right = float(((outputs > 0) == targets.astype(bool)).mean())
         return {"loss": loss, "cross_entropy": loss, "label_accuracy": right}
+
+    def doubted(
+        self,
+        examples: "Examples",
+        out_of_fold: np.ndarray,
+        names: Sequence[str],
+    ) -> tuple[Suspect, ...]:
+        """As of `Task`: a label that is missing, or one too many."""
+        from tl_keras.tasks.multilabel.label_issues import find_suspects
+
+        return find_suspects(examples, out_of_fold, names)
 
     def activation(self, name: str) -> keras.layers.Layer:
         """A sigmoid."""
