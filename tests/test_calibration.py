@@ -159,11 +159,12 @@ def test_sets_of_classes_hold_the_truth_as_often_as_is_asked():
     assert numbers["coverage"] == pytest.approx(0.8, abs=0.03)
     assert 1 < numbers["set_size"] < 3
     again = stored_task(found.task.stored())
-    assert again == Multiclass(coverage=0.8, floor=found.task.floor)
+    assert again == found.task
     assert Multiclass().stored() == {}
     likely = np.array([[0.5, 0.3, 0.15, 0.05]], np.float32)
     sets = Multiclass(coverage=0.8, floor=0.2)
-    assert sets.say(likely, list("abcd"), 1)[0].labels == ("a", "b")
+    (said,) = sets.say(likely, list("abcd"), 1)
+    assert (said.labels, said.in_set) == (("a",), ("a", "b"))
     served = sets.served(tf.constant(likely), tf.constant(list("abcd")))
     assert served["set"].numpy().tolist() == [[b"a", b"b", b"", b""]]
     differs = sets.differs(list("abcd"))

@@ -1,5 +1,6 @@
 """`python -m tl_keras.evaluate`: training's numbers of an export."""
 
+import csv
 import errno
 import json
 import os
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import write_picture
 
-from tl_keras import evaluate, io_watchdog
+from tl_keras import evaluate, io_watchdog, predict
 from tl_keras.exports import Export, inspect_export
 
 
@@ -53,6 +54,34 @@ def test_the_same_split_gives_the_runs_own_numbers(trained, tmp_path, capsys):
             [float(x) for x in one[3:]], [float(x) for x in two[3:]], atol=1e-5
         )
     assert "6 pictures of test" in capsys.readouterr().out
+
+
+def test_sets_of_classes_can_be_asked_for_afterwards(trained, tmp_path, capsys):
+    """Of a run that was trained without --coverage."""
+    result, colors = trained
+    model = f"--model={result.version.parent}"
+    code = evaluate.main(
+        [model, f"--dataset={colors}", "--coverage=0.9",
+         f"--output_dir={tmp_path / 'e'}"]
+    )  # fmt: skip
+    assert code == 0
+    test = metrics_of(tmp_path / "e")["test"]
+    assert test["coverage_asked"] == 0.9
+    assert 1 <= test["set_size"] <= 2
+    assert "by sets of " in capsys.readouterr().out
+    code = predict.main(
+        [model, f"--input={colors}", "--coverage=0.9",
+         f"--output_dir={tmp_path / 'p'}"]
+    )  # fmt: skip
+    assert code == 0
+    with open(tmp_path / "p" / "predictions.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0])[-3:] == ["set", "status", "reason"]
+    held = sum(row["id"].split("/")[0] in row["set"].split("|") for row in rows)
+    assert held / len(rows) == test["coverage"]
+    picture = f"--input={colors / rows[0]['id']}"
+    assert predict.main([model, picture, "--coverage=0.9"]) == 0
+    assert f", set {rows[0]['set']}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("split", "count"), [("auto", 24), ("train", 24)])

@@ -33,6 +33,15 @@ def pictures(tmp_path_factory):
     for color, name in enumerate(("red", "green", "blue")):
         for number in range(17):
             write_picture(root / name / f"{number}.png", number, color)
+    files = sorted(root.rglob("*.png"))
+    lines = {
+        "labels": lambda p: f"{p.parent.name}{'|early' * (int(p.stem) < 9)}",
+        "numbers": lambda p: f"{p.stem}.5",
+    }
+    for name, of in lines.items():
+        rows = [f"{p.parent.name}/{p.name},{of(p)}" for p in files]
+        text = "\n".join(["path,label", *rows])
+        (root / f"{name}.csv").write_text(text)
     return root
 
 
@@ -50,6 +59,15 @@ SETTINGS = {
         "--optimizer=sgd",
     ],
     "solved": ["--head_epochs=1", "--fine_tune_epochs=8"],
+    # Tables of several labels, with a loss of their own, and of numbers.
+    "labels": [
+        "--task=multilabel", "--loss=asymmetric", "--class_weights=balanced",
+        "--head_epochs=1", "--fine_tune_epochs=3",
+    ],
+    "numbers": [
+        "--task=regression", "--head_epochs=4", "--dropout=0.3",
+        "--fine_tune_epochs=2",
+    ],
 }  # fmt: skip
 
 
@@ -59,8 +77,10 @@ def arguments(pictures, tiny_network, request, tmp_path):
 
     def of(name, out):
         cache = "off" if name == "fresh" else out.parent / "features"
+        table = pictures / f"{name}.csv"
+        data = table if table.exists() else pictures
         return [
-            f"--dataset={pictures}", f"--backbone={tiny_network}",
+            f"--dataset={data}", f"--backbone={tiny_network}",
             f"--output_dir={out}", f"--feature_cache={cache}",
             "--unfreeze_from=two", "--batch_size=4", "--val_fraction=0.2",
             "--test_fraction=0.2", *SETTINGS[name],
@@ -118,7 +138,7 @@ def chains_of(first: int):
     yield "fresh", QUICK, first
     for chain in itertools.count():
         real = WHOLE if chain % 8 == 7 else UNGATED
-        yield list(SETTINGS)[chain % 3], real, 5
+        yield list(SETTINGS)[chain % len(SETTINGS)], real, 5
 
 
 @pytest.mark.parametrize(
@@ -155,6 +175,26 @@ def test_killed_at_random_it_ends_with_the_same_bits(
         shutil.rmtree(out.parent)
         print(f"{killed} kills, {chain + 1} chains ended exact", flush=True)
     print(json.dumps(where.most_common(), indent=1))
+
+
+@pytest.mark.parametrize("name", ["labels", "numbers"])
+def test_killed_in_a_run_of_another_task_it_ends_with_the_same_bits(
+    name, runs, arguments, alone, tmp_path
+):
+    """In the head's phase, and again in the fine-tune or behind it.
+
+    Four quick runs, as each kind of task keeps other things in its saves.
+    """
+    expected, lines = alone(name, QUICK, arguments)
+    out, log = tmp_path / "killed" / "out", tmp_path / "log"
+    for share in (0.4, 0.6):
+        moment = int(share * lines), 0.05
+        code = runs.run(arguments(name, out), log, moment, real=QUICK)
+        assert code == -9, log.read_text()
+    code = runs.run(arguments(name, out), log, real=QUICK)
+    assert code == 0, log.read_text()
+    assert "going on with the run in " in log.read_text()
+    assert fingerprint(out) == expected
 
 
 def test_f05_signals_save_and_the_run_ends_with_the_same_bits(

@@ -76,7 +76,7 @@ def ran(tiny_network, tmp_path_factory):
             "labels": settings(root, "labels.csv", tiny_network),
             "red": settings(
                 root, "red.csv", tiny_network, target="redness",
-                fine_tune_epochs=0,
+                fine_tune_epochs=0, compare_scratch=True,
             ),
         }  # fmt: skip
         results = {name: run(config) for name, config in configs.items()}
@@ -243,7 +243,12 @@ def test_a_run_of_numbers_answers_in_their_unit(ran):
         "id", "true:redness", "predicted:redness", "low:redness",
         "high:redness",
     ]  # fmt: skip
+    # From random weights, in the same unit.
+    scratch = result.metrics["scratch"]["test"]
+    assert 0 < scratch["mae"] < 100
+    assert scratch["examples"] == test["examples"]
     page = (result.run_folder / "report.html").read_text()
+    assert "from random weights" in page
     assert "redness: predicted against true" in page
     assert "always answering with the median of training" in page
 
@@ -281,12 +286,67 @@ def test_evaluate_and_predict_give_numbers(ran, tmp_path, capsys):
     assert "redness_low " in printed
 
 
+def rows_at(ran, name: str, folder, *more: str) -> list[dict]:
+    """What predict writes of all pictures."""
+    arguments = [
+        f"--model={ran.results[name].version.parent}", f"--input={ran.root}",
+        "--include=*.png", f"--output_dir={folder}", *more,
+    ]  # fmt: skip
+    assert predict.main(arguments) == 0
+    return rows_of(folder / "predictions.csv")
+
+
+def test_another_share_can_be_asked_for_when_predicting(ran, tmp_path, capsys):
+    plain = rows_at(ran, "red", tmp_path / "plain")
+    narrow = rows_at(ran, "red", tmp_path / "narrow", "--coverage=0.5")
+    assert list(narrow[0]) == [
+        "id", "redness", "redness_low", "redness_high", "status", "reason",
+    ]  # fmt: skip
+    for one, other in zip(plain, narrow, strict=True):
+        assert one["redness"] == other["redness"]
+        assert float(one["redness_low"]) < float(other["redness_low"])
+        assert float(other["redness_high"]) < float(one["redness_high"])
+    model = f"--model={ran.results['red'].version.parent}"
+    capsys.readouterr()
+    code = evaluate.main(
+        [model, f"--dataset={ran.root}/red.csv", "--coverage=0.5",
+         f"--output_dir={tmp_path / 'e'}"]
+    )  # fmt: skip
+    assert code == 0
+    found = json.loads((tmp_path / "e" / "metrics.json").read_text())["test"]
+    assert found["coverage_asked"] == 0.5
+    printed = capsys.readouterr().out
+    held = f"coverage: {found['coverage']:.3f} of the truths are held, for 0.5"
+    assert f"{held}, by intervals" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "words"),
+    [
+        ("red", "0.99", "it had too few validation pictures for that"),
+        ("labels", "0.9", "multilabel has neither sets nor intervals"),
+    ],
+)
+def test_a_share_that_cannot_be_promised_is_one_line(
+    ran, name, share, words, capsys
+):
+    model = f"--model={ran.results[name].version.parent}"
+    code = predict.main(
+        [model, f"--input={ran.root / '3.png'}", f"--coverage={share}"]
+    )
+    assert code == 2
+    said = capsys.readouterr().err
+    assert f"--coverage={share}: " in said
+    assert words in said
+    assert len(said.strip().splitlines()) == 1
+
+
 # Through a server.
 
 
 @pytest.mark.parametrize("name", ["labels", "red"])
 def test_a_server_says_what_the_export_says(ran, name):
-    """Over REST; of gRPC's answers the ranked names alone are read."""
+    """Over REST and over gRPC, to the last digit alike."""
     pytest.importorskip("tensorflow_serving")
     from serving_double import Double
 
@@ -297,7 +357,18 @@ def test_a_server_says_what_the_export_says(ran, name):
     answers = export.ask(pictures)
     expected = export.task.say(answers, export.labels, 5)
     with Double(export.folder.parent, name) as double:
-        told = connect(double.rest, name).ask([*pictures, b"nothing"])
+        told, over_grpc = (
+            connect(address, name).ask([*pictures, b"nothing"])
+            for address in (double.rest, double.grpc)
+        )
+        squares = np.zeros((2, 16, 16, 3), np.float32)
+        pixels = [
+            connect(address, name).ask_pixels(squares)
+            for address in (double.rest, double.grpc)
+        ]
+    assert told == over_grpc
+    assert pixels[0] == pixels[1]
+    assert pixels[0][0].more.keys() == told[0].more.keys()
     assert told[-1].status == "unknown format"
     for one, other in zip(told[:-1], expected, strict=True):
         assert one.labels == other.labels

@@ -54,6 +54,15 @@ class EvaluateConfig(ListingConfig):
         low=1,
         high=4096,
     )
+    coverage: float | None = setting(
+        None,
+        "sets of classes, or intervals around numbers, that hold the truth of "
+        "this share of pictures like those of training; those of training's "
+        "own --coverage, if any, when not given",
+        group="Run",
+        low=0.5,
+        high=0.999,
+    )
     output_dir: str = setting(
         "",
         "where metrics.json, predictions.csv and confusion.png are written; "

@@ -96,6 +96,15 @@ class PredictConfig(Settings):
         low=1,
         high=100_000,
     )
+    coverage: float | None = setting(
+        None,
+        "sets of classes, or intervals around numbers, that hold the truth of "
+        "this share of pictures like those of training; those of training's "
+        "own --coverage, if any, when not given",
+        group="Pictures",
+        low=0.5,
+        high=0.999,
+    )
     output_dir: str = setting(
         "",
         "where predictions.csv, predictions.jsonl and gallery.html are "
@@ -136,6 +145,10 @@ class PredictConfig(Settings):
         for name in ("model", "trust_model"):
             if self.given(name):
                 yield rules.idle(name, "--server has its own model")
+        if self.given("coverage"):
+            yield rules.idle(
+                "coverage", "--server gives what its model was trained with"
+            )
         parts = urllib.parse.urlsplit(self.server)
         try:
             port = parts.port

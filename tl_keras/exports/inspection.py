@@ -34,7 +34,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from tl_keras.errors import DataError, NotPublishedError
+from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.exports import sizes
 from tl_keras.exports.fresh_process import PREFIX, ask_version
 from tl_keras.exports.graph import (
@@ -129,6 +129,26 @@ class Export:
         )
         self.refuse_odd(found, given)
         return found
+
+    def covering(self, coverage: float | None) -> "Export":
+        """The same, with sets or intervals of so large a coverage.
+
+        Args:
+            coverage: 0.5 to 0.999; None for those it was made with.
+
+        Raises:
+            ConfigError: it does not know what they take.
+        """
+        if coverage is None:
+            return self
+        try:
+            task = self.task.covering(coverage)
+        except ValueError as fault:
+            raise ConfigError(
+                f"--coverage={coverage:g}: {self.folder} cannot give it: "
+                f"{fault} - leave --coverage out"
+            ) from None
+        return dataclasses.replace(self, task=task)
 
     def movement(
         self, pictures: Sequence[bytes], answers: np.ndarray, differs: Differs

@@ -57,6 +57,7 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
         print(f"warning: {export.folder}: {line}", file=sys.stderr)
+    export = export.covering(config.coverage)
     listing = one_split(_listed(config, export), config.split, config.dataset)
     for line in listing.told:
         print(pages.escape_controls(line), flush=True)
@@ -364,6 +365,7 @@ def summary(metrics: dict, skipped: Sequence[str]) -> str:
         f"{data['split']}, {run_card.title(second)} "
         f"{run_card.shown(second, test[second])}, loss {test['loss']:.4f}"
     )
+    lines += run_card.coverage(test)
     found = metrics["rounding"]
     if found:
         lines.append(

@@ -109,7 +109,8 @@ def _told(row: dict, best_alone: bool) -> str:
         numbers = {n: v for n, v in row.items() if n not in ("id", "status")}
         return ", ".join(f"{n} {v:.6g}" for n, v in numbers.items())
     best = row["top"][:1] if best_alone else row["top"]
-    return ", ".join(f"{b['label']} {b['score']:.4f}" for b in best)
+    told = ", ".join(f"{b['label']} {b['score']:.4f}" for b in best)
+    return told + (f", set {'|'.join(row['set'])}" if "set" in row else "")
 
 
 def _asked(config: PredictConfig) -> tuple:
@@ -128,7 +129,11 @@ def _asked(config: PredictConfig) -> tuple:
     export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
         print(f"warning: {export.folder}: {line}", file=sys.stderr)
-    return Predictor(Loaded(export), config.top_k), {"model": export.sha256}
+    known_as: dict = {"model": export.sha256}
+    if config.coverage is not None:
+        known_as["coverage"] = config.coverage
+    export = export.covering(config.coverage)
+    return Predictor(Loaded(export), config.top_k), known_as
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,10 +156,17 @@ class _Served:
                 answer.labels[:top],
                 answer.scores[:top],
                 answer.status,
-                getattr(answer, "more", {}),
+                *_beside(answer),
             )
             for answer in answers
         ]
+
+
+def _beside(answer) -> tuple:
+    """What a server says beside the best names: cells, and a set of names."""
+    more = dict(getattr(answer, "more", {}))
+    in_set = more.pop("set", ())
+    return more, in_set
 
 
 def summary(done: Done, folder: str | os.PathLike) -> str:

@@ -19,6 +19,7 @@ from tl_keras.run_card.files import (
 from tl_keras.run_card.page import write_card
 from tl_keras.run_card.plots import plot_confusion, plot_curves
 from tl_keras.run_card.task_words import (
+    coverage,
     main_numbers,
     shown,
     title,
@@ -29,6 +30,7 @@ from tl_keras.tasks.multiclass.pairing import paired_comparison, paired_counts
 
 __all__ = [
     "RunRecord",
+    "coverage",
     "leakage_lines",
     "main_numbers",
     "paired_comparison",

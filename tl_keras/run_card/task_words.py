@@ -60,6 +60,20 @@ def with_interval(name: str, test: Mapping) -> str:
     )
 
 
+def coverage(test: Mapping) -> list[str]:
+    """How many truths sets or intervals hold, if there are any."""
+    if "coverage" not in test:
+        return []
+    size = f"{test.get('interval_width', 0):.4g} wide"
+    if "set_size" in test:
+        size = f"of {test['set_size']:.2f} classes in the mean"
+    return [
+        f"coverage: {test['coverage']:.3f} of the truths are held, for "
+        f"{test['coverage_asked']:g}, by "
+        f"{'sets' if 'set_size' in test else 'intervals'} {size}"
+    ]
+
+
 def reasons(metrics: Mapping, phase_name) -> list[str]:
     """The lines under the headline: what each step was worth, what is kept.
 

@@ -3,6 +3,7 @@
     margin = interval_margin(np.abs(truth - predicted), coverage=0.9)
     floor = set_floor(probabilities, labels, coverage=0.9)
     in_set = probabilities >= floor
+    level_for(floors(probabilities, labels), 0.95)  # of a share asked later
 
 In: what a model said of examples that nothing was trained on. Out: one number,
 kept in the export. Of new examples like these, the interval or the set holds
@@ -14,7 +15,15 @@ Reference: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World",
 Bounded Error Levels", 2019, for sets.
 """
 
+import bisect
+from collections.abc import Sequence
+
 import numpy as np
+
+# The shares of which an export keeps what they take, so that another than
+# that of training can be asked for later.
+SHARES = (*(n / 100 for n in range(50, 100)), 0.995, 0.999)
+ROUNDING = 1e-9
 
 
 def quantile_of(scores: np.ndarray, coverage: float) -> float:
@@ -79,3 +88,45 @@ def set_floor(
     own = probabilities[np.arange(len(labels)), labels]
     worst = quantile_of(1 - np.asarray(own, np.float64), coverage)
     return max(0.0, 1 - worst)
+
+
+def margins(errors: np.ndarray) -> list[float | None]:
+    """`interval_margin` for each of `SHARES`; None where it is infinite."""
+    found = (interval_margin(errors, share) for share in SHARES)
+    return [margin if np.isfinite(margin) else None for margin in found]
+
+
+def floors(probabilities: np.ndarray, labels: np.ndarray) -> list[float]:
+    """`set_floor` for each of `SHARES`."""
+    return [set_floor(probabilities, labels, share) for share in SHARES]
+
+
+def level_for(levels: Sequence, coverage: float):
+    """What a share takes, of what was kept for `SHARES`.
+
+    Args:
+        levels: of `margins` or `floors`.
+        coverage: 0.5 to 0.999.
+
+    Returns:
+        The level of the next of `SHARES` that is as large, so that at least
+        so many truths are held.
+
+    Raises:
+        ValueError: a larger share than any of them.
+    """
+    place = bisect.bisect_left(SHARES, coverage - ROUNDING)
+    if place == len(SHARES):
+        raise ValueError(f"coverage={coverage}: expected {SHARES[-1]} or less")
+    return levels[place]
+
+
+def refuse_other_levels(levels: Sequence, what: str) -> None:
+    """Raises ValueError where they are not one number a share, or None."""
+    if len(levels) != len(SHARES):
+        raise ValueError(
+            f"{what}: {len(levels)} numbers, expected {len(SHARES)}"
+        )
+    for level in levels:
+        if level is not None and not float(level) >= 0:
+            raise ValueError(f"{what}: {level}, expected 0 or more")

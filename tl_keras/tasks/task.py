@@ -333,6 +333,18 @@ class Task(abc.ABC):
         """
         return None
 
+    def covering(self, coverage: float) -> "Task":
+        """The task with sets or intervals that hold the truth so often.
+
+        Args:
+            coverage: share of new examples, 0.5 to 0.999.
+
+        Raises:
+            ValueError: there are none of them, in words that go on after
+                "coverage=0.9: ".
+        """
+        raise ValueError(f"{self.name} has neither sets nor intervals")
+
     def stored(self) -> dict:
         """What an export holds of the task; {} for what it holds anyway.
 

@@ -75,12 +75,15 @@ class Answer(NamedTuple):
         status: "" or why it was not read.
         more: the cells of its row, by column, where they are not the best
             names and their scores.
+        in_set: the names that hold the truth in a share of examples, the
+            likeliest first; none where no such sets are asked for.
     """
 
     labels: tuple[str, ...]
     scores: tuple[float, ...]
     status: str = ""
     more: Mapping[str, Any] = {}
+    in_set: tuple[str, ...] = ()
 
 
 class Said(NamedTuple):

@@ -53,6 +53,7 @@ def write_results(
     reasons: collections.Counter = collections.Counter()
     choice, width, predicted = Choice(), 1, 0
     more: list[str] = []
+    sets = False
     with (
         atomic.replacing(work.folder / JSONL) as temporary,
         open(temporary, "w", encoding="ascii") as lines,
@@ -64,11 +65,12 @@ def write_results(
                 predicted += 1
                 labels.update(labels_of(row))
                 width = max(width, len(row.get("top", ())))
+                sets = sets or "set" in row
                 if "top" not in row:
                     more = [n for n in row if n not in ("id", "status")]
             else:
                 reasons[row["reason"]] += 1
-    _write_csv(work, width, more)
+    _write_csv(work, width, more, sets)
     done = {
         "predicted": predicted,
         "unreadable": reasons.total(),
@@ -92,13 +94,15 @@ def labels_of(row: dict) -> list[str]:
     return row.get("labels", [])
 
 
-def _write_csv(work: Work, width: int, more: list[str]) -> None:
-    """id,label,score,label_2,score_2,...,status,reason; of what has no best
+def _write_csv(work: Work, width: int, more: list[str], sets: bool) -> None:
+    """id,label,score,label_2,score_2,...,status,reason, with a column set
+    before the status where there are sets of classes; of what has no best
     label its own columns in the place of these."""
     header = ["id", "label", "score"]
     for place in range(2, width + 1):
         header += [f"label_{place}", f"score_{place}"]
     header = ["id", *map(safe_cell, more)] if more else header
+    last = ["set"] * sets
     with (
         atomic.replacing(work.folder / CSV) as temporary,
         open(
@@ -107,18 +111,19 @@ def _write_csv(work: Work, width: int, more: list[str]) -> None:
         ) as stream,
     ):  # fmt: skip
         writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
-        writer.writerow([*header, "status", "reason"])
+        writer.writerow([*header, *last, "status", "reason"])
         for row in work.rows():
             cells: list[str | float] = [safe_cell(os.fspath(row["id"]))]
             for best in row.get("top", ()):
                 cells += [safe_cell(best["label"]), best["score"]]
             cells += [_cell(row[name]) for name in more if name in row]
             cells += [""] * (len(header) - len(cells))
+            cells += [_cell(row.get(name, "")) for name in last]
             cells += [row["status"], safe_cell(row.get("reason", ""))]
             writer.writerow(cells)
 
 
-def _cell(value: float | list) -> str | float:
+def _cell(value: float | str | list) -> str | float:
     """A number, or several texts or numbers with | between."""
     if isinstance(value, list):
         return safe_cell("|".join(map(str, value)))

@@ -199,10 +199,11 @@ def _row(id_: str, reason: str, answer: Answer) -> dict:
     if answer.more:
         return {"id": id_, "status": "ok", **answer.more}
     best = zip(answer.labels, answer.scores, strict=True)
-    return {
+    row = {
         "id": id_,
         "status": "ok",
         "label": answer.labels[0],
         "score": answer.scores[0],
         "top": [{"label": label, "score": score} for label, score in best],
     }
+    return row | ({"set": list(answer.in_set)} if answer.in_set else {})

@@ -19,7 +19,8 @@ import requests
 import urllib3
 
 from tl_keras.errors import ConfigError
-from tl_keras.serving.server_client.client import Answered, AnsweredOther
+from tl_keras.serving.server_client.answers import answer_of
+from tl_keras.serving.server_client.client import Answered
 from tl_keras.serving.server_client.faults import (
     Busy,
     TooLarge,
@@ -133,7 +134,9 @@ class Rest:
         # Pixels are always read; they have no status.
         plain = {} if signature == "serving_default" else {"status": ""}
         try:
-            answers = [_row({**plain, **row}) for row in body["predictions"]]
+            answers = [
+                answer_of({**plain, **row}) for row in body["predictions"]
+            ]
             if len(answers) != len(instances):
                 raise ValueError
         except (KeyError, TypeError, ValueError):
@@ -184,55 +187,3 @@ def _words(body: object) -> str:
     if isinstance(body, dict) and isinstance(body.get("error"), str):
         return body["error"]
     return body if isinstance(body, str) else json.dumps(body)
-
-
-def _row(row: dict) -> Answered | AnsweredOther:
-    status = row["status"]
-    if "values" in row:
-        return _numbers(row)
-    labels, scores = row["classes"], row["scores"]
-    given = row.get("labels", row.get("set"))
-    if given is not None and not status:
-        return _given(given, row["probabilities"], several="labels" in row)
-    if not isinstance(status, str) or len(labels) != len(scores):
-        raise ValueError
-    if status:
-        return Answered((), (), status)
-    return Answered(
-        tuple(str(label) for label in labels),
-        tuple(float(score) for score in scores),
-        "",
-    )
-
-
-def _given(
-    names: list, likely: list, *, several: bool
-) -> Answered | AnsweredOther:
-    """Names that are given of all there are, the likeliest first.
-
-    Args:
-        names: of the labels, or of the set of classes; "" for others.
-        likely: a probability for each.
-        several: whether they are labels that may all be true.
-    """
-    pairs = zip(names, likely, strict=True)
-    kept = sorted((-float(p), str(n)) for n, p in pairs if n)
-    labels = [name for _, name in kept]
-    scores = [-minus for minus, _ in kept]
-    found = Answered(tuple(labels), tuple(scores), "")
-    if not several:
-        return found
-    return AnsweredOther(*found, {"labels": labels, "scores": scores})
-
-
-def _numbers(row: dict) -> Answered | AnsweredOther:
-    """Numbers by the names of their columns, with their intervals."""
-    if row["status"]:
-        return Answered((), (), str(row["status"]))
-    more = {}
-    bounds = [end for end in ("low", "high") if end in row]
-    for place, name in enumerate(row["columns"]):
-        more[str(name)] = float(row["values"][place])
-        for end in bounds:
-            more[f"{name}_{end}"] = float(row[end][place])
-    return AnsweredOther((), (), "", more)

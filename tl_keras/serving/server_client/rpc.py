@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.errors import ConfigError
+from tl_keras.serving.server_client.answers import answer_of, outputs_to_ask
 from tl_keras.serving.server_client.client import Answered
 from tl_keras.serving.server_client.faults import (
     Busy,
@@ -36,7 +37,6 @@ except ImportError as error:
         "tl-keras[serving], or use http://"
     ) from None
 
-OUTPUTS = ("classes", "scores", "status")
 NOT_OURS = "does it serve an export of tl_keras?"
 
 
@@ -56,6 +56,7 @@ class Rpc:
         channel = grpc.insecure_channel(
             address.removeprefix("grpc://").rstrip("/"), options
         )
+        self._signatures: dict = {}
         self._models = model_service_pb2_grpc.ModelServiceStub(channel)
         self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(
             channel
@@ -92,7 +93,7 @@ class Rpc:
         Raises:
             Busy, TooLarge, MachineError: it does not answer, or refuses.
         """
-        request = self._request(version, "serving_default", OUTPUTS)
+        request = self._request(version, "serving_default")
         pictures = request.inputs["image_bytes"]
         pictures.dtype = tf.string.as_datatype_enum
         pictures.tensor_shape.dim.add(size=len(encoded))
@@ -101,7 +102,7 @@ class Rpc:
 
     def ask_pixels(self, version: int, pixels) -> list[Answered]:
         """Asks `serving_float` about arrays (side, side, 3); as `ask`."""
-        request = self._request(version, "serving_float", OUTPUTS[:2])
+        request = self._request(version, "serving_float")
         request.inputs["pixels"].CopyFrom(
             tf.make_tensor_proto(np.stack(pixels), tf.float32)
         )
@@ -109,25 +110,46 @@ class Rpc:
 
     def side(self, version: int) -> int:
         """Side of the squares that `serving_float` takes, in pixels."""
-        request = get_model_metadata_pb2.GetModelMetadataRequest(
-            metadata_field=["signature_def"]
-        )
-        request.model_spec.name = self._name
-        request.model_spec.version.value = version
-        try:
-            answer = self._predictions.GetModelMetadata(request, self._timeout)
-        except grpc.RpcError as error:
-            raise self._fault(error) from None
-        found = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata["signature_def"].Unpack(found)
-        shape = found.signature_def["serving_float"].inputs["pixels"]
-        if len(shape.tensor_shape.dim) != 4:
-            shown = f"serves other signatures: {sorted(found.signature_def)}"
+        signature = self._signature(version, "serving_float")
+        shape = signature.inputs["pixels"].tensor_shape
+        if len(shape.dim) != 4:
+            shown = f"serving_float takes {sorted(signature.inputs)}"
             raise refused(self.address, shown, NOT_OURS)
-        return shape.tensor_shape.dim[1].size
+        return shape.dim[1].size
 
-    def _request(self, version: int, signature: str, outputs: Sequence[str]):
-        request = predict_pb2.PredictRequest(output_filter=outputs)
+    def _signature(self, version: int, name: str):
+        """What a version says of a signature, asked for once.
+
+        Raises:
+            Busy, MachineError: it does not answer, or has no such signature.
+        """
+        if version not in self._signatures:
+            request = get_model_metadata_pb2.GetModelMetadataRequest(
+                metadata_field=["signature_def"]
+            )
+            request.model_spec.name = self._name
+            request.model_spec.version.value = version
+            try:
+                answer = self._predictions.GetModelMetadata(
+                    request, self._timeout
+                )
+            except grpc.RpcError as error:
+                raise self._fault(error) from None
+            found = get_model_metadata_pb2.SignatureDefMap()
+            answer.metadata["signature_def"].Unpack(found)
+            self._signatures[version] = found.signature_def
+        known = self._signatures[version]
+        if name not in known:
+            shown = f"serves other signatures: {sorted(known)}"
+            raise refused(self.address, shown, NOT_OURS)
+        return known[name]
+
+    def _request(self, version: int, signature: str):
+        """A request for the outputs that are read."""
+        outputs = self._signature(version, signature).outputs
+        request = predict_pb2.PredictRequest(
+            output_filter=outputs_to_ask(outputs)
+        )
         request.model_spec.name = self._name
         request.model_spec.version.value = version
         request.model_spec.signature_name = signature
@@ -139,13 +161,17 @@ class Rpc:
         except grpc.RpcError as error:
             raise self._fault(error) from None
         try:
-            columns = [
-                tf.make_ndarray(answer.outputs[n])
-                for n in request.output_filter
-            ]
             # Pixels are always read; they have no status.
-            columns += [np.full(count, b"")] * (len(OUTPUTS) - len(columns))
-            return [_row(*row) for row in _rows(columns, count)]
+            columns = {"status": [""] * count} | {
+                name: _plain(tf.make_ndarray(answer.outputs[name]))
+                for name in request.output_filter
+            }
+            if any(len(column) != count for column in columns.values()):
+                raise ValueError
+            return [
+                answer_of({n: column[row] for n, column in columns.items()})
+                for row in range(count)
+            ]
         except (KeyError, TypeError, ValueError, UnicodeDecodeError):
             raise refused(
                 self.address,
@@ -170,19 +196,12 @@ class Rpc:
         return refused(self.address, f"{code.name}: {words}", remedy)
 
 
-def _rows(columns: list[np.ndarray], count: int):
-    classes, scores, status = columns
-    if not len(classes) == len(scores) == len(status) == count:
-        raise ValueError
-    return zip(classes, scores, status, strict=True)
+def _plain(values: np.ndarray) -> list:
+    """Texts, and numbers as REST sends them: the shortest that are the same
+    float32."""
+    plain = _shortest if values.dtype != object else bytes.decode
+    return np.vectorize(plain, otypes=[object])(values).tolist()
 
 
-def _row(classes: np.ndarray, scores: np.ndarray, status: bytes) -> Answered:
-    if status:
-        return Answered((), (), status.decode())
-    return Answered(
-        tuple(label.decode() for label in classes),
-        # The shortest number that is the same float32, as REST sends it.
-        tuple(float(str(np.float32(score))) for score in scores),
-        "",
-    )
+def _shortest(number: float) -> float:
+    return float(str(np.float32(number)))

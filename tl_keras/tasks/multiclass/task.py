@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.tasks.conformal import level_for, refuse_other_levels
 from tl_keras.tasks.multiclass.differs import ClassDiffers, near_ties
 from tl_keras.tasks.suspects import Suspect
 from tl_keras.tasks.task import Task
@@ -47,12 +48,15 @@ class Multiclass(Task):
             that is given beside the best; 0 for no sets.
         floor: the probability from which on a class is in the set; None until
             `calibrate` chooses it.
+        floors: the same for each of `conformal.SHARES`, so that another share
+            can be asked for later; None until `calibrate`.
     """
 
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | None = None
     coverage: float = 0.0
     floor: float | None = None
+    floors: Sequence[float] | None = None
 
     name = "multiclass"
     answer = "probabilities"
@@ -72,6 +76,10 @@ class Multiclass(Task):
             )
         if self.floor is not None:
             object.__setattr__(self, "floor", float(self.floor))
+        if self.floors is not None:
+            refuse_other_levels(self.floors, "floors")
+            exact = tuple(float(floor) for floor in self.floors)
+            object.__setattr__(self, "floors", exact)
         if isinstance(self.class_weights, Mapping):
             weights = [
                 self.class_weights[i] for i in range(len(self.class_weights))
@@ -199,27 +207,28 @@ class Multiclass(Task):
             f"temperature {temperature:.3f}",
             {"temperature": {"value": temperature, "examples": len(targets)}},
         )
-        return (
-            self._with_sets(found, outputs, targets)
-            if self.coverage
-            else (found)
-        )
+        return self._with_sets(found, outputs, targets)
 
     def _with_sets(self, found: Calibration, outputs, targets) -> Calibration:
         """The same, and from where on a class is in the set."""
         import scipy.special
 
-        from tl_keras.tasks.conformal import set_floor
+        from tl_keras.tasks import conformal
 
         wide = outputs.astype(np.float64) / found.divisor
         likely = scipy.special.softmax(wide, axis=-1)
-        floor = set_floor(likely, targets.reshape(-1), self.coverage)
+        labels = targets.reshape(-1)
+        floors = conformal.floors(likely, labels)
+        task = dataclasses.replace(self, floors=floors)
+        if not self.coverage:
+            return found._replace(task=task)
+        floor = conformal.set_floor(likely, labels, self.coverage)
         numbers = {
             "coverage": self.coverage, "floor": floor,
             "examples": len(targets),
         }  # fmt: skip
         return found._replace(
-            task=dataclasses.replace(self, floor=floor),
+            task=dataclasses.replace(task, floor=floor),
             words=f"{found.words}, sets of classes from {floor:.3g} on",
             numbers={**found.numbers, "conformal": numbers},
         )
@@ -230,12 +239,23 @@ class Multiclass(Task):
         return bool(self.coverage)
 
     def stored(self) -> dict:
-        """The sets of classes, where there are some."""
-        if self.floor is None:
-            return {}
-        return {
-            "task": self.name, "coverage": self.coverage, "floor": self.floor,
-        }  # fmt: skip
+        """What sets of classes take, where that is known."""
+        told: dict = {}
+        if self.floor is not None:
+            told |= {"coverage": self.coverage, "floor": self.floor}
+        if self.floors is not None:
+            told["floors"] = list(self.floors)
+        return {"task": self.name, **told} if told else {}
+
+    def covering(self, coverage: float) -> "Multiclass":
+        """As of `Task`: with sets of classes."""
+        if self.floors is None:
+            raise ValueError(
+                "it was trained without calibration, which knows what sets "
+                "of classes take"
+            )
+        floor = level_for(self.floors, coverage)
+        return dataclasses.replace(self, coverage=coverage, floor=floor)
 
     def count(
         self, outputs: np.ndarray, targets: np.ndarray, names: Sequence[str]
@@ -342,20 +362,19 @@ class Multiclass(Task):
     def say(
         self, answers: np.ndarray, names: Sequence[str], top_k: int
     ) -> list[Answer]:
-        """As of `Task`: the best `top_k`; of sets of classes all in them."""
+        """As of `Task`: the best `top_k`, and the set of classes."""
         # Stable, so that of two alike the first class comes first.
-        best = np.argsort(-answers, axis=-1, kind="stable")[:, :top_k]
-        if self.floor is None:
-            most = [top_k] * len(answers)
-        else:
-            # All of the set, however many are asked for.
-            best = np.argsort(-answers, axis=-1, kind="stable")
+        order = np.argsort(-answers, axis=-1, kind="stable")
+        sizes = np.zeros(len(answers), int)
+        if self.floor is not None:
             sizes = (answers >= np.float32(self.floor)).sum(axis=-1)
-            most = np.maximum(sizes, 1).tolist()
+            # A set of none says less than the best alone.
+            sizes = np.maximum(sizes, 1)
         return [
             Answer(
-                tuple(names[i] for i in some[:count]),
-                tuple(shortest(row[i]) for i in some[:count]),
+                tuple(names[i] for i in some[:top_k]),
+                tuple(shortest(row[i]) for i in some[:top_k]),
+                in_set=tuple(names[i] for i in some[:size]),
             )
-            for row, some, count in zip(answers, best, most, strict=True)
+            for row, some, size in zip(answers, order, sizes, strict=True)
         ]

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.tasks.conformal import level_for, refuse_other_levels
 from tl_keras.tasks.regression.differs import ValueDiffers
 from tl_keras.tasks.task import Task
 from tl_keras.tasks.values import Answer, Calibration, Said, Verdict, shortest
@@ -37,6 +38,8 @@ class Regression(Task):
             no intervals.
         margins: half the intervals' width, one a column in its unit; None
             until `calibrate` chooses them.
+        levels: the same for each of `conformal.SHARES`, one list a column, so
+            that another share can be asked for later; None until `calibrate`.
 
     Example:
         task = Regression.of(train_ages, loss_kind="huber")
@@ -48,6 +51,7 @@ class Regression(Task):
     loss_kind: str = "huber"
     coverage: float = 0.9
     margins: Sequence[float] | None = None
+    levels: Sequence[Sequence[float | None]] | None = None
 
     name = "regression"
     answer = "values"
@@ -74,8 +78,14 @@ class Regression(Task):
             if value is not None:
                 exact = tuple(float(x) for x in np.ravel(value))
                 object.__setattr__(self, name, exact)
+        if self.levels is not None:
+            for levels in self.levels:
+                refuse_other_levels(levels, "levels")
+            exact = tuple(tuple(levels) for levels in self.levels)
+            object.__setattr__(self, "levels", exact)
         lengths = {len(self.mean), len(self.scale)}
-        lengths |= set() if self.margins is None else {len(self.margins)}
+        for more in (self.margins, self.levels):
+            lengths |= set() if more is None else {len(more)}
         if len(lengths) != 1 or min(self.scale, default=0) <= 0:
             raise ValueError(
                 f"mean={self.mean}, scale={self.scale}, margins={self.margins}"
@@ -181,13 +191,16 @@ class Regression(Task):
         confidence: bool = True,
     ) -> Calibration:
         """As of `Task`: margins of intervals by split conformal prediction."""
-        from tl_keras.tasks.conformal import interval_margin
+        from tl_keras.tasks import conformal
 
         if not self.coverage:
             return Calibration(self, 1.0, "no intervals (coverage 0)", {})
         truth = np.asarray(targets, np.float64).reshape(outputs.shape)
         errors = np.abs(self._values(outputs) - truth)
-        found = [interval_margin(e, self.coverage) for e in errors.T]
+        found = [conformal.interval_margin(e, self.coverage) for e in errors.T]
+        task = dataclasses.replace(
+            self, levels=[conformal.margins(e) for e in errors.T]
+        )
         numbers = {
             "conformal": {
                 "coverage": self.coverage,
@@ -201,12 +214,12 @@ class Regression(Task):
                 f"no intervals: {len(targets)} examples are too few for "
                 f"{self.coverage:.0%}"
             )
-            return Calibration(self, 1.0, words, numbers)
+            return Calibration(task, 1.0, words, numbers)
         words = (
             f"intervals of +- {', '.join(f'{m:.4g}' for m in found)} for "
             f"{self.coverage:.0%}"
         )
-        task = dataclasses.replace(self, margins=found)
+        task = dataclasses.replace(task, margins=found)
         return Calibration(task, 1.0, words, numbers)
 
     def count(
@@ -343,6 +356,15 @@ class Regression(Task):
 
         return cut_by_quantiles(targets, shares, seed)
 
+    def covering(self, coverage: float) -> "Regression":
+        """As of `Task`: with intervals."""
+        if self.levels is None:
+            raise ValueError("it was trained without intervals")
+        found = [level_for(levels, coverage) for levels in self.levels]
+        if None in found:
+            raise ValueError("it had too few validation pictures for that")
+        return dataclasses.replace(self, coverage=coverage, margins=found)
+
     def stored(self) -> dict:
         """Mean and scale, and the intervals where there are some."""
         told = {
@@ -353,6 +375,8 @@ class Regression(Task):
         }
         if self.margins is not None:
             told["margins"] = list(self.margins)
+        if self.levels is not None:
+            told["levels"] = [list(levels) for levels in self.levels]
         return told
 
     def _constants(self) -> tuple[np.ndarray, np.ndarray]:
