@@ -1,6 +1,7 @@
 """Several labels and numbers on real photographs, against scikit-learn.
 
     python -m benchmarks.tasks --photos=cats_vs_dogs --weights=mobilenet.h5
+    python -m benchmarks.tasks --photos=cats_vs_dogs --make=sets
 
 In: a folder of cats and dogs (train/, val/, test/ or not), and ImageNet weights
 of MobileNetV2 (alpha 0.35). Two sets are made of them in a temporary folder,
@@ -11,7 +12,8 @@ and thrown away again:
 * numbers: 600 photographs turned by an angle from -45 to 45 degrees, of which
   the middle is cut out, so that no corner tells; the angle is to be said.
 
-Out: a table. Each is trained by a whole run with its head alone, then the head
+Out: with `--make`, both sets in a folder that stays, and no more; else a table.
+Each is trained by a whole run with its head alone, then the head
 is held against scikit-learn's own pipeline on the very same features.
 """
 
@@ -194,50 +196,72 @@ def coverage_of_splits(result, config) -> list[float]:
     return held
 
 
+def made_sets(place: pathlib.Path, photos: dict) -> tuple[pathlib.Path, ...]:
+    """The tables of both sets, made below a folder."""
+    makers = {"pairs": make_pairs, "turned": make_turned}
+    for name in makers:
+        (place / name).mkdir(parents=True)
+    return tuple(make(place / name, photos) for name, make in makers.items())
+
+
+def measure_labels(table: pathlib.Path, weights: str) -> list[str]:
+    """A whole run of several labels, and its head beside scikit-learn's."""
+    from tl_keras import run
+
+    config = configured(table, weights)
+    began = time.perf_counter()
+    result = run(config)
+    seconds = time.perf_counter() - began
+    test = result.metrics["test"]
+    return [
+        "| several labels | mAP | time |",
+        "|---|---|---|",
+        f"| whole run | {test['map']:.4f} | {seconds:.0f} s |",
+        *labels_against_scikit_learn(result, config),
+        f"micro-F1 {test['micro_f1']:.4f}, exact match "
+        f"{test['exact_match']:.4f}, {test['examples']} test pictures",
+    ]
+
+
+def measure_angles(table: pathlib.Path, weights: str) -> list[str]:
+    """A whole run of numbers, and what its intervals hold."""
+    from tl_keras import run
+
+    config = configured(table, weights, target="angle")
+    began = time.perf_counter()
+    result = run(config)
+    seconds = time.perf_counter() - began
+    test, card = result.metrics["test"], result.metrics["card"]
+    held = coverage_of_splits(result, config)
+    return [
+        "| angle | mean error | R2 | time |",
+        "|---|---|---|---|",
+        f"| whole run | {test['mae']:.2f} | {test['r2']:.3f} | "
+        f"{seconds:.0f} s |",
+        f"| always the median | {card['section']['baseline_mae']:.2f} | 0 | |",
+        f"coverage on test {test['coverage']:.3f}; in the mean over {SPLITS} "
+        f"halves {np.mean(held):.3f} ({min(held):.3f} to {max(held):.3f})",
+    ]
+
+
 def main() -> None:
     """Makes both sets, runs both, prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", required=True)
-    parser.add_argument("--weights", required=True)
-    given = parser.parse_args()
-    photos = photographs(pathlib.Path(given.photos))
-
-    from tl_keras import run
-
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--weights")
+    given.add_argument("--make", type=pathlib.Path)
+    asked = parser.parse_args()
+    photos = photographs(pathlib.Path(asked.photos))
+    if asked.make:
+        for table in made_sets(asked.make, photos):
+            print(table)
+        return
     with tempfile.TemporaryDirectory() as scratch:
-        place = pathlib.Path(scratch)
-        lines = ["| several labels | mAP | time |", "|---|---|---|"]
-        (place / "pairs").mkdir()
-        config = configured(make_pairs(place / "pairs", photos), given.weights)
-        began = time.perf_counter()
-        result = run(config)
-        seconds = time.perf_counter() - began
-        test = result.metrics["test"]
-        lines.append(f"| whole run | {test['map']:.4f} | {seconds:.0f} s |")
-        lines += labels_against_scikit_learn(result, config)
-        lines += [
-            f"micro-F1 {test['micro_f1']:.4f}, exact match "
-            f"{test['exact_match']:.4f}, {test['examples']} test pictures",
-            "", "| angle | mean error | R2 | time |", "|---|---|---|---|",
-        ]  # fmt: skip
-        (place / "turned").mkdir()
-        table = make_turned(place / "turned", photos)
-        config = configured(table, given.weights, target="angle")
-        began = time.perf_counter()
-        result = run(config)
-        seconds = time.perf_counter() - began
-        test, card = result.metrics["test"], result.metrics["card"]
-        held = coverage_of_splits(result, config)
-        lines += [
-            f"| whole run | {test['mae']:.2f} | {test['r2']:.3f} | "
-            f"{seconds:.0f} s |",
-            f"| always the median | {card['section']['baseline_mae']:.2f} | "
-            "0 | |",
-            f"coverage on test {test['coverage']:.3f}; in the mean over "
-            f"{SPLITS} halves {np.mean(held):.3f} ({min(held):.3f} to "
-            f"{max(held):.3f})",
-        ]
-        print("\n".join(["", *lines]))
+        pairs, turned = made_sets(pathlib.Path(scratch), photos)
+        lines = measure_labels(pairs, asked.weights)
+        lines += ["", *measure_angles(turned, asked.weights)]
+    print("\n".join(["", *lines]))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from tl_keras.data import Examples, Listing, list_dataset
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.header_facts import TURNED
 from tl_keras.jobs.checking import check_data
-from tl_keras.tasks.multiclass import Suspect
+from tl_keras.tasks.suspects import Suspect
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from tl_keras.run_card.words import _kept
 from tl_keras.runs import RunFolder
 from tl_keras.sources import Images
 from tl_keras.tasks.multiclass import solve_probe
+from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.tasks.multilabel.task import Multilabel
 from tl_keras.training.solving import pooled_features
 
 pytestmark = pytest.mark.usefixtures("plain_decoder")
@@ -116,8 +118,12 @@ def test_labels_that_people_brought_apart_stay_apart(
         config=named(train_on_all=asked, test_time_views=False),
         images=named(val=val, own_splits=own),
         phases=[named(solver=solver)],
+        task=Multiclass(),
     )
     assert is_wanted(prepared) is wanted
+    # What the folds say of several labels is no logit of a class.
+    prepared.task = Multilabel()
+    assert not is_wanted(prepared)
 
 
 def test_a_run_says_so(colors, tiny_network, tmp_path):

@@ -9,6 +9,7 @@ import io
 import json
 
 import pytest
+from conftest import CHECKOUT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -150,6 +151,33 @@ def test_a_layout_is_read(case, root):
     asked = Unlabelled(str(root / name))
     assert sorted(found.id for found in asked) == sorted(EXPECTED)
     assert all(not found.reason for found in asked)
+    assert row_in_docs(case, listing.told, root) in rows_in_docs()
+
+
+def row_in_docs(case: str, told, root) -> str:
+    """The row of docs/tables.md of a layout: its name, its file, what is told.
+
+    Characters that a page of Markdown does not show are written out.
+    """
+    name, content, _ = LAYOUTS[case]
+    if isinstance(content, bytes):
+        content = content.decode("utf-16-le" if b"\xff\xfe" not in content
+                                 else "utf-16")  # fmt: skip
+    lines = [line for line in content.splitlines() if line][:3]
+    shown = "<br>".join(f"`{line}`" for line in lines)
+    said = "; ".join(
+        line.removeprefix(f"{root / name}: ").replace(f"{root}/", "")
+        for line in told
+    )
+    cells = [case, f"`{name}`", shown, said]
+    for sign, written in (("|", r"\|"), ("\t", "\u21e5"), ("\ufeff", "BOM ")):
+        cells = [cell.replace(sign, written) for cell in cells]
+    return f"| {' | '.join(cells)} |".replace("  |", " |")
+
+
+def rows_in_docs() -> list[str]:
+    text = (CHECKOUT / "docs" / "tables.md").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line.startswith("| ")]
 
 
 @needs_pyarrow
@@ -496,3 +524,28 @@ def test_what_a_writer_of_tables_writes_is_read(
 
 def test_the_flags_know_the_same_tables_as_the_reader():
     assert paths.TABLES == rows.TABLES
+
+
+# Layouts of more than one file, or of another kind: row of docs/tables.md ->
+# its test.
+OTHERS = {
+    "Parquet": test_parquet_is_read,
+    "JSON Lines with splits": test_numbers_and_texts_of_json,
+    "columns that are named": test_columns_can_be_said,
+    "labels with blanks": test_a_label_has_blanks_and_so_has_a_path,
+    "a list of paths": test_a_list_of_paths_alone_is_for_predicting,
+    "a split in another file": test_a_split_in_another_file,
+    "CelebA's split by number": test_a_split_by_numbers,
+    "CUB-200's four lists": test_the_lists_of_cub_200,
+    "CUB-200's split alone": test_cubs_split_by_the_numbers_of_its_pictures,
+    "ILSVRC's train_cls.txt": test_a_number_of_each_row_is_no_class,
+    "ILSVRC's ground truth": (test_labels_alone_are_those_of_numbered_pictures),
+    "names in classes.txt": test_names_of_numbers_stand_in_classes,
+}
+
+
+def test_each_row_of_the_docs_is_a_layout_that_is_tested():
+    """And each layout that is tested is a row."""
+    names = [row.split(" | ")[0].removeprefix("| ") for row in rows_in_docs()]
+    headers = {"layout"}
+    assert [n for n in names if n not in headers] == [*LAYOUTS, *OTHERS]
