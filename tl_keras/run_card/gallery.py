@@ -121,6 +121,26 @@ class Gallery:
         return address
 
 
+def why_no_pictures(gallery: Gallery, reason: str, heat: bool = True) -> str:
+    """What is missing on a page whose cards were made; "" for nothing.
+
+    Args:
+        gallery: made the cards.
+        reason: why there is no album, in words.
+        heat: whether there should have been Grad-CAM.
+    """
+    if gallery.album is None:
+        return reason
+    parts = []
+    if gallery.lost:
+        parts.append("some pictures are no longer where they were")
+    if gallery.left_out:
+        parts.append("some are left out to keep this page small")
+    if heat and gallery.model is None:
+        parts.append("model.keras is not there, so there is no Grad-CAM")
+    return "; ".join(parts)
+
+
 def enlarged(square: np.ndarray) -> np.ndarray:
     """A square at least as large as a thumbnail, so that a map lies finely."""
     side = pages.THUMBNAIL_SIDE

@@ -18,7 +18,7 @@ import numpy as np
 from tl_keras import atomic, pages
 from tl_keras.run_card import plots, task_page, task_words, words
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
-from tl_keras.run_card.gallery import Album, Gallery
+from tl_keras.run_card.gallery import Album, Gallery, why_no_pictures
 from tl_keras.run_card.markdown import as_markdown
 from tl_keras.run_card.numbers import MOST_DUPLICATES, card_numbers
 from tl_keras.runs import RunFolder
@@ -95,7 +95,7 @@ def _view(
     lost = metrics.get("regression", {}).get("lost", ())
     view |= _plots(metrics["card"], names)
     view |= _pictures(metrics["card"], gallery, lost)
-    return view | {"no_pictures": _why_no_pictures(gallery, no_pictures)}
+    return view | {"no_pictures": why_no_pictures(gallery, no_pictures)}
 
 
 def _pictures(card: Mapping, gallery: Gallery, lost: Sequence[Mapping]) -> dict:
@@ -213,19 +213,6 @@ def _duplicates(card: Mapping, gallery: Gallery) -> list[dict]:
             }
         )
     return sorted(groups, key=lambda group: not group["danger"])
-
-
-def _why_no_pictures(gallery: Gallery, reason: str) -> str:
-    if gallery.album is None:
-        return reason
-    parts = []
-    if gallery.lost:
-        parts.append("some pictures are no longer where they were")
-    if gallery.left_out:
-        parts.append("some are left out to keep this page small")
-    if gallery.model is None:
-        parts.append("model.keras is not there, so there is no Grad-CAM")
-    return "; ".join(parts)
 
 
 def _curl(name: str) -> str:

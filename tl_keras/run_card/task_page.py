@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from tl_keras import pages
 from tl_keras.run_card import plots, task_words, words
 from tl_keras.run_card.files import RunRecord
-from tl_keras.run_card.gallery import Gallery
+from tl_keras.run_card.gallery import Gallery, why_no_pictures
 from tl_keras.run_card.markdown import code, plain
 
 STOPPED = "This run stopped before it had a model: training diverged."
@@ -32,7 +32,7 @@ def render_page(
         record: the run's files.
         metrics: with their card.
         gallery: finds pictures again.
-        no_pictures: why there are none, in words.
+        no_pictures: why there is no album, in words.
         curl: the line that asks a server, for a shell.
 
     Returns:
@@ -47,6 +47,14 @@ def render_page(
             for row in record.history
         ]
         curves = plots.in_both_themes(plots.curves_figure, rows, None)
+    pictures = [
+        (kind["title"], cards)
+        for kind, cards in [
+            *_shown(section["pictures"], "test", gallery),
+            *_shown(_doubted(metrics["card"]), "train", gallery),
+        ]
+        if cards
+    ]
     return pages.render(
         "task_report.html",
         name=record.name,
@@ -61,16 +69,9 @@ def render_page(
             (f["title"], plots.in_both_themes(plots.scatter_figure, f))
             for f in section["figures"]
         ],
-        pictures=[
-            (kind["title"], cards)
-            for kind, cards in [
-                *_shown(section["pictures"], "test", gallery),
-                *_shown(_doubted(metrics["card"]), "train", gallery),
-            ]
-            if cards
-        ],
+        pictures=pictures,
         lost=metrics.get("regression", {}).get("lost", ()),
-        no_pictures=no_pictures,
+        no_pictures=why_no_pictures(gallery, no_pictures, heat=False),
         curl=curl,
         words=words,
     )

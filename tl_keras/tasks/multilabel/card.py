@@ -36,11 +36,11 @@ def section(rows: Sequence[Mapping[str, str]], metrics: Mapping) -> dict:
         "tables": [_by_label(test, names), _company(truth, given, names)],
         "pictures": [
             {
-                "title": "A label is given that is not there, and surely",
+                "title": "Given and not there, the surest first",
                 "rows": _mistakes(given & ~truth, likely, ids, names),
             },
             {
-                "title": "A label is there that is not given, and surely",
+                "title": "There and not given, the least likely first",
                 "rows": _mistakes(truth & ~given, -likely, ids, names),
             },
         ],
@@ -74,7 +74,7 @@ def _by_label(test: Mapping, names: Sequence[str]) -> dict:
             [
                 name,
                 f"{of['ap']:.3f}" if known else "-",
-                _range(of["ap_interval"]) if known else "",
+                "{:.3f} to {:.3f}".format(*of["ap_interval"]) if known else "",
                 f"{of['f1']:.3f}",
                 f"{of['precision']:.3f}",
                 f"{of['recall']:.3f}",
@@ -96,8 +96,8 @@ def _by_label(test: Mapping, names: Sequence[str]) -> dict:
 def _company(truth, given, names: Sequence[str]) -> dict:
     found = confused_company(truth, given, names)
     return {
-        "title": "One label left out and another given in its place",
-        "header": ["left out", "given", "pictures"],
+        "title": "One label missed and another given in its place",
+        "header": ["missed", "given", "pictures"],
         "rows": [
             [p["missing"], p["instead"], f"{p['count']:,} of {p['of']:,}"]
             for p in found
