@@ -13,6 +13,7 @@ from tl_keras import atomic
 from tl_keras.data import Unlabelled
 from tl_keras.errors import ConfigError, DataError, MachineError, StoppedError
 from tl_keras.serving.inference import Answer, predict_pictures
+from tl_keras.serving.inference.gallery import Choice
 from tl_keras.serving.inference.results import safe_cell
 
 RESULTS = ("predictions.jsonl", "predictions.csv", "gallery.html")
@@ -444,3 +445,21 @@ def test_scores_are_the_shortest_that_are_the_same_float32():
     for value in np.random.default_rng(0).random(99).astype(np.float32):
         assert np.float32(shortest(value)) == value
         assert len(repr(shortest(value))) <= 13
+
+
+def test_a_gallery_of_several_labels_shows_the_label_that_is_least_sure():
+    choice = Choice()
+    rows = {
+        "a.png": (["cat", "dog"], [0.99, 0.6]), "b.png": (["dog"], [0.7]),
+        "c.png": ([], []),
+    }  # fmt: skip
+    for id_, (labels, scores) in rows.items():
+        row = {"id": id_, "status": "ok", "labels": labels, "scores": scores}
+        choice.see(row)
+    choice.see({"id": "d.png", "status": "ok", "age": 3.0})
+    assert [(r["id"], r["label"], r["score"]) for r in choice.unsure()] == [
+        ("a.png", "dog", 0.6), ("b.png", "dog", 0.7),
+    ]  # fmt: skip
+    assert choice.unsure()[0]["top"][1]["label"] == "cat"
+    assert [r["id"] for r in choice.sure("dog")] == ["b.png", "a.png"]
+    assert [r["id"] for r in choice.sure("cat")] == ["a.png"]

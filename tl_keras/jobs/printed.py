@@ -172,17 +172,19 @@ def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
         rows.append(("from random weights", metrics["scratch"]["test"], ""))
     first, second = run_card.main_numbers(metrics)
     titles = f"{run_card.title(first)} (95 % interval)", run_card.title(second)
-    lines = ["", f"{'test split':<22}{titles[0]:<28}{titles[1]}"]
+    width = max(28, len(titles[0]) + 2)
+    lines = ["", f"{'test split':<22}{titles[0]:<{width}}{titles[1]}"]
     for name, test, mark in rows:
         told = run_card.with_interval(first, test)
         beside = run_card.shown(second, test[second])
-        lines.append(f"{name:<22}{told:<28}{beside}{mark}")
+        lines.append(f"{name:<22}{told:<{width}}{beside}{mark}")
     test = metrics["test"]
     lines += [
         "",
         f"test {run_card.title(first)}: "
         f"{run_card.shown(first, test[first], 4)} on {test['examples']:,} "
         f"pictures, loss {test['loss']:.4f}",
+        *run_card.coverage(test),
         *run_card.leakage_lines(metrics),
         f"export: {version} (loaded and checked in a fresh process)",
         *rounding_in_words(metrics["export"]["rounding"]),

@@ -39,22 +39,20 @@ class Choice:
             if len(self.unreadable) < MAX_UNREADABLE:
                 self.unreadable.append(row)
             return
-        if "top" not in row:
-            if not row.get("labels"):
-                return  # Numbers are neither sure nor unsure.
-            row = {
-                **row,
-                "label": row["labels"][0],
-                "score": row["scores"][0],
-                "top": [
-                    {"label": label, "score": score}
-                    for label, score in zip(
-                        row["labels"], row["scores"], strict=True
-                    )
-                ],
-            }
+        if "top" in row:
+            self._see_label(row, MAX_UNSURE)
+            return
+        # Of several labels the last is the least sure. Numbers have none, and
+        # are neither sure nor unsure.
+        given = _one_by_one(row)
+        for number, of_label in enumerate(given, 1):
+            most = MAX_UNSURE if number == len(given) else 0
+            self._see_label(of_label, most)
+
+    def _see_label(self, row: dict, most_unsure: int) -> None:
         # By id where scores are alike, so that every run shows the same.
-        self._keep(self._unsure, -row["score"], row, MAX_UNSURE)
+        if most_unsure:
+            self._keep(self._unsure, -row["score"], row, most_unsure)
         self._keep(self._sure[row["label"]], row["score"], row, A_LABEL)
 
     @staticmethod
@@ -72,6 +70,20 @@ class Choice:
     def sure(self, label: str) -> list[dict]:
         """A label's surest first."""
         return [row for *_, row in sorted(self._sure[label], key=_key)]
+
+
+def _one_by_one(row: dict) -> list[dict]:
+    """A row of several labels as one of each, that label before the others."""
+    pairs = [
+        {"label": label, "score": score}
+        for label, score in zip(
+            row.get("labels", ()), row.get("scores", ()), strict=True
+        )
+    ]
+    return [
+        {**row, **first, "top": [first, *(p for p in pairs if p is not first)]}
+        for first in pairs
+    ]
 
 
 def _key(item: tuple) -> tuple:
