@@ -16,6 +16,7 @@ from tl_keras.data import (
     split_labels,
     target_facts,
 )
+from tl_keras.data.examples import label_text
 from tl_keras.data.labels import LIST, MARKS
 from tl_keras.data.readings import column_facts
 
@@ -224,3 +225,17 @@ def test_raw_cells_of_a_file(tmp_path):
     assert table.told == ("paths are from the column filename",)
     labelled = read_table(str(file), label_column="colours")
     assert labelled.columns["label"] == ("a, b", "c")
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        (np.float32([44.335]), "44.335"),
+        (np.float32([5, -0.25, 1e20]), "5,-0.25,1e+20"),
+        (np.array([1 / 3]), "0.3333333333333333"),
+        (np.int32(1), "dog"),
+        (np.array([1, 1]), "cat|dog"),
+    ],
+)
+def test_a_label_in_words_is_the_same_again(label, words):
+    assert label_text(label, ("cat", "dog")) == words

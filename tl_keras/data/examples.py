@@ -176,7 +176,8 @@ def label_text(label: np.ndarray, names: Sequence[str]) -> str:
     if not label.ndim:
         return names[int(label)]
     if label.dtype.kind == "f":
-        return ",".join(f"{value:.9g}" for value in label.tolist())
+        # The shortest that are the same numbers, in the type they have.
+        return ",".join(str(value).removesuffix(".0") for value in label)
     given = [n for n, there in zip(names, label, strict=True) if there]
     return "|".join(given) or NO_LABEL
 

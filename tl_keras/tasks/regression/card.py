@@ -101,7 +101,7 @@ def _by_target(test: Mapping, names, baseline: np.ndarray) -> dict:
         "title": "By column",
         "header": [
             "column", "mean error", "95 % interval", "RMSE", "R2",
-            "median error", "bias", "of the median",
+            "median error", "bias", "always the median",
         ],
         "rows": [
             [
