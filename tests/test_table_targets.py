@@ -117,6 +117,10 @@ ASKED = {
         'path,label\n1.jpg,"cat,dog"\n2.jpg,cat\n3.jpg,dog\n', {},
         ("--task=multilabel --label_separator=comma", "--task=multiclass"),
     ),
+    "a comma before what stands alone elsewhere": (
+        'path,label\n1.jpg,"cat,dog"\n2.jpg,cat\n', {},
+        ("--task=multilabel --label_separator=comma", "--task=multiclass"),
+    ),
     "a mark in every cell, none alike": (
         "path,label\n1.jpg,a|b\n2.jpg,c|d\n", {},
         ("--task=multilabel --label_separator='|'", "--task=multiclass"),
@@ -146,6 +150,14 @@ REFUSED = {
     "infinity": (
         "path,label\n1.jpg,1.5\n2.jpg,inf\n", {"task": "regression"},
         DataError, "t.csv:3: label 'inf' is not finite",
+    ),
+    "infinity among numbers, without --task": (
+        "path,label\n1.jpg,1.5\n2.jpg,inf\n3.jpg,2\n", {},
+        DataError, "t.csv:3: label 'inf' is not finite",
+    ),
+    "a word in a column that is named": (
+        "path,age\n1.jpg,15\n2.jpg,tall\n3.jpg,2\n", {"target": ("age",)},
+        DataError, "t.csv:3: age 'tall' is no number",
     ),
     "a number that is missing": (
         "path,label\n1.jpg,1.5\n2.jpg,N/A\n", {"task": "regression"},

@@ -267,7 +267,7 @@ def _refuse_measurements(entries: list[Entry], file: str) -> None:
         raise DataError(
             f"{file}: its labels are numbers and {len(broken):,} of them are "
             f"not whole ({shown}{', ...' if len(broken) > MOST_FAULTS else ''})"
-            "; expected names of classes - regression is not supported"
+            "; expected names of classes - --task=regression predicts numbers"
         )
 
 

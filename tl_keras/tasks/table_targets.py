@@ -313,6 +313,11 @@ def _of_one_column(
         if column.unit:
             why = f"all {known:,} cells of {name} are numbers of {column.unit}"
         return Columns("regression", (name,), "", why)
+    mixed = not column.all_numeric and 2 * column.numeric > known
+    if mixed and (given or column.whole < column.numeric):
+        # The cells that are no numbers are told by their rows.
+        why = f"{column.numeric:,} of {known:,} cells of {name} are numbers"
+        return Columns("regression", (name,), "", why)
     many = column.distinct > MANY_NUMBERS and 2 * column.distinct > known
     if column.all_numeric and (many or given):
         raise _two(
@@ -351,13 +356,16 @@ def _word(mark: str) -> str:
 
 
 def _stand_alone(cells: Sequence[str], one) -> bool:
-    """Whether most parts of cells that hold a mark are cells themselves.
+    """Whether parts of cells that hold a mark are cells themselves.
 
-    Of "golden retriever" and "red fox" none is; of "cat, dog" both are.
+    Of "golden retriever" and "red fox" none is; of "cat, dog" both are. Names
+    share words more often than they hold commas: most parts between blanks
+    must be, and any between commas.
     """
     whole = {cell.strip() for cell in cells}
     parts = {p for c in whole for p in split_labels(c, one.mark) if p != c}
-    return bool(parts) and 2 * len(parts & whole) > len(parts)
+    alone = len(parts & whole)
+    return 2 * alone > len(parts) if one.mark == " " else alone > 0
 
 
 def _of_marked_columns(table: RawTable, facts) -> Columns | None:
