@@ -1,0 +1,85 @@
+"""docs/ of the tasks: its pieces of Python run, its flags are there."""
+
+import dataclasses
+import re
+import runpy
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import CHECKOUT
+
+from tl_keras.config import EvaluateConfig, PredictConfig, TransferConfig
+from tl_keras.networks import build_classifier
+
+DOCS = CHECKOUT / "docs"
+PAGES = ("multilabel.md", "regression.md", "conformal.md", "tables.md")
+CONFIGS = {
+    "train": TransferConfig, "predict": PredictConfig,
+    "evaluate": EvaluateConfig,
+}  # fmt: skip
+
+
+def ran(page: str, folder, **given) -> dict:
+    """The names that are there when the lines under "From Python" have run."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    after = text.split("## From Python\n")[1].split("\n## ")[0]
+    lines = [line[4:] for line in after.splitlines() if line.startswith("    ")]
+    script = folder / "script.py"
+    script.write_text("\n".join(lines).replace('"head", 10,', '"head", 1,'))
+    return runpy.run_path(str(script), given)
+
+
+def batches(targets) -> tf.data.Dataset:
+    pixels = np.random.default_rng(0).random((8, 16, 16, 3), np.float32)
+    return tf.data.Dataset.from_tensor_slices((255 * pixels, targets)).batch(4)
+
+
+def test_several_labels_from_python(tiny_network, tmp_path):
+    targets = np.array([[1, 0], [0, 1]] * 4)
+    data, likely = batches(targets), np.tile([[0.9, 0.4], [0.2, 0.8]], (4, 1))
+    given = {
+        "model": build_classifier(str(tiny_network), 2),
+        "train": data, "val": data,
+        "val_probabilities": likely, "val_targets": targets,
+    }  # fmt: skip
+    named = ran("multilabel.md", tmp_path, **given)
+    assert named["objective"].task.loss_kind == "asymmetric"
+    assert named["thresholds"].tolist() == [0.5, 0.5]
+
+
+def test_numbers_from_python(tiny_network, tmp_path):
+    ages = np.linspace(20, 60, 8).astype(np.float32)
+    given = {
+        "model": build_classifier(str(tiny_network), 1),
+        "train": batches(ages), "val": batches(ages), "train_ages": ages,
+    }  # fmt: skip
+    named = ran("regression.md", tmp_path, **given)
+    assert named["task"].mean == pytest.approx((40.0,))
+
+
+def test_sets_and_intervals_from_python(tmp_path):
+    random = np.random.default_rng(0)
+    likely = random.dirichlet([1, 1, 1], 50)
+    values = random.normal(size=50)
+    given = {
+        "val_probabilities": likely, "probabilities": likely,
+        "val_labels": likely.argmax(axis=1), "val_values": values,
+        "predicted": values + 0.5, "answer": values,
+    }  # fmt: skip
+    named = ran("conformal.md", tmp_path, **given)
+    assert named["in_set"].any(axis=1).mean() >= 0.9
+    assert named["margin"] == pytest.approx(0.5)
+    assert (named["high"] - named["low"]).mean() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_command_has_flags_that_there_are(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = re.findall(r"^    python -m tl_keras\.(\w+) (.*)$", text, re.M)
+    assert found
+    for command, flags in found:
+        names = {f.name for f in dataclasses.fields(CONFIGS[command])}
+        # Of train alone: --dry_run is the command's own.
+        given = set(re.findall(r"--(\w+)", flags)) - {"dry_run"}
+        assert given <= names, (command, given - names)
