@@ -167,11 +167,10 @@ def configured_for_angles(table: pathlib.Path, weights: str):
         # Parts of one photograph look alike, and shall.
         check="fast",
         unfreeze_from="all",
-        fine_tune_epochs=15,
-        fine_tune_learning_rate=2e-3,
-        optimizer="adamw",
-        weight_decay=0.02,
-        batch_size=64,
+        fine_tune_epochs=14,
+        fine_tune_learning_rate=1e-3,
+        val_fraction=0.1,
+        test_fraction=0.1,
     )
 
 

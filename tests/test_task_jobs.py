@@ -22,6 +22,8 @@ from tl_keras.jobs.task_choice import task_faults
 from tl_keras.train import main
 
 COUNT = 40
+# A picture to train on that is clearly red or clearly not; see `labels_of`.
+WRONG = 17
 
 
 def write_pictures(root) -> list[tuple[int, int]]:
@@ -41,10 +43,14 @@ def write_table(file, header: str, rows) -> None:
 
 
 def labels_of(levels) -> list[str]:
-    """red, green, both or none; and one that is everywhere but once."""
+    """red, green, both or none; and one that is everywhere but once.
+
+    Of one picture red is said wrongly, be it there or not.
+    """
     rows = []
     for number, (red, green) in enumerate(levels):
-        given = ["red"] * (red > 128) + ["green"] * (green > 128)
+        is_red = (red > 128) != (number == WRONG)
+        given = ["red"] * is_red + ["green"] * (green > 128)
         rows.append("|".join(given + ["flat"] * (number > 0)))
     return rows
 
@@ -115,6 +121,21 @@ def test_a_run_of_several_labels_says_what_it_found(ran):
     assert "mAP" in page
     text = (result.run_folder / "report.md").read_text()
     assert "| test split | mAP (95 % interval) | macro-F1 |" in text
+
+
+def test_a_wrong_label_is_on_the_card_and_in_the_data_report(ran):
+    folder = ran.results["labels"].run_folder
+    report = json.loads((folder / "data_report.json").read_text())
+    suspects = {s["id"]: s for s in report["label_suspects"]}
+    suspect, red = suspects[f"{WRONG}.png"], ran.levels[WRONG][0] > 128
+    assert suspect["label"] == ("no red" if red else "red")
+    assert suspect["guess"] == ("red" if red else "no red")
+    assert "Labels to look at" in (folder / "data_report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "Labels to look at: training pictures" in page
+    assert f"{suspect['guess']} {suspect['probability_of_guess']:.3f}" in page
+    assert f'alt="train picture {WRONG}.png"' in page
+    assert "no longer there" not in page
 
 
 def test_its_export_gives_labels_above_their_thresholds(ran):
@@ -369,7 +390,8 @@ def test_a_server_says_what_the_export_says(ran, name):
     assert told == over_grpc
     assert pixels[0] == pixels[1]
     assert pixels[0][0].more.keys() == told[0].more.keys()
-    assert told[-1].status == "unknown format"
+    assert told[-1].status
+    assert told[-1].labels == ()
     for one, other in zip(told[:-1], expected, strict=True):
         assert one.labels == other.labels
         assert set(one.more) == set(other.more)
