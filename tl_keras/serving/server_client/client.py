@@ -42,7 +42,8 @@ class AnsweredOther(NamedTuple):
 
     Attributes:
         labels, scores, status: as of `Answered`; no names of numbers.
-        more: "labels" with "scores", or numbers by column.
+        more: "labels" with "scores", numbers by column, or the names of a
+            "set" of classes beside the best.
     """
 
     labels: tuple[str, ...]

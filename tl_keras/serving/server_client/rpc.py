@@ -3,7 +3,8 @@
     rpc = Rpc("grpc://127.0.0.1:8500", "flowers", timeout=60)
     rpc.versions(); rpc.ask(3, encoded)
 
-In: encoded pictures. Out: `Answered` rows. Needs the extra `serving`
+In: encoded pictures. Out: `Answered` rows, of any task. Which outputs to ask
+for, the version's own signature says, asked for once. Needs the extra `serving`
 (tensorflow-serving-api, grpcio).
 """
 
