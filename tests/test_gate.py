@@ -18,11 +18,11 @@ from rounding_devices import InProcess, RoundingReference, rounding
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports import Evaluated, gate, reference, saved_model
 from tl_keras.exports.float32 import in_float32, rounds_inside
-from tl_keras.exports.movement import STILL, rounding_inside
+from tl_keras.exports.movement import STILL, measure, rounding_inside
 from tl_keras.exports.questions import Questions
 from tl_keras.exports.reference import OnCpu, Reference
 from tl_keras.inputs.image.pixels import Decoding
-from tl_keras.networks import build_classifier, inference
+from tl_keras.networks import build_classifier, inference, with_head
 from tl_keras.tasks.multiclass.differs import ClassDiffers, differences
 from tl_keras.tasks.multiclass.task import Multiclass
 
@@ -411,6 +411,24 @@ def test_rounding_inside_is_found_by_how_answers_move(bits, exports):
     else:
         assert true / 4 < found.here < 4 * true
         assert 0 < found.exact <= found.here / 4
+
+
+def test_weights_are_moved_where_inputs_are_whole_numbers():
+    """Of token ids, none is a little more; a model of theirs rounds too."""
+    ids = keras.Input((4,), dtype="int32")
+    found = keras.layers.Embedding(10, 8)(ids)
+    found = keras.layers.GlobalAveragePooling1D()(found)
+    model = with_head(keras.Model(ids, found), 3)
+    before = model.get_weights()
+    asked = Reference(model)
+    batch = np.random.default_rng(0).integers(0, 10, (3, 4), np.int32)
+    movement = measure(asked, batch, ClassDiffers(NAMES))
+    # A unit or some of float32, and far below what is another function.
+    assert 1e-9 < movement.exact < 1e-5
+    exact, beside = asked.exact(batch), asked.rounded_otherwise(batch)
+    assert (exact["probabilities"] != beside["probabilities"]).any()
+    for one, two in zip(before, model.get_weights(), strict=True):
+        assert (one == two).all()
 
 
 def test_the_drawn_picture_shows_what_data_may_not():
