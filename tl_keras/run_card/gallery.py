@@ -128,6 +128,9 @@ def why_no_pictures(gallery: Gallery, reason: str, heat: bool = True) -> str:
         gallery: made the cards.
         reason: why there is no album, in words.
         heat: whether there should have been Grad-CAM.
+
+    Returns:
+        A line for the page.
     """
     if gallery.album is None:
         return reason
