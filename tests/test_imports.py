@@ -44,7 +44,7 @@ ALLOWED = {
     "strategies": {"networks"},
     "baselines": set(),
     "compute": {"cache", "networks"},
-    "tasks": {"data", "networks"},
+    "tasks": {"data", "inputs", "networks"},
     "advice": {"tasks"},
     "semi_supervised": {"tasks"},
     "audit": {"cache", "data", "inputs", "tasks"},
@@ -57,7 +57,8 @@ ALLOWED = {
     "serving": {"audit", "compute", "data", "exports", "inputs", "tasks"},
     "run_card": {"inputs", "runs", "tasks"},
     "jobs": {
-        "advice", "audit", "cache", "compute", "config", "data", "exports",
+        "advice", "audit", "baselines", "cache", "compute", "config", "data",
+        "exports",
         "features", "inputs", "networks", "run_card", "runs",
         "semi_supervised", "serving", "sources", "strategies", "tasks",
         "training",

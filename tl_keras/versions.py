@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 GRAPH = "saved_model."  # how the files of a graph begin, in whatever form
 LABELS_FILE = "labels.txt"
 TASK_FILE = ("assets.extra", "task.json")
+INPUT_FILE = ("assets.extra", "input.json")
 MAX_LABELS_BYTES = 16 << 20
 
 
@@ -84,8 +85,25 @@ def read_stored_task(version: str | os.PathLike) -> dict:
         OSError: it cannot be read.
         ValueError: it is no JSON object.
     """
+    return _read_stored(version, TASK_FILE)
+
+
+def read_stored_kind(version: str | os.PathLike) -> str:
+    """The kind of input that a version takes: "image" where it says nothing.
+
+    Args:
+        version: its folder.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON object.
+    """
+    return str(_read_stored(version, INPUT_FILE).get("kind", "image"))
+
+
+def _read_stored(version: str | os.PathLike, file: tuple[str, ...]) -> dict:
     try:
-        text = pathlib.Path(version, *TASK_FILE).read_text(encoding="utf-8")
+        text = pathlib.Path(version, *file).read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     stored = json.loads(text)

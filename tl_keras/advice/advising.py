@@ -172,7 +172,7 @@ def _more_of(need: Need, names: Sequence[str]) -> str:
         )
     return (
         f"{told}. But twice the labels have not helped it so far: look at "
-        "whether its pictures can be told apart, and are labelled alike."
+        "whether its examples can be told apart, and are labelled alike."
     )
 
 

@@ -40,6 +40,7 @@ from tl_keras.audit.rules import (
     reason_to_skip,
     repaired_file,
 )
+from tl_keras.audit.texts import check_text_listing
 from tl_keras.data import (
     Listing,
     Skip,
@@ -65,13 +66,16 @@ __all__ = [
 ]
 
 
-def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
-    """Reads every picture of a listing and judges it.
+def check_listing(
+    listing: Listing, dataset: str, rules: Rules, kind: str = "image"
+) -> Report:
+    """Reads every example of a listing and judges it.
 
     Args:
-        listing: from `tl_keras.data.list_dataset`.
+        listing: from `tl_keras.data.list_dataset`, or of texts.
         dataset: its name, for the report and the cache of facts.
-        rules: what is asked of pictures.
+        rules: what is asked of examples.
+        kind: of input, one of `CHECKS_BY_KIND`.
 
     Returns:
         A `Report`; its `listing` has what can be used, and pictures that had
@@ -84,6 +88,11 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
         report = check_listing(list_dataset("flowers"), "flowers", Rules())
         print(report.faults or "can be trained on", report.warnings)
     """
+    return CHECKS_BY_KIND[kind](listing, dataset, rules)
+
+
+def check_pictures(listing: Listing, dataset: str, rules: Rules) -> Report:
+    """`check_listing` of pictures."""
     began = time.perf_counter()
     sums = read_manifest(rules.data_manifest) if rules.data_manifest else {}
     if rules.check == "off":
@@ -132,6 +141,10 @@ def check_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
         pairs=tuple(pairs),
         seconds=time.perf_counter() - began,
     )
+
+
+# Kind of input -> the check of its listings.
+CHECKS_BY_KIND = {"image": check_pictures, "text": check_text_listing}
 
 
 def _hashed(

@@ -43,6 +43,10 @@ class Facts:
         """The shorter side, in pixels."""
         return min(self.width, self.height)
 
+    def in_words(self) -> str:
+        """Its size, for a person."""
+        return f"{self.width} x {self.height}"
+
     @property
     def refused(self) -> str:
         """Why the decoder refuses it; "" where it does not."""

@@ -16,8 +16,10 @@ from tl_keras.audit.rules import Rules
 from tl_keras.data import Examples, Listing
 from tl_keras.data.examples import class_counts, label_name
 from tl_keras.inputs.image.header_facts import DAMAGED
+from tl_keras.inputs.kinds import NOUNS
 
 COPIES = "the same bytes as another picture of its class"
+SAME_TEXT = "the same text as another of its class"
 # Pictures of the largest class for one of the smallest. Heads trained on 140
 # cats and fewer dogs, or the reverse, lose so many points of mean recall
 # against --class_weights=balanced: 1 at 2 to 1, 4 at 3, 8 at 5, 13 at 12.
@@ -25,7 +27,7 @@ UNEVEN_TRAINING, UNEVEN_ELSEWHERE = 3, 50
 MAX_NAMED = 20  # pairs named one by one
 
 
-def without_copies(listing: Listing, rows: list[Row]):
+def without_copies(listing: Listing, rows: list[Row], why: str = COPIES):
     """Drops copies that a cut could put on both sides of it.
 
     Where the data brings its splits, copies within one of them do no harm. To
@@ -50,19 +52,22 @@ def without_copies(listing: Listing, rows: list[Row]):
     listing = dataclasses.replace(
         listing,
         splits={**listing.splits, "train": train.take(stay)},
-        ignored={**listing.ignored, COPIES: len(copies)},
+        ignored={**listing.ignored, why: len(copies)},
     )
     rows = [r for r in rows if r.split != "train" or r.id not in copies]
     return listing, rows, groups
 
 
-def bytes_in_two_places(groups, names, rules: Rules) -> list[str]:
+def bytes_in_two_places(
+    groups, names, rules: Rules, what: str = "bytes"
+) -> list[str]:
     """Faults: the same bytes under two labels, or in two splits.
 
     Args:
         groups: lists of rows with equal bytes (`duplicates.same_bytes`).
         names: of the classes, by label.
         rules: whether leakage is allowed.
+        what: is the same.
 
     Returns:
         A line a pair, up to `MAX_NAMED`, then one that counts the rest.
@@ -73,18 +78,18 @@ def bytes_in_two_places(groups, names, rules: Rules) -> list[str]:
         for other in group[1:]:
             if other.label != first.label:
                 faults.append(
-                    f"{first.id} and {other.id}: the same bytes under "
+                    f"{first.id} and {other.id}: the same {what} under "
                     f"{label_name(first.label, names)!r} and "
                     f"{label_name(other.label, names)!r} - keep the right one"
                 )
             elif other.split != first.split and not rules.allow_leakage:
                 faults.append(
-                    f"{first.id} and {other.id}: the same bytes in "
+                    f"{first.id} and {other.id}: the same {what} in "
                     f"{first.split} and {other.split} - take one away, or give "
                     "--allow_leakage"
                 )
     if len(faults) > MAX_NAMED:
-        more = f"and {len(faults) - MAX_NAMED:,} more pairs of equal bytes"
+        more = f"and {len(faults) - MAX_NAMED:,} more pairs of equal {what}"
         faults = [*faults[:MAX_NAMED], more]
     return faults
 
@@ -132,26 +137,10 @@ def warnings_of(
     Returns:
         One line each.
     """
-    warnings = _unread_by_servers(rows, mended)
-    for split, examples in listing.splits.items():
-        if examples.labels.dtype.kind == "f":
-            continue  # Numbers have no classes to be rare.
-        counts = class_counts(examples.labels, len(listing.class_names))
-        for label, count in enumerate(counts):
-            if count == 1:
-                warnings.append(
-                    f"class {listing.class_names[label]!r} has one picture in "
-                    f"{split} - its score there says nothing"
-                )
-        uneven = UNEVEN_TRAINING if split == "train" else UNEVEN_ELSEWHERE
-        if min(counts) and max(counts) / min(counts) >= uneven:
-            warnings.append(
-                f"{split} has {max(counts):,} pictures of "
-                f"{listing.class_names[int(np.argmax(counts))]!r} and "
-                f"{min(counts):,} of "
-                f"{listing.class_names[int(np.argmin(counts))]!r} - look at "
-                "macro-F1, not at accuracy; --class_weights=balanced helps"
-            )
+    warnings = [
+        *_unread_by_servers(rows, mended),
+        *class_warnings(listing),
+    ]
     hurt = [row.id for row in rows if DAMAGED in row.facts.notes]
     if hurt:
         count = "1 JPEG is" if len(hurt) == 1 else f"{len(hurt):,} JPEGs are"
@@ -171,6 +160,42 @@ def warnings_of(
         ):  # fmt: skip
             if some:
                 warnings.append(f"{len(some):,} files {words}: {some[0]}")
+    return warnings
+
+
+def class_warnings(
+    listing: Listing, words: tuple[str, str] = NOUNS["image"]
+) -> list[str]:
+    """What is odd about how many examples the classes have.
+
+    Args:
+        listing: what is used.
+        words: what an example is called, and several.
+
+    Returns:
+        One line each.
+    """
+    one, many = words
+    warnings = []
+    for split, examples in listing.splits.items():
+        if examples.labels.dtype.kind == "f":
+            continue  # Numbers have no classes to be rare.
+        counts = class_counts(examples.labels, len(listing.class_names))
+        for label, count in enumerate(counts):
+            if count == 1:
+                warnings.append(
+                    f"class {listing.class_names[label]!r} has one {one} in "
+                    f"{split} - its score there says nothing"
+                )
+        uneven = UNEVEN_TRAINING if split == "train" else UNEVEN_ELSEWHERE
+        if min(counts) and max(counts) / min(counts) >= uneven:
+            warnings.append(
+                f"{split} has {max(counts):,} {many} of "
+                f"{listing.class_names[int(np.argmax(counts))]!r} and "
+                f"{min(counts):,} of "
+                f"{listing.class_names[int(np.argmin(counts))]!r} - look at "
+                "macro-F1, not at accuracy; --class_weights=balanced helps"
+            )
     return warnings
 
 

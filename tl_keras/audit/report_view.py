@@ -10,50 +10,34 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from tl_keras import pages
 from tl_keras.audit.duplicates import Row
 from tl_keras.audit.reading import read_regular
 from tl_keras.data.examples import label_name
-from tl_keras.inputs.image import formats, pixels
-from tl_keras.inputs.image.libjpeg_warnings import heard
+from tl_keras.inputs.kinds import kind_named
 
-MAX_PIXELS = 30_000_000  # of a picture that is decoded for its thumbnail
 MAX_BYTES = 100_000_000
 # Upper edges of the shorter side, in pixels, as people think of sizes:
 SIDES = (64, 128, 256, 512, 1024, 4096)
+# And of a text's length, in words.
+LENGTHS = (5, 10, 20, 50, 100, 200, 500)
 
 
 def thumbnail_of(content: bytes) -> str:
-    """A data: address, or "" for what cannot be shown.
+    """A data: address of a picture, or "" for what cannot be shown.
 
     A JPEG that ends early is shown as far as it goes.
     """
-    try:
-        with heard():
-            content = pixels.repair(content, MAX_PIXELS) or content
-            picture = _shown(content)
-        return pages.thumbnail(picture.numpy())
-    except (tf.errors.OpError, ValueError):
-        return ""
-
-
-def _shown(content: bytes) -> tf.Tensor:
-    try:
-        return pixels.decode(tf.constant(content), max_pixels=MAX_PIXELS)
-    except tf.errors.InvalidArgumentError:
-        if pixels.status(content, MAX_PIXELS) != "" or (
-            formats.kind_of(content[: formats.ENOUGH]).name != "JPEG"
-        ):
-            raise
-    return tf.io.decode_jpeg(content, channels=3, try_recover_truncated=True)
+    shown = kind_named("image").preview(content).pixels
+    return "" if shown is None else pages.thumbnail(shown)
 
 
 class Contents:
-    """The bytes of listed pictures, wherever they are."""
+    """The bytes of listed examples, wherever they are."""
 
     def __init__(self, report):
+        self.kind = report.kind
         self.encoded = {
             (split, id_): content
             for split, examples in report.listing.splits.items()
@@ -62,16 +46,17 @@ class Contents:
             )
         }
 
-    def thumbnail(self, split: str, id_: str, file: str) -> str:
-        """As `thumbnail_of`; "" for what cannot be read.
+    def shown(self, split: str, id_: str, file: str) -> dict[str, str]:
+        """What a card shows of an example: a `picture` or an `excerpt`, ""
+        for what cannot be read.
 
         Args:
             split: "train", "val" or "test".
-            id_: the picture's id there.
+            id_: the example's id there.
             file: its path; "" where the listing holds its bytes.
 
         Returns:
-            A data: address.
+            A data: address, and one line of text.
         """
         # What was cut off training is listed there.
         content = self.encoded.get((split, id_)) or self.encoded.get(
@@ -79,7 +64,10 @@ class Contents:
         )
         if file:
             content, _ = read_regular(file, MAX_BYTES)
-        return thumbnail_of(content)
+        if self.kind == "image":
+            return {"picture": thumbnail_of(content), "excerpt": ""}
+        shown = kind_named(self.kind).preview(content)
+        return {"picture": "", "excerpt": shown.excerpt}
 
 
 def classes(report) -> list[dict]:
@@ -99,17 +87,27 @@ def classes(report) -> list[dict]:
     ]
 
 
-def sizes(rows: Sequence[Row]) -> dict:
-    """How many pictures of each format, and of each range of sides."""
+def sizes(rows: Sequence[Row], kind: str = "image") -> dict:
+    """How many examples of each format, and of each range of sizes.
+
+    Args:
+        rows: the examples with their facts.
+        kind: of input; of pictures the shorter side counts, of texts the
+            words.
+    """
     formats = collections.Counter(row.facts.format for row in rows)
-    sides = [row.facts.side for row in rows]
-    edges = [0, *SIDES, np.inf]
-    counts, _ = np.histogram(sides, bins=edges)
-    labels = [f"under {SIDES[0]}"]
-    labels += [f"{a} to {b - 1}" for a, b in itertools.pairwise(SIDES)]
-    labels += [f"{SIDES[-1]} and more"]
+    known, title = SIDES, "shorter side, pixels"
+    if kind == "text":
+        known, title = LENGTHS, "words"
+    found = [row.facts.side for row in rows]
+    edges = [0, *known, np.inf]
+    counts, _ = np.histogram(found, bins=edges)
+    labels = [f"under {known[0]}"]
+    labels += [f"{a} to {b - 1}" for a, b in itertools.pairwise(known)]
+    labels += [f"{known[-1]} and more"]
     most = max(1, max(counts, default=1))
     return {
+        "title": title,
         "formats": formats.most_common(),
         "sides": [
             {"label": label, "count": int(n), "share": round(100 * n / most)}
@@ -127,7 +125,7 @@ def skipped(report, most: int) -> list[dict]:
             "name": skip.where + ": " + skip.id if skip.where else skip.id,
             "what": skip.reason.split(" - ")[0],
             "remedy": skip.reason.partition(" - ")[2],
-            "picture": contents.thumbnail(skip.split, skip.id, skip.file),
+            **contents.shown(skip.split, skip.id, skip.file),
         }
         for skip in report.listing.skipped[:most]
     ]
@@ -138,8 +136,8 @@ def _card(report, contents: Contents, row: Row) -> dict:
         "name": row.id,
         "split": row.split,
         "label": label_name(row.label, report.listing.class_names),
-        "size": f"{row.facts.width} x {row.facts.height}",
-        "picture": contents.thumbnail(row.split, row.id, row.file),
+        "size": row.facts.in_words(),
+        **contents.shown(row.split, row.id, row.file),
     }
 
 
@@ -194,7 +192,7 @@ def doubted(report) -> list[dict]:
             "guess": suspect.guess,
             "own": f"{suspect.own:.0%}",
             "other": f"{suspect.other:.0%}",
-            "picture": contents.thumbnail("train", suspect.id, suspect.file),
+            **contents.shown("train", suspect.id, suspect.file),
         }
         for suspect in report.suspects
     ]

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 
 from tl_keras import atomic, pages
 from tl_keras.audit import report_view
@@ -17,6 +18,7 @@ from tl_keras.audit.duplicates import Pair, Row
 from tl_keras.audit.rules import Rules
 from tl_keras.data import Listing, names_of_skips
 from tl_keras.data.examples import class_counts
+from tl_keras.inputs.kinds import nouns
 from tl_keras.tasks.suspects import Suspect
 
 MAX_SHOWN = 60  # skipped pictures, and pairs, on the page
@@ -39,6 +41,8 @@ class Report:
         suspects: training pictures whose label is doubted, found in
             training.
         seconds: what the check took.
+        kind: of input, a name of `inputs.kinds`.
+        counts: of what else was found, by kind of finding.
     """
 
     dataset: str
@@ -52,6 +56,13 @@ class Report:
     pairs: tuple[Pair, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     seconds: float = 0.0
+    kind: str = "image"
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def nouns(self) -> tuple[str, str]:
+        """What an example is called, and several."""
+        return nouns(self.kind)
 
     def books(self) -> dict[str, int]:
         """found = used + skipped + ignored."""
@@ -130,8 +141,12 @@ def _table(report: Report) -> list[str]:
 
 def as_json(report: Report) -> dict:
     """The report as data_report.json holds it."""
+    told = {} if report.kind == "image" else {
+        "input": report.kind, "findings": dict(report.counts),
+    }  # fmt: skip
     return {
         "dataset": report_view.shown_name(report.dataset),
+        **told,
         "rules": {
             **dataclasses.asdict(report.rules),
             "data_manifest": os.path.basename(report.rules.data_manifest),
@@ -196,7 +211,7 @@ def write_reports(report: Report, folder: str | os.PathLike) -> None:
             report=report,
             books=report.books(),
             classes=report_view.classes(report),
-            sizes=report_view.sizes(report.rows),
+            sizes=report_view.sizes(report.rows, report.kind),
             skipped=report_view.skipped(report, MAX_SHOWN),
             same=report_view.same_bytes(report, MAX_SHOWN),
             alike=report_view.look_alike(report, MAX_SHOWN),

@@ -12,5 +12,11 @@ from tl_keras.lazy_names import names_of
 
 __all__, __getattr__, __dir__ = names_of(
     __name__,
-    {"TfidfBaseline": "tfidf", "fit_tfidf": "tfidf"},
+    {
+        "TfidfBaseline": "tfidf",
+        "TfidfSeveral": "several",
+        "fit_tfidf": "tfidf",
+        "fit_tfidf_labels": "several",
+        "fit_tfidf_numbers": "several",
+    },
 )

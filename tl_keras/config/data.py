@@ -47,6 +47,27 @@ def path_column_in(group: str) -> str:
     )
 
 
+def text_column_in(group: str) -> str:
+    """The setting of every command that reads tables of texts."""
+    return setting(
+        "",
+        "the column of a table that has the texts, or several that are joined "
+        "(commas between them), as title,body; found by the usual names (text, "
+        "sentence, review, message, query, body, ...) when not given",
+        group=group,
+    )
+
+
+def text_encoding_in(group: str) -> str:
+    """The setting of every command that reads files of texts."""
+    return setting(
+        "auto",
+        "of files of texts, as Python names it, such as latin-1; auto "
+        "recognizes UTF-8 and UTF-16, and tells where it has to guess",
+        group=group,
+    )
+
+
 def include_in(group: str) -> str:
     """The setting of every command that walks through folders."""
     return setting(
@@ -76,7 +97,8 @@ class ListingConfig(Settings):
         "",
         "a folder of class folders (or of train/ val/ test/ with class "
         "folders), a table (.csv, .tsv, .txt, .jsonl, .parquet) of paths and "
-        "labels, tfds:NAME[/config][:version], or digits",
+        "labels, tfds:NAME[/config][:version], or digits; of texts, a table "
+        "(.csv, .tsv, .jsonl) of texts and labels, or class folders of .txt",
         group=DATA,
         path=True,
         words=("digits",),
@@ -110,6 +132,8 @@ class ListingConfig(Settings):
         "class, target, category, breed, ...) when not given",
         group=DATA,
     )
+    text_column: str = text_column_in(DATA)
+    text_encoding: str = text_encoding_in(DATA)
     include: str = include_in(DATA)
     exclude: str = exclude_in(DATA)
     follow_links: bool = follow_links_in(DATA)
@@ -141,8 +165,15 @@ class ListingConfig(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig(ListingConfig):
-    """Where pictures come from, how they are split, what is asked of them."""
+    """Where examples come from, how they are split, what is asked of them."""
 
+    input_kind: str = setting(
+        "auto",
+        "what an example is; auto is decided by --backbone, in a check by "
+        "what --dataset holds, and stops where that can be read in two ways",
+        group=DATA,
+        choices=("auto", "image", "text"),
+    )
     task: str = setting(
         "auto",
         "what is predicted: one class of several, any number of labels, or "

@@ -8,7 +8,7 @@ import dataclasses
 
 from tl_keras.config.settings import Settings, setting
 
-PICTURE = "Pictures"
+PICTURE, TEXT = "Pictures", "Texts"
 BACKBONE, HEAD = "Backbone", "Head"
 
 
@@ -65,10 +65,22 @@ class NetworkConfig(Settings):
         high=1000,
     )
 
+    max_tokens: int = setting(
+        128,
+        "of a text, what the network sees; the rest is cut off, and how many "
+        "texts that befalls is told",
+        group=TEXT,
+        unit="tokens",
+        low=3,
+        high=8192,
+    )
+
     backbone: str = setting(
         "VGG16",
         "a Keras application (--list_backbones), a network that comes with "
-        "tl_keras (letters_vgg), or your own .keras file",
+        "tl_keras (letters_vgg), or your own .keras file; for texts an encoder "
+        "of BERT's family: a folder as Hugging Face lays it out, or "
+        "hf:OWNER/NAME[@REVISION]",
         group=BACKBONE,
     )
     backbone_layer: str = setting(

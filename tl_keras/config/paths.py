@@ -11,6 +11,7 @@ import difflib
 import os
 import pathlib
 
+from tl_keras import versions
 from tl_keras.config.settings import Fault
 from tl_keras.runs import RunFolder
 
@@ -27,6 +28,20 @@ def output_folder(path: str) -> str:
     if RunFolder(pathlib.Path(path)).is_trainings:
         return os.path.dirname(os.path.abspath(path.rstrip("/")))
     return path
+
+
+def kind_of_model(model: str) -> str:
+    """The kind of input that an export takes, as it says itself.
+
+    Args:
+        model: a run's folder or a version; whatever is wrong with it is told
+            when it is inspected.
+    """
+    try:
+        version = versions.newest_version(output_folder(model))
+        return versions.read_stored_kind(version) if version else "image"
+    except (OSError, ValueError):
+        return "image"
 
 
 def is_table(name: str) -> bool:

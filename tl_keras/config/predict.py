@@ -19,8 +19,10 @@ from tl_keras.config.data import (
     include_in,
     io_timeout_in,
     path_column_in,
+    text_column_in,
+    text_encoding_in,
 )
-from tl_keras.config.paths import is_table
+from tl_keras.config.paths import is_table, kind_of_model
 from tl_keras.config.settings import Fault, Settings, setting
 
 SCHEMES = ("http", "https", "grpc")
@@ -64,26 +66,31 @@ class PredictConfig(Settings):
     input: str = setting(
         "",
         "a folder of pictures, with its sub-folders; a table (.csv, .tsv, "
-        ".txt, .jsonl, .parquet) with a column of paths; or one picture",
-        group="Pictures",
+        ".txt, .jsonl, .parquet) with a column of paths; or one picture; of "
+        "texts a table, a folder of .txt, one .txt, - for lines of standard "
+        "input, or a text itself",
+        group="Examples",
         path=True,
+        words=("-",),
     )
     data_dir: str = setting(
         "",
         "the folder that a table's paths start from; its own folder when not "
         "given",
-        group="Pictures",
+        group="Examples",
         path=True,
     )
-    path_column: str = path_column_in("Pictures")
-    include: str = include_in("Pictures")
-    exclude: str = exclude_in("Pictures")
-    follow_links: bool = follow_links_in("Pictures")
-    io_timeout: float = io_timeout_in("Pictures")
+    path_column: str = path_column_in("Examples")
+    text_column: str = text_column_in("Examples")
+    text_encoding: str = text_encoding_in("Examples")
+    include: str = include_in("Examples")
+    exclude: str = exclude_in("Examples")
+    follow_links: bool = follow_links_in("Examples")
+    io_timeout: float = io_timeout_in("Examples")
     batch_size: int = setting(
         32,
         "pictures that are asked at once",
-        group="Pictures",
+        group="Examples",
         unit="pictures",
         low=1,
         high=4096,
@@ -91,7 +98,7 @@ class PredictConfig(Settings):
     top_k: int = setting(
         5,
         "how many labels are written for a picture, the best first",
-        group="Pictures",
+        group="Examples",
         unit="labels",
         low=1,
         high=100_000,
@@ -110,7 +117,7 @@ class PredictConfig(Settings):
         "where predictions.csv, predictions.jsonl and gallery.html are "
         "written; a run that was stopped goes on there, and new pictures are "
         "added to those of a finished one; printed only, when not given",
-        group="Pictures",
+        group="Examples",
         path=True,
     )
 
@@ -181,17 +188,26 @@ class PredictConfig(Settings):
                 "--server, which answers no more",
             )
 
+    def may_be_texts(self) -> bool:
+        """Whether `input` may be a text itself: of a server, only that
+        says what it takes."""
+        return bool(self.server) or kind_of_model(self.model) == "text"
+
+    def no_input(self) -> Fault:
+        """That there is no such picture, nor a folder or table of them."""
+        return rules.no_such(
+            "input", self.input, "a folder, a table (.csv) or a picture"
+        )
+
     def _input_faults(self) -> Iterator[Fault]:
         if not self.input:
             yield Fault(
                 ("input",),
                 "--input: nothing received; expected a folder, a table (.csv) "
-                "or a picture",
+                "or a picture, or what a model of texts is asked",
             )
-        elif not os.path.exists(self.input):
-            yield rules.no_such(
-                "input", self.input, "a folder, a table (.csv) or a picture"
-            )
+        elif not os.path.exists(self.input) and not self.may_be_texts():
+            yield self.no_input()
         for name in ("include", "exclude", "follow_links"):
             if self.given(name) and os.path.isfile(self.input):
                 if not is_table(self.input):

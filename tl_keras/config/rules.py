@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tl_keras.config.adapting import adapting_faults
 from tl_keras.config.data_rules import data_faults, idle, listing_faults
+from tl_keras.config.kinds import is_encoder
 from tl_keras.config.paths import is_table, no_such, saved_model_file
 from tl_keras.config.settings import Fault
 from tl_keras.errors import ConfigError
@@ -84,6 +85,8 @@ def model_faults(model: str, otherwise: str = "") -> Iterator[Fault]:
 
 def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
     known = [*backbones.BACKBONES, *pretrained.PRETRAINED]
+    if is_encoder(config.backbone):
+        return  # `kinds` looks at it.
     if is_own_network(config.backbone):
         if not os.path.exists(config.backbone):
             yield no_such("backbone", config.backbone, "a .keras file")
@@ -137,6 +140,8 @@ def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
 def is_own_network(backbone: str) -> bool:
     """Whether a `--backbone` is a path, not a name; it may lead nowhere."""
     if backbone in backbones.BACKBONES or backbone in pretrained.PRETRAINED:
+        return False
+    if is_encoder(backbone):
         return False
     named = backbone.endswith((".keras", ".h5", ".hdf5")) or os.sep in backbone
     return named or os.path.exists(backbone)

@@ -17,7 +17,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from tl_keras.config import rules
+from tl_keras.config import kinds, rules
 from tl_keras.config.adapting import AdaptConfig
 from tl_keras.config.data import DataConfig
 from tl_keras.config.export import ExportConfig
@@ -314,11 +314,15 @@ class TransferConfig(
             named = about["path"] and value not in ("", *about["words"])
             if named and not value.startswith("tfds:"):
                 changes[field.name] = os.path.abspath(value)
-        if rules.is_own_network(self.backbone):
+        if rules.is_own_network(self.backbone) or (
+            kinds.is_encoder(self.backbone)
+            and not self.backbone.startswith(kinds.HUB)
+        ):
             changes["backbone"] = os.path.abspath(self.backbone)
         return dataclasses.replace(self, name=self.run_name(), **changes)
 
     def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
         """What is wrong with these values together."""
         yield from rules.combination_faults(self)
+        yield from kinds.training_faults(self)
         yield from self.export_faults()

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tl_keras import io_watchdog
+from tl_keras.inputs.kinds import nouns
 
 Stamp = tuple[int, int, int]
 
@@ -246,6 +247,7 @@ class Listing:
         warnings: what a person should know, and which hinders nothing.
         hints: why so many pictures were not found, each with the remedy.
         told: how a table was understood, where it could be otherwise.
+        kind: of input, a name of `inputs.kinds`.
     """
 
     splits: Mapping[str, Examples]
@@ -259,6 +261,12 @@ class Listing:
     warnings: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
+    kind: str = "image"
+
+    @property
+    def nouns(self) -> tuple[str, str]:
+        """What an example is called, and several."""
+        return nouns(self.kind)
 
     @property
     def notes(self) -> dict[str, int]:

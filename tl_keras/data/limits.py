@@ -40,8 +40,9 @@ def faults_of_skips(
         if bad_input == "fail":
             allowed = "--bad_input=fail allows none"
         faults = [
-            f"{len(skipped):,} of {listed + len(skipped):,} pictures cannot "
-            f"be used; {allowed} - mend them, or allow more{_hint(listing)}",
+            f"{len(skipped):,} of {listed + len(skipped):,} "
+            f"{listing.nouns[1]} cannot be used; {allowed} - mend them, or "
+            f"allow more{_hint(listing)}",
             *listing.hints,
         ]
     if faults and not listed:
@@ -109,8 +110,8 @@ def _emptied(listing: Listing) -> list[str]:
             continue  # Labels that are left without an example are told.
         if examples is None or not np.any(examples.labels == numbers[name]):
             faults.append(
-                f"class {name!r}: none of its pictures in {split} can be used "
-                "- mend them or take the class away"
+                f"class {name!r}: none of its {listing.nouns[1]} in {split} "
+                "can be used - mend them or take the class away"
             )
     if len(faults) > MOST_EMPTIED:
         more = f"and {len(faults) - MOST_EMPTIED:,} more such classes"

@@ -184,7 +184,7 @@ def _too_small(
         f"{sizes['train']} to train, {sizes['val']} to validate and "
         f"{sizes['test']} to test"
     )
-    remedy = f"add pictures up to {need} in each, take these classes away"
+    remedy = f"add some up to {need} in each, take these classes away"
     least = min(counts.values())
     enough = least - _sizes(least, cut, wanted)["val"] - ("test" in wanted)
     if cut.train_per_class and enough > 0:

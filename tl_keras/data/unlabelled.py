@@ -73,11 +73,14 @@ class Unlabelled:
         options: which of it is taken; what is said of labels is not read.
 
     Attributes:
+        kind: of input.
         root: what ids are relative to.
         ignored: counts by reason; whole when the iteration has ended.
         hints: why paths of a table are not found; likewise.
         told: what was found out about a table's columns; likewise.
     """
+
+    kind = "image"
 
     def __init__(
         self,
@@ -100,6 +103,9 @@ class Unlabelled:
         if is_table(self.source):
             return self._of_table()
         return self._of_file()
+
+    def held(self, id_: str) -> None:
+        """Nothing: pictures are read from their files."""
 
     def path(self, id_: str) -> str:
         """The file of an id."""

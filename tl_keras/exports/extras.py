@@ -1,7 +1,8 @@
 """What lies in a version's `assets.extra/`, which the loader ignores.
 
 In: names and a decoding. Out: `labels.txt` for people, `task.json` where the
-task is not one class of several, and
+task is not one class of several, `input.json` where examples are no pictures,
+and
 `tf_serving_warmup_requests`, which a server replays before it takes a version
 into use, so that no client waits for the first, slow answers. Warm-up needs the
 extra `serving` (tensorflow-serving-api); without it there is none.
@@ -16,7 +17,12 @@ import tensorflow as tf
 
 from tl_keras.inputs.input import Input
 from tl_keras.tasks.task import Task
-from tl_keras.versions import LABELS_FILE, TASK_FILE, labels_text
+from tl_keras.versions import (
+    INPUT_FILE,
+    LABELS_FILE,
+    TASK_FILE,
+    labels_text,
+)
 
 WARM_UP_FILE = "tf_serving_warmup_requests"
 # A single example, and as many as the batching example allows at once.
@@ -38,6 +44,9 @@ def write_extras(
     extra.joinpath(LABELS_FILE).write_text(
         labels_text(class_names), encoding="utf-8"
     )
+    if decoding.kind != "image":
+        text = json.dumps({"kind": decoding.kind}, indent=2)
+        folder.joinpath(*INPUT_FILE).write_text(text + "\n", encoding="utf-8")
     if can_warm_up():
         _write_warm_up(extra / WARM_UP_FILE, decoding)
 

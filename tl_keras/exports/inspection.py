@@ -54,6 +54,7 @@ from tl_keras.exports.manifest import (
     manifest_doubts,
 )
 from tl_keras.exports.rounding import movement_of
+from tl_keras.inputs.kinds import BY_SERVING_NAME
 from tl_keras.tasks import stored_task
 from tl_keras.tasks.difference import Differs
 from tl_keras.tasks.task import Task
@@ -92,6 +93,12 @@ class Export:
     warnings: tuple[str, ...] = ()
     flag: str = "--model"
     task: Task = dataclasses.field(default_factory=lambda: stored_task({}))
+
+    @property
+    def kind(self) -> str:
+        """The kind of input that it takes, a name of `inputs.kinds`."""
+        (name,) = self.graph.signature_def[SIGNATURE].inputs
+        return BY_SERVING_NAME.get(name, "image")
 
     def tensors(self) -> tuple[str, list[str]]:
         """Names of the tensors to feed with encoded examples, and to fetch:

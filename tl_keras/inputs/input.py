@@ -11,7 +11,7 @@ one's own is a subclass.
 
 import abc
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
@@ -24,6 +24,7 @@ class Input(abc.ABC):
     """How an example's bytes become what a network takes.
 
     Attributes:
+        kind: its name, by which `inputs.kinds` knows what else there is of it.
         serving_name: what `serving_default` calls the bytes.
         loaded_signature: the signature that takes what `load_rows` gives.
         example_key: what a tf.Example of a Classify request holds them under.
@@ -38,6 +39,7 @@ class Input(abc.ABC):
         export_saved_model(model, "saved_models/mine", decoding=decoding, ...)
     """
 
+    kind: str = "image"
     serving_name: str
     loaded_signature: str
     example_key: str
@@ -93,6 +95,23 @@ class Input(abc.ABC):
 
         The export's gate asks it beside real ones; {} where there is none.
         """
+
+    @abc.abstractmethod
+    def numbers(self) -> dict[str, int]:
+        """What people ask of it, by name, for a run's metrics."""
+
+    @abc.abstractmethod
+    def in_words(self) -> str:
+        """What the network is shown of an example, such as its size."""
+
+    def batch(self, encoded: Sequence[bytes]) -> Tensors:
+        """The tensors of good examples, at once and eagerly.
+
+        Args:
+            encoded: bytes of each, one or more.
+        """
+        rows = [self.load(tf.constant(one)) for one in encoded]
+        return tf.nest.map_structure(lambda *parts: tf.stack(parts), *rows)
 
     def augment(self, tensors: Tensors, key: tf.Tensor, augment: str):
         """A random view of one example, the same for the same key.

@@ -22,20 +22,25 @@ from tl_keras.audit import (
 from tl_keras.config import CheckConfig, DataConfig, TransferConfig
 from tl_keras.data import Listing, names_of_skips
 from tl_keras.errors import DataError
-from tl_keras.inputs.image.pixels import Decoding
-from tl_keras.jobs.first_look import cut_of, list_data
+from tl_keras.jobs.first_look import cut_of
+from tl_keras.jobs.kinds.pictures import decoding_of
+from tl_keras.jobs.listing import kind_of, list_data
 from tl_keras.runs import RunFolder, check_writable
 from tl_keras.sources import ImageSplits, split_images
 
 
 def check_data(
-    config: TransferConfig, image_size: int, *, download: bool = True
+    config: TransferConfig,
+    image_size: int | None = None,
+    *,
+    download: bool = True,
 ) -> tuple[Report, ImageSplits]:
     """Lists, checks and cuts the data of a run.
 
     Args:
         config: the settings.
-        image_size: side of the square that the network sees, in pixels.
+        image_size: of pictures, the side of the square that the network sees;
+            None where `ImageSplits.decoded_by` will say how they are read.
         download: whether a TFDS set may be fetched.
 
     Returns:
@@ -52,20 +57,9 @@ def check_data(
     images = split_images(
         report.listing,
         cut_of(config, report.listing),
-        decoding_of(config, image_size),
+        image_size and decoding_of(config, image_size),
     )
     return after_cutting(report, images, config), images
-
-
-def decoding_of(config: TransferConfig, image_size: int) -> Decoding:
-    """How a file's bytes become the network's square."""
-    return Decoding(
-        image_size,
-        config.resize,
-        config.alpha_background,
-        config.bit_depth_scale,
-        config.max_pixels,
-    )
 
 
 def after_cutting(
@@ -83,12 +77,13 @@ def after_cutting(
         came to.
     """
     splits, notes = images.examples(), dict(report.notes)
+    one, many = report.nouns
     more = cut_apart(report.pairs, splits)
     more += labels_without_both(splits, images.class_names)
     for split, places in seen_in_training(report.rows, splits).items():
         more.append(
-            f"{len(places):,} of {len(splits[split]):,} pictures of {split} "
-            "have the bytes of a training picture (--allow_leakage) - the "
+            f"{len(places):,} of {len(splits[split]):,} {many} of {split} "
+            f"have the bytes of a training {one} (--allow_leakage) - the "
             "accuracy without them says more"
         )
     if config.group_column:
@@ -117,7 +112,7 @@ def judge(config: DataConfig, listing: Listing) -> Report:
         near_duplicates=config.near_duplicates,
         data_manifest=config.data_manifest,
     )
-    return check_listing(listing, config.dataset, rules)
+    return check_listing(listing, config.dataset, rules, kind_of(config))
 
 
 def report_on(config: CheckConfig) -> Report:
@@ -133,7 +128,7 @@ def report_on(config: CheckConfig) -> Report:
     report = judge(config, list_data(config))
     try:
         cut = cut_of(config, report.listing)
-        images = split_images(report.listing, cut, Decoding(1))
+        images = split_images(report.listing, cut, None)
         report = after_cutting(report, images, config)
     except DataError as error:
         faults = (*report.faults, *error.faults)

@@ -30,8 +30,8 @@ from tl_keras.exports import (
     Export,
     inspect_export,
 )
-from tl_keras.inputs.image.header_facts import explain
-from tl_keras.jobs.first_look import list_labelled
+from tl_keras.inputs.kinds import kind_named, nouns
+from tl_keras.jobs.listing import list_labelled
 from tl_keras.runs import RunFolder, check_writable, run_lock
 from tl_keras.serving.inference import MAX_BYTES, Loaded
 from tl_keras.tasks import task_like
@@ -89,8 +89,8 @@ def _listed(config: EvaluateConfig, export: Export) -> Listing:
     """What the dataset holds, read as what the model predicts."""
     task, names = export.task.name, export.labels
     if task == "multiclass":
-        return list_labelled(config, task)
-    listing = list_labelled(config, task, names)
+        return list_labelled(config, task, kind=export.kind)
+    listing = list_labelled(config, task, names, export.kind)
     if task != task_like(next(iter(listing.splits.values())).labels):
         raise DataError(
             f"--dataset={config.dataset}: expected a table of what "
@@ -171,8 +171,8 @@ def refuse_unusable(listing: Listing, max_bad_fraction: float) -> None:
     faults = faults_of_skips(listing, max_bad_fraction)
     if not faults and not sum(map(len, listing.splits.values())):
         faults = [
-            f"none of {len(listing.skipped):,} pictures can be used - mend "
-            "them, or give another --dataset",
+            f"none of {len(listing.skipped):,} {listing.nouns[1]} can be used "
+            "- mend them, or give another --dataset",
             *listing.hints,
         ]
     if faults:
@@ -216,7 +216,7 @@ def asked(
                 kept.append(row)
                 continue
             if content:
-                reason = explain(content, reason)
+                reason = kind_named(loaded.kind).explain(content, reason)
             name = label_text(examples.labels[row], listing.class_names)
             skips.append(Skip(examples.ids[row], reason, split, name))
     if not kept:
@@ -261,7 +261,9 @@ def numbers(export: Export, listing: Listing, evaluation: Evaluation) -> dict:
     ((split, examples),) = listing.splits.items()
     trust = export.task.trust(evaluation, None)
     stored = export.task.stored()
+    kind = export.kind
     return {
+        **({"input": kind} if kind != "image" else {}),
         "test": {**evaluation.metrics, **trust},
         **({"task": stored} if stored else {}),
         "data": {
@@ -350,8 +352,9 @@ def write_record(
 def summary(metrics: dict, skipped: Sequence[str]) -> str:
     """The numbers that a person reads first."""
     test, data = metrics["test"], metrics["data"]
+    _, many = nouns(metrics.get("input", "image"))
     lines = [f"skip: {line}" for line in skipped]
-    lines += by_name(test)
+    lines += by_name(test, many)
     lines.append(
         f"{data['found']:,} found = {test['examples']:,} used + "
         f"{data['skipped']:,} skipped + {sum(data['ignored'].values()):,} "
@@ -361,7 +364,7 @@ def summary(metrics: dict, skipped: Sequence[str]) -> str:
     low, high = (run_card.shown(first, x) for x in test[f"{first}_interval"])
     lines.append(
         f"{run_card.title(first)}: {run_card.shown(first, test[first], 4)} "
-        f"({low} to {high}) on {test['examples']:,} pictures of "
+        f"({low} to {high}) on {test['examples']:,} {many} of "
         f"{data['split']}, {run_card.title(second)} "
         f"{run_card.shown(second, test[second])}, loss {test['loss']:.4f}"
     )
@@ -370,7 +373,7 @@ def summary(metrics: dict, skipped: Sequence[str]) -> str:
     if found:
         lines.append(
             f"rounding: moves a probability's logarithm by up to "
-            f"{found['movement']:.2g} here; {found['ties']:,} pictures are "
+            f"{found['movement']:.2g} here; {found['ties']:,} {many} are "
             "right or wrong by that alone"
             + f": {', '.join(found['tied_pictures'])}"
             * bool(found["ties"])
@@ -378,7 +381,7 @@ def summary(metrics: dict, skipped: Sequence[str]) -> str:
     return pages.escape_lines(lines)
 
 
-def by_name(test: dict) -> list[str]:
+def by_name(test: dict, many: str = "pictures") -> list[str]:
     """A line a class, a label or a column, of the numbers of a split."""
     rows = test.get("per_class") or test.get("per_label") or test["per_target"]
     width = max(map(len, rows))
@@ -390,7 +393,7 @@ def by_name(test: dict) -> list[str]:
             for name, row in rows.items()
         ]
     what = "class" if "per_class" in test else "label"
-    return [f"{what:<{width}}  precision  recall      f1  pictures"] + [
+    return [f"{what:<{width}}  precision  recall      f1  {many:>8}"] + [
         f"{name:<{width}}  {row['precision']:>9.3f}  {row['recall']:>6.3f}  "
         f"{row['f1']:>6.3f}  {row['support']:>8,}"
         for name, row in rows.items()

@@ -15,7 +15,6 @@ import keras
 import numpy as np
 
 from tl_keras.advice import advise
-from tl_keras.data.examples import joined
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.fault_tolerance import readable
 from tl_keras.jobs.preparation import Prepared
@@ -82,10 +81,7 @@ def advise_on(prepared: Prepared, store: FeatureStore) -> dict:
         where there are so many classes that it would take minutes.
     """
     began, images = time.perf_counter(), prepared.images
-    known = Images(
-        joined([images.train.examples, images.val.examples]),
-        images.train.decoding,
-    )
+    known = images.train.plus(images.val)
     width, classes = prepared.model.get_layer(LOGITS).kernel.shape
     most = int(MAX_WORK / (width * classes))
     if len(known) > most:

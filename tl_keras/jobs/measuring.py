@@ -116,10 +116,10 @@ def speed(prepared: Prepared) -> dict[str, float]:
         answers_model(served(prepared), task.activation, task.answer)
     )
     contents = [images.examples.read(i % len(images)) for i in range(ASKED)]
-    decode = images.decoding.load
+    batch = images.decoding.batch
 
     def answer(some) -> None:
-        run(np.stack([decode(tf.constant(content)) for content in some]))
+        run(batch(some))
 
     answer(contents[:1])  # The first pass builds what the others use.
     seconds: list[float] = []

@@ -48,6 +48,7 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
         ],
         **solved_on_all(run),
         **({"scratch": {"test": run.scratch.metrics}} if run.scratch else {}),
+        **baseline_numbers(run),
         **leakage(run.prepared, run.kept),
         **({"unlabelled": run.unlabelled.numbers} if run.unlabelled else {}),
         **({"advice": run.advice} if run.advice else {}),
@@ -71,6 +72,17 @@ def solved_on_all(run: Run) -> dict:
         "validation_examples": run.solved_on - train,
     }
     return {"solved_on_all": numbers}
+
+
+def baseline_numbers(run: Run) -> dict:
+    """What the simpler method gave; {} where there is none."""
+    if run.baseline is None:
+        return {}
+    numbers = {
+        "test": run.baseline.evaluation.metrics,
+        **run.baseline.numbers,
+    }
+    return {"baseline": numbers}
 
 
 def export_numbers(run: Run) -> dict | None:
@@ -141,8 +153,10 @@ def describe_run(
     """
     images, config = prepared.images, prepared.config
     stored = prepared.task.stored()
+    kind = prepared.report.kind
     return {
         **({"task": stored} if stored else {}),
+        **({"input": kind} if kind != "image" else {}),
         "monitor": objective_of(config, prepared.task).monitor,
         "data": {**images.books, "fingerprint": images.fingerprint},
         "class_names": list(images.class_names),
@@ -150,7 +164,8 @@ def describe_run(
             # A file's folders tell names, and are in run.flags.
             "backbone": os.path.basename(config.backbone),
             "parameters": prepared.model.count_params(),
-            "image_size": images.train.image_size,
+            **images.train.decoding.numbers(),
+            **prepared.network,
             "precision": config.precision,
         },
         "device": prepared.device,
@@ -176,6 +191,10 @@ def compared(run: Run) -> list[dict]:
     ]
     if run.scratch is not None:
         pairs.append(("scratch", run.scratch, names[fit.kept], run.kept))
+    if run.baseline is not None:
+        pairs.append(
+            ("baseline", run.baseline.evaluation, names[fit.kept], run.kept)
+        )
     return [
         {"first": first, "second": second} | run.prepared.task.compare(one, two)
         for first, one, second, two in pairs

@@ -8,8 +8,8 @@ TensorFlow is in use, since after that it cannot change its device.
 from tl_keras.compute.devices import choose_device, device_memory
 from tl_keras.config import TransferConfig
 from tl_keras.errors import TlKerasError
-from tl_keras.jobs.first_look import list_data
-from tl_keras.networks import backbones, pretrained
+from tl_keras.jobs.kinds import runs_of
+from tl_keras.jobs.listing import list_data
 from tl_keras.training import Compute
 
 # Of the GPU's memory, what rows may take that stay there for a phase; the rest
@@ -48,13 +48,8 @@ def multiply_adds(config: TransferConfig) -> float | None:
 
 
 def forward_cost(config: TransferConfig) -> float | None:
-    """Multiply-adds of the backbone for one picture."""
-    name = config.backbone
-    if name in backbones.BACKBONES:
-        return backbones.forward_cost(name, config.image_size)
-    if name in pretrained.PRETRAINED:
-        name = pretrained.path_of(name)
-    return backbones.file_cost(name)
+    """Multiply-adds of the backbone for one example."""
+    return runs_of(config).cost(config)
 
 
 def compute_of(config: TransferConfig, device: str) -> Compute:

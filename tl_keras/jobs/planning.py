@@ -11,7 +11,7 @@ import keras
 
 from tl_keras.config import TransferConfig
 from tl_keras.config.adapting import AdaptConfig
-from tl_keras.networks import usual_unfreeze
+from tl_keras.jobs.kinds import runs_of
 from tl_keras.sources import ImageSplits
 from tl_keras.strategies import LoRA, unfreezing_stages
 from tl_keras.training import FEWEST_TO_JUDGE, Phase, gradual
@@ -36,7 +36,7 @@ def plan_phases(config: TransferConfig) -> list[Phase]:
     }
     unfreeze_from = config.unfreeze_from
     if unfreeze_from == "auto":
-        unfreeze_from = usual_unfreeze(config.backbone)
+        unfreeze_from = runs_of(config).unfreeze_from(config)
     adapts = {
         "unfreeze_from": unfreeze_from,
         "train_batch_norm": config.train_batch_norm,

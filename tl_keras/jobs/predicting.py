@@ -15,11 +15,16 @@ from collections.abc import Iterator, Sequence
 
 from tl_keras import pages, signals
 from tl_keras.config import PredictConfig
+from tl_keras.config.kinds import kind_faults
 from tl_keras.config.paths import output_folder
 from tl_keras.data import ListOptions, Unlabelled, is_table
+from tl_keras.data.texts import UnlabelledTexts
+from tl_keras.data.texts.listing import TEXT_FILES
+from tl_keras.data.texts.unlabelled import LINES
+from tl_keras.errors import ConfigError
 from tl_keras.exports import inspect_export
-from tl_keras.inputs.image import pixels
-from tl_keras.jobs.first_look import patterns
+from tl_keras.inputs.kinds import kind_named, nouns
+from tl_keras.jobs.listing import patterns
 from tl_keras.runs import check_writable, leaving_nothing, run_lock
 from tl_keras.serving.inference import (
     Answer,
@@ -40,7 +45,7 @@ def predict_with(config: PredictConfig) -> Done:
         ConfigError, DataError, MachineError, StoppedError: see
             `tl_keras.errors`; each has one clear line.
     """
-    ask, known_as = _asked(config)
+    ask, known_as, kind = _asked(config)
     with contextlib.ExitStack() as stack:
         name = config.output_dir or stack.enter_context(
             tempfile.TemporaryDirectory(prefix="tl_keras_")
@@ -50,7 +55,7 @@ def predict_with(config: PredictConfig) -> Done:
         check_writable(folder)
         stack.enter_context(run_lock(folder))
         stack.enter_context(signals.at_a_step())
-        pictures = _pictures(config)
+        pictures = _examples(config, kind)
         done = predict_pictures(
             ask,
             pictures,
@@ -59,7 +64,7 @@ def predict_with(config: PredictConfig) -> Done:
             batch_size=config.batch_size,
             stop=signals.requested,
         )
-        one = os.path.isfile(config.input) and not is_table(config.input)
+        one = is_one(config.input, kind)
         if one or not config.output_dir:
             for line in answers(
                 folder / "predictions.jsonl", best_alone=not one
@@ -67,11 +72,26 @@ def predict_with(config: PredictConfig) -> Done:
                 print(pages.escape_controls(line))
     for line in pictures.told:
         print(pages.escape_controls(f"{config.input}: {line}"), flush=True)
-    print(summary(done, config.output_dir), flush=True)
+    print(summary(done, config.output_dir, nouns(kind)[1]), flush=True)
     return done
 
 
-def _pictures(config: PredictConfig) -> Unlabelled:
+def _examples(config: PredictConfig, kind: str) -> Unlabelled | UnlabelledTexts:
+    """What is asked.
+
+    Raises:
+        ConfigError: a setting is about another kind of input, or there is no
+            such file.
+    """
+    faults = [*kind_faults(config, kind)]
+    if kind == "image" and not os.path.exists(config.input):
+        faults.append(config.no_input())
+    if faults:
+        raise ConfigError([fault.message for fault in faults])
+    if kind == "text":
+        return UnlabelledTexts(
+            config.input, patterns(config.text_column), config.text_encoding
+        )
     return Unlabelled(
         config.input,
         config.data_dir,
@@ -82,6 +102,20 @@ def _pictures(config: PredictConfig) -> Unlabelled:
             path_column=config.path_column,
         ),
     )
+
+
+def is_one(given: str, kind: str) -> bool:
+    """Whether an `--input` is one example.
+
+    Args:
+        given: a path, or a text.
+        kind: of input.
+    """
+    if kind == "text":
+        return given != LINES and (
+            not os.path.exists(given) or given.lower().endswith(TEXT_FILES)
+        )
+    return os.path.isfile(given) and not is_table(given)
 
 
 def answers(file: pathlib.Path, best_alone: bool) -> Iterator[str]:
@@ -121,10 +155,12 @@ def _asked(config: PredictConfig) -> tuple:
             f"{config.model_name} version {client.version} at {config.server}",
             flush=True,
         )
-        return _Served(client, config.top_k), {
+        known_as = {
             "model": f"{config.model_name} version {client.version}",
             "server": config.server,
         }
+        kind = client.kind()
+        return _Served(client, config.top_k, kind), known_as, kind
     model = output_folder(config.model)
     export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
@@ -133,7 +169,7 @@ def _asked(config: PredictConfig) -> tuple:
     if config.coverage is not None:
         known_as["coverage"] = config.coverage
     export = export.covering(config.coverage)
-    return Predictor(Loaded(export), config.top_k), known_as
+    return Predictor(Loaded(export), config.top_k), known_as, export.kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,13 +178,14 @@ class _Served:
 
     client: Client
     top_k: int
+    kind: str
 
     def __call__(self, encoded: Sequence[bytes]) -> list[Answer]:
-        """One answer a picture; what Pillow can mend is mended first."""
-        answers = self.client.ask(encoded)
+        """One answer an example; what can be mended is mended first."""
+        answers, mend = self.client.ask(encoded), kind_named(self.kind).mended
         for row, content in enumerate(encoded):
             # The graph that a server runs has no Pillow.
-            if answers[row].status and (mended := pixels.repair(content)):
+            if answers[row].status and (mended := mend(content)):
                 answers[row : row + 1] = self.client.ask([mended])
         top = self.top_k
         return [
@@ -169,7 +206,9 @@ def _beside(answer) -> tuple:
     return more, in_set
 
 
-def summary(done: Done, folder: str | os.PathLike) -> str:
+def summary(
+    done: Done, folder: str | os.PathLike, many: str = "pictures"
+) -> str:
     """The books, the labels and where everything lies, "" for nowhere."""
     lines = [f"{n:>10,}  {label}" for label, n in _first(done.labels)]
     lines += [f"{n:>10,}  unreadable: {why}" for why, n in _first(done.reasons)]
@@ -187,7 +226,7 @@ def summary(done: Done, folder: str | os.PathLike) -> str:
     if done.seconds is None:
         lines.append("all of it was there already")
     else:
-        lines.append(f"seconds: {done.seconds:.1f} for {done.asked:,} pictures")
+        lines.append(f"seconds: {done.seconds:.1f} for {done.asked:,} {many}")
     return pages.escape_lines(lines)
 
 

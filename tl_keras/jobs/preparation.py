@@ -5,32 +5,23 @@ model built, phases planned. `--dry_run` stops after this.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import keras
 
 from tl_keras.audit import Report
 from tl_keras.cache import user_cache, why_unusable
 from tl_keras.compute.devices import check_precision, compute_deterministically
-from tl_keras.compute.precision import choose_precision
 from tl_keras.config import TransferConfig
 from tl_keras.config.paths import saved_model_file
 from tl_keras.errors import ConfigError, DataError, MachineError
-from tl_keras.jobs.checking import check_data, decoding_of
+from tl_keras.jobs.checking import check_data
+from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.placing import place
 from tl_keras.jobs.planning import in_stages, kept_phases, plan_phases
 from tl_keras.jobs.task_choice import task_of
 from tl_keras.jobs.unlabelled import UnlabelledPictures, list_unlabelled
-from tl_keras.networks import (
-    LOGITS,
-    backbones,
-    build_classifier,
-    inner_layers,
-    load_backbone,
-    mirrored,
-    scaling_hint,
-    usual_scaling,
-    warm_start,
-)
+from tl_keras.networks import LOGITS, inner_layers, warm_start
 from tl_keras.semi_supervised import most_unlabelled
 from tl_keras.sources import ImageSplits
 from tl_keras.tasks.multiclass import probe_bytes
@@ -47,7 +38,8 @@ class Prepared:
     """A run before its first step: what `--dry_run` shows.
 
     Its `config` is the one given with `precision`, `head_solver` and
-    `feature_cache` decided.
+    `feature_cache` decided; `network` is what is told of the backbone in
+    metrics.json.
     """
 
     config: TransferConfig
@@ -58,6 +50,7 @@ class Prepared:
     phases: list[Phase]
     task: Task
     unlabelled: UnlabelledPictures | None = None
+    network: Mapping = dataclasses.field(default_factory=dict)
 
     def answering(self, task: Task) -> "Prepared":
         """The same with another task, as calibration leaves it."""
@@ -80,23 +73,14 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
     config = dataclasses.replace(config, feature_cache=usable_cache(config))
-    # First: weights are not fetched for data that cannot be used. The side of
-    # its squares, here 1, is what the network below says.
-    report, images = check_data(config, 1, download=download)
-    fetches = config.weights in ("auto", "imagenet") and (
-        config.backbone in backbones.BACKBONES
+    # First: weights are not fetched for data that cannot be used.
+    report, images = check_data(config, download=download)
+    runs = runs_of(config)
+    loaded = runs.load(config, images, download)
+    network, images = loaded.network, loaded.images
+    report = dataclasses.replace(
+        report, warnings=(*report.warnings, *loaded.warnings)
     )
-    network = load_backbone(
-        config.backbone,
-        image_size=config.image_size,
-        weights="none" if fetches and not download else config.weights,
-        arguments=backbones.parse_arguments(config.backbone_args),
-        layer=config.backbone_layer or None,
-    )
-    if config.input_scaling == "auto":
-        if hint := scaling_hint(config.backbone, network):
-            print(f"backbone: {hint}", flush=True)
-    images = images.decoded_by(decoding_of(config, network.input_shape[1]))
     refuse_idle(config, network, images)
     config = dataclasses.replace(
         config, precision=decided_precision(config, network, device)
@@ -116,14 +100,15 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     for phase in phases:  # An unknown layer is told before the first epoch.
         phase.adapts_by().count(model)
     if config.test_time_views:  # So is a network that takes no pictures.
-        mirrored(model)
+        runs.served(model, config)
     unlabelled = None
     if config.unlabelled:
         most = most_unlabelled(*model.get_layer(LOGITS).kernel.shape)
         unlabelled = list_unlabelled(config, report, images, most)
     return Prepared(
-        config, device, report, images, model, phases, task, unlabelled
-    )
+        config, device, report, images, model, phases, task, unlabelled,
+        loaded.numbers,
+    )  # fmt: skip
 
 
 def usable_cache(config: TransferConfig) -> str:
@@ -172,13 +157,8 @@ def decided_precision(
         check_precision(config.precision, device)
         return config.precision
     phases = [phase.adapts_by() for phase in plan_phases(config)]
-    name = f"{config.backbone} {config.backbone_args} {config.backbone_layer}"
-    return choose_precision(
-        network,
-        device=device,
-        name=name.rstrip(),
-        training=any(phase.unfreeze_from == "all" for phase in phases),
-    )
+    training = any(phase.unfreeze_from == "all" for phase in phases)
+    return runs_of(config).precision(config, network, device, training)
 
 
 def decided_solver(
@@ -290,32 +270,29 @@ def classifier_on(
     """The classifier a configuration describes, on a loaded backbone.
 
     Args:
-        network: the backbone, from `load_backbone`.
+        network: the backbone.
         config: the settings.
         num_classes: 2 or more.
 
     Returns:
-        As `build_classifier`.
+        As `build_classifier`, or `build_text_classifier`.
     """
-    scaling = config.input_scaling
-    if scaling == "auto":
-        scaling = usual_scaling(config.backbone)
-    return build_classifier(
-        network,
-        num_classes,
-        input_scaling=scaling,
-        pooling=config.pooling,
-        head_units=config.head_units,
-        dropout=config.dropout,
-        precision=config.precision,
-    )
+    return runs_of(config).classifier(network, config, num_classes)
+
+
+def many_of(prepared: Prepared) -> str:
+    """What the run's examples are called: "pictures", "texts"."""
+    return prepared.report.nouns[1]
+
+
+def evaluated(prepared: Prepared) -> keras.Model:
+    """The model as it is evaluated."""
+    return runs_of(prepared.config).evaluated(prepared.model, prepared.config)
 
 
 def served(prepared: Prepared) -> keras.Model:
-    """The model as it is asked: with `--test_time_views` twice a picture."""
-    if prepared.config.test_time_views:
-        return mirrored(prepared.model)
-    return prepared.model
+    """The model as it is asked and exported."""
+    return runs_of(prepared.config).served(prepared.model, prepared.config)
 
 
 def done_once(prepared: Prepared, phase: Phase) -> dict | None:

@@ -8,8 +8,14 @@ import shutil
 
 from tl_keras import run_card
 from tl_keras.audit import Report, named
+from tl_keras.inputs.kinds import nouns
 from tl_keras.jobs.planning import plan_phases, tuned_in_vain
-from tl_keras.jobs.preparation import Prepared, done_once, trainable_in
+from tl_keras.jobs.preparation import (
+    Prepared,
+    done_once,
+    many_of,
+    trainable_in,
+)
 from tl_keras.runs import RunFolder
 from tl_keras.sources import ImageSplits
 from tl_keras.training import FEWEST_TO_JUDGE, Phase
@@ -75,9 +81,10 @@ def describe_plan(prepared: Prepared) -> str:
     free = shutil.disk_usage(there).free / 1e6
     lines += [
         "",
-        f"device: {prepared.device}; input {model.input_shape[1]} x "
-        f"{model.input_shape[2]} pixels; {len(prepared.images.train):,} "
-        f"training pictures in batches of {config.batch_size}; precision "
+        f"device: {prepared.device}; input "
+        f"{prepared.images.train.decoding.in_words()}; "
+        f"{len(prepared.images.train):,} training {many_of(prepared)} in "
+        f"batches of {config.batch_size}; precision "
         f"{config.precision}; XLA {config.jit}",
         f"disk: about {need:,.0f} MB for the export and model.keras in "
         f"{folder}, {free:,.0f} MB free",
@@ -108,7 +115,8 @@ def describe_vain(prepared: Prepared) -> list[str]:
     what = "done, but never kept"
     if len(prepared.phases) < len(planned):
         what = "left out"
-    remedy = "add pictures to its val split"
+    one, many = prepared.report.nouns
+    remedy = f"add {many} to its val split"
     if "val" not in images.own_splits:
         remedy = (
             "raise --val_fraction or --val_examples_per_class "
@@ -117,7 +125,7 @@ def describe_vain(prepared: Prepared) -> list[str]:
     count = len(images.val)
     return [
         f"{planned[-1].name}: {what}, since {count:,} "
-        f"validation picture{'s' * (count > 1)}, fewer than "
+        f"validation {many if count > 1 else one}, fewer than "
         f"{FEWEST_TO_JUDGE}, cannot tell whether it is better than the frozen "
         f"head - {remedy}"
     ]
@@ -136,7 +144,7 @@ def in_words(file: dict) -> str:
     )
 
 
-def rounding_in_words(found: dict | None) -> list[str]:
+def rounding_in_words(found: dict | None, many: str = "pictures") -> list[str]:
     """The predicted classes that rounding changed, if it changed any."""
     if not found or not found["changed"]:
         return []
@@ -146,7 +154,7 @@ def rounding_in_words(found: dict | None) -> list[str]:
     )
     more = ", ..." * (found["changed"] > MAX_PRINTED)
     return [
-        f"rounding: {found['changed']:,} test pictures are of another class "
+        f"rounding: {found['changed']:,} test {many} are of another class "
         f"in the export than in the evaluation: {named}{more}"
     ]
 
@@ -162,6 +170,7 @@ def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
     Returns:
         Lines, with no newline at the end.
     """
+    _, many = nouns(metrics.get("input", "image"))
     names = {"head": "frozen backbone", "fine_tune": "fine-tuned"}
     rows = [
         (names.get(p["name"], p["name"]), p["test"],
@@ -170,6 +179,8 @@ def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
     ]  # fmt: skip
     if "scratch" in metrics:
         rows.append(("from random weights", metrics["scratch"]["test"], ""))
+    if "baseline" in metrics:
+        rows.append(("TF-IDF, no network", metrics["baseline"]["test"], ""))
     first, second = run_card.main_numbers(metrics)
     titles = f"{run_card.title(first)} (95 % interval)", run_card.title(second)
     width = max(28, len(titles[0]) + 2)
@@ -183,11 +194,11 @@ def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
         "",
         f"test {run_card.title(first)}: "
         f"{run_card.shown(first, test[first], 4)} on {test['examples']:,} "
-        f"pictures, loss {test['loss']:.4f}",
+        f"{many}, loss {test['loss']:.4f}",
         *run_card.coverage(test),
         *run_card.leakage_lines(metrics),
         f"export: {version} (loaded and checked in a fresh process)",
-        *rounding_in_words(metrics["export"]["rounding"]),
+        *rounding_in_words(metrics["export"]["rounding"], many),
         *(
             f"{name}: {in_words(file)}"
             for name, file in metrics.get("runtimes", {}).items()

@@ -7,6 +7,7 @@ import dataclasses
 
 from tl_keras import atomic, run_card
 from tl_keras.audit import write_reports
+from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.networks import answers_model
 from tl_keras.runs import RunFolder
@@ -36,9 +37,8 @@ def write_record(
         folder.curves, fit.history, fit.phases[fit.kept].best_epoch
     )
     with atomic.replacing(folder.model) as temporary:
-        answers_model(prepared.model, task.activation, task.answer).save(
-            temporary
-        )
+        model = runs_of(prepared.config).kept(prepared.model)
+        answers_model(model, task.activation, task.answer).save(temporary)
     with atomic.replacing(folder.labels) as temporary:
         temporary.write_text(labels_text(names), encoding="utf-8")
 
@@ -86,7 +86,7 @@ def note_label_issues(
         report = dataclasses.replace(prepared.report, suspects=suspects)
         write_reports(report, folder.path)
         print(
-            f"labels to look at: those of {len(suspects)} training pictures "
-            f"may be wrong, in {folder.data_page}",
+            f"labels to look at: those of {len(suspects)} training "
+            f"{report.nouns[1]} may be wrong, in {folder.data_page}",
             flush=True,
         )

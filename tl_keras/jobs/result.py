@@ -19,7 +19,7 @@ from tl_keras.data import names_changed
 from tl_keras.data.examples import total
 from tl_keras.data.splits import NOT_DRAWN
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.jobs.first_look import list_data
+from tl_keras.jobs.listing import list_data
 from tl_keras.jobs.run_state import Journal
 from tl_keras.jobs.same_run import ANEW
 from tl_keras.networks import LOGITS, inputs_of
@@ -117,7 +117,8 @@ def refuse_other_names(journal: Journal, data: Mapping) -> None:
     now = listing.found() - total(listing.ignored)
     # A picture that was lost on the way counts as found.
     if not changes and now != then and not journal.left_out:
-        changes = f"{then:,} pictures were listed then, {now:,} now"
+        many = listing.nouns[1]
+        changes = f"{then:,} {many} were listed then, {now:,} now"
     if changes:
         raise DataError(
             f"{journal.folder.path}: its run, which is finished, was of other "

@@ -11,10 +11,12 @@ import dataclasses
 
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError
+from tl_keras.jobs.baseline import fit_baseline, wants_baseline
 from tl_keras.jobs.exporting import asked_formats, export_files
 from tl_keras.jobs.fault_tolerance import fault_tolerant, readable
 from tl_keras.jobs.few_labels import advise_on, weigh_unlabelled
 from tl_keras.jobs.final_fit import solve_on_all
+from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.measuring import measured
 from tl_keras.jobs.metrics import collect, stopped
 from tl_keras.jobs.preparation import prepare, served
@@ -54,6 +56,11 @@ def advise(run: Run) -> Run:
         return run
     run, advice = fault_tolerant(run, lambda now: advise_on(now, run.store))
     return run.with_more(advice=advice)
+
+
+def compare_baseline(run: Run) -> Run:
+    """The simpler method, fitted to the same examples and asked the same."""
+    return run.with_more(baseline=fit_baseline(run.prepared))
 
 
 def fit(run: Run) -> Run:
@@ -168,12 +175,10 @@ def record(run: Run, seconds: dict[str, float]) -> dict:
     )
     evaluations = [kept if one is run.kept else one for one in run.evaluations]
     metrics = collect(run.with_more(evaluations=tuple(evaluations)), seconds)
-    return record_with_card(
-        run.prepared,
-        run.folder,
-        metrics,
-        answers_model(run.prepared.model, task.activation, task.answer),
-    )
+    model = None
+    if runs_of(run.prepared.config).explains:
+        model = answers_model(run.prepared.model, task.activation, task.answer)
+    return record_with_card(run.prepared, run.folder, metrics, model)
 
 
 def record_stopped(run: Run, why: str, seconds: dict[str, float]) -> dict:
@@ -198,6 +203,7 @@ STAGES = Stages(
         # loaded; in a process that goes on they are done again, alike.
         Stage("unlabelled", weigh, lambda given: bool(given.unlabelled)),
         Stage("advice", advise, wants_advice),
+        Stage("baseline", compare_baseline, wants_baseline),
         Stage("train", fit),
         Stage("evaluate", evaluate),
         Stage("record", keep),

@@ -18,6 +18,7 @@ from tl_keras.config import TransferConfig
 from tl_keras.exports import GateReport
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
+from tl_keras.jobs.baseline import Beside
 from tl_keras.jobs.exporting import NO_FILES, RuntimeFiles
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.run_state import Journal
@@ -38,6 +39,7 @@ class Run:
         store: where frozen work is kept, if anywhere.
         unlabelled: whether pictures without labels help, where there are.
         advice: what to do next, by what stored features say.
+        baseline: what a simpler method makes of the same data.
         fit: what was trained.
         solved_on: labels that the kept head was solved on once more, those of
             validation too; 0 where it was not.
@@ -58,6 +60,7 @@ class Run:
     store: FeatureStore | None
     unlabelled: Weighed | None = None
     advice: Mapping = dataclasses.field(default_factory=dict)
+    baseline: Beside | None = None
     fit: FitResult | None = None
     solved_on: int = 0
     calibration: Calibration | None = None

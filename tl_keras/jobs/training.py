@@ -19,11 +19,18 @@ from tl_keras.exports import Evaluated, GateReport, publish
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.jobs.final_fit import FinalFit
+from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.placing import compute_of
-from tl_keras.jobs.preparation import Prepared, classifier_on, served
+from tl_keras.jobs.preparation import (
+    Prepared,
+    classifier_on,
+    evaluated,
+    many_of,
+    served,
+)
 from tl_keras.jobs.task_choice import objective_of
 from tl_keras.jobs.unlabelled import Weighed
-from tl_keras.networks import LOGITS, backbones, load_backbone
+from tl_keras.networks import LOGITS
 from tl_keras.runs import RunFolder
 from tl_keras.semi_supervised import MulticlassWithUnlabelled
 from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
@@ -206,16 +213,17 @@ def calibrate(
     kept = fit.phases[fit.kept]
     if final.outputs is None:
         data = FixedBatches(images.val, prepared.config.batch_size)
-        left, batches = served(prepared), data()
+        left, batches = evaluated(prepared), data()
         if store and left is model:
             frozen = FrozenWork(model, prepared.phases, store)
             left, batches = frozen.for_evaluation(kept.phase, data)
         judged = raw_outputs(left, batches)
-        source = f"{len(images.val):,} validation pictures"
+        source = f"{len(images.val):,} validation {many_of(prepared)}"
     else:
         # Its confidence is that of the folds already.
         judged, confidence = (final.outputs, final.targets), False
-        source = f"what the folds say of all {len(final.targets):,} pictures"
+        many = many_of(prepared)
+        source = f"what the folds say of all {len(final.targets):,} {many}"
     found = task.calibrate(*judged, confidence=confidence)
     fold_divisor(model.get_layer(LOGITS), found.divisor)
     print(f"calibration: {found.words}, from {source}", flush=True)
@@ -239,7 +247,7 @@ def evaluate_phases(
     """
     images = prepared.images
     data = FixedBatches(images.test, prepared.config.batch_size)
-    model, batches = served(prepared), data()
+    model, batches = evaluated(prepared), data()
     frozen = None
     if store and model is prepared.model:
         frozen = FrozenWork(model, prepared.phases, store)
@@ -265,13 +273,7 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
     config, images = prepared.config, prepared.images
     # The same ones however much was drawn before, in this process or another.
     keras.utils.set_random_seed(config.seed)
-    network = load_backbone(
-        config.backbone,
-        image_size=config.image_size,
-        weights="none",
-        arguments=backbones.parse_arguments(config.backbone_args),
-        layer=config.backbone_layer or None,
-    )
+    network = runs_of(config).random(config, images)
     model = classifier_on(network, config, len(images.class_names))
     phase = dataclasses.replace(
         prepared.phases[0],

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tl_keras import pages
 from tl_keras.inputs.image.grad_cam import grad_cam
+from tl_keras.inputs.kinds import nouns
 
 # Of all data: addresses of pictures; the page shall stay below 5 MB.
 MOST_BYTES = 3_600_000
@@ -23,10 +24,19 @@ MOST_HEAT = 0.75  # so that the picture is seen through it
 
 
 class Album(Protocol):
-    """Finds the pictures of a dataset again, by split and id."""
+    """Finds the examples of a dataset again, by split and id.
+
+    Attributes:
+        kind: of input, a name of `inputs.kinds`.
+    """
+
+    kind: str
 
     def square(self, split: str, id_: str) -> np.ndarray | None:
         """uint8 (size, size, 3) as the network sees it; None if it is gone."""
+
+    def excerpt(self, split: str, id_: str) -> str:
+        """A text in one line; "" if it is gone."""
 
     def label(self, split: str, id_: str) -> str:
         """The class it lies in; "" when unknown."""
@@ -85,6 +95,7 @@ class Gallery:
                 under = heated(shown, self._heat[example["id"]])
                 heat = self._weighed(pages.thumbnail(under))
         return {
+            "excerpt": self._excerpt("test", example["id"]),
             "id": example["id"],
             "true": self.class_names[example["true"]],
             "predicted": self.class_names[example["predicted"]],
@@ -101,10 +112,24 @@ class Gallery:
         if square is not None:
             picture = self._weighed(pages.thumbnail(enlarged(square)))
         label = self.album.label(split, id_) if self.album else ""
-        return {"id": id_, "split": split, "label": label, "picture": picture}
+        return {
+            "id": id_,
+            "split": split,
+            "label": label,
+            "picture": picture,
+            "excerpt": self._excerpt(split, id_),
+        }
+
+    def _excerpt(self, split: str, id_: str) -> str:
+        """A line of a text; "" of a picture."""
+        if self.album is None or self.album.kind == "image":
+            return ""
+        found = self.album.excerpt(split, id_)
+        self.lost += not found
+        return found
 
     def _square(self, split: str, id_: str) -> np.ndarray | None:
-        if self.album is None:
+        if self.album is None or self.album.kind != "image":
             return None
         if (split, id_) not in self._squares:
             square = self.album.square(split, id_)
@@ -134,11 +159,13 @@ def why_no_pictures(gallery: Gallery, reason: str, heat: bool = True) -> str:
     """
     if gallery.album is None:
         return reason
+    _, many = nouns(gallery.album.kind)
     parts = []
     if gallery.lost:
-        parts.append("some pictures are no longer where they were")
+        parts.append(f"some {many} are no longer where they were")
     if gallery.left_out:
         parts.append("some are left out to keep this page small")
+    heat = heat and gallery.album.kind == "image"
     if heat and gallery.model is None:
         parts.append("model.keras is not there, so there is no Grad-CAM")
     return "; ".join(parts)

@@ -59,8 +59,11 @@ def _scores(metrics: Mapping) -> list[str]:
         (p["name"], p["test"], p["name"] == metrics["kept_phase"])
         for p in metrics["phases"]
     ]
-    if "scratch" in metrics:
-        tests.append(("scratch", metrics["scratch"]["test"], False))
+    tests += [
+        (other, metrics[other]["test"], False)
+        for other in ("scratch", "baseline")
+        if other in metrics
+    ]
     for name, test, kept in tests:
         mark = " (kept)" if kept else ""
         rows.append(
@@ -94,7 +97,7 @@ def _mistakes(metrics: Mapping) -> list[str]:
     lines += [
         "## Classes with the lowest F1",
         "",
-        "| class | F1 | precision | recall | pictures |",
+        f"| class | F1 | precision | recall | {words.many(metrics)} |",
         "|---|---|---|---|---|",
     ]
     for number in card["worst_classes"][:MOST_CLASSES]:
@@ -110,12 +113,13 @@ def _mistakes(metrics: Mapping) -> list[str]:
 def _publishing(metrics: Mapping) -> list[str]:
     """Rounding, an earlier version, and the files for other runtimes."""
     lines = []
-    told = words.rounding(metrics.get("export") or {})
+    told = words.rounding(metrics.get("export") or {}, words.many(metrics))
     if told:
         lines += ["## Rounding", ""]
         lines += [*(f"- {plain(line)}" for line in told), ""]
     if "regression" in metrics:
-        told = words.regression(metrics["regression"])
+        many = words.many(metrics)
+        told = words.regression(metrics["regression"], many)
         lines += ["## Against an earlier version", ""]
         lines += [*(f"- {plain(line)}" for line in told)]
         lines += [
@@ -185,8 +189,8 @@ def _cost(metrics: Mapping) -> list[str]:
     ]
     if "latency_seconds" in cost:
         lines += [
-            f"- {1000 * cost['latency_seconds']:.1f} ms for one picture"
-            + TWICE * ("test_time_views" in cost),
+            f"- {1000 * cost['latency_seconds']:.1f} ms for one "
+            f"{words.one(metrics)}" + TWICE * ("test_time_views" in cost),
             f"- {cost['model_bytes'] / 1e6:,.1f} MB: model.keras",
         ]
     return [*lines, ""]

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from tl_keras import atomic, pages
+from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import plots, task_page, task_words, words
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
 from tl_keras.run_card.gallery import Album, Gallery, why_no_pictures
@@ -58,7 +59,7 @@ def write_card(
     gallery = Gallery(metrics.get("class_names", ()), album, model)
     if not task_words.of_classes(metrics):
         page = task_page.render_page(
-            record, metrics, gallery, no_pictures, _curl(record.name)
+            record, metrics, gallery, no_pictures, _curl(record.name, metrics)
         )
         markdown = task_page.as_markdown(metrics)
     else:
@@ -79,7 +80,10 @@ def _view(
 ) -> dict:
     """What the template is filled with."""
     names = metrics.get("class_names", [])
+    one, many = nouns(metrics.get("input", "image"))
     view = {
+        "one": one,
+        "many": many,
         "name": record.name,
         "metrics": metrics,
         "card": metrics["card"],
@@ -90,7 +94,7 @@ def _view(
         "rows": scoreboard(metrics),
         "curves": _curves(record, metrics),
         "wide": len(names) > WIDE_FROM,
-        "curl": _curl(record.name),
+        "curl": _curl(record.name, metrics),
     }
     lost = metrics.get("regression", {}).get("lost", ())
     view |= _plots(metrics["card"], names)
@@ -161,7 +165,7 @@ def _curves(record: RunRecord, metrics: Mapping) -> tuple[str, str] | str:
 
 
 def scoreboard(metrics: Mapping) -> list[dict]:
-    """One row a classifier: the phases, the scratch network, the majority."""
+    """One row a classifier: the phases, what stands beside, the majority."""
     rows = [
         {
             "name": words.phase_name(phase["name"]),
@@ -172,11 +176,13 @@ def scoreboard(metrics: Mapping) -> list[dict]:
         }
         for phase in metrics.get("phases", ())
     ]
-    if "scratch" in metrics:
-        test = metrics["scratch"]["test"]
+    for other in ("scratch", "baseline"):
+        if other not in metrics:
+            continue
+        test = metrics[other]["test"]
         rows.append(
             {
-                "name": words.phase_name("scratch"),
+                "name": words.phase_name(other),
                 "kept": False,
                 "accuracy": test["accuracy"],
                 "interval": test["accuracy_interval"],
@@ -215,9 +221,11 @@ def _duplicates(card: Mapping, gallery: Gallery) -> list[dict]:
     return sorted(groups, key=lambda group: not group["danger"])
 
 
-def _curl(name: str) -> str:
+def _curl(name: str, metrics: Mapping) -> str:
     """The line that asks TensorFlow Serving, for a shell."""
     address = shlex.quote(f"http://127.0.0.1:8501/v1/models/{name}:predict")
+    if metrics.get("input") == "text":
+        return f"""curl -d '{{"instances": ["a text"]}}' {address}"""
     return (
         'curl -d "{\\"instances\\": [{\\"b64\\": '
         f'\\"$(base64 -w0 picture.jpg)\\"}}]}}" {address}'

@@ -10,6 +10,7 @@ In: a record, its metrics with the card in them, whose `section` is the task's
 from collections.abc import Mapping
 
 from tl_keras import pages
+from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import plots, task_words, words
 from tl_keras.run_card.files import RunRecord
 from tl_keras.run_card.gallery import Gallery, why_no_pictures
@@ -40,6 +41,7 @@ def render_page(
     """
     section = metrics["card"].get("section", NOTHING)
     first, second = task_words.main_numbers(metrics)
+    one, many = nouns(metrics.get("input", "image"))
     curves = ""
     if record.history:
         rows = [
@@ -51,12 +53,14 @@ def render_page(
         (kind["title"], cards)
         for kind, cards in [
             *_shown(section["pictures"], "test", gallery),
-            *_shown(_doubted(metrics["card"]), "train", gallery),
+            *_shown(_doubted(metrics["card"], many), "train", gallery),
         ]
         if cards
     ]
     return pages.render(
         "task_report.html",
+        one=one,
+        many=many,
         name=record.name,
         metrics=metrics,
         card=metrics["card"],
@@ -88,8 +92,8 @@ def _shown(kinds, split: str, gallery: Gallery) -> list[tuple]:
     ]
 
 
-def _doubted(card: Mapping) -> list[dict]:
-    """Training pictures whose label is probably wrong, as kinds of them."""
+def _doubted(card: Mapping, many: str) -> list[dict]:
+    """Training examples whose label is probably wrong, as kinds of them."""
     suspects = card["data"].get("label_suspects", ())
     rows = [
         {
@@ -99,7 +103,7 @@ def _doubted(card: Mapping) -> list[dict]:
         for s in suspects
     ]
     title = (
-        "Labels to look at: training pictures of which a classifier fitted to "
+        f"Labels to look at: training {many} of which a classifier fitted to "
         "the others says"
     )
     return [{"title": title, "rows": rows}]

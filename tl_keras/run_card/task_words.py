@@ -9,6 +9,7 @@ In: metrics. Out: short texts. What is said of one class of several alone is in
 
 from collections.abc import Mapping
 
+from tl_keras.inputs.kinds import nouns
 from tl_keras.tasks import stored_task
 
 TITLES = {
@@ -84,6 +85,7 @@ def reasons(metrics: Mapping, phase_name) -> list[str]:
     if "stopped" in metrics:
         return [metrics["stopped"]]
     first, _ = main_numbers(metrics)
+    _, many = nouns(metrics.get("input", "image"))
     lines = list(metrics["card"]["section"]["lines"])
     refused = metrics.get("regression", {}).get("refused", ())
     lines += [f"Not published: {line}." for line in refused]
@@ -102,7 +104,7 @@ def reasons(metrics: Mapping, phase_name) -> list[str]:
         )
     lines.append(
         f"Kept are the weights of the phase {phase_name(metrics['kept_phase'])}"
-        f", chosen on validation ({metrics['monitor']}); the test pictures had "
+        f", chosen on validation ({metrics['monitor']}); the test {many} had "
         "no say."
     )
     return lines
@@ -124,8 +126,11 @@ def scoreboard(metrics: Mapping, phase_name) -> list[list[str]]:
         )
         for phase in metrics.get("phases", ())
     ]
-    if "scratch" in metrics:
-        tests.append((phase_name("scratch"), metrics["scratch"]["test"]))
+    tests += [
+        (phase_name(other), metrics[other]["test"])
+        for other in ("scratch", "baseline")
+        if other in metrics
+    ]
     return [
         [name, with_interval(first, test), shown(second, test[second])]
         for name, test in tests

@@ -6,6 +6,7 @@ are percent with one digit, differences are points of percent.
 
 from collections.abc import Mapping, Sequence
 
+from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import task_words
 
 MOST_CHANGED = 5  # pictures that are named
@@ -13,7 +14,26 @@ PHASES = {
     "head": "frozen backbone",
     "fine_tune": "fine-tuned",
     "scratch": "from random weights",
+    "baseline": "TF-IDF, without a network",
 }
+
+
+def one(metrics: Mapping) -> str:
+    """What an example of the run is called: "picture"."""
+    return nouns(metrics.get("input", "image"))[0]
+
+
+def many(metrics: Mapping) -> str:
+    """What its examples are called: "pictures"."""
+    return nouns(metrics.get("input", "image"))[1]
+
+
+def seen(metrics: Mapping) -> str:
+    """What the network is shown of an example."""
+    model = metrics["model"]
+    if "max_tokens" in model:
+        return f"up to {model['max_tokens']:,} tokens"
+    return f"{model['image_size']} x {model['image_size']} pixels"
 
 
 def phase_name(name: str) -> str:
@@ -54,7 +74,7 @@ def headline(metrics: Mapping) -> str:
     test, card = metrics["test"], metrics["card"]
     words = (
         f"Right on {percent(test['accuracy'])} of {test['examples']:,} test "
-        f"pictures (95 % interval {interval(test['accuracy_interval'])})"
+        f"{many(metrics)} (95 % interval {interval(test['accuracy_interval'])})"
     )
     majority = card.get("majority")
     if majority is None:
@@ -84,7 +104,7 @@ def leakage(metrics: Mapping) -> list[str]:
     if not found:
         return []
     lines = [
-        f"{found[split]:,} of the {name} pictures are in training too "
+        f"{found[split]:,} of the {name} {many(metrics)} are in training too "
         "(--allow_leakage)"
         for split, name in (("test", "test"), ("val", "validation"))
         if found.get(split)
@@ -104,12 +124,17 @@ def leakage(metrics: Mapping) -> list[str]:
     return lines
 
 
-def regression(found: Mapping) -> list[str]:
-    """What was asked of a new version, and how it compares with an earlier."""
+def regression(found: Mapping, many: str = "pictures") -> list[str]:
+    """What was asked of a new version, and how it compares with an earlier.
+
+    Args:
+        found: `regression` of metrics.json.
+        many: what the examples are called.
+    """
     lines = []
     if "min_accuracy" in found:
         lines.append(
-            f"At least {percent(found['min_accuracy'])} of the test pictures "
+            f"At least {percent(found['min_accuracy'])} of the test {many} "
             "had to be right."
         )
     if "version" in found:
@@ -118,7 +143,7 @@ def regression(found: Mapping) -> list[str]:
         lines.append(
             f"Version {found['version']} has "
             f"{percent(found['accuracy'])} of the same {found['examples']:,} "
-            f"pictures right{unread * bool(found['unread'])}, this one "
+            f"{many} right{unread * bool(found['unread'])}, this one "
             f"{percent(found['accuracy_of_new'])}: {found['second_only']:,} "
             f"won, {found['first_only']:,} lost, {p_value(found['p_value'])} "
             f"by McNemar's exact test. {found['changed']:,} are answered "
@@ -127,8 +152,13 @@ def regression(found: Mapping) -> list[str]:
     return lines
 
 
-def rounding(export: Mapping) -> list[str]:
-    """How far an export's answers are from the model's, and from here."""
+def rounding(export: Mapping, many: str = "pictures") -> list[str]:
+    """How far an export's answers are from the model's, and from here.
+
+    Args:
+        export: of metrics.json.
+        many: what the examples are called.
+    """
     found = export.get("rounding")
     if not found:
         return []
@@ -136,7 +166,7 @@ def rounding(export: Mapping) -> list[str]:
         f"In float32 on the CPU the export is the model to "
         f"{small(export['largest_difference'])} of a probability. On the "
         f"device and in the precision of this run its answers to the test "
-        f"pictures are up to {small(found['largest_difference'])} from the "
+        f"{many} are up to {small(found['largest_difference'])} from the "
         f"evaluation, where rounding moves the model's own by "
         f"{small(found['movement'])} (natural logarithm)."
     ]
@@ -172,11 +202,13 @@ def reasons(metrics: Mapping) -> list[str]:
     if "set_size" in test:
         lines.append(
             f"Sets of classes that shall hold the truth of "
-            f"{percent(test['coverage_asked'])} of the pictures hold it for "
-            f"{percent(test['coverage'])} of the test pictures, with "
-            f"{test['set_size']:.2f} classes in the mean."
+            f"{percent(test['coverage_asked'])} of the {many(metrics)} hold it "
+            f"for {percent(test['coverage'])} of the test {many(metrics)}, "
+            f"with {test['set_size']:.2f} classes in the mean."
         )
-    lines += [_compared(c) for c in metrics["card"]["comparisons"]]
+    lines += [
+        _compared(c, many(metrics)) for c in metrics["card"]["comparisons"]
+    ]
     return [*lines, _kept(metrics), *unlabelled(metrics)]
 
 
@@ -214,23 +246,33 @@ def advice(metrics: Mapping) -> list[str]:
 def _one_class(metrics: Mapping) -> str:
     """That a model has learnt to say one thing, and what may help."""
     return (
-        f"All {metrics['test']['examples']:,} test pictures are answered with "
-        f"one class, {metrics['card']['only_answer']}: the model tells no two "
-        "classes apart. Where that class is much more frequent than others "
-        "in training, --class_weights=balanced helps."
+        f"All {metrics['test']['examples']:,} test {many(metrics)} are "
+        f"answered with one class, {metrics['card']['only_answer']}: the "
+        "model tells no two classes apart. Where that class is much more "
+        "frequent than others in training, --class_weights=balanced helps."
     )
 
 
-def _compared(row: Mapping) -> str:
+def _compared(row: Mapping, many: str) -> str:
     """One paired comparison in words."""
     first, second = row["first"], row["second"]
     change = (
         f"{points(row['difference'])} points, 95 % interval "
         f"{points(row['interval'][0])} to {points(row['interval'][1])}; "
-        f"{row['second_only']:,} pictures won, {row['first_only']:,} lost, "
+        f"{row['second_only']:,} {many} won, {row['first_only']:,} lost, "
         f"{p_value(row['p_value'])} by McNemar's exact test"
     )
-    if first == "scratch":
+    if first == "baseline":
+        subject = "The network"
+        what = {
+            "better": "is better than TF-IDF with logistic regression",
+            "worse": "is worse than TF-IDF with logistic regression, which "
+            "needs no network",
+        }.get(
+            row["verdict"],
+            "or TF-IDF with logistic regression: cannot tell at this size",
+        )
+    elif first == "scratch":
         subject = "Transfer"
         what = {
             "better": "is better than random weights",
@@ -295,8 +337,8 @@ def _kept(metrics: Mapping) -> str:
     tried = "".join(f" {line}" for line in map(interpolated, phases) if line)
     return (
         f"Kept are the weights of the phase {name}: {why} "
-        f"({shown(values[kept])}; {others}).{tried} The test pictures had no "
-        "say."
+        f"({shown(values[kept])}; {others}).{tried} The test {many(metrics)} "
+        "had no say."
     )
 
 
@@ -314,7 +356,8 @@ def _solved_on_all(metrics: Mapping) -> str:
         "Kept is the frozen head, solved once more on all "
         f"{labels['examples']:,} labels, the {labels['validation_examples']:,} "
         f"of validation too.{unsure} How sure it is was judged by solutions "
-        "that had no part in what they judged; the test pictures had no say."
+        "that had no part in what they judged; the test "
+        f"{many(metrics)} had no say."
     )
 
 
@@ -333,5 +376,5 @@ def interpolated(phase: Mapping) -> str:
         f"The weights of the phase {name} lie {100 * share:.0f} % of the way "
         "from where it began to its best epoch: better there than at the "
         f"start, {p_value(phase['gain']['p_value'])} by a paired t-test on "
-        "the validation pictures, which chose them too."
+        "the validation examples, which chose them too."
     )

@@ -7,7 +7,7 @@ In: a dataset's name, or a listing and how to cut it. Out: an `ImageSplits`.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tl_keras.data.examples import Examples, Listing
 from tl_keras.data.limits import (
@@ -68,11 +68,18 @@ class ImageSplits:
             },
         )
 
-    def decoded_by(self, decoding: Input) -> "ImageSplits":
-        """The same pictures, decoded in another way."""
+    def decoded_by(
+        self, decoding: Input, made: Callable[..., Images] = Images
+    ) -> "ImageSplits":
+        """The same examples, decoded in another way.
+
+        Args:
+            decoding: how an example's bytes become the model's inputs.
+            made: (examples, decoding) -> what a split's batches come from.
+        """
         return dataclasses.replace(
             self,
-            **{s: Images(e, decoding) for s, e in self.examples().items()},
+            **{s: made(e, decoding) for s, e in self.examples().items()},
         )
 
 
@@ -156,13 +163,16 @@ def load_images(
     )
 
 
-def split_images(listing: Listing, cut: Cut, decoding: Input) -> ImageSplits:
+def split_images(
+    listing: Listing, cut: Cut, decoding: Input | None
+) -> ImageSplits:
     """Gives a listing its three splits; see `load_images`.
 
     Args:
         listing: from `list_dataset`.
         cut: how missing splits are made.
-        decoding: how an example's bytes become the model's inputs.
+        decoding: how an example's bytes become the model's inputs; None where
+            `ImageSplits.decoded_by` will say it.
 
     Returns:
         `train`, `val` and `test`; `val` may be empty.

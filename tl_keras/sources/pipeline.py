@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras import io_watchdog
-from tl_keras.data.examples import Examples
+from tl_keras.data.examples import Examples, joined
 from tl_keras.inputs.input import Input, Tensors
 from tl_keras.tf_data import AHEAD, PARALLEL, paced
 
@@ -142,6 +142,21 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    def plus(self, other: "Images") -> "Images":
+        """These examples, then those of another of the same kind."""
+        decoded = None
+        if self.decoded is not None and other.decoded is not None:
+            decoded = tf.nest.map_structure(
+                lambda one, more: np.concatenate([one, more]),
+                self.decoded,
+                other.decoded,
+            )
+        return dataclasses.replace(
+            self,
+            examples=joined([self.examples, other.examples]),
+            decoded=decoded,
+        )
 
     def take(self, indices: Sequence[int]) -> "Images":
         """The pictures at `indices`, in that order."""

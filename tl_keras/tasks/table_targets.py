@@ -126,6 +126,35 @@ def _read(
 ) -> Reading:
     """See `read_targets`; files are known by their stamps too."""
     raw = {split: _table(file, target, *columns) for split, file, _ in files}
+    return targets_of(
+        raw,
+        task=task,
+        target=target,
+        separator=separator,
+        leave_out=leave_out,
+        skip_unlabelled=skip,
+        names=names,
+    )
+
+
+def targets_of(
+    raw: Mapping[str, RawTable],
+    *,
+    task: str = AUTO,
+    target: Sequence[str] = (),
+    separator: str = "",
+    leave_out: Sequence[str] = (),
+    skip_unlabelled: bool = False,
+    names: Sequence[str] = (),
+) -> Reading:
+    """As `read_targets`, of tables that are read already.
+
+    Args:
+        raw: split -> its cells.
+        task, target, separator, leave_out, skip_unlabelled, names: as there.
+    """
+    target, names = tuple(target), tuple(names)
+    separator = WORDS.get(separator, separator)
     main = raw["train"]
     if task == "regression" and set(names) <= set(main.columns):
         target = target or names
@@ -146,7 +175,7 @@ def _read(
         else table_cells.read_columns_of_marks,
         "multiclass": table_cells.read_single_marks,
     }[found.task]
-    asked = Asked(found.names, found.separator, skip, names)
+    asked = Asked(found.names, found.separator, skip_unlabelled, names)
     targets, more = read(raw.values(), asked)
     told = (f"task: {found.task}, since {found.why}", *more)
     return Reading(found.task, targets, told)

@@ -15,7 +15,9 @@ __all__, __getattr__, __dir__ = names_of(
     __name__,
     {
         "TextReport": "checks",
+        "UnlabelledTexts": "unlabelled",
         "check_texts": "checks",
         "list_texts": "listing",
+        "raw_texts": "raw",
     },
 )

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tl_keras.data.examples import Listing
+from tl_keras.data.examples import Listing, label_text
 from tl_keras.inputs.text.facts import TextFacts, excerpt, facts_of
 
 MAX_NAMED = 5  # of a kind
@@ -78,7 +78,11 @@ class _Row:
 
 
 def check_texts(
-    listing: Listing, *, cut: Sequence[str] = (), max_tokens: int | None = None
+    listing: Listing,
+    *,
+    cut: Sequence[str] = (),
+    max_tokens: int | None = None,
+    near: bool = True,
 ) -> TextReport:
     """Looks at all texts of a listing.
 
@@ -86,6 +90,7 @@ def check_texts(
         listing: from `list_texts`.
         cut: ids of texts that are longer than the network takes.
         max_tokens: what it takes; for the message.
+        near: whether to look for pairs that share most of their words.
 
     Returns:
         `TextReport`; kinds with many cases name the first of them.
@@ -102,9 +107,12 @@ def check_texts(
         "another alphabet": (False, list(_alphabets(rows))),
         "another language": (False, list(_languages(rows))),
         "HTML left in": (False, list(_html(rows))),
-        "label words in the text": (False, list(_given_away(rows))),
+        "label words in the text": (
+            False,
+            list(_given_away(rows)) if _of_classes(listing) else [],
+        ),
     }
-    pairs = list(_near(rows))
+    pairs = list(_near(rows)) if near else []
     across = [p for p in pairs if p[0].split != p[1].split]
     found["nearly the same text in two splits"] = (
         False, [_pair(a, b, share) for a, b, share in across],
@@ -120,14 +128,24 @@ def check_texts(
             (faults if is_fault else warnings).extend(_first(kind, lines))
     if cut:
         counts["longer than max_tokens"] = len(cut)
-        share = len(cut) / max(len(rows), 1)
-        warnings.append(
-            f"longer than max_tokens: {len(cut):,} of {len(rows):,} texts "
-            f"({share:.1%}) lose their end to max_tokens={max_tokens} - raise "
-            "it if what matters stands there"
-        )
+        warnings.append(longer_than(len(cut), len(rows), max_tokens))
     near = tuple((a.id, b.id, share) for a, b, share in pairs)
     return TextReport(tuple(faults), tuple(warnings), counts, near)
+
+
+def longer_than(cut: int, count: int, max_tokens: int | None) -> str:
+    """The warning of texts that are longer than the network takes.
+
+    Args:
+        cut: how many are.
+        count: of how many texts.
+        max_tokens: what it takes.
+    """
+    return (
+        f"longer than max_tokens: {cut:,} of {count:,} texts "
+        f"({cut / max(count, 1):.1%}) lose their end to max_tokens="
+        f"{max_tokens} - raise it if what matters stands there"
+    )
 
 
 def _rows(listing: Listing) -> Iterator[_Row]:
@@ -137,7 +155,8 @@ def _rows(listing: Listing) -> Iterator[_Row]:
             text = encoded.decode("utf-8", "replace")
             plain = normalized(text)
             yield _Row(
-                id_, split, listing.class_names[examples.labels[place]], text,
+                id_, split,
+                label_text(examples.labels[place], listing.class_names), text,
                 plain, frozenset(plain.split()), facts_of(encoded),
             )  # fmt: skip
 
@@ -281,6 +300,10 @@ def _rare(rows: list[_Row], kinds: list[str]) -> Iterator[str]:
     for row, kind in zip(rows, kinds, strict=True):
         if kind in rare - {usual}:
             yield f"{_shown(row)} is {kind.title()}, most are {usual.title()}"
+
+
+def _of_classes(listing: Listing) -> bool:
+    return all(e.labels.ndim == 1 for e in listing.splits.values())
 
 
 def _given_away(rows: list[_Row]) -> Iterator[str]:

@@ -11,13 +11,16 @@ import collections
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from tl_keras import io_watchdog
+from tl_keras.data.entries import NO_LABEL
 from tl_keras.data.examples import Examples, Listing, Skip
 from tl_keras.data.rows import raise_first
 from tl_keras.data.split_words import split_named, splits_among
+from tl_keras.data.targets import Targets
 from tl_keras.data.texts.encodings import AUTO, GUESS, check_encoding, text_of
 from tl_keras.data.texts.rows import JSON_LINES, SEPARATED, TextRow, read_table
 from tl_keras.errors import DataError
@@ -36,6 +39,10 @@ def list_texts(
     text_columns: Sequence[str] = (),
     label_column: str = "",
     encoding: str = AUTO,
+    targets: Targets | None = None,
+    group_column: str = "",
+    skip_unlabelled: bool = False,
+    partial: bool = False,
 ) -> Listing:
     """Lists labelled texts.
 
@@ -51,6 +58,12 @@ def list_texts(
             empty.
         encoding: of the files; "auto" finds UTF-8 and UTF-16, and takes
             Windows-1252 where nothing else fits, which it tells.
+        targets: of each row, by its place, where a row is not of one class;
+            see `raw_texts`.
+        group_column: of a table, what belongs together and stays on one side
+            of every cut.
+        skip_unlabelled: leave out rows without a label, and count them.
+        partial: nothing is trained: any part of the classes will do.
 
     Returns:
         A listing with "train" and the other splits that there are; the
@@ -74,29 +87,48 @@ def list_texts(
         if os.path.isdir(path):
             found, told = _folder(path, encoding)
         else:
-            found, told = _table(path, text_columns, label_column, encoding)
+            found, told = _table(
+                path, text_columns, label_column, encoding, targets is None
+            )
         forced = "" if split == "train" else split
         rows += [(forced, row) for row in found]
         warnings += told
-    return _listing(dataset, rows, warnings)
+    how = _How(targets, group_column, skip_unlabelled, partial)
+    return _listing(dataset, rows, warnings, how)
+
+
+class _How(NamedTuple):
+    """Of `list_texts`: how rows become examples."""
+
+    targets: Targets | None
+    group_column: str
+    skip_unlabelled: bool
+    partial: bool
 
 
 def _table(
-    file: str, text_columns, label_column: str, encoding: str
+    file: str, text_columns, label_column: str, encoding: str, plain: bool
 ) -> tuple[list[TextRow], list[str]]:
+    refuse_other_files(file)
+    table = read_table(
+        file,
+        text_columns=text_columns,
+        label_column=label_column,
+        encoding=encoding,
+        need_label=plain,
+        lists=not plain,
+    )
+    return table.rows, _guessed([file] if table.encoding in GUESSES else [])
+
+
+def refuse_other_files(file: str) -> None:
+    """Raises DataError for what is no table of texts by its name."""
     suffix = pathlib.PurePath(file).suffix.lower()
     if suffix not in (*SEPARATED, *JSON_LINES):
         raise DataError(
             f"{file}: expected a table ({', '.join(SEPARATED + JSON_LINES)}) "
             "or a folder of class folders with .txt files - check the path"
         )
-    table = read_table(
-        file,
-        text_columns=text_columns,
-        label_column=label_column,
-        encoding=encoding,
-    )
-    return table.rows, _guessed([file] if table.encoding in GUESSES else [])
 
 
 GUESSES = (GUESS, "latin-1")
@@ -162,47 +194,90 @@ def _text_files(folder: str) -> list[str]:
 
 
 def _listing(
-    dataset: str, rows: list[tuple[str, TextRow]], warnings: list[str]
+    dataset: str,
+    rows: list[tuple[str, TextRow]],
+    warnings: list[str],
+    how: _How,
 ) -> Listing:
     start = dataset if os.path.isdir(dataset) else os.path.dirname(dataset)
     faults, skipped = [], []
+    ignored: collections.Counter = collections.Counter()
     items: dict[str, list[TextRow]] = collections.defaultdict(list)
     for forced, row in rows:
         split = forced or (split_named(row.split) if row.split else "train")
+        if how.targets is not None:
+            row = row._replace(label=how.targets.text(row.where))
         # The path leads from the dataset on, wherever that lies.
         id_ = os.path.relpath(row.where, start or ".")
-        row = row._replace(where=id_)
-        if split is None:
-            faults.append(
-                f"{row.where}: the split {row.split!r:.40}; expected train, "
-                "val or test"
-            )
-        elif row.fault:
+        fault = _fault_of(row, how) if split else (
+            f"the split {row.split!r:.40}; expected train, val or test"
+        )  # fmt: skip
+        if split and row.fault:
             skipped.append(Skip(id_, row.fault, split, row.label))
-        elif not row.text.strip("\x1e \t\r\n"):
+        elif split and not row.text.strip("\x1e \t\r\n"):
             skipped.append(Skip(id_, NO_TEXT, split, row.label))
+        elif fault:
+            faults.append(f"{id_}: {fault}")
         elif not row.label:
-            faults.append(f"{row.where}: no label - give one, or leave it out")
+            ignored[NO_LABEL] += 1
         else:
             items[split].append(row)
     raise_first(faults)
-    if not items["train"]:
+    if not (items if how.partial else items["train"]):
         raise DataError(
-            f"{dataset}: no row to train on"
+            f"{dataset}: no row to {'ask' if how.partial else 'train on'}"
             + (f" ({skipped[0].line()})" if skipped else "")
             + " - add some"
         )
-    names = _class_names(dataset, items)
-    numbers = {name: number for number, name in enumerate(names)}
+    names = _names(dataset, items, how)
     splits = {
-        split: Examples(
-            tuple(row.where for row in some),
-            np.array([numbers[row.label] for row in some], np.int32),
-            encoded=tuple(row.text.encode() for row in some),
-        )
+        split: _examples(some, names, how, start or ".")
         for split, some in items.items()
+        if some
     }
-    return Listing(splits, names, {}, tuple(skipped), warnings=tuple(warnings))
+    return Listing(
+        splits, names, dict(ignored), tuple(skipped),
+        warnings=tuple(warnings), kind="text",
+    )  # fmt: skip
+
+
+def _fault_of(row: TextRow, how: _How) -> str:
+    """Why a row with a text cannot be taken, or ""."""
+    if not row.label and not how.skip_unlabelled and how.targets is None:
+        return (
+            "no label - give one, or --skip_unlabelled to leave such rows out"
+        )
+    group = how.group_column
+    if group and not row.cells.get(group, "").strip():
+        return f"the {group} is empty - fill it"
+    return ""
+
+
+def _examples(
+    rows: list[TextRow], names: tuple[str, ...], how: _How, start: str
+) -> Examples:
+    if how.targets is None:
+        numbers = {name: number for number, name in enumerate(names)}
+        labels = np.array([numbers[row.label] for row in rows], np.int32)
+    else:
+        labels = np.stack([how.targets.rows[row.where] for row in rows])
+    groups = None
+    if how.group_column:
+        groups = tuple(row.cells[how.group_column].strip() for row in rows)
+    return Examples(
+        tuple(os.path.relpath(row.where, start) for row in rows),
+        labels,
+        encoded=tuple(row.text.encode() for row in rows),
+        groups=groups,
+    )
+
+
+def _names(dataset: str, items, how: _How) -> tuple[str, ...]:
+    if how.targets is not None:
+        return how.targets.names
+    if how.partial:
+        return tuple(sorted({r.label for some in items.values() for r in some}))
+    return _class_names(dataset, items)
 
 
 def _class_names(

@@ -12,10 +12,12 @@ import csv
 import io
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
+import types
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tl_keras import io_watchdog
+from tl_keras.data.json_lines import as_cell
 from tl_keras.data.texts.columns import Columns, find_columns
 from tl_keras.data.texts.encodings import AUTO, text_of
 from tl_keras.errors import DataError
@@ -33,6 +35,7 @@ class TextRow(NamedTuple):
         where: `file.csv:LINE`.
         text, label, split: of the cells; "" where one is empty.
         fault: why it is no row, or "".
+        cells: all of them, by their columns' names.
     """
 
     where: str
@@ -40,6 +43,7 @@ class TextRow(NamedTuple):
     label: str
     split: str
     fault: str = ""
+    cells: Mapping[str, str] = types.MappingProxyType({})
 
 
 class Table(NamedTuple):
@@ -63,6 +67,7 @@ def read_table(
     label_column: str = "",
     encoding: str = AUTO,
     need_label: bool = True,
+    lists: bool = False,
 ) -> Table:
     """Reads all rows of a table.
 
@@ -70,6 +75,8 @@ def read_table(
         file: `.csv`, `.tsv`, or `.jsonl` with an object in each line.
         text_columns, label_column, need_label: of `find_columns`.
         encoding: of `text_of`.
+        lists: in JSON, take a label that is a list or a fraction, as
+            `json_lines.as_cell` writes it; else such a row is at fault.
 
     Returns:
         `Table`; empty rows are left out.
@@ -86,7 +93,7 @@ def read_table(
     text, encoding = text_of(content, encoding, file)
     options = (file, text_columns, label_column, need_label)
     if pathlib.PurePath(file).suffix.lower() in JSON_LINES:
-        columns, rows = _of_json_lines(text, *options)
+        columns, rows = _of_json_lines(text, *options, lists)
     else:
         columns, rows = _of_separated(text, *options)
     return Table(list(rows), columns, encoding)
@@ -134,6 +141,7 @@ def _rows(reader, header, columns: Columns, file: str) -> Iterator[TextRow]:
                 columns.joined([cells[places[name]] for name in columns.texts]),
                 cells[places[columns.label]].strip() if columns.label else "",
                 cells[places[columns.split]].strip() if columns.split else "",
+                cells=dict(zip(header, cells, strict=True)),
             )
     except csv.Error as error:
         raise _not_csv(file, reader.line_num, error) from None
@@ -146,7 +154,7 @@ def _not_csv(file: str, line: int, error: Exception) -> DataError:
 
 
 def _of_json_lines(
-    text: str, file: str, text_columns, label_column, need_label
+    text: str, file: str, text_columns, label_column, need_label, lists
 ) -> tuple[Columns, Iterator[TextRow]]:
     """The rows of a file with an object in each line."""
     lines = [
@@ -166,7 +174,7 @@ def _of_json_lines(
         list(first), f"{file}:1", text_columns, label_column, need_label
     )
     return columns, (
-        _json_row(found, columns, f"{file}:{number}")
+        _json_row(found, columns, f"{file}:{number}", lists)
         for number, found in objects
     )
 
@@ -180,7 +188,7 @@ def _object(line: str):
     return found if isinstance(found, dict) else f"no object: {found!r:.40}"
 
 
-def _json_row(found, columns: Columns, where: str) -> TextRow:
+def _json_row(found, columns: Columns, where: str, lists: bool) -> TextRow:
     if isinstance(found, str):
         return TextRow(where, "", "", "", found)
     values = [found.get(name) for name in columns.texts]
@@ -190,7 +198,7 @@ def _json_row(found, columns: Columns, where: str) -> TextRow:
     if wrong:
         fault = f"its text is {wrong[0]!r:.40}; expected a string"
         return TextRow(where, "", "", "", fault)
-    if isinstance(label, (list, dict, float)):
+    if isinstance(label, (list, dict, float)) and not lists:
         fault = f"its label is {label!r:.40}; expected one class"
         return TextRow(where, "", "", "", fault)
     try:
@@ -198,5 +206,8 @@ def _json_row(found, columns: Columns, where: str) -> TextRow:
         text.encode()  # JSON can hold halves of characters.
     except UnicodeEncodeError:
         return TextRow(where, "", "", "", "its text has half a character in it")
+    if isinstance(label, (list, dict, float)):
+        label = as_cell(label)
     label = "" if label is None else str(label).strip()
-    return TextRow(where, text, label, str(split or "").strip())
+    cells = {name: as_cell(value) for name, value in found.items()}
+    return TextRow(where, text, label, str(split or "").strip(), cells=cells)

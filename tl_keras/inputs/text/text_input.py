@@ -10,6 +10,7 @@ ids would.
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import ClassVar
 
 import tensorflow as tf
@@ -56,6 +57,7 @@ class TextInput(Input):
     max_tokens: int = 128
     fields: bool = False
 
+    kind: ClassVar[str] = "text"
     serving_name: ClassVar[str] = "text"
     loaded_signature: ClassVar[str] = TOKEN_IDS
     example_key: ClassVar[str] = "text"
@@ -143,6 +145,18 @@ class TextInput(Input):
     def probe(self) -> dict[str, bytes]:
         """A text of signs that a data set's own may not have."""
         return {"a made-up text": PROBE.encode()}
+
+    def numbers(self) -> dict[str, int]:
+        """How many tokens of a text the network sees."""
+        return {"max_tokens": self.max_tokens}
+
+    def in_words(self) -> str:
+        """ "up to 128 tokens"."""
+        return f"up to {self.max_tokens} tokens"
+
+    def batch(self, encoded: Sequence[bytes]) -> tf.Tensor:
+        """Token ids, as long as the longest text needs."""
+        return self.load_rows(tf.constant(list(encoded)))[0]
 
     def peak_bytes(self) -> int:
         """Memory that tokenizing a megabyte of texts takes at once."""

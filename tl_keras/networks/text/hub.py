@@ -48,13 +48,30 @@ class ModelFolder(NamedTuple):
     license: str
 
 
-def find_model(given: str, flag: str = "--backbone") -> ModelFolder:
+def known_folder(given: str, flag: str = "--backbone") -> pathlib.Path | None:
+    """The folder of a model that is on this disk; None where it is not.
+
+    Args:
+        given, flag: as of `find_model`.
+
+    Raises:
+        ConfigError: no name that can be one.
+    """
+    if given.startswith(PREFIX):
+        return _cached(*_parse(given, flag))
+    return pathlib.Path(given) if os.path.isdir(given) else None
+
+
+def find_model(
+    given: str, flag: str = "--backbone", *, download: bool = True
+) -> ModelFolder:
     """Finds a model's folder, and fetches it where that can be done.
 
     Args:
         given: a folder's path, or `hf:OWNER/NAME[@REVISION]`, where the
             revision is a branch, a tag or a commit; "main" without it.
         flag: that names it, for messages.
+        download: whether it may be fetched.
 
     Returns:
         `ModelFolder`.
@@ -76,6 +93,11 @@ def find_model(given: str, flag: str = "--backbone") -> ModelFolder:
         return ModelFolder(folder, folder.resolve().name, "", _license(folder))
     name, revision = _parse(given, flag)
     folder = _cached(name, revision)
+    if folder is None and not download:
+        raise MachineError(
+            f"{flag}={given}: not in {cache_folder()}, and nothing is fetched "
+            "here - a run fetches it"
+        )
     if folder is None:
         folder = _fetch(name, revision, f"{flag}={given}")
     # A snapshot's folder is named by its commit.

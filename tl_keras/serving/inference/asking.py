@@ -20,7 +20,7 @@ import tensorflow as tf
 from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.errors import DataError, MachineError
 from tl_keras.exports import Export
-from tl_keras.inputs.image import pixels
+from tl_keras.inputs.kinds import kind_named
 from tl_keras.tasks.values import Answer
 
 INIT = "__saved_model_init_op"
@@ -35,6 +35,7 @@ class Loaded:
     Attributes:
         labels: names in the order of the answers.
         task: what it predicts.
+        kind: of input that it takes, a name of `inputs.kinds`.
 
     Raises:
         DataError: it does not load.
@@ -42,6 +43,8 @@ class Loaded:
 
     def __init__(self, export: Export):
         self.labels, self.task = export.labels, export.task
+        self.kind = export.kind
+        self._kind = kind_named(export.kind)
         self._export = export
         self._feed, self._fetches = export.tensors()
         options = tf.compat.v1.ConfigProto()
@@ -73,7 +76,7 @@ class Loaded:
         """
         found, status = self._run(encoded)
         for row in (row for row, why in enumerate(status) if why):
-            mended = pixels.repair(encoded[row])
+            mended = self._kind.mended(encoded[row])
             if mended is not None:
                 more, (status[row],) = self._run([mended])
                 found[row] = more[0]
@@ -90,7 +93,8 @@ class Loaded:
         except tf.errors.OpError as error:
             if is_out_of_memory(error):
                 raise MachineError(
-                    f"out of memory with {len(encoded)} pictures at once - "
+                    f"out of memory with {len(encoded)} {self._kind.many} at "
+                    "once - "
                     "give a smaller --batch_size"
                 ) from None
             raise self._fault("cannot be asked", error) from None

@@ -19,10 +19,27 @@ from tl_keras import atomic, pages
 from tl_keras.audit.reading import read_regular
 from tl_keras.data import Unlabelled
 from tl_keras.inputs.image import pixels
+from tl_keras.inputs.kinds import kind_named, nouns
+from tl_keras.inputs.text.facts import excerpt
 
 MAX_UNSURE, MAX_LABELS, A_LABEL, MAX_UNREADABLE = 24, 24, 3, 50
 MAX_BYTES = 64 << 20
+MAX_NAME = 60  # of a text that is asked itself, in the page's title
 TEMPLATE = "predictions.html"
+
+
+def content_of(examples: Unlabelled, id_: str, limit: int) -> tuple[bytes, str]:
+    """An example's bytes, and why it cannot be read, or "".
+
+    Args:
+        examples: where it is.
+        id_: its id there.
+        limit: bytes above which a file is not read.
+    """
+    held = examples.held(id_)
+    if held is not None:
+        return held, ""
+    return read_regular(examples.path(id_), limit)
 
 
 class Choice:
@@ -102,12 +119,16 @@ def write_gallery(
         done: the counts, as `results.write_results` gives them.
     """
     cards = _Cards(pictures)
-    name = os.path.basename(os.path.abspath(pictures.source))
+    name = excerpt(pictures.source.encode("utf-8", "replace"), MAX_NAME)
+    if os.path.exists(pictures.source):
+        name = os.path.basename(os.path.abspath(pictures.source))
     shown = list(done["labels"])[:MAX_LABELS]
     page = pages.render(
         TEMPLATE,
         name=name,
         done=done,
+        one=nouns(pictures.kind)[0],
+        many=nouns(pictures.kind)[1],
         found=done["predicted"]
         + done["unreadable"]
         + sum(done["ignored"].values()),
@@ -146,10 +167,17 @@ class _Cards:
                     f"{best['label']} {best['score']:.3f}"
                     for best in row["top"][1:3]
                 ),
-                "picture": self._thumbnail(row["id"]),
+                **self._shown(row["id"]),
             }
             for row in rows
         ]
+
+    def _shown(self, id_: str) -> dict[str, str]:
+        if self._pictures.kind == "image":
+            return {"picture": self._thumbnail(id_), "excerpt": ""}
+        content, _ = content_of(self._pictures, id_, MAX_BYTES)
+        shown = kind_named(self._pictures.kind).preview(content)
+        return {"picture": "", "excerpt": shown.excerpt}
 
     def _thumbnail(self, id_: str) -> str:
         if id_ not in self._thumbnails:

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 
 from tl_keras import log
-from tl_keras.audit.reading import read_regular
 from tl_keras.data import Unlabelled
 from tl_keras.errors import DataError, StoppedError
-from tl_keras.inputs.image.header_facts import explain
+from tl_keras.inputs.kinds import kind_named, nouns
 from tl_keras.serving.inference import results
 from tl_keras.serving.inference.asking import Answer
+from tl_keras.serving.inference.gallery import content_of
 from tl_keras.serving.inference.work import Picture, Work
 
 Ask = Callable[[Sequence[bytes]], Sequence[Answer]]
@@ -92,11 +92,15 @@ def predict_pictures(
     work = Work(pathlib.Path(folder), identity, pictures)
     if work.done is not None:
         return Done(**{n: v for n, v in work.done.items() if n != "identity"})
+    one, many = nouns(pictures.kind)
     if not work.listing.count:
+        expected = "a folder of pictures, a .csv with their paths, or one"
+        if pictures.kind != "image":
+            expected = f"a folder of {many}, a .csv with a column {one}, or one"
         raise DataError(
-            f"--input={pictures.source}: no pictures found, "
+            f"--input={pictures.source}: no {many} found, "
             f"{sum(work.listing.ignored.values()):,} other things - "
-            "expected a folder of pictures, a .csv with their paths, or one"
+            f"expected {expected}"
         )
     asked = _fill(work, ask, pictures, batch_size, stop)
     done = results.write_results(work, pictures, work.listing.ignored)
@@ -105,7 +109,7 @@ def predict_pictures(
         raise DataError(
             [
                 f"--input={pictures.source}: none of {done['unreadable']:,} "
-                f"pictures could be read, most of them for: {reason}",
+                f"{many} could be read, most of them for: {reason}",
                 *pictures.hints,
             ]
         )
@@ -130,17 +134,18 @@ def _fill(
         if stop():
             raise StoppedError(
                 f"stopped after {there + asked - len(rows):,} of {total:,} "
-                "pictures - run the same command to go on"
+                f"{nouns(pictures.kind)[1]} - run the same command to go on"
             )
         if number != part and rows:
             work.write(part, rows)
             rows = []
         part = number
-        rows += _rows(batch, contents, ask)
+        rows += _rows(batch, contents, ask, pictures.kind)
         asked += sum(picture.row is None for picture in batch)
         if time.perf_counter() - told > TELL_EVERY:
             told = time.perf_counter()
-            log.info(f"{there + asked:,} of {total:,} pictures")
+            many = nouns(pictures.kind)[1]
+            log.info(f"{there + asked:,} of {total:,} {many}")
     if rows:
         work.write(part, rows)
     return asked
@@ -154,7 +159,7 @@ def _read_ahead(
     def read(picture: Picture) -> tuple[bytes, str]:
         if picture.reason or picture.row is not None:
             return b"", picture.reason or ANSWERED
-        return read_regular(pictures.path(picture.id), MAX_BYTES)
+        return content_of(pictures, picture.id, MAX_BYTES)
 
     waiting: collections.deque = collections.deque()
     with futures.ThreadPoolExecutor(THREADS) as pool:
@@ -176,6 +181,7 @@ def _rows(
     batch: Sequence[Picture],
     contents: Sequence[tuple[bytes, str]],
     ask: Ask,
+    kind: str,
 ) -> list[dict]:
     """The rows of a batch, in its order."""
     read = [content for content, reason in contents if not reason]
@@ -188,7 +194,7 @@ def _rows(
         answer = Answer((), (), reason) if reason else next(answers)
         if answer.status and not reason:
             # The graph names the fault; a person needs the remedy too.
-            reason = explain(content, answer.status)
+            reason = kind_named(kind).explain(content, answer.status)
         rows.append(_row(picture.id, reason, answer))
     return rows
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 import tenacity
 
 from tl_keras.errors import DataError, MachineError
+from tl_keras.inputs.kinds import BY_SERVING_NAME
 from tl_keras.serving.server_client.faults import Busy, TooLarge
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ class Transport(Protocol):
     def ask(self, version: int, encoded: Sequence[bytes]) -> list[Answered]:
         """One request; raises `Busy` or `TooLarge`."""
 
+    def input_name(self, version: int) -> str:
+        """What `serving_default` calls its input."""
+
     def side(self, version: int) -> int:
         """Side of the squares that `serving_float` takes, in pixels."""
 
@@ -95,6 +99,15 @@ class Client:
                 "ready - wait until it is loaded, or see the server's log"
             )
         self.version = max(found)
+
+    def kind(self) -> str:
+        """The kind of input that the model takes, a name of `inputs.kinds`.
+
+        Raises:
+            MachineError: the server does not answer, or refuses.
+        """
+        name = self._patiently(lambda: self._transport.input_name(self.version))
+        return BY_SERVING_NAME.get(name, "image")
 
     def ask(self, encoded: Sequence[bytes]) -> list[Answered]:
         """Asks about a batch, in as many requests as it takes.

@@ -105,17 +105,33 @@ class Rest:
         instances = [picture.tolist() for picture in pixels]
         return self._predict(version, "serving_float", instances)
 
+    def input_name(self, version: int) -> str:
+        """What `serving_default` calls its input."""
+        signatures, body = self._signatures(version)
+        try:
+            (name,) = signatures["serving_default"]["inputs"]
+        except (KeyError, TypeError, ValueError):
+            raise self._strange(body) from None
+        return str(name)
+
     def side(self, version: int) -> int:
         """Side of the squares that `serving_float` takes, in pixels."""
+        signatures, body = self._signatures(version)
+        try:
+            shape = signatures["serving_float"]["inputs"]["pixels"]
+            return int(shape["tensor_shape"]["dim"][1]["size"])
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise self._strange(body) from None
+
+    def _signatures(self, version: int) -> tuple[dict, object]:
+        """The signatures of a version, and all that was answered."""
         place = f"{self._place}/versions/{version}/metadata"
         code, body = self._call("GET", place, None)
         if code != 200:
             raise refused(self.address, _words(body), NOT_OURS)
         try:
-            signatures = body["metadata"]["signature_def"]["signature_def"]
-            shape = signatures["serving_float"]["inputs"]["pixels"]
-            return int(shape["tensor_shape"]["dim"][1]["size"])
-        except (KeyError, IndexError, TypeError, ValueError):
+            return body["metadata"]["signature_def"]["signature_def"], body
+        except (KeyError, TypeError):
             raise self._strange(body) from None
 
     def _predict(

@@ -95,7 +95,7 @@ class Rpc:
             Busy, TooLarge, MachineError: it does not answer, or refuses.
         """
         request = self._request(version, "serving_default")
-        pictures = request.inputs["image_bytes"]
+        pictures = request.inputs[self.input_name(version)]
         pictures.dtype = tf.string.as_datatype_enum
         pictures.tensor_shape.dim.add(size=len(encoded))
         pictures.string_val.extend(encoded)
@@ -108,6 +108,14 @@ class Rpc:
             tf.make_tensor_proto(np.stack(pixels), tf.float32)
         )
         return self._predict(request, len(pixels))
+
+    def input_name(self, version: int) -> str:
+        """What `serving_default` calls its input."""
+        inputs = self._signature(version, "serving_default").inputs
+        if len(inputs) != 1:
+            shown = f"serving_default takes {sorted(inputs)}"
+            raise refused(self.address, shown, NOT_OURS)
+        return next(iter(inputs))
 
     def side(self, version: int) -> int:
         """Side of the squares that `serving_float` takes, in pixels."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tl_keras.inputs.kinds import nouns
 from tl_keras.tasks.multilabel.evaluation import confused_company
 
 MOST_SHOWN = 12  # pictures of each kind of mistake
@@ -23,12 +24,13 @@ def section(rows: Sequence[Mapping[str, str]], metrics: Mapping) -> dict:
         for column in ("label", "predicted")
     )
     ids = [row["id"] for row in rows]
+    _, many = nouns(metrics.get("input", "image"))
     return {
         "headline": (
             f"mAP {_percent(test['map'])} on {test['examples']:,} test "
-            f"pictures (95 % interval {_range(test['map_interval'])}); at the "
+            f"{many} (95 % interval {_range(test['map_interval'])}); at the "
             f"thresholds of validation micro-F1 {_percent(test['micro_f1'])}, "
-            f"all labels of {_percent(test['exact_match'])} of the pictures "
+            f"all labels of {_percent(test['exact_match'])} of the {many} "
             "right."
         ),
         "lines": _lines(test),
@@ -50,7 +52,7 @@ def section(rows: Sequence[Mapping[str, str]], metrics: Mapping) -> dict:
 def _lines(test: Mapping) -> list[str]:
     lines = [
         f"Hamming loss {test['hamming']:.4f}: that share of all answers, one a "
-        "label and picture, is wrong."
+        "label and example, is wrong."
     ]
     if "ece_before" in test:
         lines.append(

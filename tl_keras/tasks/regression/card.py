@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tl_keras.inputs.kinds import nouns
+
 MOST_SHOWN = 12  # pictures
 MOST_POINTS = 2000  # of a figure
 
@@ -35,11 +37,12 @@ def section(
     medians = _medians(training, len(names))
     baseline = np.abs(truth - medians).mean(axis=0)
     low, high = test["mae_interval"]
+    _, many = nouns(metrics.get("input", "image"))
     unit = f" of {names[0]}" if len(names) == 1 else ", a mean over columns,"
     return {
         "headline": (
             f"Mean absolute error{unit} {test['mae']:.4g} on "
-            f"{test['examples']:,} test pictures (95 % interval {low:.4g} to "
+            f"{test['examples']:,} test {many} (95 % interval {low:.4g} to "
             f"{high:.4g}), against {baseline.mean():.4g} for always answering "
             "with the median of training."
         ),
@@ -77,7 +80,7 @@ def _lines(test: Mapping) -> list[str]:
         lines.append(
             f"Intervals that shall hold {100 * test['coverage_asked']:.0f} % "
             f"of the truths hold {100 * test['coverage']:.1f} % of the test "
-            f"pictures'; they are {test['interval_width']:.4g} wide."
+            f"examples'; they are {test['interval_width']:.4g} wide."
         )
     return lines
 

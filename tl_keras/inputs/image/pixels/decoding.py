@@ -71,6 +71,7 @@ class Decoding(Input):
     bit_depth_scale: str = "auto"
     max_pixels: int = MAX_PIXELS
 
+    kind: ClassVar[str] = "image"
     serving_name: ClassVar[str] = "image_bytes"
     loaded_signature: ClassVar[str] = "serving_float"
     # As TensorFlow's data sets name it.
@@ -140,6 +141,14 @@ class Decoding(Input):
     def peak_bytes(self) -> int:
         """Of the largest pictures that are decoded at once."""
         return COPIES * DECODED_AT_ONCE * self.max_pixels * BYTES_PER_PIXEL
+
+    def numbers(self) -> dict[str, int]:
+        """The side of the square."""
+        return {"image_size": self.image_size}
+
+    def in_words(self) -> str:
+        """ "224 x 224 pixels"."""
+        return f"{self.image_size} x {self.image_size} pixels"
 
     def _load(self, encoded: tf.Tensor) -> tf.Tensor:
         return self._square(*_checked(encoded, self.max_pixels))

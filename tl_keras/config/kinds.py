@@ -1,0 +1,115 @@
+"""Which settings mean nothing for a kind of input. No TensorFlow.
+
+    kind_of_network("models/MiniLM")          # "text"
+    list(kind_faults(config, "text"))         # --image_size was given, ...
+
+In: settings, and the kind of input that they are read for: "image" or "text".
+Out: a fault for each that was given and that nothing would read. What a run is
+trained on, its backbone says; what a table holds, `jobs.kinds` looks up.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tl_keras.config.data_rules import idle
+from tl_keras.config.settings import Fault, Settings
+from tl_keras.errors import ConfigError
+from tl_keras.networks.text import description, hub
+
+# For annotations alone, since it imports this file.
+if TYPE_CHECKING:
+    from tl_keras.config.transfer import TransferConfig
+
+HUB = hub.PREFIX
+# What examples of a kind are called, and the settings that it alone reads.
+MANY = {"image": "pictures", "text": "texts"}
+OWN = {
+    "image": (
+        "image_size", "resize", "alpha_background", "bit_depth_scale",
+        "augment", "augment_views", "backbone_layer", "backbone_args",
+        "weights", "input_scaling", "pooling", "test_time_views",
+        "train_batch_norm", "mixup", "cutmix", "max_pixels", "min_side",
+        "max_aspect", "data_manifest", "data_dir", "label_from",
+        "label_regex", "path_column", "include", "exclude", "follow_links",
+        "split_file", "allow_empty_class", "case_sensitive_classes",
+    ),
+    "text": ("max_tokens", "text_column", "text_encoding"),
+}  # fmt: skip
+# What a run of texts cannot do.
+NOT_OF_TEXTS = ("unlabelled", "warm_start", "tflite_precision")
+
+
+def is_encoder(backbone: str) -> bool:
+    """Whether a `--backbone` is an encoder of texts: a name that begins with
+    hf:, or a folder with config.json in it."""
+    if backbone.startswith(HUB):
+        return True
+    return os.path.isfile(os.path.join(backbone, "config.json"))
+
+
+def kind_of_network(backbone: str) -> str:
+    """The kind of input that a `--backbone` takes."""
+    return "text" if is_encoder(backbone) else "image"
+
+
+def kind_faults(config: Settings, kind: str) -> Iterator[Fault]:
+    """Settings that were given, and that another kind of input alone reads.
+
+    Args:
+        config: of any command.
+        kind: "image" or "text".
+    """
+    for other, names in OWN.items():
+        if other == kind:
+            continue
+        for name in names:
+            if hasattr(config, name) and config.given(name):
+                yield idle(name, f"it is about {MANY[other]}, not {MANY[kind]}")
+
+
+def training_faults(config: "TransferConfig") -> Iterator[Fault]:
+    """What is wrong with a run's settings for its kind of input."""
+    kind = kind_of_network(config.backbone)
+    if config.input_kind not in ("auto", kind):
+        needs = "an encoder of texts (a folder with config.json, or hf:NAME)"
+        if kind == "text":
+            needs = "a network of pictures"
+        yield Fault(
+            ("input_kind", "backbone"),
+            f"--input_kind={config.input_kind} --backbone={config.backbone}: "
+            f"expected {needs} - change one of the two",
+        )
+        return
+    yield from kind_faults(config, kind)
+    if kind == "text":
+        yield from _text_faults(config)
+
+
+def _text_faults(config: "TransferConfig") -> Iterator[Fault]:
+    """Faults of an encoder, and of what cannot be done with texts."""
+    if config.dataset == "digits" or config.dataset.startswith("tfds:"):
+        yield Fault(
+            ("dataset", "backbone"),
+            f"--dataset={config.dataset}: expected a table or folder of texts "
+            f"for --backbone={config.backbone} - give a .csv with the header "
+            "text,label",
+        )
+    for name in NOT_OF_TEXTS:
+        if config.given(name):
+            yield idle(name, "a run of texts does not do it")
+    for name in config.export:
+        if name != "saved_model":
+            yield idle("export", f"of texts no file for {name} is made")
+    try:
+        found = hub.known_folder(config.backbone)
+        sizes = description.read_description(found) if found else None
+    except ConfigError as error:
+        yield Fault(("backbone",), str(error))
+        return
+    if sizes and config.max_tokens > sizes.positions:
+        yield Fault(
+            ("max_tokens", "backbone"),
+            f"--max_tokens={config.max_tokens}: expected {sizes.positions} or "
+            f"less, for which {config.backbone} has positions",
+        )

@@ -1,0 +1,132 @@
+"""Texts without labels: a table, a folder, a file, lines, or one text.
+
+    texts = UnlabelledTexts("reviews.csv")
+    for found in texts: found.id, texts.held(found.id)
+
+In: a path, `-` for the lines of standard input, or a text itself. Out: what
+`data.Unlabelled` gives of pictures, with the texts in memory.
+"""
+
+import collections
+import os
+import pathlib
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+
+from tl_keras import io_watchdog
+from tl_keras.data.texts.encodings import AUTO, check_encoding, text_of
+from tl_keras.data.texts.listing import NO_TEXT, TEXT_FILES
+from tl_keras.data.texts.rows import JSON_LINES, SEPARATED, read_table
+from tl_keras.data.unlabelled import Found
+from tl_keras.data.walking import HIDDEN, is_left_behind
+from tl_keras.errors import DataError
+
+LINES = "-"
+ONE = "the text"
+OTHER_FILE = "not a .txt"
+NO_ROW = "put quotes around a text that has the separator in it"
+
+
+class UnlabelledTexts:
+    """Texts by their place; iterate over it once.
+
+    Args:
+        source: a `.csv`, `.tsv` or `.jsonl`; a folder of `.txt`, with its
+            sub-folders; one `.txt`; `-` for lines of standard input; or a
+            text.
+        text_columns, encoding: of a table, as in `list_texts`.
+
+    Attributes:
+        kind: of input.
+        ignored: counts by reason; whole when the iteration has ended.
+        hints, told: as of `data.Unlabelled`.
+    """
+
+    kind = "text"
+
+    def __init__(
+        self,
+        source: str,
+        text_columns: Sequence[str] = (),
+        encoding: str = AUTO,
+    ):
+        check_encoding(encoding)
+        self.source = source
+        self.ignored: collections.Counter = collections.Counter()
+        self.hints: list[str] = []
+        self.told: tuple[str, ...] = ()
+        self._columns, self._encoding = text_columns, encoding
+        self._held: dict[str, bytes] = {}
+
+    def __iter__(self) -> Iterator[Found]:
+        for id_, text, reason in self._texts():
+            encoded = text.encode("utf-8", "replace")
+            if not reason and not text.strip("\x1e \t\r\n"):
+                reason = f"{NO_TEXT} - write one, or leave it out"
+            self._held[id_] = encoded
+            # In the place of a file's time: it changes when the text does.
+            yield Found(id_, reason, "", len(encoded), zlib.crc32(encoded))
+
+    def held(self, id_: str) -> bytes | None:
+        """The text of an id, as UTF-8."""
+        return self._held.get(id_)
+
+    def _texts(self) -> Iterator[tuple[str, str, str]]:
+        """(id, text, why it cannot be read) of each."""
+        suffix = pathlib.PurePath(self.source).suffix.lower()
+        if self.source == LINES:
+            yield from self._of_lines()
+        elif os.path.isdir(self.source):
+            yield from self._of_folder()
+        elif not os.path.exists(self.source):
+            yield ONE, self.source, ""
+        elif suffix in (*SEPARATED, *JSON_LINES):
+            yield from self._of_table()
+        else:
+            yield self._of_file(self.source, os.path.basename(self.source))
+
+    def _of_lines(self) -> Iterator[tuple[str, str, str]]:
+        lines = sys.stdin.buffer.read().decode("utf-8", "replace").split("\n")
+        lines = [line for line in lines if line.strip()]
+        width = len(str(len(lines)))
+        for number, line in enumerate(lines, 1):
+            # So that they stand in their order.
+            yield f"line {number:0{width}}", line.strip(), ""
+
+    def _of_folder(self) -> Iterator[tuple[str, str, str]]:
+        for place, _, names in os.walk(self.source):
+            for name in sorted(names):
+                path = os.path.join(place, name)
+                id_ = os.path.relpath(path, self.source)
+                if is_left_behind(name):
+                    self.ignored[HIDDEN] += 1
+                elif name.lower().endswith(TEXT_FILES):
+                    yield self._of_file(path, id_)
+                else:
+                    self.ignored[OTHER_FILE] += 1
+
+    def _of_file(self, path: str, id_: str) -> tuple[str, str, str]:
+        try:
+            text, _ = text_of(io_watchdog.read(path), self._encoding, path)
+        except OSError as error:
+            why = f"cannot be read ({error.strerror}) - check its rights"
+            return id_, "", why
+        except DataError as error:
+            return id_, "", str(error)
+        return id_, text.strip(), ""
+
+    def _of_table(self) -> Iterator[tuple[str, str, str]]:
+        table = read_table(
+            self.source,
+            text_columns=self._columns,
+            encoding=self._encoding,
+            need_label=False,
+            lists=True,
+        )
+        texts = ", ".join(table.columns.texts)
+        self.told = (f"texts are from the column {texts}",)
+        start = os.path.dirname(self.source) or "."
+        for row in table.rows:
+            fault = f"{row.fault} - {NO_ROW}" if row.fault else ""
+            yield os.path.relpath(row.where, start), row.text, fault

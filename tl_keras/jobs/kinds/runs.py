@@ -1,0 +1,137 @@
+"""The protocol of a kind of run, and what loading gives.
+
+In: nothing. Out: `Runs`, which `pictures` and `texts` are.
+"""
+
+import abc
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+
+from tl_keras.config import TransferConfig
+from tl_keras.data import Listing
+from tl_keras.run_card.gallery import Album
+from tl_keras.sources import ImageSplits
+
+
+class Loaded(NamedTuple):
+    """A network, and the data as it takes them.
+
+    Attributes:
+        network: without a head.
+        images: the splits.
+        warnings: what was found of the data on the way, one line each.
+        numbers: of the network, for metrics.json.
+    """
+
+    network: keras.Model
+    images: ImageSplits
+    warnings: tuple[str, ...] = ()
+    numbers: Mapping = {}
+
+
+class Runs(abc.ABC):
+    """What a run does by its kind of input.
+
+    Attributes:
+        baseline: whether a simpler method is fitted beside the network.
+        explains: whether the page shows what in an example speaks for its
+            class, for which it needs the model.
+    """
+
+    baseline: bool
+    explains: bool
+
+    @abc.abstractmethod
+    def load(
+        self, config: TransferConfig, images: ImageSplits, download: bool = True
+    ) -> Loaded:
+        """Loads the backbone, and says how examples become its inputs.
+
+        Args:
+            config: the settings.
+            images: the splits, not decoded.
+            download: whether weights may be fetched.
+        """
+
+    @abc.abstractmethod
+    def random(
+        self, config: TransferConfig, images: ImageSplits
+    ) -> keras.Model:
+        """The same network with random weights.
+
+        Args:
+            config: the settings.
+            images: the splits, as `load` gave them.
+        """
+
+    @abc.abstractmethod
+    def classifier(
+        self, network: keras.Model, config: TransferConfig, outputs: int
+    ) -> keras.Model:
+        """The network with a head.
+
+        Args:
+            network: from `load` or `random`; its layers are shared.
+            config: the settings.
+            outputs: how many logits, or numbers.
+        """
+
+    def kept(self, model: keras.Model) -> keras.Model:
+        """The model as model.keras holds it.
+
+        Args:
+            model: the classifier, with the weights that are kept.
+        """
+        return model
+
+    def evaluated(
+        self, model: keras.Model, config: TransferConfig
+    ) -> keras.Model:
+        """The model as it is evaluated: itself, unless it is asked otherwise.
+
+        Args:
+            model: the classifier.
+            config: the settings.
+        """
+        return model
+
+    @abc.abstractmethod
+    def served(self, model: keras.Model, config: TransferConfig) -> keras.Model:
+        """The model as it is exported, with the weights that it has now."""
+
+    @abc.abstractmethod
+    def precision(
+        self, config: TransferConfig, network: keras.Model, device: str,
+        training: bool,
+    ) -> str:  # fmt: skip
+        """`--precision` where it is auto.
+
+        Args:
+            config: the settings.
+            network: the backbone.
+            device: "cpu" or "gpu".
+            training: whether all of it trains.
+        """
+
+    @abc.abstractmethod
+    def unfreeze_from(self, config: TransferConfig) -> str:
+        """`--unfreeze_from` where it is auto."""
+
+    @abc.abstractmethod
+    def cost(self, config: TransferConfig) -> float | None:
+        """Multiply-adds of the backbone for one example; None where that is
+        unknown."""
+
+    @abc.abstractmethod
+    def album(
+        self, listing: Listing, config: TransferConfig, metrics: Mapping
+    ) -> Album | None:
+        """Finds examples again for the page; None where that cannot be.
+
+        Args:
+            listing: of the run's data.
+            config: its settings.
+            metrics: as in metrics.json.
+        """

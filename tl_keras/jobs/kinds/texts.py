@@ -1,0 +1,146 @@
+"""Runs of texts: an encoder of BERT's family, token ids.
+
+In: settings. Out: see `Runs`. Token ids are held as long as the longest text
+needs; the export takes up to `--max_tokens`, and gives the same, since padding
+changes nothing.
+"""
+
+import functools
+from collections.abc import Mapping
+
+import keras
+
+from tl_keras.config import TransferConfig
+from tl_keras.data import Listing
+from tl_keras.data.examples import joined
+from tl_keras.data.texts.checks import longer_than
+from tl_keras.inputs.text import TextInput, read_vocabulary
+from tl_keras.jobs.kinds.albums import Excerpts
+from tl_keras.jobs.kinds.runs import Loaded, Runs
+from tl_keras.jobs.listing import patterns
+from tl_keras.keras_globals import standard_globals
+from tl_keras.networks.text import (
+    build_text_classifier,
+    find_model,
+    for_any_length,
+    load_text_encoder,
+    read_description,
+)
+from tl_keras.networks.text.hub import known_folder
+from tl_keras.sources import ImageSplits, Texts
+from tl_keras.sources.texts import needed_length
+
+UNFROZEN_BLOCKS = 2  # from the last, where nobody says it
+# Of a text that nobody has seen yet, for what a run will cost.
+USUAL_TOKENS = 64
+
+
+class TextRuns(Runs):
+    """Runs of texts."""
+
+    baseline = True
+    explains = False
+
+    def load(
+        self, config: TransferConfig, images: ImageSplits, download: bool = True
+    ) -> Loaded:
+        """As `Runs.load`.
+
+        Raises:
+            ConfigError, MachineError: as of `find_model` and
+                `load_text_encoder`.
+        """
+        found = find_model(config.backbone, download=download)
+        vocabulary = read_vocabulary(found.folder)
+        text_input = TextInput(
+            vocabulary,
+            config.max_tokens,
+            fields=len(patterns(config.text_column)) > 1,
+        )
+        every = joined(images.examples().values())
+        length = needed_length(every, text_input)
+        images = images.decoded_by(
+            text_input, functools.partial(Texts.of, length=length)
+        )
+        encoder = load_text_encoder(
+            found.folder,
+            max_tokens=length,
+            pad=vocabulary.pad,
+            words=len(vocabulary.words),
+        )
+        cut = len(Texts.of(every, text_input).cut())
+        warnings = ()
+        if cut:
+            warnings = (longer_than(cut, len(every), config.max_tokens),)
+        numbers = {
+            "tokens": length,
+            "texts_cut": cut,
+            **({"revision": found.revision} if found.revision else {}),
+            **({"license": found.license} if found.license else {}),
+        }
+        return Loaded(encoder, images, warnings, numbers)
+
+    @standard_globals()
+    def random(
+        self, config: TransferConfig, images: ImageSplits
+    ) -> keras.Model:
+        """As `Runs.random`."""
+        found = find_model(config.backbone, download=False)
+        return keras.models.clone_model(
+            load_text_encoder(
+                found.folder,
+                max_tokens=images.train.decoded.shape[1],
+                pad=images.train.decoding.vocabulary.pad,
+            )
+        )
+
+    def classifier(
+        self, network: keras.Model, config: TransferConfig, outputs: int
+    ) -> keras.Model:
+        """As `build_text_classifier`."""
+        return build_text_classifier(
+            network,
+            outputs,
+            head_units=config.head_units,
+            dropout=config.dropout,
+            precision=config.precision,
+        )
+
+    def kept(self, model: keras.Model) -> keras.Model:
+        """For texts of any length, a copy."""
+        return for_any_length(model)
+
+    def served(self, model: keras.Model, config: TransferConfig) -> keras.Model:
+        """For texts of any length, a copy."""
+        return for_any_length(model)
+
+    def precision(
+        self, config: TransferConfig, network: keras.Model, device: str,
+        training: bool,
+    ) -> str:  # fmt: skip
+        """float32: what another is worth nobody has measured for texts."""
+        return "float32"
+
+    def unfreeze_from(self, config: TransferConfig) -> str:
+        """The last two blocks."""
+        folder = known_folder(config.backbone)
+        if folder is None:
+            return "all"  # Of a plan: what would be fetched nobody knows.
+        blocks = read_description(folder).blocks
+        return f"block_{max(0, blocks - UNFROZEN_BLOCKS)}"
+
+    def cost(self, config: TransferConfig) -> float | None:
+        """Of the blocks' kernels, for a text of usual length."""
+        folder = known_folder(config.backbone)
+        if folder is None:
+            return None
+        sizes = read_description(folder)
+        kernels = 4 * sizes.width**2 + 2 * sizes.width * sizes.inner
+        tokens = min(config.max_tokens, USUAL_TOKENS)
+        return float(sizes.blocks * kernels * tokens)
+
+    def album(
+        self, listing: Listing, config: TransferConfig, metrics: Mapping
+    ) -> Excerpts:
+        """Texts in a line each."""
+        return Excerpts(listing)
