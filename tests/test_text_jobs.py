@@ -254,7 +254,8 @@ def test_a_server_is_asked_by_strings(ran, tmp_path, capsys):
 
 def test_settings_about_pictures_are_refused(ran, tmp_path, capsys):
     model = f"--model={ran.result.version}"
-    assert predict.main(["a text", model, "--path_column=photo"]) == 2
+    table = f"--input={ran.table}"
+    assert predict.main([table, model, "--path_column=photo"]) == 2
     assert "about pictures, not texts" in capsys.readouterr().err
     assert evaluate.main(
         [model, f"--dataset={ran.table}", "--path_column=photo"]
@@ -317,10 +318,8 @@ def test_the_check_names_faults_by_row(tmp_path, capsys):
     )
     assert check.main([f"--dataset={file}", "--max_bad_fraction=0.5"]) == 3
     printed = capsys.readouterr()
-    assert (
-        "t.csv:2 and t.csv:3: the same text under 'spam' and 'ham'"
-        in printed.err
-    )
+    assert "t.csv:2: the same text as t.csv:3 under 'ham'" in printed.out
+    assert "t.csv:3: the same text as t.csv:2 under 'spam'" in printed.out
     assert "t.csv:4: no text in it" in printed.out
     assert "t.csv:5: empty: nothing in it can be seen" in printed.out
     assert "HTML left in: t.csv:6" in printed.out

@@ -12,8 +12,9 @@ most of its words.
 import dataclasses
 import hashlib
 import time
+from collections.abc import Sequence
 
-from tl_keras.audit.duplicates import Pair, Row
+from tl_keras.audit.duplicates import Pair, Row, same_bytes
 from tl_keras.audit.facts import Facts
 from tl_keras.audit.findings import (
     SAME_TEXT,
@@ -91,7 +92,9 @@ def check_text_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
     listing, rows, html = _judged(listing)
     listing, rows, groups = without_copies(listing, rows, SAME_TEXT)
     faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
-    faults += bytes_in_two_places(groups, listing.class_names, rules, "text")
+    faults += bytes_in_two_places(
+        _of_one_label(listing, groups), listing.class_names, rules, "text"
+    )
     near = rules.check == "full" and rules.near_duplicates
     found = check_texts(listing, near=near)
     known = {row.id: row for row in rows}
@@ -120,6 +123,19 @@ def check_text_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
     )
 
 
+def _has_numbers(listing: Listing) -> bool:
+    return any(e.labels.dtype.kind == "f" for e in listing.splits.values())
+
+
+def _of_one_label(
+    listing: Listing, groups: Sequence[Sequence[Row]]
+) -> list[list[Row]]:
+    """Groups of one text; two numbers of it may both be true."""
+    if not _has_numbers(listing):
+        return list(groups)
+    return [[dataclasses.replace(r, label="") for r in g] for g in groups]
+
+
 def _judged(listing: Listing) -> tuple[Listing, list[Row], int]:
     """The listing without what is skipped, its rows, and how many of them
     have HTML in them."""
@@ -145,4 +161,30 @@ def _judged(listing: Listing) -> tuple[Listing, list[Row], int]:
                 words=found.words,
             )
             rows.append(Row(split, id_, label, facts, group=group))
-    return listing.without(skips), rows, html
+    more: list[Skip] = []
+    if not _has_numbers(listing):
+        rows, more = _agreeing(rows, listing.class_names)
+    return listing.without([*skips, *more]), rows, html
+
+
+def _agreeing(
+    rows: list[Row], names: Sequence[str]
+) -> tuple[list[Row], list[Skip]]:
+    """The rows but those of one text under two labels, and these, skipped.
+
+    Which label is right nobody here can say.
+    """
+    skips: list[Skip] = []
+    for group in same_bytes(rows):
+        for row in group:
+            other = next((r for r in group if r.label != row.label), None)
+            if other is None:
+                continue
+            reason = (
+                f"the same text as {other.id} under "
+                f"{label_name(other.label, names)!r} - keep the right one"
+            )
+            name = label_name(row.label, names)
+            skips.append(Skip(row.id, reason, row.split, name))
+    gone = {(skip.split, skip.id) for skip in skips}
+    return [r for r in rows if (r.split, r.id) not in gone], skips

@@ -13,7 +13,8 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.linear_model import LogisticRegressionCV, RidgeCV
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import cross_val_score
 from threadpoolctl import threadpool_limits
 
 from tl_keras.baselines.tfidf import BOTH, STRENGTHS, _Counts
@@ -70,15 +71,32 @@ def fit_tfidf_labels(
                 share = (given.sum() + 0.5) / (len(given) + 1)
                 bias[place] = np.log(share / (1 - share))
                 continue
-            model = LogisticRegressionCV(
-                Cs=list(STRENGTHS), cv=min(MAX_FOLDS, rarest),
-                scoring="neg_log_loss", max_iter=300, tol=1e-3,
-                solver="liblinear", random_state=seed,
-            )  # fmt: skip
+            model = _strongest(rows, given, min(MAX_FOLDS, rarest), seed)
             model.fit(rows, given)
             kernel[:, place], bias[place] = model.coef_[0], model.intercept_[0]
     method = "a logistic regression for each label"
     return TfidfSeveral(method, counts, kernel, bias, True)
+
+
+def _strongest(rows, given, folds: int, seed: int) -> LogisticRegression:
+    """A regression, not fitted, of the strength with the least loss."""
+    models = [
+        LogisticRegression(
+            C=strength,
+            max_iter=300,
+            tol=1e-3,
+            solver="liblinear",
+            random_state=seed,
+        )
+        for strength in STRENGTHS
+    ]
+    scores = [
+        cross_val_score(
+            model, rows, given, cv=folds, scoring="neg_log_loss"
+        ).mean()
+        for model in models
+    ]
+    return models[int(np.argsort(scores)[-1])]
 
 
 def fit_tfidf_numbers(texts: Sequence[str], values: np.ndarray) -> TfidfSeveral:

@@ -109,7 +109,7 @@ def _of_table(file: str) -> set[str]:
         else:
             names = (*PATH_NAMES, *TEXT_NAMES)
             sample = DelimitedText(file, names).sample
-            header = sample[0][0] if sample else []
+            header = sample[0] if sample else []
     except DataError:
         return set()  # What is wrong with it, the listing says.
     plain = {name.strip().casefold().lstrip("\ufeff") for name in header}

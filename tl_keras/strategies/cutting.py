@@ -24,7 +24,8 @@ class Cut:
     """A tensor that every path passes through.
 
     Attributes:
-        after: name of the operation that makes it.
+        after: name of the layer that makes it, or of the last one before
+            the operation that does, whose own name Keras counts up.
         position: of that operation, in graph order.
         tensor: the symbolic tensor.
         trunk_share: share of the network's multiply-adds before it, 0 to 1.
@@ -50,16 +51,18 @@ def find_cuts(model: keras.Model) -> list[Cut]:
     }
     costs = [multiply_adds(node) for node in nodes]
     total = max(sum(costs), 1)
-    cuts, done = [], 0
+    cuts, done, layer = [], 0, ""
     waited_for: set[int] = set()
     for position, node in enumerate(nodes[:-1]):
         done += costs[position]
+        if isinstance(node.operation, keras.Layer) or not layer:
+            layer = node.operation.name
         waited_for = {t for t in waited_for if last_use[t] > position}
         waited_for |= {id(t) for t in node.output_tensors if id(t) in last_use}
         if len(waited_for) == 1 and id(node.output_tensors[0]) in waited_for:
             cuts.append(
                 Cut(
-                    node.operation.name,
+                    layer,
                     position,
                     node.output_tensors[0],
                     done / total,

@@ -44,7 +44,7 @@ def build_text_classifier(
         model = build_text_classifier(load_text_encoder("models/MiniLM"), 5)
         set_trainable(model, "block_4")
     """
-    if num_classes < 2:
+    if num_classes < 1:
         raise ConfigError(f"num_classes={num_classes}: expected 2 or more")
     given, made = encoder.inputs, encoder.outputs
     if not len(given) == len(made) == 1 or len(made[0].shape) != 2:
