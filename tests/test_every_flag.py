@@ -233,7 +233,9 @@ def test_every_setting_of_a_command_is_read(command, room):
 
     code = (CHECKOUT / f"tl_keras/jobs/{room}.py").read_text(encoding="utf-8")
     # What each command reads alike:
-    for common in ("config/command_line", "jobs/first_look"):
+    for common in (
+        "config/command_line", "jobs/first_look", "jobs/listing",
+    ):  # fmt: skip
         file = CHECKOUT / f"tl_keras/{common}.py"
         code += file.read_text(encoding="utf-8")
     unread = [

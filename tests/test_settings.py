@@ -308,7 +308,7 @@ def names_read(tree: ast.AST, whose: set[str]) -> set[str]:
 
 
 def trees(folder: str) -> list[ast.Module]:
-    files = sorted((PACKAGE / folder).glob("*.py"))
+    files = sorted((PACKAGE / folder).rglob("*.py"))
     return [ast.parse(file.read_text(encoding="utf-8")) for file in files]
 
 

@@ -92,7 +92,14 @@ def check_listing(
 
 
 def check_pictures(listing: Listing, dataset: str, rules: Rules) -> Report:
-    """`check_listing` of pictures."""
+    """`check_listing` of pictures.
+
+    Args:
+        listing, dataset, rules: as there.
+
+    Returns:
+        As there.
+    """
     began = time.perf_counter()
     sums = read_manifest(rules.data_manifest) if rules.data_manifest else {}
     if rules.check == "off":

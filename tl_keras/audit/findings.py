@@ -32,6 +32,14 @@ def without_copies(listing: Listing, rows: list[Row], why: str = COPIES):
 
     Where the data brings its splits, copies within one of them do no harm. To
     allow leakage is to allow what these splits hold, not what a cut would add.
+
+    Args:
+        listing: what can be used.
+        rows: its examples with their facts.
+        why: what is counted under.
+
+    Returns:
+        The listing and the rows without copies, and the groups of copies.
     """
     groups = duplicates.same_bytes(rows)
     if "val" in listing.splits and "test" in listing.splits:

@@ -57,6 +57,9 @@ def fit_tfidf_labels(
         marks: int (n, labels), 0 or 1.
         seed: of the folds.
 
+    Returns:
+        `TfidfSeveral`, whose answers are probabilities.
+
     Example:
         fit_tfidf_labels(texts, marks).answers(["free entry"])
     """
@@ -105,6 +108,9 @@ def fit_tfidf_numbers(texts: Sequence[str], values: np.ndarray) -> TfidfSeveral:
     Args:
         texts: to train on.
         values: float (n, columns).
+
+    Returns:
+        `TfidfSeveral`, whose answers are numbers.
 
     Example:
         fit_tfidf_numbers(texts, stars).answers(["never again"])

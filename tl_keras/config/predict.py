@@ -191,7 +191,9 @@ class PredictConfig(Settings):
     def may_be_texts(self) -> bool:
         """Whether `input` may be a text itself: of a server, only that
         says what it takes."""
-        return bool(self.server) or kind_of_model(self.model) == "text"
+        if self.server:
+            return self.server.startswith(tuple(f"{s}://" for s in SCHEMES))
+        return kind_of_model(self.model) == "text"
 
     def no_input(self) -> Fault:
         """That there is no such picture, nor a folder or table of them."""

@@ -44,7 +44,7 @@ def write_extras(
     extra.joinpath(LABELS_FILE).write_text(
         labels_text(class_names), encoding="utf-8"
     )
-    if decoding.kind != "image":
+    if decoding.kind not in ("", "image"):
         text = json.dumps({"kind": decoding.kind}, indent=2)
         folder.joinpath(*INPUT_FILE).write_text(text + "\n", encoding="utf-8")
     if can_warm_up():

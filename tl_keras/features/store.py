@@ -129,7 +129,7 @@ class FeatureStore:
         dtype = np.dtype(tf.as_dtype(trunk.output.dtype).as_numpy_dtype)
         row_bytes = int(np.prod(shape)) * dtype.itemsize
         if missing:
-            kind = "views" if isinstance(images, Views) else "pictures"
+            kind = "views" if isinstance(images, Views) else images.many
             what = f"features {trunk.name}: {len(missing):,} {kind}"
             self._make_room(len(missing) * row_bytes, what)
             per_shard = max(1, int(SHARD_BYTES / row_bytes) // at_once)

@@ -24,7 +24,8 @@ class Input(abc.ABC):
     """How an example's bytes become what a network takes.
 
     Attributes:
-        kind: its name, by which `inputs.kinds` knows what else there is of it.
+        kind: its name, by which `inputs.kinds` knows what else there is of it;
+            "" of one's own, of which it knows nothing.
         serving_name: what `serving_default` calls the bytes.
         loaded_signature: the signature that takes what `load_rows` gives.
         example_key: what a tf.Example of a Classify request holds them under.
@@ -39,7 +40,7 @@ class Input(abc.ABC):
         export_saved_model(model, "saved_models/mine", decoding=decoding, ...)
     """
 
-    kind: str = "image"
+    kind: str = ""
     serving_name: str
     loaded_signature: str
     example_key: str
@@ -96,13 +97,13 @@ class Input(abc.ABC):
         The export's gate asks it beside real ones; {} where there is none.
         """
 
-    @abc.abstractmethod
     def numbers(self) -> dict[str, int]:
         """What people ask of it, by name, for a run's metrics."""
+        return {}
 
-    @abc.abstractmethod
     def in_words(self) -> str:
         """What the network is shown of an example, such as its size."""
+        return self.describe()
 
     def batch(self, encoded: Sequence[bytes]) -> Tensors:
         """The tensors of good examples, at once and eagerly.

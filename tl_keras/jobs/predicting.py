@@ -209,7 +209,16 @@ def _beside(answer) -> tuple:
 def summary(
     done: Done, folder: str | os.PathLike, many: str = "pictures"
 ) -> str:
-    """The books, the labels and where everything lies, "" for nowhere."""
+    """The books, the labels and where everything lies.
+
+    Args:
+        done: the counts.
+        folder: of the results; "" for nowhere.
+        many: what the examples are called.
+
+    Returns:
+        Lines, with no newline at the end.
+    """
     lines = [f"{n:>10,}  {label}" for label, n in _first(done.labels)]
     lines += [f"{n:>10,}  unreadable: {why}" for why, n in _first(done.reasons)]
     lines.append(

@@ -9,6 +9,7 @@ import shutil
 from tl_keras import run_card
 from tl_keras.audit import Report, named
 from tl_keras.inputs.kinds import nouns
+from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.planning import plan_phases, tuned_in_vain
 from tl_keras.jobs.preparation import (
     Prepared,
@@ -115,7 +116,7 @@ def describe_vain(prepared: Prepared) -> list[str]:
     what = "done, but never kept"
     if len(prepared.phases) < len(planned):
         what = "left out"
-    one, many = prepared.report.nouns
+    one, many = nouns(runs_of(prepared.config).kind)
     remedy = f"add {many} to its val split"
     if "val" not in images.own_splits:
         remedy = (

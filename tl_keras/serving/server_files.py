@@ -23,6 +23,7 @@ from tl_keras import atomic
 from tl_keras.exports.extras import WARM_UP_BATCHES
 from tl_keras.exports.signatures import answering_model
 from tl_keras.inputs.input import Input
+from tl_keras.inputs.kinds import nouns
 from tl_keras.tasks import stored_task
 from tl_keras.tasks.task import Task
 
@@ -78,7 +79,7 @@ num_batch_threads {{ value: 2 }}
 """
 SMOKE = """\
 #!/bin/sh
-# Asks a running server the picture of request.json and compares its answer with
+# Asks a running server the {one} of request.json and compares its answer with
 # the model's: {told}
 set -eu
 cd "$(dirname "$0")"
@@ -158,5 +159,9 @@ def _smoke(plan: ServerPlan, sample: bytes) -> str:
         numbers = task.served(answers, names)[key]
     scores = [round(float(score), 6) for score in numbers[0]]
     return SMOKE.format(
-        name=plan.name, key=key, told=f"{told} {scores}", scores=scores
+        name=plan.name,
+        one=nouns(plan.decoding.kind)[0],
+        key=key,
+        told=f"{told} {scores}",
+        scores=scores,
     )

@@ -23,6 +23,7 @@ import tensorflow as tf
 from tl_keras import io_watchdog
 from tl_keras.data.examples import Examples, joined
 from tl_keras.inputs.input import Input, Tensors
+from tl_keras.inputs.kinds import nouns
 from tl_keras.tf_data import AHEAD, PARALLEL, paced
 
 
@@ -167,6 +168,11 @@ class Images:
             if self.decoded is None
             else tf.nest.map_structure(lambda a: a[indices], self.decoded),
         )
+
+    @property
+    def many(self) -> str:
+        """What the examples are called: "pictures", "texts"."""
+        return nouns(self.decoding.kind)[1]
 
     @property
     def image_size(self) -> int:

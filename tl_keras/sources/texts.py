@@ -69,6 +69,9 @@ class Texts(Images):
             length: so many ids of each are held, which must be enough for the
                 longest; `decoding.max_tokens` when None.
 
+        Returns:
+            `Texts`, with their ids.
+
         Raises:
             DataError: a text is not UTF-8.
             OSError: a file cannot be read.

@@ -140,6 +140,9 @@ def longer_than(cut: int, count: int, max_tokens: int | None) -> str:
         cut: how many are.
         count: of how many texts.
         max_tokens: what it takes.
+
+    Returns:
+        One line.
     """
     return (
         f"longer than max_tokens: {cut:,} of {count:,} texts "

@@ -40,6 +40,7 @@ def decoding_of(config: DataConfig, image_size: int) -> Decoding:
 class PictureRuns(Runs):
     """Runs of pictures."""
 
+    kind = "image"
     baseline = False
     explains = True
 
@@ -47,7 +48,14 @@ class PictureRuns(Runs):
         self, config: TransferConfig, images: ImageSplits, download: bool = True
     ) -> Loaded:
         """As `Runs.load`; a network that would be fetched, and may not be,
-        has random weights, enough for a plan."""
+        has random weights, enough for a plan.
+
+        Args:
+            config, images, download: as there.
+
+        Returns:
+            `Loaded`.
+        """
         fetches = config.weights in ("auto", "imagenet") and (
             config.backbone in backbones.BACKBONES
         )
@@ -68,7 +76,14 @@ class PictureRuns(Runs):
     def classifier(
         self, network: keras.Model, config: TransferConfig, outputs: int
     ) -> keras.Model:
-        """As `build_classifier`."""
+        """As `build_classifier`.
+
+        Args:
+            network, config, outputs: as of `Runs.classifier`.
+
+        Returns:
+            A functional model of logits.
+        """
         scaling = config.input_scaling
         if scaling == "auto":
             scaling = usual_scaling(config.backbone)
@@ -96,7 +111,14 @@ class PictureRuns(Runs):
         self, config: TransferConfig, network: keras.Model, device: str,
         training: bool,
     ) -> str:  # fmt: skip
-        """Timed as the phases will compute."""
+        """Timed as the phases will compute.
+
+        Args:
+            config, network, device, training: as of `Runs.precision`.
+
+        Returns:
+            The name of a Keras dtype policy.
+        """
         name = (
             f"{config.backbone} {config.backbone_args} {config.backbone_layer}"
         )
@@ -120,7 +142,14 @@ class PictureRuns(Runs):
     def album(
         self, listing: Listing, config: TransferConfig, metrics: Mapping
     ) -> Pictures | None:
-        """Pictures as the network sees them."""
+        """Pictures as the network sees them.
+
+        Args:
+            listing, config, metrics: as of `Runs.album`.
+
+        Returns:
+            An album.
+        """
         size = metrics.get("model", {}).get("image_size", 0)
         return Pictures(listing, decoding_of(config, size)) if size else None
 

@@ -35,11 +35,13 @@ class Runs(abc.ABC):
     """What a run does by its kind of input.
 
     Attributes:
+        kind: of input, a name of `inputs.kinds`.
         baseline: whether a simpler method is fitted beside the network.
         explains: whether the page shows what in an example speaks for its
             class, for which it needs the model.
     """
 
+    kind: str
     baseline: bool
     explains: bool
 
@@ -53,6 +55,9 @@ class Runs(abc.ABC):
             config: the settings.
             images: the splits, not decoded.
             download: whether weights may be fetched.
+
+        Returns:
+            `Loaded`.
         """
 
     @abc.abstractmethod
@@ -76,6 +81,9 @@ class Runs(abc.ABC):
             network: from `load` or `random`; its layers are shared.
             config: the settings.
             outputs: how many logits, or numbers.
+
+        Returns:
+            A functional model of logits.
         """
 
     def kept(self, model: keras.Model) -> keras.Model:
@@ -113,6 +121,9 @@ class Runs(abc.ABC):
             network: the backbone.
             device: "cpu" or "gpu".
             training: whether all of it trains.
+
+        Returns:
+            The name of a Keras dtype policy.
         """
 
     @abc.abstractmethod
@@ -134,4 +145,7 @@ class Runs(abc.ABC):
             listing: of the run's data.
             config: its settings.
             metrics: as in metrics.json.
+
+        Returns:
+            An `Album`.
         """

@@ -38,6 +38,7 @@ USUAL_TOKENS = 64
 class TextRuns(Runs):
     """Runs of texts."""
 
+    kind = "text"
     baseline = True
     explains = False
 
@@ -45,6 +46,12 @@ class TextRuns(Runs):
         self, config: TransferConfig, images: ImageSplits, download: bool = True
     ) -> Loaded:
         """As `Runs.load`.
+
+        Args:
+            config, images, download: as there.
+
+        Returns:
+            `Loaded`.
 
         Raises:
             ConfigError, MachineError: as of `find_model` and
@@ -97,7 +104,14 @@ class TextRuns(Runs):
     def classifier(
         self, network: keras.Model, config: TransferConfig, outputs: int
     ) -> keras.Model:
-        """As `build_text_classifier`."""
+        """As `build_text_classifier`.
+
+        Args:
+            network, config, outputs: as of `Runs.classifier`.
+
+        Returns:
+            A functional model of logits.
+        """
         return build_text_classifier(
             network,
             outputs,
@@ -118,7 +132,14 @@ class TextRuns(Runs):
         self, config: TransferConfig, network: keras.Model, device: str,
         training: bool,
     ) -> str:  # fmt: skip
-        """float32: what another is worth nobody has measured for texts."""
+        """float32: what another is worth nobody has measured for texts.
+
+        Args:
+            config, network, device, training: as of `Runs.precision`.
+
+        Returns:
+            The name of a Keras dtype policy.
+        """
         return "float32"
 
     def unfreeze_from(self, config: TransferConfig) -> str:
@@ -142,5 +163,12 @@ class TextRuns(Runs):
     def album(
         self, listing: Listing, config: TransferConfig, metrics: Mapping
     ) -> Excerpts:
-        """Texts in a line each."""
+        """Texts in a line each.
+
+        Args:
+            listing, config, metrics: as of `Runs.album`.
+
+        Returns:
+            An album.
+        """
         return Excerpts(listing)

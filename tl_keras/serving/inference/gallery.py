@@ -35,6 +35,9 @@ def content_of(examples: Unlabelled, id_: str, limit: int) -> tuple[bytes, str]:
         examples: where it is.
         id_: its id there.
         limit: bytes above which a file is not read.
+
+    Returns:
+        (bytes, reason).
     """
     held = examples.held(id_)
     if held is not None:
