@@ -185,6 +185,13 @@ def test_one_text_is_asked_by_itself(ran, capsys):
     assert "1 found = 1 predicted + 0 unreadable + 0 ignored" in rest
 
 
+@pytest.mark.parametrize("path", ["reviews.csv", "texts/new", "note.txt"])
+def test_a_path_that_leads_nowhere_is_no_text(ran, path, capsys):
+    model = f"--model={ran.result.version}"
+    assert predict.main([f"--input={path}", model]) == 2
+    assert f"--input={path}: expected a folder" in capsys.readouterr().err
+
+
 def test_a_table_is_asked_and_shown(ran, tmp_path, capsys):
     file = tmp_path / "new.csv"
     file.write_text('number,review\n1,"lost my, card"\n2,\n3,where is it?\n')
@@ -304,8 +311,8 @@ def test_a_table_of_both_is_refused_with_both_commands(root, tmp_path):
     line = str(told.value)
     assert f"--dataset={file} --backbone=DIR reads the texts" in line
     assert f"--dataset={file} --input_kind=image the pictures" in line
-    image = dataclasses.replace(config, input_kind="image")
-    assert kind_of(image) == "image"
+    for said in ({"input_kind": "image"}, {"backbone": "MobileNetV2"}):
+        assert kind_of(dataclasses.replace(config, **said)) == "image"
     encoder = dataclasses.replace(config, backbone=str(root / "bert"))
     assert kind_of(encoder) == "text"
 

@@ -190,7 +190,10 @@ class PredictConfig(Settings):
 
     def may_be_texts(self) -> bool:
         """Whether `input` may be a text itself: of a server, only that
-        says what it takes."""
+        says what it takes. A single word that is a path's is none."""
+        word = len(self.input.split()) == 1 and self.input != "-"
+        if word and (os.sep in self.input or is_table(self.input)):
+            return False
         if self.server:
             return self.server.startswith(tuple(f"{s}://" for s in SCHEMES))
         return kind_of_model(self.model) == "text"

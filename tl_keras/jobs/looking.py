@@ -57,6 +57,8 @@ def looks_like(dataset: str, config: DataConfig, flag: str) -> str:
     else:
         return "image"
     if len(kinds) > 1:
+        if flag == "--backbone" and config.given("backbone"):
+            return "image"  # That says it.
         raise ConfigError(
             f"--dataset={dataset}: holds both texts and pictures, or the "
             f"paths of such - {_command(config, 'text')} reads the texts, "
