@@ -104,8 +104,9 @@ def test_pictures_that_are_alike_are_shown_with_their_targets(monkeypatch):
         for i in (0, 1)
     ]
     report = types.SimpleNamespace(
-        listing=listing, groups=[rows], pairs=[Pair(*rows, "re-encoded", 2)]
-    )
+        listing=listing, groups=[rows], pairs=[Pair(*rows, "re-encoded", 2)],
+        kind="image",
+    )  # fmt: skip
     (group,) = report_view.same_bytes(report, 5)
     assert [row["label"] for row in group["names"]] == ["cat|eel", "dog"]
     assert group["danger"] == "two labels"

@@ -22,8 +22,8 @@ from tl_keras.audit import (
 from tl_keras.config import CheckConfig, DataConfig, TransferConfig
 from tl_keras.data import Listing, names_of_skips
 from tl_keras.errors import DataError
+from tl_keras.jobs.decoding import decoding_of
 from tl_keras.jobs.first_look import cut_of
-from tl_keras.jobs.kinds.pictures import decoding_of
 from tl_keras.jobs.listing import kind_of, list_data
 from tl_keras.runs import RunFolder, check_writable
 from tl_keras.sources import ImageSplits, split_images

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import keras
 
 from tl_keras.compute.precision import choose_precision
-from tl_keras.config import DataConfig, TransferConfig
+from tl_keras.config import TransferConfig
 from tl_keras.data import Listing
-from tl_keras.inputs.image.pixels import Decoding
+from tl_keras.jobs.decoding import decoding_of
 from tl_keras.jobs.kinds.albums import Pictures
 from tl_keras.jobs.kinds.runs import Loaded, Runs
 from tl_keras.networks import (
@@ -24,17 +24,6 @@ from tl_keras.networks import (
     usual_unfreeze,
 )
 from tl_keras.sources import ImageSplits
-
-
-def decoding_of(config: DataConfig, image_size: int) -> Decoding:
-    """How a file's bytes become the network's square."""
-    return Decoding(
-        image_size,
-        config.resize,
-        config.alpha_background,
-        config.bit_depth_scale,
-        config.max_pixels,
-    )
 
 
 class PictureRuns(Runs):
