@@ -197,6 +197,8 @@ def write_rows(path: pathlib.Path, rows) -> None:
 class StubAlbum:
     """Noise for every picture: nothing is larger as a JPEG."""
 
+    kind = "image"
+
     def __init__(self, side: int = 8):
         self.side = side
 

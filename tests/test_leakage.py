@@ -168,7 +168,7 @@ def test_a_plan_downloads_nothing(color_folder, monkeypatch):
     """Random weights are enough for it; and data is looked at before them."""
     from tl_keras import TransferConfig, jobs
     from tl_keras.errors import DataError
-    from tl_keras.jobs import preparation
+    from tl_keras.jobs.kinds import pictures
     from tl_keras.networks import load_backbone
 
     asked = []
@@ -178,7 +178,7 @@ def test_a_plan_downloads_nothing(color_folder, monkeypatch):
         return load_backbone("MobileNetV2", image_size=32, weights="none",
                              arguments={"alpha": 0.35})  # fmt: skip
 
-    monkeypatch.setattr(preparation, "load_backbone", load)
+    monkeypatch.setattr(pictures, "load_backbone", load)
     config = TransferConfig(
         dataset=str(color_folder), backbone="MobileNetV2", precision="float32",
         input_scaling="auto", unfreeze_from="all",
