@@ -127,14 +127,9 @@ def _read(
     """See `read_targets`; files are known by their stamps too."""
     raw = {split: _table(file, target, *columns) for split, file, _ in files}
     return targets_of(
-        raw,
-        task=task,
-        target=target,
-        separator=separator,
-        leave_out=leave_out,
-        skip_unlabelled=skip,
-        names=names,
-    )
+        raw, task=task, target=target, separator=separator,
+        leave_out=leave_out, skip_unlabelled=skip, names=names,
+    )  # fmt: skip
 
 
 def targets_of(
