@@ -27,6 +27,7 @@ def test_it_learns_and_says_what_it_is_worth(baseline):
 
 def test_out_of_fold_answers_are_those_of_the_accuracy(baseline):
     assert baseline.out_of_fold.shape == (21, 3)
+    assert baseline.judged.tolist() == list(range(21))
     right = baseline.out_of_fold.argmax(axis=1) == LABELS
     assert right.mean() == baseline.accuracy
     own = baseline.out_of_fold[np.arange(21), LABELS]
@@ -97,10 +98,16 @@ def test_groups_are_not_torn_apart():
 def test_of_many_texts_a_part_chooses(monkeypatch):
     monkeypatch.setattr(tfidf, "MOST_TO_CHOOSE", 12)
     baseline = fit_tfidf(TEXTS, LABELS)
-    assert baseline.out_of_fold is None
-    assert baseline.accuracy > 0.5
-    part = tfidf._part(np.array(LABELS), 0)
-    assert np.bincount(np.array(LABELS)[part]).tolist() == [4, 4, 4]
+    assert baseline.judged.tolist() == list(range(21))
+    right = baseline.out_of_fold.argmax(axis=1) == LABELS
+    assert right.mean() == baseline.accuracy
+    monkeypatch.setattr(tfidf, "MOST_DENSE", 20)
+    baseline = fit_tfidf(TEXTS, LABELS)
+    assert baseline.out_of_fold.shape == (12, 3)
+    own = np.array(LABELS)[baseline.judged]
+    assert np.bincount(own).tolist() == [4, 4, 4]
+    right = baseline.out_of_fold.argmax(axis=1) == own
+    assert right.mean() == baseline.accuracy > 0.5
 
 
 def test_the_same_call_gives_the_same_answers(baseline):

@@ -42,7 +42,7 @@ ALLOWED = {
     "data": {"inputs", "runs"},
     "sources": {"data", "inputs"},
     "strategies": {"networks"},
-    "baselines": set(),
+    "baselines": {"inputs", "networks", "tasks"},
     "compute": {"cache", "networks"},
     "tasks": {"data", "inputs", "networks"},
     "advice": {"tasks"},

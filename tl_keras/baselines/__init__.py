@@ -5,7 +5,7 @@
     baseline.probabilities(["free entry!"])
 
 In: examples as they are. Out: a fitted model, and what it is worth by
-cross-validation. No TensorFlow.
+cross-validation; and what an export takes of it. Fitting needs no TensorFlow.
 """
 
 from tl_keras.lazy_names import names_of
@@ -18,5 +18,7 @@ __all__, __getattr__, __dir__ = names_of(
         "fit_tfidf": "tfidf",
         "fit_tfidf_labels": "several",
         "fit_tfidf_numbers": "several",
+        "served_baseline": "served",
+        "with_baseline": "served",
     },
 )

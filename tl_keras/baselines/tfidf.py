@@ -24,9 +24,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from tl_keras.inputs.text.plain_text import PIECES, WORD, plain
+
 WORDS, BOTH = "words", "words and characters"
 KINDS = (WORDS, BOTH)
 STRENGTHS = (1.0, 10.0, 100.0)
+CHOICES = tuple((kind, c) for kind in KINDS for c in STRENGTHS)
 MAX_FOLDS = 4
 # More do not change which is chosen, and each costs.
 MOST_TO_CHOOSE = 1500
@@ -45,9 +48,9 @@ class TfidfBaseline:
         kind: one of `KINDS`, what is counted.
         strength: the C of the logistic regression.
         accuracy, loss: of cross-validation; NaN where a class has one text.
-        out_of_fold: float64 (n, num_classes), what each text is taken for by
-            a model that did not see it; None without cross-validation, or
-            where it was on a part of the texts.
+        out_of_fold: float64 (judged, num_classes), what texts are taken for
+            by a model that did not see them; None without cross-validation.
+        judged: int, the places of those texts: of many a part.
     """
 
     kind: str
@@ -55,6 +58,7 @@ class TfidfBaseline:
     accuracy: float
     loss: float
     out_of_fold: np.ndarray | None
+    judged: np.ndarray | None
     _counts: "_Counts" = dataclasses.field(repr=False)
     _model: "_Fitted" = dataclasses.field(repr=False)
 
@@ -62,11 +66,30 @@ class TfidfBaseline:
         """float64 (n, num_classes) of texts."""
         return self._model.answers(self._counts.of(texts))
 
+    def outputs(self, texts: Sequence[str]) -> np.ndarray:
+        """Logits of texts, float64 (n, num_classes)."""
+        return self._model.outputs(self._counts.of(texts))
+
     def how(self) -> str:
         """In words, how it was made."""
         return (
             f"TF-IDF of {self.kind}, logistic regression, C={self.strength:g}"
         )
+
+    def grams(self) -> list[tuple[str, ...]]:
+        """What is counted, by column: words and pairs; then, if any, pieces."""
+        return [
+            tuple(vectorizer.get_feature_names_out())
+            for vectorizer in self._counts.vectorizers
+        ]
+
+    def idf(self) -> np.ndarray:
+        """How rare each of them is, float64 (columns,)."""
+        return np.concatenate([v.idf_ for v in self._counts.vectorizers])
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel, float64 (columns, num_classes), and bias of the logits."""
+        return self._model.kernel, self._model.bias
 
     def words_for(self, label: int, count: int = 10) -> list[str]:
         """What speaks most for a class, the strongest first.
@@ -85,15 +108,15 @@ class _Counts:
     def __init__(self, kind: str, texts: Sequence[str]):
         self.vectorizers = [
             TfidfVectorizer(
-                ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode",
-                token_pattern=r"(?u)\w+|[^\w\s]", max_features=MAX_FEATURES,
+                ngram_range=(1, 2), sublinear_tf=True, preprocessor=plain,
+                token_pattern=WORD, max_features=MAX_FEATURES,
             )
         ]  # fmt: skip
         if kind == BOTH:
             self.vectorizers.append(
                 TfidfVectorizer(
-                    analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True,
-                    strip_accents="unicode", max_features=MAX_FEATURES,
+                    analyzer="char_wb", ngram_range=PIECES, sublinear_tf=True,
+                    preprocessor=plain, max_features=MAX_FEATURES,
                 )
             )  # fmt: skip
         for vectorizer in self.vectorizers:
@@ -143,35 +166,36 @@ def fit_tfidf(
     # Threads that wait in a busy loop cost a loaded machine ten times the
     # work.
     with threadpool_limits(limits=1, user_api="blas"):
-        chosen = _choose(texts, labels, groups, seed)
-        kind, strength, loss, accuracy, out_of_fold = chosen
+        part = _part(labels, seed)
+        chosen = _choose(texts, labels, part, groups, seed)
+        if len(part) < len(texts) <= MOST_DENSE:
+            # Chosen on a part; how good that is, all texts can say.
+            all_of_them, only = np.arange(len(texts)), [chosen[:2]]
+            chosen = _choose(texts, labels, all_of_them, groups, seed, only)
+        kind, strength, loss, accuracy, out_of_fold, judged = chosen
         counts = _Counts(kind, texts)
         (model,) = _fitted(counts.of(texts), labels, [strength])
     return TfidfBaseline(
-        kind, strength, accuracy, loss, out_of_fold, counts, model
+        kind, strength, accuracy, loss, out_of_fold, judged, counts, model
     )
 
 
-def _choose(texts, labels, groups, seed):
-    """(kind, strength, loss, accuracy, out of fold) of the least loss."""
-    some = _part(labels, seed)
+def _choose(texts, labels, some, groups, seed, choices=CHOICES):
+    """(kind, strength, loss, accuracy, answers, places) of the least loss."""
     part, own = [texts[i] for i in some], labels[some]
     cut = None if groups is None else np.asarray(groups)[some]
     folds = _folds(own, cut, seed)
     if not folds:
-        return WORDS, STRENGTHS[1], np.nan, np.nan, None
+        return WORDS, STRENGTHS[1], np.nan, np.nan, None, None
     classes = int(labels.max()) + 1
-    tried = {
-        (kind, strength): np.zeros((len(some), classes))
-        for kind in KINDS
-        for strength in STRENGTHS
-    }
+    tried = {choice: np.zeros((len(some), classes)) for choice in choices}
     for train, held in folds:
-        for kind in KINDS:
+        for kind in dict.fromkeys(kind for kind, _ in choices):
+            strengths = [s for k, s in choices if k == kind]
             counts = _Counts(kind, [part[i] for i in train])
             seen = counts.of([part[i] for i in train])
             unseen = counts.of([part[i] for i in held])
-            for fitted in _fitted(seen, own[train], STRENGTHS):
+            for fitted in _fitted(seen, own[train], strengths):
                 told = tried[kind, fitted.strength]
                 told[np.ix_(held, fitted.labels)] = fitted.answers(unseen)
     best = None
@@ -180,8 +204,7 @@ def _choose(texts, labels, groups, seed):
         loss = float(-np.log(right).mean())
         accuracy = float((told.argmax(1) == own).mean())
         if best is None or loss < best[2]:
-            whole = told if len(some) == len(labels) else None
-            best = kind, strength, loss, accuracy, whole
+            best = kind, strength, loss, accuracy, told, some
     return best
 
 
@@ -230,9 +253,13 @@ class _Fitted:
     kernel: np.ndarray
     bias: np.ndarray
 
+    def outputs(self, features: scipy.sparse.csr_matrix) -> np.ndarray:
+        """Logits, float64 (n, outputs)."""
+        return features @ self.kernel + self.bias
+
     def answers(self, features: scipy.sparse.csr_matrix) -> np.ndarray:
         """Probabilities, float64 (n, outputs)."""
-        return scipy.special.softmax(features @ self.kernel + self.bias, axis=1)
+        return scipy.special.softmax(self.outputs(features), axis=1)
 
 
 def _fitted(

@@ -15,8 +15,10 @@ __all__, __getattr__, __dir__ = names_of(
     __name__,
     {
         "FIELD_MARK": "vocabulary",
+        "TextAndTfidf": "text_and_tfidf",
         "TextFacts": "facts",
         "TextInput": "text_input",
+        "TfidfInput": "tfidf_input",
         "Tokens": "wordpiece",
         "Vocabulary": "vocabulary",
         "WordPiece": "wordpiece",

@@ -110,7 +110,7 @@ class WordPiece:
             an empty one.
         """
         room = self.max_tokens - 2
-        texts, status = _checked(texts)
+        texts, status = valid_texts(texts)
         count = tf.shape(texts)[0]
         words, row = self._words(texts)
         # Each word is a token or more; one word more tells of those cut off.
@@ -252,7 +252,7 @@ class WordPiece:
         return tf.where(bad[:, None], unknown, pieces)
 
 
-def _checked(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def valid_texts(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """(texts, those that are not UTF-8 empty; "" or why, for each)."""
     again = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
     valid = again == texts
