@@ -9,10 +9,12 @@
 In: a classifier. Out: `model_float32.tflite`, `model_float16.tflite`,
 `model_int8.tflite`, `model.onnx`, each complete or absent, and labels.txt.
 
-Each file takes `pixels`, float32 (batch, size, size, 3), 0 to 255, and gives
-`Task.answer`, float32 (batch, outputs), in the order of labels.txt; what the
-backbone wants of its input is in it. Decoding is not: neither runtime has
-a decoder of pictures, and LiteRT no strings of bytes. Before a file gets its
+Each file takes `pixels`, float32 (batch, size, size, 3), 0 to 255, or
+`token_ids`, int32 (batch, tokens), padded at the end; and gives `Task.answer`,
+float32 (batch, outputs), in the order of labels.txt. What the backbone wants of
+its input is in it. Decoding and the tokenizer are not: neither runtime has a
+decoder of pictures, and LiteRT no strings of bytes. For texts the vocabulary
+lies beside (`inputs.text.write_vocabulary`). Before a file gets its
 name it passes the gate: it is asked a whole split in a fresh process, through
 its own runtime; its answers must be the model's, as nearly as its row of
 `formats.TABLE` says.
@@ -43,12 +45,13 @@ from tl_keras.versions import LABELS_FILE, labels_text
 
 
 class Squares(NamedTuple):
-    """The pictures that every file is asked, as the model takes them.
+    """The examples that every file is asked, as the model takes them.
 
     Attributes:
         ids: one text each.
         labels: int (n,), index into the class names.
-        batches: called for a pass: uint8 arrays (b, size, size, 3).
+        batches: called for a pass: uint8 arrays (b, size, size, 3), or int32
+            token ids (b, tokens).
         class_names: in the order of the logits.
     """
 
@@ -58,7 +61,7 @@ class Squares(NamedTuple):
     class_names: Sequence[str]
 
     def each(self) -> Iterable[np.ndarray]:
-        """One by one, uint8 (size, size, 3)."""
+        """One by one, uint8 (size, size, 3) or int32 (tokens,)."""
         return itertools.chain.from_iterable(self.batches())
 
 
@@ -84,7 +87,8 @@ def check_convertible(
     """Makes and asks every file once, whatever the weights are.
 
     Args:
-        model: pixels (batch, size, size, 3), 0 to 255 -> logits.
+        model: pixels (batch, size, size, 3), 0 to 255, or token ids (batch,
+            tokens) -> logits.
         formats: what shall be made of it when it is trained.
         task: what is predicted; one class of several when None.
 
@@ -94,9 +98,7 @@ def check_convertible(
             which and why.
     """
     check_packages(formats)
-    noise = np.random.default_rng(0)
-    size = model.input_shape[1]
-    squares = noise.integers(0, 256, (2, size, size, 3), np.uint8)
+    squares = _made_up(model)
     failed: dict[tuple[str, str], list[Format]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
@@ -117,6 +119,14 @@ def check_convertible(
                 for (kind, reason), some in failed.items()
             ]
         )
+
+
+def _made_up(model: keras.Model) -> np.ndarray:
+    """Two examples that are nobody's, as the model takes them."""
+    shape = (2, *model.input_shape[1:])
+    if len(shape) == 2:  # Ids that any vocabulary has, and padding.
+        return np.arange(2 * shape[1], dtype=np.int32).reshape(shape) % 3
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
 def _written(
@@ -156,12 +166,13 @@ def write_files(
     """Converts a trained model, asks each file the split, keeps what is true.
 
     Args:
-        model: pixels (batch, size, size, 3), 0 to 255 -> logits.
+        model: pixels (batch, size, size, 3), 0 to 255, or token ids (batch,
+            tokens) -> logits.
         formats: what to make.
         folder: where to; made if it is missing.
         split: what each file is asked; the test split.
-        representative: uint8 (n, size, size, 3): int8 takes from these how
-            large activations become. Pictures of training.
+        representative: uint8 (n, size, size, 3), or int32 (n, tokens): int8
+            takes from these how large activations become. Of training.
         task: what is predicted.
 
     Returns:

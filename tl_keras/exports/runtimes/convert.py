@@ -5,10 +5,10 @@
 A converter may fill standard error with pages, hold twice the model in memory,
 or end the process; here none of it is the run's.
 
-FOLDER holds `saved_model/`, with one signature from `pixels` to
+FOLDER holds `saved_model/`, with one signature from `pixels` or `token_ids` to
 `probabilities`; `targets.json`, a list of [name, kind, precision, file]; and
-`representative.npy`, uint8 (n, size, size, 3), for int8. Each file is written
-there; FAULTS.json says by name why one was not.
+`representative.npy`, uint8 (n, size, size, 3) or int32 (n, tokens), for int8.
+Each file is written there; FAULTS.json says by name why one was not.
 """
 
 import json
@@ -59,7 +59,7 @@ def write_tflite(place: pathlib.Path, file: pathlib.Path, precision: str):
 
     Args:
         place: the folder with `saved_model/`, and `representative.npy` for
-            int8: pixels (n, size, size, 3), 0 to 255.
+            int8: pixels (n, size, size, 3), 0 to 255, or token ids.
         file: the .tflite to write.
         precision: "float32", "float16" or "int8".
     """
@@ -74,9 +74,11 @@ def write_tflite(place: pathlib.Path, file: pathlib.Path, precision: str):
         converter.target_spec.supported_types = [tf.float16]
     if precision == "int8":
         operations = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-        pictures = np.load(place / "representative.npy")
+        examples = np.load(place / "representative.npy")
+        if examples.dtype != np.int32:
+            examples = examples.astype(np.float32)
         converter.representative_dataset = lambda: (
-            [picture[None].astype(np.float32)] for picture in pictures
+            [example[None]] for example in examples
         )
     converter.target_spec.supported_ops = [operations]
     file.write_bytes(converter.convert())
@@ -94,7 +96,7 @@ def write_onnx(place: pathlib.Path, file: pathlib.Path):
     answer = loaded.signatures[SIGNATURE]
     (given,) = answer.structured_input_signature[1].values()
     function = tf.function(
-        lambda pixels: answer(pixels=pixels), input_signature=[given]
+        lambda tensor: answer(**{given.name: tensor}), input_signature=[given]
     )
     model, _ = tf2onnx.convert.from_function(function, [given], opset=OPSET)
     take_in_constants(model.graph, function.get_concrete_function(given))

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from tl_keras.exports.formats import Format
 
 HERE = pathlib.Path(__file__).parent
-INPUT, SIGNATURE = "pixels", "serving_default"
+SIGNATURE = "serving_default"
+# What a file's input is called, by its type: pictures, or ids of words.
+INPUTS = {"float32": "pixels", "int32": "token_ids"}
 MEASURED = 5  # pictures, for how far rounding moves the model's own answers
 # int8 of a large network asks it 100 pictures one by one, in slow kernels.
 SECONDS = 3600
@@ -49,10 +51,12 @@ def convert(
     """Writes `folder/<format.file>` for each format.
 
     Args:
-        model: pixels (batch, size, size, 3), 0 to 255 -> logits, in float32.
+        model: pixels (batch, size, size, 3), 0 to 255, or int32 token ids
+            (batch, tokens) -> logits, in float32.
         formats: what to make.
         folder: an empty one; more than the files is written to it.
-        pictures: uint8 (n, size, size, 3), n >= 1, for int8.
+        pictures: uint8 (n, size, size, 3), or int32 (n, tokens), n >= 1, for
+            int8.
         task: what is predicted; one class of several when None.
 
     Returns:
@@ -95,8 +99,18 @@ def in_float32(model: keras.Model) -> keras.Model:
     # answers `layer.output` with the first call's, so that one is forgotten.
     for operation in copy.operations:
         operation._inbound_nodes.clear()
-    inputs = keras.Input(model.input_shape[1:], name=INPUT, dtype="float32")
+    given = given_spec(model)
+    inputs = keras.Input(
+        model.input_shape[1:], name=given.name, dtype=given.dtype.name
+    )
     return keras.Model(inputs, copy.call(inputs), name=model.name)
+
+
+def given_spec(model: keras.Model) -> tf.TensorSpec:
+    """What the files of a model take: as it does, with a name that says it."""
+    given = model.inputs[0]
+    dtype = "int32" if given.dtype.startswith("int") else "float32"
+    return tf.TensorSpec(model.input_shape, dtype, name=INPUTS[dtype])
 
 
 def answers_of(
@@ -109,7 +123,7 @@ def answers_of(
 
     Args:
         model: the classifier, computing in float32.
-        batches: float32 pixels (b, size, size, 3), 0 to 255; at least one.
+        batches: what the model takes, arrays (b, ...); at least one.
         differs: how answers are compared.
         task: what is predicted; one class of several when None.
 
@@ -134,13 +148,12 @@ def answers_of(
 def _write_saved_model(
     model: keras.Model, folder: pathlib.Path, task: Task
 ) -> None:
-    """Pixels to answers alone, with names for both."""
+    """Pixels or token ids to answers alone, with names for both."""
     answering = answers_model(model, task.activation, task.answer)
-    spec = tf.TensorSpec(model.input_shape, tf.float32, name=INPUT)
 
-    @tf.function(input_signature=[spec], autograph=False)
-    def answer(pixels):
-        return {task.answer: answering(pixels, training=False)}
+    @tf.function(input_signature=[given_spec(model)], autograph=False)
+    def answer(given):
+        return {task.answer: answering(given, training=False)}
 
     # Not tracked, or each variable is stored twice (keras issue 23553).
     archive = keras.export.ExportArchive()

@@ -25,5 +25,6 @@ __all__, __getattr__, __dir__ = names_of(
         "excerpt": "facts",
         "facts_of": "facts",
         "read_vocabulary": "vocabulary",
+        "write_vocabulary": "vocabulary_files",
     },
 )
