@@ -33,10 +33,13 @@ class ClassDiffers:
         class_names: in the order of the probabilities.
         floor: the probability from which on a class is in the set that is
             given; None without sets.
+        least: the probability below which no class is said to be the label;
+            None where one always is.
     """
 
     class_names: Sequence[str]
     floor: float | None = None
+    least: float | None = None
 
     answer = "probabilities"
     unit = "a probability"
@@ -63,6 +66,14 @@ class ClassDiffers:
         if "set" in received and self.floor is not None:
             in_set = received["probabilities"] >= np.float32(self.floor)
             refuse_others("set", received["set"], in_set, self.class_names)
+        if "label" in received and self.least is not None:
+            sure = received["scores"][:, :1] >= np.float32(self.least)
+            label = np.where(sure, received["classes"][:, :1], b"")
+            if (received["label"] != label).any():
+                raise ValueError(
+                    f"gives labels that its scores and {self.least:.3g} do "
+                    "not say"
+                )
         said = want.argmax(axis=-1)
         says = received.get("probabilities", want).argmax(axis=-1)
         names, places = self.class_names, np.arange(len(want))

@@ -50,6 +50,10 @@ class Multiclass(Task):
             `calibrate` chooses it.
         floors: the same for each of `conformal.SHARES`, so that another share
             can be asked for later; None until `calibrate`.
+        reject: share of new examples with a class that may be refused, so
+            that some of no class are too; 0 for none.
+        least: the probability of the best class below which none is said;
+            None until `calibrate` chooses it.
     """
 
     label_smoothing: float = 0.0
@@ -57,6 +61,8 @@ class Multiclass(Task):
     coverage: float = 0.0
     floor: float | None = None
     floors: Sequence[float] | None = None
+    reject: float = 0.0
+    least: float | None = None
 
     name = "multiclass"
     answer = "probabilities"
@@ -74,8 +80,11 @@ class Multiclass(Task):
             raise ValueError(
                 f"coverage={self.coverage}: expected 0 to 1, as 0.9"
             )
-        if self.floor is not None:
-            object.__setattr__(self, "floor", float(self.floor))
+        if not 0 <= self.reject < 1:
+            raise ValueError(f"reject={self.reject}: expected 0 to 1, as 0.05")
+        for name in ("floor", "least"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))
         if self.floors is not None:
             refuse_other_levels(self.floors, "floors")
             exact = tuple(float(floor) for floor in self.floors)
@@ -207,16 +216,31 @@ class Multiclass(Task):
             f"temperature {temperature:.3f}",
             {"temperature": {"value": temperature, "examples": len(targets)}},
         )
-        return self._with_sets(found, outputs, targets)
-
-    def _with_sets(self, found: Calibration, outputs, targets) -> Calibration:
-        """The same, and from where on a class is in the set."""
         import scipy.special
-
-        from tl_keras.tasks import conformal
 
         wide = outputs.astype(np.float64) / found.divisor
         likely = scipy.special.softmax(wide, axis=-1)
+        found = self._with_sets(found, likely, targets)
+        return self._with_least(found, likely) if self.reject else found
+
+    def _with_least(self, found: Calibration, likely) -> Calibration:
+        """The same, and below what no class is said."""
+        from tl_keras.tasks.multiclass.rejecting import reject_below
+
+        least = reject_below(likely, self.reject)
+        numbers = {
+            "share": self.reject, "least": least, "examples": len(likely),
+        }  # fmt: skip
+        return found._replace(
+            task=dataclasses.replace(found.task, least=least),
+            words=f"{found.words}, no class below {least:.3g}",
+            numbers={**found.numbers, "reject": numbers},
+        )
+
+    def _with_sets(self, found: Calibration, likely, targets) -> Calibration:
+        """The same, and from where on a class is in the set."""
+        from tl_keras.tasks import conformal
+
         labels = targets.reshape(-1)
         floors = conformal.floors(likely, labels)
         task = dataclasses.replace(self, floors=floors)
@@ -235,16 +259,19 @@ class Multiclass(Task):
 
     @property
     def chooses_on_validation(self) -> bool:
-        """Whether there are sets of classes to choose."""
-        return bool(self.coverage)
+        """Whether there are sets of classes, or a least probability."""
+        return bool(self.coverage or self.reject)
 
     def stored(self) -> dict:
-        """What sets of classes take, where that is known."""
+        """What sets of classes take, and below what none is said, where that
+        is known."""
         told: dict = {}
         if self.floor is not None:
             told |= {"coverage": self.coverage, "floor": self.floor}
         if self.floors is not None:
             told["floors"] = list(self.floors)
+        if self.least is not None:
+            told |= {"reject": self.reject, "least": self.least}
         return {"task": self.name, **told} if told else {}
 
     def covering(self, coverage: float) -> "Multiclass":
@@ -326,16 +353,20 @@ class Multiclass(Task):
 
     def differs(self, names: Sequence[str]) -> ClassDiffers:
         """As of `Task`, by probabilities and their logarithms."""
-        return ClassDiffers(names, self.floor)
+        return ClassDiffers(names, self.floor, self.least)
 
     def served(self, answers, names) -> dict:
         """`classes` and `scores`: the best `TOP_K`, best first; with sets of
-        classes `set` too: the names in it, "" for others."""
+        classes `set` too: the names in it, "" for others; with a least
+        probability `label`, the best name, or "" below it."""
         best = tf.math.top_k(answers, min(TOP_K, answers.shape[-1]))
         told = {
             "classes": tf.gather(names, best.indices),
             "scores": best.values,
         }
+        if self.least is not None:
+            sure = best.values[:, :1] >= self.least
+            told["label"] = tf.where(sure, told["classes"][:, :1], "")
         if self.floor is not None:
             told["set"] = tf.where(answers >= self.floor, names[None], "")
         return told
