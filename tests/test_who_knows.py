@@ -33,6 +33,7 @@ KNOWN = {
     "jobs/predicting.py": "--top_k, how many names are told",
     "serving/inference/asking.py": "--top_k, how many names are told",
     "tasks/multilabel/task.py": "the server's Classify has ranked names too",
+    "run_card/text_section.py": "a section for one class of several",
     "run_card/numbers.py": "the class with the most training examples",
 }
 
