@@ -186,3 +186,34 @@ def test_side_by_side_the_head_gives_the_weighed_sum(tmp_path):
     np.testing.assert_allclose(both(tensors), expected, atol=1e-5)
     assert both.get_layer(FIRST_OF_HEAD).output.shape == (None, 4)
     assert status.numpy().tolist() == [b"", b""]
+
+
+def test_both_side_by_side_are_published(tmp_path):
+    """4 s: two inputs through the gate."""
+    baseline, model = fit_tfidf(TEXTS, LABELS), tiny_classifier()
+    words = read_vocabulary(write_tiny_bert(tmp_path / "bert"))
+    both, decoding = with_baseline(
+        model, baseline, (1.0, 2.0), TextInput(words, 8)
+    )
+    folder = export_saved_model(
+        both,
+        tmp_path / "intents",
+        class_names=("lost", "where", "buying"),
+        golden=[b"lost my card", b"where is it?", b"a new house"],
+        decoding=decoding,
+    )
+    signatures = tf.saved_model.load(str(folder)).signatures
+    asked = encoded(["I lost it", "the phone", ""])
+    told = signatures["serving_default"](text=tf.constant(asked))
+    tensors, _ = decoding.load_rows(asked)
+    logits = 2.0 * baseline.outputs(["I lost it", "the phone", ""])
+    logits += model(tensors["token_ids"]).numpy()
+    np.testing.assert_allclose(
+        told["probabilities"], tf.nn.softmax(logits), atol=1e-5
+    )
+    by_tensors = signatures["tensors"](**tensors)
+    np.testing.assert_allclose(
+        by_tensors["probabilities"], told["probabilities"], atol=1e-6
+    )
+    features = signatures["features"](text=tf.constant(asked))["features"]
+    assert features.shape == (3, 4)

@@ -14,11 +14,14 @@ __all__, __getattr__, __dir__ = names_of(
     __name__,
     {
         "TfidfBaseline": "tfidf",
+        "TextHead": "beside",
         "TfidfSeveral": "several",
+        "class_words": "beside",
         "fit_tfidf": "tfidf",
         "fit_tfidf_labels": "several",
         "fit_tfidf_numbers": "several",
         "served_baseline": "served",
+        "solve_beside": "beside",
         "with_baseline": "served",
     },
 )

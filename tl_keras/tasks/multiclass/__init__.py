@@ -16,6 +16,7 @@ __all__, __getattr__, __dir__ = names_of(
         "Evaluation": "evaluation",
         "LinearProbe": "linear_probe",
         "at_temperature": "calibration",
+        "choose_mixture": "mixing",
         "evaluate_classifier": "evaluation",
         "expected_calibration_error": "calibration",
         "find_suspects": "label_issues",

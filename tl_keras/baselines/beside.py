@@ -1,0 +1,137 @@
+"""The head of texts: the encoder's, TF-IDF's, or both, by cross-validation.
+
+    head = solve_beside(texts, vectors, labels)
+    head.choice.lines()                  # what each candidate is worth
+    logits = head.outputs(new_texts, new_vectors)
+
+In: texts with an encoder's vectors, and labels. Out: three linear classifiers,
+each solved exactly, and the weights of their sum, chosen by what they answer
+for texts that they had no part in. The third needs no labels: how near a text
+is to the name of each class, which with few labels is worth a few of them.
+"""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from tl_keras.baselines.tfidf import TfidfBaseline, fit_tfidf
+from tl_keras.tasks.multiclass import solve_probe
+from tl_keras.tasks.multiclass.linear_probe import LinearProbe
+from tl_keras.tasks.multiclass.mixing import MixtureChoice, choose_mixture
+
+ENCODER, TFIDF, NAMES = "encoder", "tf-idf", "class names"
+LEAST = 1e-7  # of a probability, whose logarithm is taken
+# Of cosines, which lie close together, so that a weight of about 1 suits them.
+SHARPER = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TextHead:
+    """Solved heads, and how they are weighed.
+
+    Attributes:
+        choice: all mixtures that were tried, the kept one first.
+        baseline: TF-IDF and its logistic regression.
+        probe: the head on the encoder's vectors.
+        name_kernel: (width, num_classes) of the class names' vectors; None
+            without them.
+    """
+
+    choice: MixtureChoice
+    baseline: TfidfBaseline
+    probe: LinearProbe
+    name_kernel: np.ndarray | None = None
+
+    def weights(self) -> tuple[float, float]:
+        """Of the logits of `encoder_weights`, and of the baseline's."""
+        return 1.0, self.choice.weight(TFIDF)
+
+    def encoder_weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel, float32 (width, num_classes), and bias on the encoder's
+        vectors, weighed: for the head's Dense layer."""
+        weight = self.choice.weight(ENCODER)
+        kernel, bias = weight * self.probe.kernel, weight * self.probe.bias
+        if self.name_kernel is not None:
+            kernel = kernel + self.choice.weight(NAMES) * self.name_kernel
+        return kernel.astype(np.float32), bias.astype(np.float32)
+
+    def outputs(self, texts: Sequence[str], vectors: np.ndarray) -> np.ndarray:
+        """Logits, float64 (n, num_classes).
+
+        Args:
+            texts: to answer.
+            vectors: of the encoder, (n, width).
+        """
+        kernel, bias = self.encoder_weights()
+        logits = vectors.astype(np.float64) @ kernel + bias
+        weight = self.choice.weight(TFIDF)
+        return logits + weight * self.baseline.outputs(texts)
+
+
+def solve_beside(
+    texts: Sequence[str],
+    vectors: np.ndarray,
+    labels: Sequence[int],
+    *,
+    name_vectors: np.ndarray | None = None,
+    groups: Sequence[str] | None = None,
+    class_weights: Sequence[float] | None = None,
+    seed: int = 0,
+) -> TextHead | None:
+    """Solves and weighs the heads of texts, on all labels there are.
+
+    Args:
+        texts: to learn from, those to validate on too.
+        vectors: the encoder's, (n, width).
+        labels: int (n,), 0 to num_classes - 1, each class at least once.
+        name_vectors: the encoder's of the class names as words, (num_classes,
+            width); None where they are no words.
+        groups: what each text belongs to; those of one group stay together in
+            the folds.
+        class_weights: of each class in the loss of the encoder's head.
+        seed: of the baseline's folds.
+
+    Returns:
+        `TextHead`; None where there is nothing to choose by, as a class has
+        one text alone.
+
+    Example:
+        head = solve_beside(texts, encoder.predict(ids), labels)
+        print("\\n".join(head.choice.lines()))
+    """
+    labels = np.asarray(labels)
+    probe = solve_probe(
+        vectors, labels, groups=groups, class_weights=class_weights
+    )
+    baseline = fit_tfidf(texts, labels, groups=groups, seed=seed)
+    if probe.out_of_fold is None or baseline.out_of_fold is None:
+        return None
+    some = baseline.judged
+    outputs = {
+        ENCODER: _logarithms(probe.out_of_fold[some]),
+        TFIDF: _logarithms(baseline.out_of_fold),
+    }
+    kernel = None
+    if name_vectors is not None:
+        kernel = _name_kernel(name_vectors)
+        outputs[NAMES] = vectors[some] @ kernel
+    choice = choose_mixture(outputs, labels[some])
+    return TextHead(choice, baseline, probe, kernel)
+
+
+def class_words(name: str) -> str:
+    """A class's name as words: "card_arrival" -> "card arrival"."""
+    return " ".join(
+        re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    )
+
+
+def _name_kernel(name_vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(name_vectors, axis=1, keepdims=True)
+    return SHARPER * (name_vectors / np.maximum(lengths, LEAST)).T
+
+
+def _logarithms(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities.astype(np.float64), LEAST))
