@@ -1,9 +1,13 @@
 """Examples of no class: a threshold, measured, and in the export."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tl_keras.data import Examples, Listing, set_apart
+from tl_keras.errors import DataError
 from tl_keras.tasks import stored_task
 from tl_keras.tasks.multiclass.rejecting import (
     measure_rejection,
@@ -118,3 +122,57 @@ def test_sets_and_a_least_probability_go_together():
     assert {"conformal", "reject"} <= set(found.numbers)
     with pytest.raises(ValueError, match=r"reject=1\.5"):
         Multiclass(reject=1.5)
+
+
+NAMES = ("card", "other", "phone", "ticket")
+
+
+def listing():
+    """Four of each class to train on, one of each to test on."""
+    splits = {
+        split: Examples(
+            tuple(f"{split}:{n}" for n in range(4 * each)),
+            np.tile(np.arange(4, dtype=np.int32), each),
+            encoded=tuple(f"text {n}".encode() for n in range(4 * each)),
+        )
+        for split, each in (("train", 4), ("test", 1))
+    }
+    return Listing(splits, NAMES, {"empty": 2})
+
+
+def test_a_class_that_stands_for_none_is_set_apart():
+    whole = listing()
+    kept, apart = set_apart(whole, "other")
+    assert kept.class_names == ("card", "phone", "ticket")
+    assert kept.found() == whole.found() == 22
+    assert list(kept.ignored.values()) == [2, 5]
+    for split, examples in whole.splits.items():
+        names = {
+            id_: NAMES[label]
+            for id_, label in zip(examples.ids, examples.labels, strict=True)
+        }
+        rest = kept.splits[split]
+        assert {
+            id_: kept.class_names[label]
+            for id_, label in zip(rest.ids, rest.labels, strict=True)
+        } == {id_: name for id_, name in names.items() if name != "other"}
+        assert {*apart[split].ids} == {*names} - {*rest.ids}
+        assert apart[split].read(0) == b"text 1"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "expected one of the classes card, other, phone"),
+        ({"class_names": ("card", "none")}, "expected two classes or more"),
+    ],
+)
+def test_what_cannot_be_set_apart_is_refused(change, words):
+    with pytest.raises(DataError, match=words):
+        set_apart(dataclasses.replace(listing(), **change), "none")
+
+
+def test_labels_and_numbers_have_no_class_to_set_apart():
+    examples = Examples(("a",), np.array([[1.0]], np.float32), encoded=(b"",))
+    with pytest.raises(DataError, match="expected one class for each"):
+        set_apart(Listing({"train": examples}, ("price",), {}), "price")

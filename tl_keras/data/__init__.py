@@ -33,6 +33,7 @@ __all__, __getattr__, __dir__ = names_of(
         "read_numbers": "numbers",
         "read_table": "raw_tables",
         "separators_in": "labels",
+        "set_apart": "apart",
         "split_changes": "splits",
         "split_labels": "labels",
         "target_facts": "readings",

@@ -9,6 +9,7 @@ inputs, in one graph.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar
 
 import tensorflow as tf
@@ -36,6 +37,7 @@ class TextAndTfidf(Input):
     text: TextInput
     tfidf: TfidfInput
 
+    kind: ClassVar[str] = "text"
     serving_name: ClassVar[str] = "text"
     loaded_signature: ClassVar[str] = "tensors"
     example_key: ClassVar[str] = "text"
@@ -95,6 +97,23 @@ class TextAndTfidf(Input):
     def probe(self) -> dict[str, bytes]:
         """A text of signs that a data set's own may not have."""
         return self.text.probe()
+
+    def numbers(self) -> dict[str, int]:
+        """What people ask of both."""
+        return {
+            "max_tokens": self.text.max_tokens,
+            "tfidf_columns": self.tfidf.columns,
+        }
+
+    def in_words(self) -> str:
+        """What the network is shown of a text."""
+        return (
+            f"up to {self.text.max_tokens} tokens, and {self.tfidf.in_words()}"
+        )
+
+    def batch(self, encoded: Sequence[bytes]) -> dict[str, tf.Tensor]:
+        """Both of good texts, at once and eagerly."""
+        return self.load_rows(tf.constant(list(encoded)))[0]
 
     def peak_bytes(self) -> int:
         """Memory that a megabyte of texts takes at once."""

@@ -12,6 +12,7 @@ served graph needs neither scikit-learn nor a table.
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -61,6 +62,7 @@ class TfidfInput(Input):
     pieces: tuple[str, ...] = dataclasses.field(repr=False, default=())
     idf: np.ndarray = dataclasses.field(repr=False, default=())
 
+    kind: ClassVar[str] = "text"
     serving_name: ClassVar[str] = "text"
     loaded_signature: ClassVar[str] = TFIDF
     example_key: ClassVar[str] = "text"
@@ -170,6 +172,18 @@ class TfidfInput(Input):
     def probe(self) -> dict[str, bytes]:
         """A text of signs that a data set's own may not have."""
         return {"a made-up text": PROBE.encode()}
+
+    def numbers(self) -> dict[str, int]:
+        """How many words and pieces are counted."""
+        return {"tfidf_columns": self.columns}
+
+    def in_words(self) -> str:
+        """ "30,000 words and pieces of words"."""
+        return f"{self.columns:,} words and pieces of words"
+
+    def batch(self, encoded: Sequence[bytes]) -> tf.Tensor:
+        """Weights of good texts, at once and eagerly."""
+        return self.load_rows(tf.constant(list(encoded)))[0]
 
     def peak_bytes(self) -> int:
         """Memory that a megabyte of texts takes at once, or 1,000 of them."""
