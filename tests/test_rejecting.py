@@ -142,7 +142,7 @@ def listing():
 
 def test_a_class_that_stands_for_none_is_set_apart():
     whole = listing()
-    kept, apart = set_apart(whole, "other")
+    kept = set_apart(whole, "other")
     assert kept.class_names == ("card", "phone", "ticket")
     assert kept.found() == whole.found() == 22
     assert list(kept.ignored.values()) == [2, 5]
@@ -156,8 +156,9 @@ def test_a_class_that_stands_for_none_is_set_apart():
             id_: kept.class_names[label]
             for id_, label in zip(rest.ids, rest.labels, strict=True)
         } == {id_: name for id_, name in names.items() if name != "other"}
-        assert {*apart[split].ids} == {*names} - {*rest.ids}
-        assert apart[split].read(0) == b"text 1"
+        assert {*names} - {*rest.ids} <= {*kept.of_none.ids}
+    assert len(kept.of_none) == 5
+    assert kept.of_none.read(0) == b"text 1"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ def solve_beside(
     name_vectors: np.ndarray | None = None,
     groups: Sequence[str] | None = None,
     class_weights: Sequence[float] | None = None,
+    probe: LinearProbe | None = None,
+    baseline: TfidfBaseline | None = None,
     seed: int = 0,
 ) -> TextHead | None:
     """Solves and weighs the heads of texts, on all labels there are.
@@ -91,6 +93,8 @@ def solve_beside(
         groups: what each text belongs to; those of one group stay together in
             the folds.
         class_weights: of each class in the loss of the encoder's head.
+        probe, baseline: those of all these texts where they are solved
+            already.
         seed: of the baseline's folds.
 
     Returns:
@@ -102,10 +106,12 @@ def solve_beside(
         print("\\n".join(head.choice.lines()))
     """
     labels = np.asarray(labels)
-    probe = solve_probe(
-        vectors, labels, groups=groups, class_weights=class_weights
-    )
-    baseline = fit_tfidf(texts, labels, groups=groups, seed=seed)
+    if probe is None:
+        probe = solve_probe(
+            vectors, labels, groups=groups, class_weights=class_weights
+        )
+    if baseline is None:
+        baseline = fit_tfidf(texts, labels, groups=groups, seed=seed)
     if probe.out_of_fold is None or baseline.out_of_fold is None:
         return None
     some = baseline.judged

@@ -65,6 +65,7 @@ def with_baseline(
     baseline: TfidfBaseline,
     weights: tuple[float, float],
     text_input: TextInput,
+    head: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[keras.Model, TextAndTfidf]:
     """A classifier of texts whose head sees TF-IDF weights too.
 
@@ -74,6 +75,7 @@ def with_baseline(
         weights: of the model's logits and of the baseline's, as
             `choose_mixture` found them.
         text_input: how texts become the model's token ids.
+        head: kernel and bias in the place of those of the model's last layer.
 
     Returns:
         Functional model for texts of any length: {"token_ids", "tfidf"} ->
@@ -97,7 +99,8 @@ def with_baseline(
     both = keras.Model(
         {TOKEN_IDS: token_ids, TFIDF: given}, dense(tensor), name=served.name
     )
-    parts = zip(weights, (last.get_weights(), baseline.weights()), strict=True)
+    own = last.get_weights() if head is None else head
+    parts = zip(weights, (own, baseline.weights()), strict=True)
     kernels, biases = zip(
         *([weight * array for array in part] for weight, part in parts),
         strict=True,

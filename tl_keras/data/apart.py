@@ -1,9 +1,9 @@
 """A class that stands for none of the others -> examples to be refused.
 
-    listing, of_none = set_apart(listing, "other")
-    of_none["test"]                      # its examples, which nobody learns
+    listing = set_apart(listing, "other")
+    listing.of_none                      # its examples, which nobody learns
 
-In: a listing. Out: the same without that class, and its examples by split. What
+In: a listing. Out: the same without that class, whose examples are apart. What
 is of no class cannot be learnt as a class: it is whatever else there is. It can
 measure how many such examples a threshold refuses.
 """
@@ -12,13 +12,11 @@ import dataclasses
 
 import numpy as np
 
-from tl_keras.data.examples import Examples, Listing
+from tl_keras.data.examples import Listing, joined
 from tl_keras.errors import DataError
 
 
-def set_apart(
-    listing: Listing, class_name: str
-) -> tuple[Listing, dict[str, Examples]]:
+def set_apart(listing: Listing, class_name: str) -> Listing:
     """Takes a class out of a listing of one class of several.
 
     Args:
@@ -26,15 +24,15 @@ def set_apart(
         class_name: of the class that stands for none.
 
     Returns:
-        The listing without it, in which its examples count as ignored; and
-        they, by split, labelled 0.
+        The listing without it, in which its examples count as ignored; they
+        are `of_none`, of all splits, labelled 0.
 
     Raises:
         DataError: there is no such class, or fewer than two others, or the
             listing is no classification.
 
     Example:
-        listing, of_none = set_apart(list_texts("intents.csv"), "other")
+        listing = set_apart(list_texts("intents.csv"), "other")
     """
     names = listing.class_names
     if any(each.labels.ndim > 1 for each in listing.splits.values()):
@@ -54,7 +52,7 @@ def set_apart(
             f"besides it, found {len(names) - 1} - leave it out"
         )
     number = names.index(class_name)
-    splits, apart = {}, {}
+    splits, apart = {}, []
     for split, examples in listing.splits.items():
         out = examples.labels == number
         kept = examples.take(np.flatnonzero(~out))
@@ -62,17 +60,15 @@ def set_apart(
         labels = kept.labels - (kept.labels > number).astype(kept.labels.dtype)
         splits[split] = dataclasses.replace(kept, labels=labels)
         gone = examples.take(np.flatnonzero(out))
-        apart[split] = dataclasses.replace(
-            gone, labels=np.zeros_like(gone.labels)
+        apart.append(
+            dataclasses.replace(gone, labels=np.zeros_like(gone.labels))
         )
+    of_none = joined(apart)
     reason = f"of the class {class_name}, which stands for none"
-    found = sum(len(examples) for examples in apart.values())
-    return (
-        dataclasses.replace(
-            listing,
-            splits=splits,
-            class_names=tuple(name for name in names if name != class_name),
-            ignored={**listing.ignored, reason: found},
-        ),
-        apart,
+    return dataclasses.replace(
+        listing,
+        splits=splits,
+        class_names=tuple(name for name in names if name != class_name),
+        ignored={**listing.ignored, reason: len(of_none)},
+        of_none=of_none,
     )

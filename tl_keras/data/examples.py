@@ -248,6 +248,7 @@ class Listing:
         hints: why so many pictures were not found, each with the remedy.
         told: how a table was understood, where it could be otherwise.
         kind: of input, a name of `inputs.kinds`.
+        of_none: examples of no class, which nobody learns (`set_apart`).
     """
 
     splits: Mapping[str, Examples]
@@ -267,6 +268,7 @@ class Listing:
     def nouns(self) -> tuple[str, str]:
         """What an example is called, and several."""
         return nouns(self.kind)
+    of_none: Examples = EMPTY
 
     @property
     def notes(self) -> dict[str, int]:
