@@ -1,6 +1,8 @@
 """What a pretrained encoder is worth on texts: TF-IDF, frozen, tuned.
 
-    TL_KERAS_SHARED=FOLDER python -m benchmarks.texts --model=DIR --draws=3
+    TL_KERAS_SHARED=FOLDER python -m benchmarks.texts --model=DIR --draws=3 \
+        --cache=FOLDER
+
 
 `FOLDER` holds data/texts: banking77 (77 intents, its own test split) and SMS
 spam, of which 1,500 texts are kept for the test. Of each, so many texts a class
@@ -10,11 +12,19 @@ tf-idf    `baselines.fit_tfidf` on all of them
 frozen    the encoder's vectors, the head solved on all of them
 tuned     the same head on five of six, then the last two blocks; the weights
           that are kept are chosen on the sixth
-chosen    of the first two the one that is better out of fold
+default   what is chosen where nothing else is asked for: the first two and
+          the class names' vectors, weighed out of fold on all texts; in their
+          place the tuned network with TF-IDF, where on the sixth that
+          validates it is surely better than they are
+
+Then ten intents of banking77 are kept back as texts of no class: how many of
+them a least probability, chosen out of fold, refuses.
+
+`--cache` keeps vectors and the tuned networks' outputs, by which a second run
+takes a minute.
 """
 
 import argparse
-import dataclasses
 import os
 import pathlib
 import statistics
@@ -26,94 +36,38 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import scipy.special
 
 from benchmarks.rounds import describe_machine
+from benchmarks.text_material import Cache, Material, draw, load
 from tl_keras import FeatureStore, Phase, fit_phases
-from tl_keras.baselines import fit_tfidf
-from tl_keras.data.examples import Examples
-from tl_keras.data.texts import list_texts
+from tl_keras.baselines import fit_tfidf, solve_beside
 from tl_keras.inputs.text import TextInput, read_vocabulary
 from tl_keras.networks.text import build_text_classifier, load_text_encoder
-from tl_keras.sources import FixedBatches, Texts, TrainingBatches
-from tl_keras.tasks.multiclass import evaluate_classifier, solve_probe
+from tl_keras.sources import FixedBatches, TrainingBatches
+from tl_keras.tasks.multiclass import choose_mixture, solve_probe
+from tl_keras.tasks.multiclass.pairing import paired_comparison, paired_counts
+from tl_keras.tasks.multiclass.rejecting import (
+    measure_rejection,
+    reject_below,
+    rejection_words,
+)
 from tl_keras.training import Objective
 
-SIDES = ("tf-idf", "frozen", "tuned", "chosen")
-SMS_TEST = 1500
+SIDES = ("tf-idf", "frozen", "tuned", "default")
+SURE = 0.05  # of a p-value, as `jobs.final_fit` has it
+# Classes kept back, and the share of the others that may be refused.
+NONE, REJECTED = 10, 0.05
 
 
-@dataclasses.dataclass
-class Material:
-    """A data set, with the encoder's vectors of all its texts."""
+def tune(data: Material, places, count: int, options, seed: int):
+    """After the last two blocks were tuned: logits of two splits.
 
-    name: str
-    train: Texts
-    test: Texts
-    class_names: tuple[str, ...]
-    features: np.ndarray
-    test_features: np.ndarray
-
-
-def material(name, train: Examples, test: Examples, names, encoder, decoding):
-    """Tokenizes and encodes all texts, once for all draws."""
-    made = [Texts.of(examples, decoding) for examples in (train, test)]
-    cut = len(made[0].cut()) / len(train)
-    began = time.perf_counter()
-    vectors = [
-        np.concatenate(
-            [encoder.predict_on_batch(ids) for ids in texts.once(64)]
-        )
-        for texts in made
-    ]
-    rate = sum(map(len, made)) / (time.perf_counter() - began)
-    print(
-        f"{name}: {len(train):,} texts to draw from, {len(test):,} to test "
-        f"on, {cut:.1%} cut at {decoding.max_tokens} tokens; encoded "
-        f"{rate:.0f} a second",
-        flush=True,
-    )
-    return Material(name, *made, names, *vectors)
-
-
-def load(shared: pathlib.Path, encoder, decoding) -> list[Material]:
-    """banking77 and SMS spam."""
-    folder = shared / "data" / "texts"
-    banking = list_texts(
-        str(folder / "banking77" / "train.csv"),
-        test_dataset=str(folder / "banking77" / "test.csv"),
-    )
-    sms = list_texts(str(folder / "sms_spam.csv"))
-    # Messages that were sent again would stand on both sides.
-    rows = sms.splits["train"]
-    first = {
-        text: place for place, text in reversed([*enumerate(rows.encoded)])
-    }
-    order = np.random.default_rng(0).permutation(sorted(first.values()))
-    return [
-        material(
-            "banking77", banking.splits["train"], banking.splits["test"],
-            banking.class_names, encoder, decoding,
-        ),
-        material(
-            "SMS spam", rows.take(order[SMS_TEST:]),
-            rows.take(order[:SMS_TEST]), sms.class_names, encoder, decoding,
-        ),
-    ]  # fmt: skip
-
-
-def draw(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Places of so many texts of each class, class by class."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    return np.concatenate(
-        [order[labels[order] == label][:count] for label in np.unique(labels)]
-    )
-
-
-def tuned(data: Material, places, count: int, options, seed: int) -> float:
-    """Test accuracy after the last two blocks were tuned."""
+    Returns:
+        Of the texts that validate, (n, classes), and of the test's.
+    """
     keras.utils.set_random_seed(seed)
-    held = max(1, round(count / 6))
-    validates = np.arange(len(places)) % count < held
+    validates = validating(len(places), count)
     encoder = load_text_encoder(options.model, max_tokens=options.max_tokens)
     blocks = sum(layer.name.endswith("_attention") for layer in encoder.layers)
     model = build_text_classifier(encoder, len(data.class_names))
@@ -133,40 +87,122 @@ def tuned(data: Material, places, count: int, options, seed: int) -> float:
             objective=Objective(),
             verbose=0,
         )  # fmt: skip
-    found = evaluate_classifier(
-        model, data.test.batches(64), class_names=list(data.class_names)
-    )
-    return found.metrics["accuracy"]
+    return [
+        np.concatenate([model.predict_on_batch(ids) for ids in texts.once(64)])
+        for texts in (data.train.take(places[validates]), data.test)
+    ]
 
 
-def sides(data: Material, count: int, options, seed: int) -> dict[str, float]:
+def validating(texts: int, count: int) -> np.ndarray:
+    """Which of the drawn texts validate: one of six of each class."""
+    return np.arange(texts) % count < max(1, round(count / 6))
+
+
+def sides(
+    data: Material, count: int, options, seed: int, cache: Cache
+) -> dict[str, float]:
     """Test accuracy of each side, for one draw."""
     places = draw(data.train.labels, count, seed)
     labels, truth = data.train.labels[places], data.test.labels
     texts = [data.train.examples.encoded[i].decode() for i in places]
     asked = [text.decode() for text in data.test.examples.encoded]
     began = time.perf_counter()
-    baseline = fit_tfidf(texts, labels, seed=seed)
+    head = solve_beside(
+        texts, data.features[places], labels, seed=seed,
+        name_vectors=data.name_features,
+    )  # fmt: skip
     seconds = time.perf_counter() - began
-    probe = solve_probe(data.features[places], labels)
-    right = {
-        "tf-idf": baseline.probabilities(asked).argmax(axis=1) == truth,
-        "frozen": probe.outputs(data.test_features).argmax(axis=1) == truth,
+    outputs = {
+        "tf-idf": head.baseline.outputs(asked),
+        "frozen": head.probe.outputs(data.test_features),
+        "default": head.outputs(asked, data.test_features),
     }
-    found = {side: float(hits.mean()) for side, hits in right.items()}
-    of_probe = float((probe.out_of_fold.argmax(axis=1) == labels).mean())
-    better = "tf-idf" if baseline.accuracy > of_probe else "frozen"
-    found["chosen"] = found[better]
+    words = f"{' + '.join(head.choice.kept.names)} in {seconds:.1f} s"
     if options.epochs:
-        found["tuned"] = tuned(data, places, count, options, seed)
-    told = ", ".join(f"{s} {found[s]:.3f}" for s in SIDES if s in found)
-    print(
-        f"  {count} a class, draw {seed}: {told} (out of fold tf-idf "
-        f"{baseline.accuracy:.3f}, frozen {of_probe:.3f}; tf-idf fitted in "
-        f"{seconds:.1f} s)",
-        flush=True,
-    )
+        validation, outputs["tuned"] = cache.get(
+            f"{data.name} {count} {seed} tuned {options.epochs} "
+            f"{options.learning_rate} {options.max_tokens}",
+            lambda: tune(data, places, count, options, seed),
+        )
+        weighed = tuned_beside(
+            data, places, count, validation, outputs["tuned"], asked
+        )
+        if weighed is not None:
+            outputs["default"], words = weighed, "tuned, with TF-IDF"
+    found = {
+        side: float((outputs[side].argmax(axis=1) == truth).mean())
+        for side in SIDES
+        if side in outputs
+    }
+    told = ", ".join(f"{side} {right:.3f}" for side, right in found.items())
+    print(f"  {count} a class, draw {seed}: {told} ({words})", flush=True)
     return found
+
+
+def tuned_beside(
+    data: Material, places, count: int, validation, tested, asked
+) -> np.ndarray | None:
+    """The tuned network with TF-IDF, if it is surely better than the rest.
+
+    Args:
+        data: of the draw.
+        places: of its texts, `count` of each class.
+        validation, tested: the network's logits for what validates and for
+            the test.
+        asked: the test's texts.
+
+    Returns:
+        Logits (n, classes), or None.
+    """
+    held = validating(len(places), count)
+    texts = [data.train.examples.encoded[i].decode() for i in places]
+    labels, vectors = data.train.labels[places], data.features[places]
+    seen = [text for text, out in zip(texts, held, strict=True) if not out]
+    new = [text for text, out in zip(texts, held, strict=True) if out]
+    rest = solve_beside(
+        seen, vectors[~held], labels[~held], name_vectors=data.name_features
+    )
+    words = rest.baseline.outputs(new)
+    choice = choose_mixture(
+        {"tuned": validation, "tf-idf": words}, labels[held]
+    )
+    counts = paired_counts(
+        labels[held],
+        rest.outputs(new, vectors[held]).argmax(axis=1),
+        choice.kept.of({"tuned": validation, "tf-idf": words}).argmax(axis=1),
+    )
+    compared = paired_comparison(counts)
+    if compared["difference"] <= 0 or compared["p_value"] > SURE:
+        return None
+    baseline = fit_tfidf(texts, labels)
+    return choice.kept.of({"tuned": tested, "tf-idf": baseline.outputs(asked)})
+
+
+def refused(data: Material, count: int, seed: int) -> dict:
+    """What a threshold from the folds does to texts of classes kept back.
+
+    Args:
+        data: the last `NONE` of its classes are of none.
+        count: texts a class to learn from.
+        seed: of the draw.
+
+    Returns:
+        As `measure_rejection`.
+    """
+    known = len(data.class_names) - NONE
+    places = draw(data.train.labels, count, seed)
+    places = places[data.train.labels[places] < known]
+    labels = data.train.labels[places]
+    probe = solve_probe(data.features[places], labels)
+    least = reject_below(probe.out_of_fold, REJECTED)
+    answers = scipy.special.softmax(probe.outputs(data.test_features), axis=1)
+    has_class = data.test.labels < known
+    return measure_rejection(
+        answers[has_class],
+        data.test.labels[has_class],
+        answers[~has_class],
+        least,
+    )
 
 
 def main() -> None:
@@ -176,7 +212,9 @@ def main() -> None:
     parser.add_argument("--max_tokens", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=4, help="0: not tuned")
     parser.add_argument("--learning_rate", type=float, default=1e-4)
+    parser.add_argument("--cache", default="", help="a folder, kept")
     options = parser.parse_args()
+    cache = Cache(options.cache)
     shared = pathlib.Path(os.environ.get("TL_KERAS_SHARED", ""))
     if not (shared / "data" / "texts").is_dir():
         sys.exit(
@@ -190,10 +228,10 @@ def main() -> None:
         options.model, max_tokens=options.max_tokens, words=len(vocabulary)
     )
     counts = {"banking77": (8, 32), "SMS spam": (8, 32, 128)}
-    for data in load(shared, encoder, decoding):
+    for data in load(shared, encoder, decoding, cache):
         for count in counts[data.name]:
             draws = [
-                sides(data, count, options, seed)
+                sides(data, count, options, seed, cache)
                 for seed in range(options.draws)
             ]
             means = ", ".join(
@@ -202,6 +240,12 @@ def main() -> None:
                 if side in draws[0]
             )
             print(f"{data.name}, {count} a class: {means}", flush=True)
+        if len(data.class_names) > 2 * NONE:
+            for seed in range(options.draws):
+                words = rejection_words(
+                    refused(data, counts[data.name][-1], seed)
+                )
+                print(f"  {NONE} classes kept back, draw {seed}: {words}")
 
 
 if __name__ == "__main__":
