@@ -218,44 +218,12 @@ class Multiclass(Task):
         )
         import scipy.special
 
+        from tl_keras.tasks.multiclass.thresholds import with_least, with_sets
+
         wide = outputs.astype(np.float64) / found.divisor
         likely = scipy.special.softmax(wide, axis=-1)
-        found = self._with_sets(found, likely, targets)
-        return self._with_least(found, likely) if self.reject else found
-
-    def _with_least(self, found: Calibration, likely) -> Calibration:
-        """The same, and below what no class is said."""
-        from tl_keras.tasks.multiclass.rejecting import reject_below
-
-        least = reject_below(likely, self.reject)
-        numbers = {
-            "share": self.reject, "least": least, "examples": len(likely),
-        }  # fmt: skip
-        return found._replace(
-            task=dataclasses.replace(found.task, least=least),
-            words=f"{found.words}, no class below {least:.3g}",
-            numbers={**found.numbers, "reject": numbers},
-        )
-
-    def _with_sets(self, found: Calibration, likely, targets) -> Calibration:
-        """The same, and from where on a class is in the set."""
-        from tl_keras.tasks import conformal
-
-        labels = targets.reshape(-1)
-        floors = conformal.floors(likely, labels)
-        task = dataclasses.replace(self, floors=floors)
-        if not self.coverage:
-            return found._replace(task=task)
-        floor = conformal.set_floor(likely, labels, self.coverage)
-        numbers = {
-            "coverage": self.coverage, "floor": floor,
-            "examples": len(targets),
-        }  # fmt: skip
-        return found._replace(
-            task=dataclasses.replace(task, floor=floor),
-            words=f"{found.words}, sets of classes from {floor:.3g} on",
-            numbers={**found.numbers, "conformal": numbers},
-        )
+        found = with_sets(found, likely, targets.reshape(-1), self.coverage)
+        return with_least(found, likely, self.reject) if self.reject else found
 
     @property
     def chooses_on_validation(self) -> bool:
