@@ -96,6 +96,9 @@ def test_a_task_chooses_it_keeps_it_and_serves_it():
     told = task.served(tf.constant(answers), tf.constant(list("abc")))
     assert told["label"].numpy().tolist() == [[b""], [b"b"]]
     assert told["classes"].numpy()[0, 0] == b"a"
+    said = task.say(answers, list("abc"), 2)
+    assert [answer.labels for answer in said] == [("",), ("b", "a")]
+    assert said[0].scores == (0.4,)
     plain = Multiclass().served(tf.constant(answers), tf.constant(list("abc")))
     assert "label" not in plain
 

@@ -283,7 +283,7 @@ def test_what_means_nothing_for_texts_is_refused_at_once(root, capsys):
     told = capsys.readouterr().err
     assert code == 2
     for line in ("--image_size: given", "--augment: given", "expected 40 or",
-                 "no file for onnx is made"):  # fmt: skip
+                 "--export=onnx: takes the ids of words"):  # fmt: skip
         assert line in told, line
 
 

@@ -167,8 +167,10 @@ QUICK = (
     .replacing(stages.record, record)
     .replacing(stages.record_stopped, record_stopped)
 )
-UNTRAINED = QUICK.replacing(stages.fit, fit).replacing(
-    stages.evaluate, evaluate
+UNTRAINED = (
+    QUICK.replacing(stages.fit, fit)
+    .replacing(stages.evaluate, evaluate)
+    .replacing(stages.head_of_texts, lambda run: run)
 )
 
 

@@ -37,12 +37,15 @@ class TextHead:
         probe: the head on the encoder's vectors.
         name_kernel: (width, num_classes) of the class names' vectors; None
             without them.
+        out_of_fold: logits (judged, num_classes) of what is kept, for the
+            baseline's `judged` texts.
     """
 
     choice: MixtureChoice
     baseline: TfidfBaseline
     probe: LinearProbe
     name_kernel: np.ndarray | None = None
+    out_of_fold: np.ndarray | None = None
 
     def weights(self) -> tuple[float, float]:
         """Of the logits of `encoder_weights`, and of the baseline's."""
@@ -124,7 +127,8 @@ def solve_beside(
         kernel = _name_kernel(name_vectors)
         outputs[NAMES] = vectors[some] @ kernel
     choice = choose_mixture(outputs, labels[some])
-    return TextHead(choice, baseline, probe, kernel)
+    together = choice.kept.of(outputs)
+    return TextHead(choice, baseline, probe, kernel, together)
 
 
 def class_words(name: str) -> str:

@@ -156,6 +156,12 @@ class ListingConfig(Settings):
         "leave out rows of a table that have no label, and count them",
         group=DATA,
     )
+    reject_class: str = setting(
+        "",
+        "the class of examples that are of none: nothing learns them, and "
+        "they measure how many of their kind --reject refuses",
+        group=DATA,
+    )
     case_sensitive_classes: bool = setting(
         False,
         "let two classes differ in upper and lower case alone, as A and a",

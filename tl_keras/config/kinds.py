@@ -34,10 +34,10 @@ OWN = {
         "label_regex", "path_column", "include", "exclude", "follow_links",
         "split_file", "allow_empty_class", "case_sensitive_classes",
     ),
-    "text": ("max_tokens", "text_column", "text_encoding"),
+    "text": ("max_tokens", "baseline", "text_column", "text_encoding"),
 }  # fmt: skip
 # What a run of texts cannot do.
-NOT_OF_TEXTS = ("unlabelled", "warm_start", "tflite_precision")
+NOT_OF_TEXTS = ("unlabelled", "warm_start")
 
 
 def is_encoder(backbone: str) -> bool:
@@ -98,9 +98,14 @@ def _text_faults(config: "TransferConfig") -> Iterator[Fault]:
     for name in NOT_OF_TEXTS:
         if config.given(name):
             yield idle(name, "a run of texts does not do it")
-    for name in config.export:
-        if name != "saved_model":
-            yield idle("export", f"of texts no file for {name} is made")
+    files = [name for name in config.export if name != "saved_model"]
+    if files and config.baseline != "show":
+        yield Fault(
+            ("export", "baseline"),
+            f"--export={','.join(files)}: takes the ids of words, so that it "
+            "holds the network alone - give --baseline=show, which publishes "
+            "that too",
+        )
     try:
         found = hub.known_folder(config.backbone)
         sizes = description.read_description(found) if found else None

@@ -74,6 +74,15 @@ class NetworkConfig(Settings):
         low=3,
         high=8192,
     )
+    baseline: str = setting(
+        "auto",
+        "TF-IDF with logistic regression, which is always fitted beside the "
+        "network: auto lets the exported head see its weights, and how near a "
+        "text is to the classes' names, where cross-validation says so; show "
+        "shows it alone; export publishes it in the network's place",
+        group=TEXT,
+        choices=("auto", "show", "export"),
+    )
 
     backbone: str = setting(
         "VGG16",

@@ -196,6 +196,8 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
         )
     if config.compare_scratch and config.weights == "none":
         yield idle("compare_scratch", "--weights=none transfers nothing")
+    if config.reject_class and not config.reject:
+        yield idle("reject_class", "without --reject nothing is refused")
     if config.auto_batch and config.batch_size == 1:
         yield idle("auto_batch", "--batch_size=1 cannot be halved")
     if config.unfreeze_from == "none" and config.fine_tune_epochs > 0:

@@ -174,6 +174,15 @@ class TransferConfig(
         low=0.5,
         high=0.999,
     )
+    reject: float = setting(
+        0.0,
+        "share of validation that may be refused, as 0.05: below the "
+        "probability that follows the export says no class (label is empty), "
+        "as it should of examples of none; see --reject_class; 0 never",
+        group=TRAINING,
+        low=0,
+        high=0.5,
+    )
     early_stopping_patience: int = setting(
         0,
         "stop a phase after this many epochs without a better --monitor; 0 "

@@ -268,6 +268,7 @@ class Listing:
     def nouns(self) -> tuple[str, str]:
         """What an example is called, and several."""
         return nouns(self.kind)
+
     of_none: Examples = EMPTY
 
     @property

@@ -105,6 +105,8 @@ def _emptied(listing: Listing) -> list[str]:
     for split, name in sorted(
         {(s.split, s.class_name) for s in listing.skipped}
     ):
+        if name not in numbers:
+            continue  # A row without a label, or of a class set apart.
         examples = listing.splits.get(split)
         if examples is not None and examples.labels.ndim > 1:
             continue  # Labels that are left without an example are told.

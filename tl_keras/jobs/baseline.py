@@ -14,12 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from tl_keras.baselines import (
+    TfidfBaseline,
     fit_tfidf,
     fit_tfidf_labels,
     fit_tfidf_numbers,
 )
 from tl_keras.config import TransferConfig
 from tl_keras.data import Examples
+from tl_keras.jobs.final_fit import is_wanted
 from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.tasks.values import Evaluation
@@ -31,10 +33,12 @@ class Beside(NamedTuple):
     Attributes:
         evaluation: of the test split.
         numbers: how it was made, and what it took.
+        fitted: to one class of several; None of other tasks.
     """
 
     evaluation: Evaluation
     numbers: Mapping
+    fitted: TfidfBaseline | None = None
 
 
 def wants_baseline(config: TransferConfig) -> bool:
@@ -46,11 +50,16 @@ def fit_baseline(prepared: Prepared) -> Beside:
     """Fits TF-IDF to the training texts, and asks it the test texts.
 
     Args:
-        prepared: a run of texts.
+        prepared: a run of texts. Where validation's labels may teach a solved
+            head, they teach this too.
     """
     began, images = time.perf_counter(), prepared.images
-    train, test = images.train.examples, images.test.examples
-    answers, numbers = _answers(prepared, texts_of(train), texts_of(test))
+    known, test = images.train, images.test.examples
+    if is_wanted(prepared):
+        known = known.plus(images.val)
+    answers, numbers, fitted = _answers(
+        prepared, known.examples, texts_of(test)
+    )
     evaluation = prepared.task.count_answers(
         answers.astype(np.float32), test.labels, images.class_names
     )
@@ -61,7 +70,7 @@ def fit_baseline(prepared: Prepared) -> Beside:
         f"{evaluation.metrics[main]:.4f}, in {seconds:.1f} s",
         flush=True,
     )
-    return Beside(evaluation, {**numbers, "seconds": seconds})
+    return Beside(evaluation, {**numbers, "seconds": seconds}, fitted)
 
 
 def texts_of(examples: Examples) -> list[str]:
@@ -70,17 +79,18 @@ def texts_of(examples: Examples) -> list[str]:
 
 
 def _answers(
-    prepared: Prepared, train: list[str], test: list[str]
-) -> tuple[np.ndarray, dict]:
-    """What the fitted method says of the test texts, and how it was made."""
-    examples, seed = prepared.images.train.examples, prepared.config.seed
+    prepared: Prepared, examples: Examples, test: list[str]
+) -> tuple[np.ndarray, dict, TfidfBaseline | None]:
+    """What the fitted method says of the test texts, how it was made, and,
+    of one class of several, itself."""
+    train, seed = texts_of(examples), prepared.config.seed
     task = prepared.task.name
     if task == "regression":
         fitted = fit_tfidf_numbers(train, examples.labels)
-        return fitted.answers(test), {"how": fitted.how()}
+        return fitted.answers(test), {"how": fitted.how()}, None
     if task == "multilabel":
         fitted = fit_tfidf_labels(train, examples.labels, seed=seed)
-        return fitted.answers(test), {"how": fitted.how()}
+        return fitted.answers(test), {"how": fitted.how()}, None
     found = fit_tfidf(train, examples.labels, groups=examples.groups, seed=seed)
     numbers = {"how": found.how()}
     if np.isfinite(found.accuracy):
@@ -88,4 +98,4 @@ def _answers(
             "accuracy": found.accuracy,
             "loss": found.loss,
         }
-    return found.probabilities(test), numbers
+    return found.probabilities(test), numbers, found

@@ -20,7 +20,8 @@ from tl_keras.exports.files import (
     write_files,
 )
 from tl_keras.exports.formats import Format, formats_of
-from tl_keras.jobs.preparation import Prepared, served
+from tl_keras.jobs.kinds import runs_of
+from tl_keras.jobs.preparation import Prepared
 from tl_keras.runs import RunFolder
 from tl_keras.sources import Images, PixelMemory
 
@@ -62,8 +63,9 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
     images, test = prepared.images, prepared.images.test
     # Each file is asked all of them, so they are decoded once if they fit.
     memory = PixelMemory(prepared.config.feature_memory_gb)
+    runs = runs_of(prepared.config)
     results = write_files(
-        served(prepared),
+        runs.converted(prepared.model, prepared.config),
         formats,
         folder.exports,
         Squares(
@@ -75,6 +77,14 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
         representative(images.train, prepared.config.seed),
         prepared.task,
     )
+    if any(not result.refusal for result in results):
+        beside = runs.help_runtimes(images, folder.exports)
+        if beside:
+            print(
+                f"other runtimes: no tokenizer is in the files; "
+                f"{' and '.join(beside)} beside them say what one needs",
+                flush=True,
+            )
     return RuntimeFiles(
         {"runtimes": {r.format.name: _numbers(r, folder) for r in results}},
         tuple(
@@ -99,7 +109,10 @@ def refuse_unconvertible(prepared: Prepared) -> None:
     """
     formats = asked_formats(prepared.config)
     if formats:
-        check_convertible(served(prepared), formats, prepared.task)
+        model = runs_of(prepared.config).converted(
+            prepared.model, prepared.config
+        )
+        check_convertible(model, formats, prepared.task)
 
 
 def representative(images: Images, seed: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from tl_keras.config import (
     TransferConfig,
 )
 from tl_keras.config.kinds import kind_faults, kind_of_network
-from tl_keras.data import Listing, is_table, list_dataset
+from tl_keras.data import Listing, is_table, list_dataset, set_apart
 from tl_keras.data.texts import list_texts, raw_texts
 from tl_keras.errors import ConfigError
 from tl_keras.jobs.looking import looks_like
@@ -59,6 +59,14 @@ def list_data(config: DataConfig, *, download: bool = True) -> Listing:
         config: the settings.
         download: whether a TFDS set may be fetched.
     """
+    listing = _list_all(config, download)
+    if config.reject_class:
+        listing = set_apart(listing, config.reject_class)
+    return listing
+
+
+def _list_all(config: DataConfig, download: bool) -> Listing:
+    """The same with what is of no class among it."""
     if kind_of(config) == "text":
         return _list_texts(config, config.task)
     reading = read_tables(config, config.task)

@@ -36,6 +36,7 @@ def measured(
     fit: FitResult,
     store: FeatureStore | None,
     folder: RunFolder,
+    shown: Prepared,
 ) -> dict:
     """What the trained model costs, and what its training did not.
 
@@ -44,6 +45,7 @@ def measured(
         fit: what its phases gave.
         store: where activations were kept; None without one.
         folder: the run's, with model.keras in it.
+        shown: the run with the model that is published.
 
     Returns:
         Plain numbers by name, for `cost` in metrics.json.
@@ -52,7 +54,7 @@ def measured(
         **waiting(fit),
         "trunk_passes": trunk_passes(prepared, fit, store),
         "model_bytes": file_bytes(folder.model),
-        **speed(prepared),
+        **speed(shown),
     }
 
 

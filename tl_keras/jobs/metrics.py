@@ -49,12 +49,13 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
         **solved_on_all(run),
         **({"scratch": {"test": run.scratch.metrics}} if run.scratch else {}),
         **baseline_numbers(run),
+        **head_numbers(run),
         **leakage(run.prepared, run.kept),
         **({"unlabelled": run.unlabelled.numbers} if run.unlabelled else {}),
         **({"advice": run.advice} if run.advice else {}),
         "comparisons": compared(run),
         "export": export_numbers(run),
-        **describe_run(run.prepared, seconds, cost),
+        **describe_run(run.prepared.answering(run.shown.task), seconds, cost),
         **(run.calibration.numbers if run.calibration else NOT_CALIBRATED),
         **run.accepted,
         **run.files.numbers,
@@ -83,6 +84,14 @@ def baseline_numbers(run: Run) -> dict:
         **run.baseline.numbers,
     }
     return {"baseline": numbers}
+
+
+def head_numbers(run: Run) -> dict:
+    """What is published in the network's place; {} where it is the network."""
+    if run.head is None:
+        return {}
+    test = run.head.evaluation.metrics
+    return {"published": {"test": test, **run.head.numbers}}
 
 
 def export_numbers(run: Run) -> dict | None:
@@ -185,16 +194,17 @@ def compared(run: Run) -> list[dict]:
     """Which of two had the same test pictures right, as four counts each."""
     fit, evaluations = run.fit, run.evaluations
     names = [result.phase.name for result in fit.phases]
+    kept = names[fit.kept], evaluations[fit.kept]
     pairs = [
         (names[0], evaluations[0], names[i], evaluations[i])
         for i in range(1, len(names))
     ]
     if run.scratch is not None:
-        pairs.append(("scratch", run.scratch, names[fit.kept], run.kept))
+        pairs.append(("scratch", run.scratch, *kept))
     if run.baseline is not None:
-        pairs.append(
-            ("baseline", run.baseline.evaluation, names[fit.kept], run.kept)
-        )
+        pairs.append(("baseline", run.baseline.evaluation, *kept))
+    if run.head is not None:
+        pairs.append((*kept, "published", run.head.evaluation))
     return [
         {"first": first, "second": second} | run.prepared.task.compare(one, two)
         for first, one, second, two in pairs

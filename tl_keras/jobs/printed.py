@@ -175,9 +175,12 @@ def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
     names = {"head": "frozen backbone", "fine_tune": "fine-tuned"}
     rows = [
         (names.get(p["name"], p["name"]), p["test"],
-         "  <- kept" if p["name"] == metrics["kept_phase"] else "")
+         "  <- kept" * run_card.is_kept(p, metrics))
         for p in metrics["phases"]
     ]  # fmt: skip
+    if "published" in metrics:
+        test = metrics["published"]["test"]
+        rows.append(("with words beside", test, "  <- kept"))
     if "scratch" in metrics:
         rows.append(("from random weights", metrics["scratch"]["test"], ""))
     if "baseline" in metrics:

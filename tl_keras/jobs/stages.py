@@ -9,13 +9,16 @@ In: a `Run`. Out: a `Run` in which more is known, and files in its folder.
 
 import dataclasses
 
+import numpy as np
+
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError
 from tl_keras.jobs.baseline import fit_baseline, wants_baseline
+from tl_keras.jobs.card_of_texts import rejection_numbers, text_numbers
 from tl_keras.jobs.exporting import asked_formats, export_files
 from tl_keras.jobs.fault_tolerance import fault_tolerant, readable
 from tl_keras.jobs.few_labels import advise_on, weigh_unlabelled
-from tl_keras.jobs.final_fit import solve_on_all
+from tl_keras.jobs.final_fit import FinalFit, solve_on_all
 from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.measuring import measured
 from tl_keras.jobs.metrics import collect, stopped
@@ -27,6 +30,7 @@ from tl_keras.jobs.record import (
 )
 from tl_keras.jobs.reporting import record_with_card
 from tl_keras.jobs.staging import Run, Stage, Stages
+from tl_keras.jobs.text_head import choose_head, wants_head
 from tl_keras.jobs.training import (
     calibrate,
     evaluate_phases,
@@ -37,6 +41,7 @@ from tl_keras.jobs.training import (
 from tl_keras.networks import answers_model
 from tl_keras.serving.server_files import ServerPlan, write_server_files
 from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.training import FitResult
 
 
 def weigh(run: Run) -> Run:
@@ -90,9 +95,25 @@ def evaluate(run: Run) -> Run:
     return run.with_more(
         fit=fitted,
         solved_on=0 if final.targets is None else len(final.targets),
+        folds=folds_of(fitted, final),
         calibration=calibration,
         evaluations=tuple(evaluations),
     )
+
+
+def folds_of(fit: FitResult, final: FinalFit) -> np.ndarray | None:
+    """What the folds of the kept head say, as `Run.folds` has it."""
+    if final.outputs is not None:
+        return np.exp(final.outputs)
+    return fit.phases[fit.kept].out_of_fold
+
+
+def head_of_texts(run: Run) -> Run:
+    """What is published where words beside the network make it better."""
+    head = choose_head(run)
+    if head is None:
+        return run
+    return run.with_more(head=head, calibration=head.calibration)
 
 
 def keep(run: Run) -> Run:
@@ -105,20 +126,17 @@ def keep(run: Run) -> Run:
 def measure(run: Run) -> Run:
     """What the model costs."""
     with readable(run.prepared.images):
-        cost = measured(run.prepared, run.fit, run.store, run.folder)
+        cost = measured(run.prepared, run.fit, run.store, run.folder, run.shown)
     return run.with_more(cost=cost)
 
 
 def publish(run: Run) -> Run:
     """The next version. The numbers are those of the exported graph then."""
     with readable(run.prepared.images):
-        made = export(run.prepared, run.kept, run.journal.run_id, run.accept)
-    write_evaluation(run.prepared, run.folder, made.evaluation)
-    kept = run.fit.kept
-    before, after = run.evaluations[:kept], run.evaluations[kept + 1 :]
-    return run.with_more(
+        made = export(run.shown, run.kept, run.journal.run_id, run.accept)
+    write_evaluation(run.shown, run.folder, made.evaluation)
+    return run.counted(made.evaluation).with_more(
         version=made.version,
-        evaluations=(*before, made.evaluation, *after),
         gate_report=made.report,
         accepted=made.accepted,
     )
@@ -126,7 +144,7 @@ def publish(run: Run) -> Run:
 
 def help_servers(run: Run) -> Run:
     """The files for a server and its people."""
-    prepared = run.prepared
+    prepared = run.shown
     with readable(prepared.images):
         write_server_files(
             run.folder.serving,
@@ -168,13 +186,13 @@ def wants_advice(config: TransferConfig) -> bool:
 
 def record(run: Run, seconds: dict[str, float]) -> dict:
     """Writes the metrics and the page of all that is known; the metrics."""
-    task = run.prepared.task
+    task = run.shown.task
     numbers = task.trust(run.kept, run.calibration)
     kept = dataclasses.replace(
         run.kept, metrics={**run.kept.metrics, **numbers}
     )
-    evaluations = [kept if one is run.kept else one for one in run.evaluations]
-    metrics = collect(run.with_more(evaluations=tuple(evaluations)), seconds)
+    run = run.counted(kept)
+    metrics = collect(run, seconds) | text_numbers(run) | rejection_numbers(run)
     model = None
     if runs_of(run.prepared.config).explains:
         model = answers_model(run.prepared.model, task.activation, task.answer)
@@ -206,6 +224,7 @@ STAGES = Stages(
         Stage("baseline", compare_baseline, wants_baseline),
         Stage("train", fit),
         Stage("evaluate", evaluate),
+        Stage("evaluate", head_of_texts, wants_head),
         Stage("record", keep),
         Stage("measure", measure),
     ),

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from tl_keras.config import TransferConfig
 from tl_keras.exports import GateReport
 from tl_keras.features import FeatureStore
@@ -26,6 +28,22 @@ from tl_keras.jobs.unlabelled import Weighed
 from tl_keras.runs import RunFolder
 from tl_keras.tasks.values import Calibration, Evaluation
 from tl_keras.training import FitResult
+
+
+class Head(NamedTuple):
+    """What is published in the network's place.
+
+    Attributes:
+        prepared: the run, with this model, decoding and task.
+        evaluation: of the test split.
+        calibration: what was chosen of it.
+        numbers: for metrics.json.
+    """
+
+    prepared: Prepared
+    evaluation: Evaluation
+    calibration: Calibration
+    numbers: Mapping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +61,10 @@ class Run:
         fit: what was trained.
         solved_on: labels that the kept head was solved on once more, those of
             validation too; 0 where it was not.
+        folds: probabilities of all labelled examples that the kept, solved
+            head learnt from, each by a solution that it had no part in; None
+            where it was not solved.
+        head: what is published in the network's place, if anything is.
         calibration: what validation says of its confidence, if anything.
         evaluations: of the test split, one a phase; that of the kept phase is
             the exported graph's own once there is one.
@@ -63,6 +85,8 @@ class Run:
     baseline: Beside | None = None
     fit: FitResult | None = None
     solved_on: int = 0
+    folds: np.ndarray | None = None
+    head: Head | None = None
     calibration: Calibration | None = None
     evaluations: tuple[Evaluation, ...] = ()
     cost: Mapping = dataclasses.field(default_factory=dict)
@@ -79,8 +103,24 @@ class Run:
 
     @property
     def kept(self) -> Evaluation:
-        """The evaluation of the weights that are kept."""
+        """The evaluation of what is published."""
+        if self.head is not None:
+            return self.head.evaluation
         return self.evaluations[self.fit.kept]
+
+    @property
+    def shown(self) -> Prepared:
+        """The run with the model that is published."""
+        return self.prepared if self.head is None else self.head.prepared
+
+    def counted(self, evaluation: Evaluation) -> "Run":
+        """The same with another evaluation of what is published."""
+        if self.head is not None:
+            head = self.head._replace(evaluation=evaluation)
+            return self.with_more(head=head)
+        kept = self.fit.kept
+        before, after = self.evaluations[:kept], self.evaluations[kept + 1 :]
+        return self.with_more(evaluations=(*before, evaluation, *after))
 
     def with_more(self, **known) -> "Run":
         """The run with more known of it."""

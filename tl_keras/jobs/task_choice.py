@@ -49,7 +49,12 @@ def task_of(config: TransferConfig, images: ImageSplits) -> Task:
     if config.class_weights == "balanced":
         counts = [(labels == i).sum() for i in range(len(images.class_names))]
         weights = [float(len(labels) / (len(counts) * n)) for n in counts]
-    return Multiclass(config.label_smoothing, weights, config.coverage or 0.0)
+    return Multiclass(
+        config.label_smoothing,
+        weights,
+        config.coverage or 0.0,
+        reject=config.reject,
+    )
 
 
 def task_faults(config: TransferConfig, kind: str) -> Iterator[str]:
@@ -81,6 +86,7 @@ def task_faults(config: TransferConfig, kind: str) -> Iterator[str]:
         "train_on_all": classes, "label_smoothing": labels,
         "class_weights": labels, "calibrate": labels,
         "coverage": ("multiclass", "regression"),
+        "baseline": classes, "reject": classes,
     }  # fmt: skip
     for name, kinds in read_by.items():
         if config.given(name) and kind not in kinds:

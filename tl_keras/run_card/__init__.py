@@ -20,6 +20,7 @@ from tl_keras.run_card.page import write_card
 from tl_keras.run_card.plots import plot_confusion, plot_curves
 from tl_keras.run_card.task_words import (
     coverage,
+    is_kept,
     main_numbers,
     shown,
     title,
@@ -31,6 +32,7 @@ from tl_keras.tasks.multiclass.pairing import paired_comparison, paired_counts
 __all__ = [
     "RunRecord",
     "coverage",
+    "is_kept",
     "leakage_lines",
     "main_numbers",
     "paired_comparison",

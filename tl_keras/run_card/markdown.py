@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from tl_keras import pages
-from tl_keras.run_card import words
+from tl_keras.run_card import task_words, words
 
 MOST_CLASSES = 10
 TWICE = ", which the network sees twice, mirrored too (--test_time_views)"
@@ -56,12 +56,12 @@ def _scores(metrics: Mapping) -> list[str]:
         "|---|---|---|---|",
     ]
     tests = [
-        (p["name"], p["test"], p["name"] == metrics["kept_phase"])
+        (p["name"], p["test"], task_words.is_kept(p, metrics))
         for p in metrics["phases"]
     ]
     tests += [
-        (other, metrics[other]["test"], False)
-        for other in ("scratch", "baseline")
+        (other, metrics[other]["test"], other == "published")
+        for other in ("published", "scratch", "baseline")
         if other in metrics
     ]
     for name, test, kept in tests:

@@ -169,21 +169,21 @@ def scoreboard(metrics: Mapping) -> list[dict]:
     rows = [
         {
             "name": words.phase_name(phase["name"]),
-            "kept": phase["name"] == metrics["kept_phase"],
+            "kept": task_words.is_kept(phase, metrics),
             "accuracy": phase["test"]["accuracy"],
             "interval": phase["test"]["accuracy_interval"],
             "macro_f1": phase["test"]["macro_f1"],
         }
         for phase in metrics.get("phases", ())
     ]
-    for other in ("scratch", "baseline"):
+    for other in ("published", "scratch", "baseline"):
         if other not in metrics:
             continue
         test = metrics[other]["test"]
         rows.append(
             {
                 "name": words.phase_name(other),
-                "kept": False,
+                "kept": other == "published",
                 "accuracy": test["accuracy"],
                 "interval": test["accuracy_interval"],
                 "macro_f1": test["macro_f1"],

@@ -135,3 +135,9 @@ def scoreboard(metrics: Mapping, phase_name) -> list[list[str]]:
         [name, with_interval(first, test), shown(second, test[second])]
         for name, test in tests
     ]
+
+
+def is_kept(phase: Mapping, metrics: Mapping) -> bool:
+    """Whether a phase's weights are what is published, with nothing beside."""
+    kept = phase["name"] == metrics["kept_phase"]
+    return kept and "published" not in metrics

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import task_words
+from tl_keras.tasks.multiclass.rejecting import rejection_words
 
 MOST_CHANGED = 5  # pictures that are named
 PHASES = {
@@ -15,6 +16,7 @@ PHASES = {
     "fine_tune": "fine-tuned",
     "scratch": "from random weights",
     "baseline": "TF-IDF, without a network",
+    "published": "published, with words beside",
 }
 
 
@@ -209,7 +211,37 @@ def reasons(metrics: Mapping) -> list[str]:
     lines += [
         _compared(c, many(metrics)) for c in metrics["card"]["comparisons"]
     ]
-    return [*lines, _kept(metrics), *unlabelled(metrics)]
+    return [
+        *lines, _kept(metrics), *_published(metrics), *_refused(metrics),
+        *unlabelled(metrics),
+    ]  # fmt: skip
+
+
+def _published(metrics: Mapping) -> list[str]:
+    """What stands in the network's place in the export, if anything does."""
+    found = metrics.get("published")
+    if not found:
+        return []
+    if not found["candidates"]:
+        return [
+            "Published is TF-IDF with logistic regression, as "
+            "--baseline=export asks; model.keras is the network."
+        ]
+    weighed = "; ".join(found["candidates"])
+    line = (
+        f"Published is a head on {' and '.join(found['kept'])}, weighed by "
+        f"answers that nothing had learnt from: {weighed}. model.keras is the "
+        "network alone."
+    )
+    if found["kept"] == ["tf-idf"]:
+        line += " --baseline=export publishes TF-IDF without a network."
+    return [line]
+
+
+def _refused(metrics: Mapping) -> list[str]:
+    """What the least probability refuses, where there is one."""
+    found = metrics.get("reject")
+    return [f"{rejection_words(found).capitalize()}."] if found else []
 
 
 def unlabelled(metrics: Mapping) -> list[str]:
@@ -262,7 +294,13 @@ def _compared(row: Mapping, many: str) -> str:
         f"{row['second_only']:,} {many} won, {row['first_only']:,} lost, "
         f"{p_value(row['p_value'])} by McNemar's exact test"
     )
-    if first == "baseline":
+    if second == "published":
+        subject = "What is published, with words beside the network,"
+        what = {
+            "better": "is better than the network alone",
+            "worse": "is worse than the network alone",
+        }.get(row["verdict"], "or the network alone: cannot tell at this size")
+    elif first == "baseline":
         subject = "The network"
         what = {
             "better": "is better than TF-IDF with logistic regression",

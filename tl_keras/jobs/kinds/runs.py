@@ -4,6 +4,7 @@ In: nothing. Out: `Runs`, which `pictures` and `texts` are.
 """
 
 import abc
+import pathlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -108,6 +109,31 @@ class Runs(abc.ABC):
     @abc.abstractmethod
     def served(self, model: keras.Model, config: TransferConfig) -> keras.Model:
         """The model as it is exported, with the weights that it has now."""
+
+    def converted(
+        self, model: keras.Model, config: TransferConfig
+    ) -> keras.Model:
+        """The model that files for other runtimes are made of.
+
+        Args:
+            model: the classifier, with the weights that are kept.
+            config: the settings.
+        """
+        return self.served(model, config)
+
+    def help_runtimes(
+        self, images: ImageSplits, folder: pathlib.Path
+    ) -> tuple[str, ...]:
+        """Writes what those files need beside them.
+
+        Args:
+            images: the splits, as `load` gave them.
+            folder: theirs; it is there.
+
+        Returns:
+            The names of what was written.
+        """
+        return ()
 
     @abc.abstractmethod
     def precision(

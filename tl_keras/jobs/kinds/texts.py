@@ -6,6 +6,7 @@ changes nothing.
 """
 
 import functools
+import pathlib
 from collections.abc import Mapping
 
 import keras
@@ -14,7 +15,9 @@ from tl_keras.config import TransferConfig
 from tl_keras.data import Listing
 from tl_keras.data.examples import joined
 from tl_keras.data.texts.checks import longer_than
-from tl_keras.inputs.text import TextInput, read_vocabulary
+from tl_keras.inputs.text import TextInput, read_vocabulary, write_vocabulary
+from tl_keras.inputs.text.text_input import TOKEN_IDS
+from tl_keras.inputs.text.vocabulary_files import SETTINGS_FILE, WORDS_FILE
 from tl_keras.jobs.kinds.albums import Excerpts
 from tl_keras.jobs.kinds.runs import Loaded, Runs
 from tl_keras.jobs.listing import patterns
@@ -125,8 +128,24 @@ class TextRuns(Runs):
         return for_any_length(model)
 
     def served(self, model: keras.Model, config: TransferConfig) -> keras.Model:
-        """For texts of any length, a copy."""
+        """For texts of any length, a copy; with TF-IDF it is so already."""
+        if [given.name for given in model.inputs] != [TOKEN_IDS]:
+            return model
         return for_any_length(model)
+
+    def converted(
+        self, model: keras.Model, config: TransferConfig
+    ) -> keras.Model:
+        """Of the length that this data needs, since runtimes plan for one."""
+        return model
+
+    def help_runtimes(
+        self, images: ImageSplits, folder: pathlib.Path
+    ) -> tuple[str, ...]:
+        """The vocabulary: no runtime has a tokenizer."""
+        vocabulary = images.train.decoding.vocabulary
+        write_vocabulary(vocabulary, folder, images.train.decoded.shape[1])
+        return WORDS_FILE, SETTINGS_FILE
 
     def precision(
         self, config: TransferConfig, network: keras.Model, device: str,

@@ -361,7 +361,8 @@ class Multiclass(Task):
     def say(
         self, answers: np.ndarray, names: Sequence[str], top_k: int
     ) -> list[Answer]:
-        """As of `Task`: the best `top_k`, and the set of classes."""
+        """As of `Task`: the best `top_k`, and the set of classes; "" with the
+        best's score, and no set, where that is below `least`."""
         # Stable, so that of two alike the first class comes first.
         order = np.argsort(-answers, axis=-1, kind="stable")
         sizes = np.zeros(len(answers), int)
@@ -369,11 +370,14 @@ class Multiclass(Task):
             sizes = (answers >= np.float32(self.floor)).sum(axis=-1)
             # A set of none says less than the best alone.
             sizes = np.maximum(sizes, 1)
+        least = np.float32(self.least or 0)
         return [
             Answer(
                 tuple(names[i] for i in some[:top_k]),
                 tuple(shortest(row[i]) for i in some[:top_k]),
                 in_set=tuple(names[i] for i in some[:size]),
             )
+            if row[some[0]] >= least
+            else Answer(("",), (shortest(row[some[0]]),))
             for row, some, size in zip(answers, order, sizes, strict=True)
         ]
