@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import task_words
-from tl_keras.tasks.multiclass.rejecting import rejection_words
+from tl_keras.run_card.published_words import published_lines
 
 MOST_CHANGED = 5  # pictures that are named
 PHASES = {
@@ -212,36 +212,9 @@ def reasons(metrics: Mapping) -> list[str]:
         _compared(c, many(metrics)) for c in metrics["card"]["comparisons"]
     ]
     return [
-        *lines, _kept(metrics), *_published(metrics), *_refused(metrics),
+        *lines, _kept(metrics), *published_lines(metrics),
         *unlabelled(metrics),
     ]  # fmt: skip
-
-
-def _published(metrics: Mapping) -> list[str]:
-    """What stands in the network's place in the export, if anything does."""
-    found = metrics.get("published")
-    if not found:
-        return []
-    if not found["candidates"]:
-        return [
-            "Published is TF-IDF with logistic regression, as "
-            "--baseline=export asks; model.keras is the network."
-        ]
-    weighed = "; ".join(found["candidates"])
-    line = (
-        f"Published is a head on {' and '.join(found['kept'])}, weighed by "
-        f"answers that nothing had learnt from: {weighed}. model.keras is the "
-        "network alone."
-    )
-    if found["kept"] == ["tf-idf"]:
-        line += " --baseline=export publishes TF-IDF without a network."
-    return [line]
-
-
-def _refused(metrics: Mapping) -> list[str]:
-    """What the least probability refuses, where there is one."""
-    found = metrics.get("reject")
-    return [f"{rejection_words(found).capitalize()}."] if found else []
 
 
 def unlabelled(metrics: Mapping) -> list[str]:
