@@ -118,6 +118,9 @@ class Runs(abc.ABC):
         Args:
             model: the classifier, with the weights that are kept.
             config: the settings.
+
+        Returns:
+            As `served`, unless runtimes want it otherwise.
         """
         return self.served(model, config)
 

@@ -136,13 +136,15 @@ class TextRuns(Runs):
     def converted(
         self, model: keras.Model, config: TransferConfig
     ) -> keras.Model:
-        """Of the length that this data needs, since runtimes plan for one."""
+        """As `Runs.converted`: of the length that this data needs, since
+        runtimes plan for one."""
         return model
 
     def help_runtimes(
         self, images: ImageSplits, folder: pathlib.Path
     ) -> tuple[str, ...]:
-        """The vocabulary: no runtime has a tokenizer."""
+        """As `Runs.help_runtimes`: the vocabulary, since no runtime has a
+        tokenizer."""
         vocabulary = images.train.decoding.vocabulary
         write_vocabulary(vocabulary, folder, images.train.decoded.shape[1])
         return WORDS_FILE, SETTINGS_FILE
