@@ -20,6 +20,7 @@ MOST_PAIRS = 8  # of confused classes
 MOST_OF_A_PAIR = 2  # excerpts
 MOST_SHOWN = 8  # mistakes, and uncertain texts
 MOST_WORDS = 3  # said of each to have decided
+LEAST_WEIGHT = 0.005  # of a word that is said to; less is shown as 0.00
 LENGTHS = 4  # groups of about as many texts each
 MIN_A_LENGTH = 10  # texts, for an accuracy that says something
 
@@ -107,7 +108,7 @@ def _words(texts, predicted, rows, answers_of) -> dict[int, list[dict]]:
         int(row): [
             {"text": excerpt(part.text.encode(), 40), "weight": part.weight}
             for part in sorted(parts, key=lambda p: -p.weight)[:MOST_WORDS]
-            if part.weight > 0
+            if part.weight >= LEAST_WEIGHT
         ]
         for row, parts in zip(rows, found, strict=True)
     }
