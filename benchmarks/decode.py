@@ -10,7 +10,7 @@ from benchmarks.material import photographs
 from benchmarks.rounds import compare, describe_machine, rounds_asked
 from tl_keras.data import Examples
 from tl_keras.inputs.image import pixels
-from tl_keras.sources import Images
+from tl_keras.sources import LabelledExamples
 
 SIDES = (4000, 3000)  # 12 megapixels
 COUNT = 100
@@ -41,7 +41,7 @@ def our_pass(encoded: list[bytes]) -> np.ndarray:
     names = tuple(map(str, range(len(encoded))))
     labels = np.zeros(len(encoded), np.int32)
     examples = Examples(names, labels, encoded=tuple(encoded))
-    images = Images(examples, pixels.Decoding(224))
+    images = LabelledExamples(examples, pixels.Decoding(224))
     return np.concatenate([batch.numpy() for batch in images.once(32)])
 
 

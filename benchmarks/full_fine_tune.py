@@ -13,7 +13,7 @@ from benchmarks.head_phase import plain, stored
 from benchmarks.material import mobilenet
 from benchmarks.rounds import compare, describe_machine, rounds_asked, spread
 from tl_keras.networks import build_classifier
-from tl_keras.sources import PixelMemory, TrainingBatches, load_images
+from tl_keras.sources import TensorMemory, TrainingBatches, load_images
 from tl_keras.strategies import set_trainable, training_graph
 
 
@@ -32,7 +32,7 @@ def step_rates(epochs: int) -> tuple[list[float], list[float]]:
     fitting.compile(keras.optimizers.Adam(1e-5), loss)
     epoch = tf.Variable(0, dtype=tf.int64)
     # As `fit_phases` takes them: one dataset, gone through once an epoch.
-    files = TrainingBatches(images, 32, memory=PixelMemory(4.0))(epoch)
+    files = TrainingBatches(images, 32, memory=TensorMemory(4.0))(epoch)
     ready = list(files)
 
     def seconds(batches) -> tuple[float, float]:

@@ -173,7 +173,7 @@ def epochs(folder: pathlib.Path, rehearse: bool) -> None:
     import keras
 
     from tl_keras.compute.devices import device_memory
-    from tl_keras.sources import PixelMemory, TrainingBatches, load_images
+    from tl_keras.sources import TensorMemory, TrainingBatches, load_images
     from tl_keras.training import Compute, Phase, fit_phases
 
     class Clock(keras.callbacks.Callback):
@@ -195,7 +195,7 @@ def epochs(folder: pathlib.Path, rehearse: bool) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         result = fit_phases(
             model, [phase],
-            TrainingBatches(images, 32, memory=PixelMemory(4.0)),
+            TrainingBatches(images, 32, memory=TensorMemory(4.0)),
             callbacks=[clock],
             compute=Compute(device, resident_bytes=device_memory() / 4),
             verbose=0,
@@ -214,7 +214,7 @@ def trunk(folder: pathlib.Path, rehearse: bool) -> None:
     """Pictures a second through the frozen network, features on the host."""
     import numpy as np
 
-    from tl_keras.features.store import pictures_at_once
+    from tl_keras.features.store import examples_at_once
     from tl_keras.networks import inference, set_precision
     from tl_keras.networks.backbones import build_backbone
 
@@ -225,7 +225,7 @@ def trunk(folder: pathlib.Path, rehearse: bool) -> None:
     )  # fmt: skip
     set_precision(network, "float32" if rehearse else "mixed_bfloat16")
     run = inference(network, constant=True)
-    size = pictures_at_once(32)
+    size = examples_at_once(32)
     batch = np.random.default_rng(0).integers(
         0, 255, (size, *network.input_shape[1:]), np.uint8
     )

@@ -74,7 +74,7 @@ def stored_features(cache: str) -> dict[str, tuple]:
             feature_cache=cache,
         )
     )  # fmt: skip
-    store, images = feature_store(prepared.config), prepared.images
+    store, images = feature_store(prepared.config), prepared.labelled
     return {
         split: frozen_features(prepared, store, getattr(images, split))
         for split in ("train", "val", "test")

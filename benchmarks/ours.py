@@ -13,8 +13,8 @@ from tl_keras.features import FeatureStore
 from tl_keras.networks import build_classifier, load_backbone
 from tl_keras.sources import (
     FixedBatches,
-    ImageSplits,
-    PixelMemory,
+    LabelledSplits,
+    TensorMemory,
     TrainingBatches,
     load_images,
 )
@@ -28,7 +28,7 @@ def train(
     cache: str | None,
     solver: str = "adam",
     precision: str = "float32",
-) -> tuple[keras.Model, ImageSplits]:
+) -> tuple[keras.Model, LabelledSplits]:
     """The phases of `work`, best weights kept.
 
     Args:
@@ -51,7 +51,7 @@ def train(
         precision=precision,
         input_scaling="tf" if work.backbone.startswith("Mobile") else "caffe",
     )  # fmt: skip
-    memory = PixelMemory(4.0)
+    memory = TensorMemory(4.0)
     phases = [
         Phase("head", work.head_epochs, 1e-3, solver=solver),
         Phase("fine_tune", work.fine_tune_epochs, 1e-4,
@@ -69,7 +69,7 @@ def train(
     return model, images
 
 
-def accuracy(model: keras.Model, images: ImageSplits) -> float:
+def accuracy(model: keras.Model, images: LabelledSplits) -> float:
     """On the test split."""
     names = images.class_names
     data = images.test.batches(32)
@@ -97,6 +97,6 @@ def classic_seconds(work: Work) -> float:
         schedule="constant", warmup_epochs=0,
     )  # fmt: skip
     with contextlib.redirect_stdout(io.StringIO()):
-        train = TrainingBatches(images.train, 32, memory=PixelMemory(4.0))
+        train = TrainingBatches(images.train, 32, memory=TensorMemory(4.0))
         result = fit_phases(model, [phase], train, verbose=0)
     return result.phases[0].seconds

@@ -49,7 +49,7 @@ def measure(root: pathlib.Path, arguments: argparse.Namespace) -> None:
 
     from tl_keras.data import Unlabelled
     from tl_keras.exports import inspect_export
-    from tl_keras.serving.inference import Loaded, Predictor, predict_pictures
+    from tl_keras.serving.inference import Loaded, Predictor, predict_examples
 
     files = sorted((root / "pictures").rglob("*.jpg"))
     make_export(
@@ -77,7 +77,7 @@ def measure(root: pathlib.Path, arguments: argparse.Namespace) -> None:
     def ours():
         out = root / "out"
         shutil.rmtree(out, ignore_errors=True)
-        done = predict_pictures(
+        done = predict_examples(
             ask,
             Unlabelled(str(root / "pictures")),
             out,

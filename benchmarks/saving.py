@@ -18,7 +18,7 @@ from tl_keras.checkpoints import Checkpoints
 from tl_keras.features import FeatureStore
 from tl_keras.networks import build_classifier
 from tl_keras.sources import FixedBatches, TrainingBatches, load_images
-from tl_keras.training import Phase, Saves, fit_phases
+from tl_keras.training import Phase, PhaseBackups, fit_phases
 
 
 class Timed:
@@ -55,8 +55,8 @@ def share(folder: str, unfreeze_from: str, epochs: int, cache: str) -> float:
     ):
         result = fit_phases(
             model, [phase], TrainingBatches(images.train, 32),
-            FixedBatches(images.val, 32), features=store, saves=Saves(saves),
-            verbose=0,
+            FixedBatches(images.val, 32), features=store,
+            backups=PhaseBackups(saves), verbose=0,
         )  # fmt: skip
     seconds = result.phases[0].seconds
     print(

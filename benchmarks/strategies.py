@@ -138,7 +138,7 @@ class Start:
             phases: the last of them says where the graph is cut.
             twice: of pictures and their mirror images.
         """
-        images, model = self.prepared.images, self.prepared.model
+        images, model = self.prepared.labelled, self.prepared.model
         frozen = FrozenWork(model, phases, self.store)
         found = []
         for split in (images.val, images.test):

@@ -28,7 +28,7 @@ from tl_keras.exports.runtimes import converting
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs import stages, transfer
 from tl_keras.jobs.acceptance import Acceptance, NotAcceptedError
-from tl_keras.sources import Images, ImageSplits
+from tl_keras.sources import LabelledExamples, LabelledSplits
 from tl_keras.train import main
 
 NAMES = ("cat", "dog", "eel")
@@ -50,12 +50,12 @@ def rows_for(predicted) -> np.ndarray:
     return rows
 
 
-def images_of(labels=LABELS) -> ImageSplits:
+def images_of(labels=LABELS) -> LabelledSplits:
     ids = tuple(f"{NAMES[n]}/{i}.jpg" for i, n in enumerate(labels))
     encoded = tuple(id_.encode() for id_ in ids)
     examples = Examples(ids, np.array(labels, np.int32), None, encoded)
-    test = Images(examples, Decoding(8))
-    return ImageSplits(test, test, test, NAMES, (), {}, "")
+    test = LabelledExamples(examples, Decoding(8))
+    return LabelledSplits(test, test, test, NAMES, (), {}, "")
 
 
 @dataclasses.dataclass(frozen=True)

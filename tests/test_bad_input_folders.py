@@ -368,10 +368,10 @@ def test_b43_no_bytes_are_in_two_splits_of_a_cut(pets, seed):
     for i in range(4):
         shutil.copy(pets / "cat" / f"{i}.jpg", pets / "cat" / f"copy{i}.jpg")
     from tl_keras.data import Cut
-    from tl_keras.sources import split_images
+    from tl_keras.sources import split_examples
 
     report = check_listing(list_dataset(str(pets)), str(pets), Rules())
-    images = split_images(report.listing, Cut(seed=seed), Decoding(8))
+    images = split_examples(report.listing, Cut(seed=seed), Decoding(8))
     hashes = [set(split.content_ids()) for split in
               (images.train, images.val, images.test)]  # fmt: skip
     assert len(set.union(*hashes)) == sum(map(len, hashes)) == 12
@@ -437,11 +437,11 @@ def test_b47_ids_files_and_labels_stay_together(pets):
     (pets / "cat" / "0.jpg").write_bytes(b"")
     shutil.copy(pets / "dog" / "1.jpg", pets / "dog" / "0copy.jpg")
     from tl_keras.data import Cut
-    from tl_keras.sources import split_images
+    from tl_keras.sources import split_examples
 
     rules = Rules(max_bad_fraction=0.2)
     report = check_listing(list_dataset(str(pets)), str(pets), rules)
-    images = split_images(report.listing, Cut(seed=3), Decoding(8))
+    images = split_examples(report.listing, Cut(seed=3), Decoding(8))
     total = 0
     for split in (images.train, images.val, images.test):
         examples = split.examples

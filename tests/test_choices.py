@@ -16,7 +16,7 @@ from tl_keras.training import (
     Mixing,
     Objective,
     Phase,
-    Saves,
+    PhaseBackups,
     fit_phases,
     get_variables,
 )
@@ -265,7 +265,7 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(name, tmp_path):
         phase = Phase("t", 2, 0.01, **CHOICES[name])
         result = fit_phases(
             model, [phase], stored(), data(16, 1), verbose=0,
-            saves=Saves(folder, save_freq=10**6, stop=stop),
+            backups=PhaseBackups(folder, save_freq=10**6, stop=stop),
         )  # fmt: skip
         return result, get_variables(model)
 

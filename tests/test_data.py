@@ -17,8 +17,8 @@ from tl_keras.errors import DataError
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.sources import (
     FixedBatches,
-    Images,
-    PixelMemory,
+    LabelledExamples,
+    TensorMemory,
     TrainingBatches,
     load_images,
 )
@@ -337,7 +337,7 @@ def labels_of(dataset) -> list[int]:
 
 
 @pytest.fixture
-def numbered(plain_decoder) -> Images:
+def numbered(plain_decoder) -> LabelledExamples:
     """Ten examples whose label is their place."""
     from tl_keras.data.catalogues import png
 
@@ -347,7 +347,7 @@ def numbered(plain_decoder) -> Images:
     )
     ids = tuple(str(i) for i in range(10))
     examples = Examples(ids, np.arange(10, dtype=np.int32), encoded=encoded)
-    return Images(examples, Decoding(16))
+    return LabelledExamples(examples, Decoding(16))
 
 
 def test_batches_keep_the_order_and_the_partial_last(numbered):
@@ -448,7 +448,7 @@ def test_unreadable_pictures_are_named(color_folder):
 
 def test_pixels_that_fit_are_decoded_once(color_folder):
     images = load_images(str(color_folder), image_size=16).train
-    memory = PixelMemory(1.0)
+    memory = TensorMemory(1.0)
     train = TrainingBatches(images, 5, seed=3, augment="flip", memory=memory)
     fresh = TrainingBatches(images, 5, seed=3, augment="flip")
     for epoch in (0, 1):
@@ -468,7 +468,7 @@ def test_pixels_that_fit_are_decoded_once(color_folder):
 def test_pixels_that_do_not_fit_are_read_at_each_pass(color_folder):
     images = load_images(str(color_folder), image_size=16)
     one = images.train.decoded_bytes() / 1e9
-    memory = PixelMemory(1.5 * one)
+    memory = TensorMemory(1.5 * one)
     assert memory.held(images.train).decoded is not None
     # What is left is too little for as many again, and enough for a few.
     other = dataclasses.replace(images.train)

@@ -17,7 +17,7 @@ from killing import QUICK, fingerprint, running
 from tl_keras import TransferConfig, io_watchdog, run
 from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.jobs import stages, training
-from tl_keras.sources import Images
+from tl_keras.sources import LabelledExamples
 
 # Files are read in each pass; what is in them does not matter.
 pytestmark = pytest.mark.usefixtures("plain_decoder_throughout")
@@ -103,13 +103,13 @@ def test_f10_a_fault_that_passes_changes_nothing(
     file = folder / "train" / "green" / "3.png"
     back = []
     at_the_end_of(1, lambda: back.append(gone(file)), monkeypatch)
-    real = Images.unreadable
+    real = LabelledExamples.unreadable
 
     def after_a_moment(images):
         back[0]()
         return real(images)
 
-    monkeypatch.setattr(Images, "unreadable", after_a_moment)
+    monkeypatch.setattr(LabelledExamples, "unreadable", after_a_moment)
     capfd.readouterr()
     run(config)
     assert "a read failed, and now succeeds" in capfd.readouterr().out

@@ -21,7 +21,12 @@ from tl_keras.features import FeatureStore, keys, shards, trunk_key
 from tl_keras.jobs import transfer
 from tl_keras.networks import build_classifier
 from tl_keras.networks.backbones import BACKBONES
-from tl_keras.sources import Images, TrainingBatches, Views, load_images
+from tl_keras.sources import (
+    LabelledExamples,
+    TrainingBatches,
+    Views,
+    load_images,
+)
 from tl_keras.sources.pipeline import epoch_indices
 from tl_keras.strategies import cut_for, split_at
 
@@ -35,7 +40,7 @@ def _quick(monkeypatch):
 
 
 @pytest.fixture
-def images(color_folder) -> Images:
+def images(color_folder) -> LabelledExamples:
     return load_images(str(color_folder), image_size=16, seed=0).train
 
 
@@ -77,13 +82,13 @@ def test_activations_are_the_trunks_in_order(
 def test_a_second_run_does_no_trunk_pass(images, tiny_network, tmp_path):
     first = FeatureStore(tmp_path)
     one = all_rows(first.activations(trunk_of(tiny_network), images))
-    assert first.pictures_computed == len(images)
+    assert first.examples_computed == len(images)
     keras.backend.clear_session()
     # A new process would build the network anew: names are counted on.
     build_classifier("VGG16", 2, weights="none", image_size=32)
     second = FeatureStore(tmp_path)
     two = all_rows(second.activations(trunk_of(tiny_network), images))
-    assert second.pictures_computed == 0
+    assert second.examples_computed == 0
     np.testing.assert_array_equal(one, two)
 
 
@@ -96,7 +101,7 @@ def test_a_changed_picture_is_computed_alone(
     store = FeatureStore(tmp_path / "s")
     trunk = trunk_of(tiny_network)
     rows = all_rows(store.activations(trunk, images))
-    assert store.pictures_computed == 1
+    assert store.examples_computed == 1
     np.testing.assert_allclose(rows, expected(trunk, images), atol=1e-5)
 
 
@@ -106,7 +111,7 @@ def test_the_same_bytes_twice_are_one_row(images, tiny_network, tmp_path):
     store = FeatureStore(tmp_path / "s")
     trunk = trunk_of(tiny_network)
     rows = all_rows(store.activations(trunk, images))
-    assert store.pictures_computed == len(images) - 1
+    assert store.examples_computed == len(images) - 1
     np.testing.assert_array_equal(rows[0], rows[1])
 
 
@@ -174,10 +179,10 @@ def test_a_longer_trunk_goes_on_from_a_shorter(images, tiny_network, tmp_path):
     rest = keras.Model(short.tensor, long.tensor)
     store = FeatureStore(tmp_path)
     rows = all_rows(store.activations(longer, images, (shorter, rest)))
-    assert store.pictures_computed == len(images)
+    assert store.examples_computed == len(images)
     np.testing.assert_allclose(rows, expected(longer, images), atol=1e-5)
     store.activations(shorter, images)
-    assert store.pictures_computed == len(images)
+    assert store.examples_computed == len(images)
 
 
 def test_what_cannot_fit_is_refused_before_it_starts(
@@ -192,7 +197,7 @@ def test_what_cannot_fit_is_refused_before_it_starts(
     store = FeatureStore(tmp_path)
     with pytest.raises(MachineError, match="free disk"):
         store.activations(trunk_of(tiny_network), images)
-    assert store.pictures_computed == 0
+    assert store.examples_computed == 0
 
 
 def test_the_longest_unused_goes_first(images, tiny_network, tmp_path):
@@ -243,8 +248,8 @@ def test_a_run_with_another_head_does_no_trunk_pass(
         ),
         restart=True,
     )
-    assert stores[0].pictures_computed == 24
-    assert stores[1].pictures_computed == 0
+    assert stores[0].examples_computed == 24
+    assert stores[1].examples_computed == 0
 
 
 def test_the_store_changes_no_number(color_folder, tiny_network, tmp_path):
@@ -383,7 +388,7 @@ def test_kept_activations_are_the_networks_and_are_not_computed_twice(
                 # Untrained, it ends in 1e-7: rounding weighs more.
                 atol=1e-4 * np.abs(whole).max(),
             )
-            passes.append(store.pictures_computed)
+            passes.append(store.examples_computed)
         assert passes == [5, 0]
 
 
@@ -394,7 +399,7 @@ def test_a_damaged_shard_is_computed_again(images, tiny_network, tmp_path):
     rows_file.write_bytes(rows_file.read_bytes()[:200])
     store = FeatureStore(tmp_path / "s")
     two = all_rows(store.activations(trunk, images))
-    assert store.pictures_computed == len(images)
+    assert store.examples_computed == len(images)
     np.testing.assert_array_equal(one, two)
 
 
@@ -410,7 +415,7 @@ def test_each_view_has_its_turn_and_belongs_to_its_picture(
     store = FeatureStore(tmp_path / "s")
     train = TrainingBatches(images, 4, seed=7, augment="flip_crop", views=3)
     stored = store.training(trunk, train)
-    assert store.pictures_computed == 3 * len(images)
+    assert store.examples_computed == 3 * len(images)
     assert stored.rows_per_example == 3
     everything = np.concatenate([x for x, _ in stored.once()])
     pixels = np.concatenate([x for x, _ in views.batches(5)])
@@ -475,7 +480,7 @@ def test_augmented_runs_with_other_seeds_share_their_views(
             )
         )  # fmt: skip
     computed = 2 * 12 + 4 + 2  # views to train on, validation, test
-    assert [store.pictures_computed for store in stores] == [computed, 0]
+    assert [store.examples_computed for store in stores] == [computed, 0]
 
 
 def test_each_phase_is_evaluated_with_its_own_weights(

@@ -16,17 +16,17 @@ from tl_keras.jobs import few_labels
 from tl_keras.jobs.stages import wants_advice
 from tl_keras.networks import build_classifier
 from tl_keras.run_card import markdown, words
-from tl_keras.sources import Images
+from tl_keras.sources import LabelledExamples
 
 
 @pytest.fixture
-def pictures(tmp_path) -> Images:
+def pictures(tmp_path) -> LabelledExamples:
     files = [tmp_path / f"{number}.png" for number in range(6)]
     for number, file in enumerate(files):
         write_picture(file, number, number % 2)
     names = tuple(map(str, files))
     labels = np.arange(6, dtype=np.int32) % 2
-    return Images(Examples(names, labels, names), Decoding(16))
+    return LabelledExamples(Examples(names, labels, names), Decoding(16))
 
 
 @pytest.mark.usefixtures("plain_decoder")

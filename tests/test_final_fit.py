@@ -16,7 +16,7 @@ from tl_keras.jobs.training import evaluate_phases, feature_store, train
 from tl_keras.networks import LOGITS
 from tl_keras.run_card.words import _kept
 from tl_keras.runs import RunFolder
-from tl_keras.sources import Images
+from tl_keras.sources import LabelledExamples
 from tl_keras.tasks.multiclass import solve_probe
 from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.tasks.multilabel.task import Multilabel
@@ -50,10 +50,10 @@ def test_the_kept_head_is_that_of_all_labels(fitted):
     """To the bit what `solve_probe` makes of their features; none is read."""
     prepared, fit, store = fitted
     fit = dataclasses.replace(fit, kept=0)
-    before, computed = fit.phases[0].best_variables, store.pictures_computed
+    before, computed = fit.phases[0].best_variables, store.examples_computed
     final = solve_on_all(prepared, fit, store)
-    assert store.pictures_computed == computed
-    images = prepared.images
+    assert store.examples_computed == computed
+    images = prepared.labelled
     parts = [
         pooled_features(prepared.model, split.batches(8))
         for split in (images.train, images.val)
@@ -111,12 +111,12 @@ def test_labels_that_people_brought_apart_stay_apart(
     asked, own, solver, count, wanted
 ):
     named = types.SimpleNamespace
-    val = Images(
+    val = LabelledExamples(
         Examples(("1",) * count, np.zeros(count, np.int32), encoded=()), None
     )
     prepared = named(
         config=named(train_on_all=asked, test_time_views=False),
-        images=named(val=val, own_splits=own),
+        labelled=named(val=val, own_splits=own),
         phases=[named(solver=solver)],
         task=Multiclass(),
     )

@@ -13,7 +13,7 @@ from conftest import write_picture
 from tl_keras import atomic
 from tl_keras.data import Unlabelled
 from tl_keras.errors import ConfigError, DataError, MachineError, StoppedError
-from tl_keras.serving.inference import Answer, predict_pictures
+from tl_keras.serving.inference import Answer, predict_examples
 from tl_keras.serving.inference.gallery import Choice
 from tl_keras.serving.inference.results import safe_cell
 
@@ -40,7 +40,7 @@ def make_files(root: pathlib.Path, count: int) -> pathlib.Path:
 
 def run(root, folder, *, known_as=(("model", "m"),), **options):
     options.setdefault("batch_size", 2)
-    return predict_pictures(
+    return predict_examples(
         ask, Unlabelled(str(root)), folder, known_as=dict(known_as), **options
     )
 
@@ -142,7 +142,7 @@ def test_what_is_done_is_not_asked_again(tmp_path):
 
     pictures = Unlabelled(str(root))
     with pytest.raises(Cut):
-        predict_pictures(
+        predict_examples(
             once, pictures, tmp_path / "out", known_as={"model": "m"},
             batch_size=2,
         )  # fmt: skip
@@ -205,7 +205,7 @@ def test_new_pictures_are_added_to_an_old_folder(tmp_path):
     def added(names, **options):
         for name in names:
             (root / "s0" / name).write_bytes(b"new" + name.encode())
-        return predict_pictures(
+        return predict_examples(
             remember, Unlabelled(str(root)), folder, **options,
             known_as={"model": "m"}, batch_size=2,
         )  # fmt: skip
@@ -240,7 +240,7 @@ def test_a_stop_ends_it_between_batches_and_it_goes_on(tmp_path):
         return ask(encoded)
 
     with pytest.raises(StoppedError) as told:
-        predict_pictures(
+        predict_examples(
             slow, Unlabelled(str(root)), tmp_path / "out",
             known_as={"model": "m"}, batch_size=2,
             stop=lambda: count[0] == 12,
@@ -371,7 +371,7 @@ def test_a_csv_gives_its_rows_and_names_its_faults(tmp_path):
         "label,path\nx,s0/0.jpg\ny,s1/1.jpg\nz,s0/0.jpg\nw,none.jpg\n"
     )
     pictures = Unlabelled(str(table), str(root))
-    done = predict_pictures(
+    done = predict_examples(
         ask, pictures, tmp_path / "out", known_as={"model": "m"}
     )
     ids = [row["id"] for row in rows_of(tmp_path / "out")]
@@ -389,7 +389,7 @@ def test_a_csv_gives_its_rows_and_names_its_faults(tmp_path):
 
 def run_csv(table, root, folder):
     pictures = Unlabelled(str(table), str(root))
-    return predict_pictures(ask, pictures, folder, known_as={"model": "m"})
+    return predict_examples(ask, pictures, folder, known_as={"model": "m"})
 
 
 def test_one_picture_is_an_input(tmp_path):
@@ -442,7 +442,7 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path):
         many.copies = copies
         many.path = lambda id_: str(root / "0" / "1.jpg")
         tracemalloc.start()
-        predict_pictures(
+        predict_examples(
             ask, many, tmp_path / f"out{copies}", known_as={"model": "m"}
         )
         peaks.append(tracemalloc.get_traced_memory()[1])

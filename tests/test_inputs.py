@@ -19,8 +19,8 @@ from tl_keras.inputs.input import Input
 from tl_keras.networks.building import with_head
 from tl_keras.sources import (
     FixedBatches,
-    Images,
-    PixelMemory,
+    LabelledExamples,
+    TensorMemory,
     TrainingBatches,
 )
 from tl_keras.training import Phase, fit_phases
@@ -95,7 +95,7 @@ class Measured(Input):
 
 
 @pytest.fixture(scope="module")
-def images() -> Images:
+def images() -> LabelledExamples:
     """Whose sum, with the kind's own shift, is high or low."""
     draw = np.random.default_rng(0)
     numbers = draw.normal(size=(60, NUMBERS)).round(2)
@@ -106,7 +106,7 @@ def images() -> Images:
         for row, kind in zip(numbers.tolist(), kinds, strict=True)
     )
     ids = tuple(map(str, range(60)))
-    return Images(Examples(ids, labels, encoded=encoded), Measured())
+    return LabelledExamples(Examples(ids, labels, encoded=encoded), Measured())
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_an_epoch_is_of_the_examples_as_they_are_loaded(images):
 def test_memory_holds_all_tensors(images, augment):
     """Of several inputs, the batches are those that are read each time."""
     plain = TrainingBatches(images, 16, seed=3, augment=augment)
-    held = dataclasses.replace(plain, memory=PixelMemory(1.0))
+    held = dataclasses.replace(plain, memory=TensorMemory(1.0))
     for (a, x), (b, y) in zip(plain(2), held(2), strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, a, b)
         np.testing.assert_array_equal(x, y)
@@ -160,7 +160,7 @@ def test_what_is_frozen_is_computed_once(images, model, tmp_path):
     data = TrainingBatches(images, 16, seed=1), FixedBatches(val, 16)
     start = model.get_weights()
     stored = fit_phases(model, phases, *data, features=store)
-    assert store.pictures_computed == 60  # The 20 are among them.
+    assert store.examples_computed == 60  # The 20 are among them.
     of_store = model.get_weights()
     model.set_weights(start)
     plain = fit_phases(model, phases, *data)
@@ -172,7 +172,7 @@ def test_what_is_frozen_is_computed_once(images, model, tmp_path):
     )
     other = dataclasses.replace(images, decoding=Measured(unit=2.0))
     store.training(model, TrainingBatches(other, 16))
-    assert store.pictures_computed == 120  # Loaded otherwise: not the same.
+    assert store.examples_computed == 120  # Loaded otherwise: not the same.
 
 
 @pytest.mark.usefixtures("plain_decoder")

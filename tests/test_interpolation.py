@@ -16,7 +16,7 @@ from tl_keras.tasks.multiclass.calibration import calibrated_losses
 from tl_keras.tasks.multiclass.task import CALIBRATED, MONITORS, Multiclass
 from tl_keras.training import (
     Objective,
-    Saves,
+    PhaseBackups,
     fit_phases,
     get_variables,
 )
@@ -311,7 +311,7 @@ def saved_fit(tiny_network, tmp_path_factory):
         result = fit_phases(
             model, [HEAD, FAST], data(), hard(), verbose=0,
             history_file=root / f"{name}.csv",
-            saves=Saves(root / name, save_freq=1, **more),
+            backups=PhaseBackups(root / name, save_freq=1, **more),
         )  # fmt: skip
         return result, get_variables(model), (root / f"{name}.csv").read_text()
 

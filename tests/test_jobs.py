@@ -497,7 +497,7 @@ def test_every_rule_for_pixels_reaches_training_and_export(
     )
     run(config, tiny.UNTRAINED)
     assert asked == [Decoding(16, "squash", (255, 0, 0), "none", 10_000)]
-    images = preparation.prepare(config).images
+    images = preparation.prepare(config).labelled
     assert images.train.decoding == asked[0]
     red = [
         pixels

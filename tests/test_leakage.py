@@ -16,7 +16,7 @@ from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs.metrics import leakage
 from tl_keras.run_card import leakage_lines
 from tl_keras.runs import LOCK, leaving_nothing
-from tl_keras.sources import split_images
+from tl_keras.sources import split_examples
 from tl_keras.tasks.multiclass.task import Multiclass
 
 
@@ -44,7 +44,7 @@ def test_to_allow_leakage_lets_no_cut_leak(leaking, seed):
     rules = Rules(allow_leakage=True)
     report = check_listing(listing, str(leaking), rules)
     assert report.faults == ()
-    images = split_images(report.listing, Cut(seed=seed), Decoding(8))
+    images = split_examples(report.listing, Cut(seed=seed), Decoding(8))
     splits = images.examples()
     hashes = {s: set(e.content_ids()) for s, e in splits.items()}
     assert not hashes["train"] & hashes["val"]
@@ -69,9 +69,9 @@ def test_what_is_shared_is_told_with_the_accuracy_without_it(leaking, capsys):
     rules = Rules(allow_leakage=True)
     listing = list_dataset(str(leaking), allow_leakage=True)
     report = check_listing(listing, str(leaking), rules)
-    images = split_images(report.listing, Cut(), Decoding(8))
+    images = split_examples(report.listing, Cut(), Decoding(8))
     prepared = types.SimpleNamespace(
-        report=report, images=images, task=Multiclass()
+        report=report, labelled=images, task=Multiclass()
     )
     labels = images.test.examples.labels
     place = images.test.examples.ids.index("test/cat/x.jpg")

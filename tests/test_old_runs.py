@@ -16,7 +16,7 @@ from tl_keras.exports import inspect_export
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs.acceptance import Acceptance
 from tl_keras.networks import build_classifier, warm_start
-from tl_keras.sources import Images, ImageSplits
+from tl_keras.sources import LabelledExamples, LabelledSplits
 
 ARCHIVE = CHECKOUT / "tests" / "old_runs" / "7682d3a.tar.xz"
 WAS_IN = "/home/somebody/first"
@@ -96,14 +96,14 @@ def test_report_makes_its_page(first, capsys):
     assert (run / "report.md").read_text().count("blue_not") > 1
 
 
-def images_of(first) -> ImageSplits:
+def images_of(first) -> LabelledSplits:
     """The run's own test split."""
     ids = tuple(said(first))
     encoded = tuple((first / "colors" / id_).read_bytes() for id_ in ids)
     labels = [NAMES.index(id_.split("/")[0]) for id_ in ids]
     examples = Examples(ids, np.array(labels, np.int32), None, encoded)
-    test = Images(examples, Decoding(8))
-    return ImageSplits(test, test, test, NAMES, (), {}, "")
+    test = LabelledExamples(examples, Decoding(8))
+    return LabelledSplits(test, test, test, NAMES, (), {}, "")
 
 
 def test_not_worse_than_asks_it(first, tmp_path, capsys):

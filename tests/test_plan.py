@@ -34,7 +34,7 @@ def planned(count: int, given: dict, own_splits=()):
     config = TransferConfig(dataset="digits", backbone="letters_vgg", **given)
     images = types.SimpleNamespace(val=range(count), own_splits=own_splits)
     phases = kept_phases(config, images)
-    return types.SimpleNamespace(config=config, images=images, phases=phases)
+    return types.SimpleNamespace(config=config, labelled=images, phases=phases)
 
 
 @pytest.mark.parametrize("case", PLANS)
@@ -45,7 +45,7 @@ def test_a_fine_tune_in_vain_is_left_out_and_told(case):
     lines = describe_vain(prepared)
     assert len(lines) == bool(told)
     assert told in "".join(lines)
-    assert tuned_in_vain(prepared.phases, prepared.images) == (
+    assert tuned_in_vain(prepared.phases, prepared.labelled) == (
         "done" in "".join(lines)
     )
 

@@ -42,7 +42,7 @@ def test_the_fastest_is_taken_and_remembered(best, both, network, monkeypatch):
     for _ in range(2):
         chosen = precision.choose_precision(network, device="cpu", name="x")
         assert chosen == best
-    assert asked == [precision.CPU_PICTURES]
+    assert asked == [precision.CPU_EXAMPLES]
     # Another network is timed anew, and so is one whose note is damaged.
     precision.choose_precision(network, device="cpu", name="y")
     assert len(asked) == 2

@@ -109,14 +109,14 @@ def test_no_epoch_and_no_reports_still_give_a_page(tmp_path):
     folder = make_run(tmp_path, stopped="phase head: loss became nan")
     for name in ("history.csv", "data_report.json", "run.flags"):
         (folder / name).unlink()
-    page, text, _ = page_of(folder, album=None, no_pictures="They are gone.")
+    page, text, _ = page_of(folder, album=None, no_previews="They are gone.")
     assert_safe(page, text)
     assert "No epoch was finished." in page.text
 
 
 def test_pictures_that_are_gone_are_said_to_be(tmp_path):
     folder = make_run(tmp_path)
-    page, *_ = page_of(folder, album=None, no_pictures="They are gone.")
+    page, *_ = page_of(folder, album=None, no_previews="They are gone.")
     assert "They are gone." in page.text
     assert len(page.pictures) == 3  # The plots alone.
 

@@ -11,7 +11,7 @@ from tl_keras.networks import build_classifier
 from tl_keras.sources import (
     EpochSource,
     FixedBatches,
-    PixelMemory,
+    TensorMemory,
     TrainingBatches,
     as_source,
     load_images,
@@ -50,7 +50,7 @@ def source(request, images, tiny_network, tmp_path) -> EpochSource:
     if request.param == "files":
         return train
     if request.param == "memory":
-        return dataclasses.replace(train, memory=PixelMemory(1.0))
+        return dataclasses.replace(train, memory=TensorMemory(1.0))
     if request.param == "views":
         return dataclasses.replace(train, augment="flip", views=2)
     if request.param == "fixed":

@@ -18,13 +18,19 @@ from tl_keras.features import FeatureStore
 from tl_keras.networks import build_classifier
 from tl_keras.sources import (
     FixedBatches,
-    PixelMemory,
+    TensorMemory,
     TrainingBatches,
     as_source,
     load_images,
 )
 from tl_keras.strategies import cut_for, split_at
-from tl_keras.training import Compute, Phase, Saves, fit_phases, get_variables
+from tl_keras.training import (
+    Compute,
+    Phase,
+    PhaseBackups,
+    fit_phases,
+    get_variables,
+)
 from tl_keras.training.fused_adam import FusedAdam, FusedAdamW
 from tl_keras.training.steps import DeviceRows, Steps, Waiting, held_on_device
 
@@ -52,7 +58,7 @@ def images(color_folder):
 
 
 def data_of(images, **more):
-    memory = PixelMemory(1.0)
+    memory = TensorMemory(1.0)
     train = TrainingBatches(images.train, 5, memory=memory, **more)
     return train, FixedBatches(images.val, 4, memory)
 
@@ -220,14 +226,16 @@ def test_a_paced_fit_that_was_stopped_goes_on_to_the_same_bits(
             return True
         return False
 
-    saves = Saves(tmp_path / "saves", stop=stop)
+    saves = PhaseBackups(tmp_path / "saves", stop=stop)
     with pytest.raises(StoppedError):
         fitted(
-            tiny_network, data_of(images), compute=Paced(), saves=saves,
+            tiny_network, data_of(images), compute=Paced(), backups=saves,
             callbacks=[Mark()],
         )  # fmt: skip
     assert stopped
-    again = fitted(tiny_network, data_of(images), compute=Paced(), saves=saves)
+    again = fitted(
+        tiny_network, data_of(images), compute=Paced(), backups=saves
+    )
     assert_same(straight, again)
 
 
@@ -292,10 +300,12 @@ def test_what_a_gpu_gets_trains_alike(images, tiny_network, tmp_path, capsys):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
     # It goes on to the same bits too.
     asked = []
-    saves = Saves(tmp_path, stop=lambda: asked.append(1) or len(asked) == 7)
+    saves = PhaseBackups(
+        tmp_path, stop=lambda: asked.append(1) or len(asked) == 7
+    )
     with pytest.raises(StoppedError):
-        fitted(tiny_network, data_of(images), saves=saves, **more)
-    again = fitted(tiny_network, data_of(images), saves=saves, **more)
+        fitted(tiny_network, data_of(images), backups=saves, **more)
+    again = fitted(tiny_network, data_of(images), backups=saves, **more)
     assert_same(given, again)
 
 
@@ -447,10 +457,10 @@ def test_a_float16_fit_goes_on_to_the_same_bits(tiny_network, tmp_path):
         return len(asked) == 6
 
     with pytest.raises(StoppedError):
-        fit(saves=Saves(tmp_path, stop=stop))
+        fit(backups=PhaseBackups(tmp_path, stop=stop))
     asked.clear()
     asked += [1] * 100
-    assert_same(straight, fit(saves=Saves(tmp_path, stop=stop)))
+    assert_same(straight, fit(backups=PhaseBackups(tmp_path, stop=stop)))
 
 
 TWO_DEVICES = """
@@ -461,7 +471,7 @@ TWO_DEVICES = """
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
     from tl_keras.networks import build_classifier
-    from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
+    from tl_keras.sources import FixedBatches, TensorMemory, TrainingBatches
     from tl_keras.sources import load_images
     from tl_keras.training import Compute, Phase, fit_phases
 
@@ -478,7 +488,7 @@ TWO_DEVICES = """
 
     def fit(optimizer="adam", precision="float32", **compute):
         keras.utils.set_random_seed(1)
-        memory = PixelMemory(1.0)
+        memory = TensorMemory(1.0)
         with tf.device("CPU:1"):  # Where all goes that nobody places.
             model = build_classifier("letters_vgg", 10, precision=precision)
             return fit_phases(

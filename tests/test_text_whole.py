@@ -93,12 +93,12 @@ def test_phases_learn_from_stored_work_on_texts(listing, trained):
     assert evaluation.metrics["accuracy"] > 0.7
     # Each text of the two splits that are fitted went through the frozen
     # part once, in both phases.
-    assert store.pictures_computed == 42
+    assert store.examples_computed == 42
     again = FeatureStore(store.root)
     trunk, _ = split_at(model, cut_for(model, "block_1"))
     rows = again.activations(trunk, splits["train"]).rows
     assert rows.shape == (21, 16, 16)
-    assert again.pictures_computed == 0
+    assert again.examples_computed == 0
 
 
 @pytest.fixture(scope="module")

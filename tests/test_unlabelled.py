@@ -26,7 +26,7 @@ from tl_keras.jobs import few_labels, stages
 from tl_keras.jobs.checking import check_data
 from tl_keras.jobs.training import with_unlabelled
 from tl_keras.jobs.unlabelled import (
-    UnlabelledPictures,
+    UnlabelledExamples,
     Weighed,
     list_unlabelled,
     unlabelled_changes,
@@ -283,7 +283,7 @@ def test_pictures_that_do_not_help_are_not_given_to_the_head():
 
 
 def test_an_account_says_what_was_no_picture():
-    pictures = UnlabelledPictures([], (("a", "", "why: so"),), {"hidden": 2})
+    pictures = UnlabelledExamples([], (("a", "", "why: so"),), {"hidden": 2})
     assert pictures.numbers() == {
         "found": 3, "used": 0, "left_out": {"why": 1, "hidden": 2},
     }  # fmt: skip

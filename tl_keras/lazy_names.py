@@ -1,6 +1,6 @@
 """Names of a package that load their module when they are first used.
 
-    __all__, __getattr__, __dir__ = names_of(__name__, {"Images": "pipeline"})
+    __all__, __getattr__, __dir__ = names_of(__name__, {"Views": "batches"})
 
 In: public names, and the module of the package that each lives in. Out: what
 Python asks a package for. So a check of the data loads no Keras, and a refusal

@@ -91,7 +91,7 @@ def check_listing(
     return CHECKS_BY_KIND[kind](listing, dataset, rules)
 
 
-def check_pictures(listing: Listing, dataset: str, rules: Rules) -> Report:
+def check_examples(listing: Listing, dataset: str, rules: Rules) -> Report:
     """`check_listing` of pictures.
 
     Args:
@@ -151,7 +151,7 @@ def check_pictures(listing: Listing, dataset: str, rules: Rules) -> Report:
 
 
 # Kind of input -> the check of its listings.
-CHECKS_BY_KIND = {"image": check_pictures, "text": check_text_listing}
+CHECKS_BY_KIND = {"image": check_examples, "text": check_text_listing}
 
 
 def _hashed(

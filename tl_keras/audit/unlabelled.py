@@ -53,7 +53,7 @@ def usable_unlabelled(
         OSError: a picture of a split cannot be read.
 
     Example:
-        reasons = usable_unlabelled(unlabelled, images.examples(), Rules())
+        reasons = usable_unlabelled(unlabelled, labelled.examples(), Rules())
         unlabelled.take([i for i, why in enumerate(reasons) if not why])
     """
     of_unlabelled, of_splits = caches

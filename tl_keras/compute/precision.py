@@ -35,7 +35,7 @@ from tl_keras.networks import (
 
 # A network cheaper than this for one picture gains nothing that could be seen.
 LEAST_MULTIPLY_ADDS = 1e9
-CPU_PICTURES, GPU_PICTURES = 8, 64  # of the batch that is timed
+CPU_EXAMPLES, GPU_EXAMPLES = 8, 64  # of the batch that is timed
 CPU_TRAINED, GPU_TRAINED = 4, 32  # the same, of a step of training
 ROUNDS = 3
 
@@ -74,16 +74,16 @@ def choose_precision(
     if known:
         return known
     if training:
-        pictures = CPU_TRAINED if device == "cpu" else GPU_TRAINED
-        seconds = time_training(network, candidates, pictures)
+        examples = CPU_TRAINED if device == "cpu" else GPU_TRAINED
+        seconds = time_training(network, candidates, examples)
     else:
-        pictures = CPU_PICTURES if device == "cpu" else GPU_PICTURES
-        seconds = time_precisions(network, candidates, pictures)
+        examples = CPU_EXAMPLES if device == "cpu" else GPU_EXAMPLES
+        seconds = time_precisions(network, candidates, examples)
     best = min(seconds, key=seconds.get)
     log.info(
         "precision: "
         + ", ".join(f"{p} {s:.3f} s" for p, s in seconds.items())
-        + f" for {pictures} pictures{' in training' * training}: {best}"
+        + f" for {examples} pictures{' in training' * training}: {best}"
     )
     # What cannot be remembered is timed again.
     with contextlib.suppress(OSError), atomic.replacing(file) as temporary:
@@ -133,7 +133,7 @@ def machine(device: str) -> str:
 
 
 def time_precisions(
-    network: keras.Model, candidates: list[str], pictures: int
+    network: keras.Model, candidates: list[str], examples: int
 ) -> dict[str, float]:
     """Seconds of one batch forward under each precision.
 
@@ -144,7 +144,7 @@ def time_precisions(
         network: from pictures to features; its precision is as it was
             afterwards.
         candidates: names of Keras dtype policies, such as "mixed_bfloat16".
-        pictures: how many a batch has.
+        examples: how many a batch has.
 
     Returns:
         Name -> seconds.
@@ -152,13 +152,13 @@ def time_precisions(
     return _timed(
         network,
         candidates,
-        pictures,
+        examples,
         lambda: inference(network, constant=True),
     )
 
 
 def time_training(
-    network: keras.Model, candidates: list[str], pictures: int
+    network: keras.Model, candidates: list[str], examples: int
 ) -> dict[str, float]:
     """Seconds of one batch forward and back under each precision.
 
@@ -168,7 +168,7 @@ def time_training(
         network: from pictures to features; its precision is as it was
             afterwards.
         candidates: names of Keras dtype policies, such as "mixed_bfloat16".
-        pictures: how many a batch has.
+        examples: how many a batch has.
 
     Returns:
         Name -> seconds.
@@ -188,12 +188,12 @@ def time_training(
 
         return lambda batch: step(tf.constant(batch)).numpy()
 
-    return _timed(network, candidates, pictures, made)
+    return _timed(network, candidates, examples, made)
 
 
-def _timed(network, candidates, pictures: int, made) -> dict[str, float]:
+def _timed(network, candidates, examples: int, made) -> dict[str, float]:
     """The best seconds of what `made` makes under each precision."""
-    shape = (pictures, *network.input_shape[1:])
+    shape = (examples, *network.input_shape[1:])
     batch = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
     before = {layer: layer.dtype_policy for layer in inner_layers(network)}
     runs = {}

@@ -69,7 +69,7 @@ class Loaders:
         self._c_loader.send([os.fsencode(folder)])
 
     def serve(
-        self, pictures: Iterable[bytes]
+        self, examples: Iterable[bytes]
     ) -> tuple[list[dict], dict[str, np.ndarray]]:
         """Sends the session loader a stream of encoded pictures, and waits.
 
@@ -81,7 +81,7 @@ class Loaders:
         Raises:
             NotPublishedError: the process failed; says how.
         """
-        self._session.send(pictures)
+        self._session.send(examples)
         self._session.finish(SESSION)
         return load_answers(self._folders[0] / SESSION_ANSWERS)
 
@@ -149,7 +149,7 @@ def computes_exactly(graph: meta_graph_pb2.MetaGraphDef) -> bool:
 def ask_exactly(
     graph: meta_graph_pb2.MetaGraphDef,
     version: pathlib.Path,
-    pictures: list[bytes],
+    examples: list[bytes],
     answer: str,
 ) -> np.ndarray:
     """A version's answers in float32 on the CPU, in a fresh process.
@@ -157,7 +157,7 @@ def ask_exactly(
     Args:
         graph: of the version, as it was checked.
         version: its folder.
-        pictures: encoded, one or more.
+        examples: encoded, one or more.
         answer: the output of `serving_default` that is wanted.
 
     Returns:
@@ -167,7 +167,7 @@ def ask_exactly(
         NotPublishedError: the process failed; says how.
     """
     default = graph.signature_def["serving_default"]
-    rows = list(range(len(pictures)))
+    rows = list(range(len(examples)))
     (given,) = default.inputs.values()
     question = {
         "feeds": {given.name: ["bytes", rows]},
@@ -179,7 +179,7 @@ def ask_exactly(
         fresh_python("ask_c.py", on_cpu=True) as c_loader,
     ):
         place = pathlib.Path(scratch)
-        strings = {"bytes": pictures}
+        strings = {"bytes": examples}
         write_questions(place, exact, exact, [question], 0, strings, {}, answer)
         c_loader.send([os.fsencode(place)])
         c_loader.finish(C_LOADER)

@@ -172,8 +172,8 @@ def check_export(
         asked = _Asked(
             asking, pathlib.Path(scratch), (exact, folder),
             task.differs(class_names),
-            lambda pictures, kind=Questions: kind(
-                pictures, decoding, graph.signature_def, task.answer
+            lambda examples, kind=Questions: kind(
+                examples, decoding, graph.signature_def, task.answer
             ),
         )  # fmt: skip
         return asked.compare(Reference(model, task), golden, evaluated)

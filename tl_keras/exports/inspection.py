@@ -110,11 +110,11 @@ class Export:
         (given,) = signature.inputs.values()
         return given.name, outputs
 
-    def ask(self, pictures: Iterable[bytes]) -> np.ndarray:
+    def ask(self, examples: Iterable[bytes]) -> np.ndarray:
         """Asks about encoded pictures in a fresh process.
 
         Args:
-            pictures: bytes of picture files, any number.
+            examples: bytes of picture files, any number.
 
         Returns:
             Answers, float32 (n, outputs); a row is zeros where the model
@@ -128,8 +128,8 @@ class Export:
 
         def counted():
             nonlocal given
-            for given, picture in enumerate(pictures, 1):  # noqa: B007
-                yield picture
+            for given, example in enumerate(examples, 1):  # noqa: B007
+                yield example
 
         found = ask_version(
             self.graph, self.folder, counted(), self.task.answer
@@ -158,12 +158,12 @@ class Export:
         return dataclasses.replace(self, task=task)
 
     def movement(
-        self, pictures: Sequence[bytes], answers: np.ndarray, differs: Differs
+        self, examples: Sequence[bytes], answers: np.ndarray, differs: Differs
     ) -> float:
         """How far rounding moves its answers on this device.
 
         Args:
-            pictures: encoded, a few.
+            examples: encoded, a few.
             answers: its own to them, here.
             differs: the task's comparison of answers.
 
@@ -174,7 +174,7 @@ class Export:
         Raises:
             NotPublishedError: it cannot be loaded and run on the CPU.
         """
-        return movement_of(self.graph, self.folder, pictures, answers, differs)
+        return movement_of(self.graph, self.folder, examples, answers, differs)
 
     def refuse_odd(self, found: np.ndarray, count: int) -> None:
         """Raises DataError for answers that are no row of numbers, one a

@@ -19,7 +19,7 @@ from tl_keras.tasks.difference import Differs
 def movement_of(
     graph: meta_graph_pb2.MetaGraphDef,
     folder: pathlib.Path,
-    pictures: Sequence[bytes],
+    examples: Sequence[bytes],
     answers: np.ndarray,
     differs: Differs,
 ) -> float:
@@ -28,7 +28,7 @@ def movement_of(
     Args:
         graph: of the version, as it was checked.
         folder: of the version.
-        pictures: encoded, a few.
+        examples: encoded, a few.
         answers: its answers to them on this device, (n, outputs).
         differs: the task's comparison of answers.
 
@@ -39,9 +39,9 @@ def movement_of(
     Raises:
         NotPublishedError: it cannot be loaded and run on the CPU.
     """
-    if computes_exactly(graph) or not len(pictures):
+    if computes_exactly(graph) or not len(examples):
         return 0.0
-    exact = ask_exactly(graph, folder, list(pictures), differs.answer)
+    exact = ask_exactly(graph, folder, list(examples), differs.answer)
     # Zeros stand for what was not read.
     read = exact.any(axis=-1) & answers.any(axis=-1)
     if not read.any():

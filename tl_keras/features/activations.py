@@ -67,7 +67,7 @@ class Activations:
         skip=0,
         places: bool = False,
     ) -> tf.data.Dataset:
-        """As of `Images.shuffled_epoch`, with activations for pixels.
+        """As of `LabelledExamples.shuffled_epoch`, with activations for pixels.
 
         Of each picture one view is taken; in `views` epochs each has its
         turn, beginning with one drawn from (seed, picture).

@@ -25,16 +25,16 @@ from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
 from tl_keras.keras_globals import standard_globals
 from tl_keras.networks import inference
-from tl_keras.sources import Images, TrainingBatches, Views
+from tl_keras.sources import LabelledExamples, TrainingBatches, Views
 
 SHARD_BYTES = 32e6  # what a kill can lose
 GIGABYTE = 1e9
 # Batches in the trunk at once: a small network does not fill two cores.
 AT_ONCE = 2
-MOST_PICTURES = 32  # in a batch; more is not faster on a CPU
+MAX_EXAMPLES = 32  # in a batch; more is not faster on a CPU
 # On a GPU a frozen network needs less memory than one that trains and is the
 # quicker the more it is given: batches so many times as large, up to a limit.
-GPU_TIMES, MOST_GPU_PICTURES = 4, 128
+GPU_TIMES, MAX_GPU_EXAMPLES = 4, 128
 
 
 class FeatureStore:
@@ -48,7 +48,7 @@ class FeatureStore:
             are used, larger ones are read from the disk as they are needed.
 
     Attributes:
-        pictures_computed: pictures that went from pixels through a trunk.
+        examples_computed: pictures that went from pixels through a trunk.
 
     Example:
         FeatureStore("features").activations(trunk, images.train)
@@ -64,7 +64,7 @@ class FeatureStore:
         self.root = pathlib.Path(root)
         self.limit = limit_gb * GIGABYTE
         self.memory = memory_gb * GIGABYTE
-        self.pictures_computed = 0
+        self.examples_computed = 0
         self._in_use: set[str] = set()
         # Traced once for training, validation and test. By content, since the
         # weights are constants there: (key, whether it starts from pixels).
@@ -83,15 +83,15 @@ class FeatureStore:
         Raises:
             ValueError: it augments without views: nothing could be kept.
         """
-        images = train.images
+        labelled = train.labelled
         if train.augment != "none":
             if train.views < 1:
                 raise ValueError(
                     f"views={train.views}: expected 1 or more with augment="
                     f"{train.augment!r}, since activations are kept"
                 )
-            images = Views.of(images, train.augment, train.views)
-        activations = self.activations(trunk, images, via, train.batch_size)
+            labelled = Views.of(labelled, train.augment, train.views)
+        activations = self.activations(trunk, labelled, via, train.batch_size)
         return StoredBatches(
             activations, train.batch_size, train.seed, train.groups
         )
@@ -100,18 +100,18 @@ class FeatureStore:
     def activations(
         self,
         trunk: keras.Model,
-        images: Images | Views,
+        labelled: LabelledExamples | Views,
         via: tuple[keras.Model, keras.Model] | None = None,
-        batch_size: int = MOST_PICTURES,
+        batch_size: int = MAX_EXAMPLES,
     ) -> Activations:
         """What a trunk makes of pictures, computed where it is not stored.
 
         Args:
             trunk: pixels -> activations; it runs as in inference.
-            images: the pictures, or views of them.
+            labelled: the pictures, or views of them.
             via: (a shorter trunk, the rest of this one): start from the
                 stored activations of the shorter one.
-            batch_size: of training; `pictures_at_once` follows from it.
+            batch_size: of training; `examples_at_once` follows from it.
 
         Returns:
             `Activations` in the order of the pictures.
@@ -119,22 +119,22 @@ class FeatureStore:
         Raises:
             MachineError: they do not fit the limit or the disk.
         """
-        at_once = pictures_at_once(batch_size)
-        key = trunk_key(trunk, images.made_by())
+        at_once = examples_at_once(batch_size)
+        key = trunk_key(trunk, labelled.made_by())
         shards = Shards(self.root / key)
         self._in_use.add(key)
-        ids = images.content_ids()
+        ids = labelled.content_ids()
         missing = self._missing(shards, ids)
         shape = tuple(trunk.output_shape[1:])
         dtype = np.dtype(tf.as_dtype(trunk.output.dtype).as_numpy_dtype)
         row_bytes = int(np.prod(shape)) * dtype.itemsize
         if missing:
-            kind = "views" if isinstance(images, Views) else images.many
+            kind = "views" if isinstance(labelled, Views) else labelled.many
             what = f"features {trunk.name}: {len(missing):,} {kind}"
             self._make_room(len(missing) * row_bytes, what)
             per_shard = max(1, int(SHARD_BYTES / row_bytes) // at_once)
             batches = self._compute(
-                key, trunk, images.take(missing), via, batch_size
+                key, trunk, labelled.take(missing), via, batch_size
             )
             left = [ids[i] for i in missing]
             while part := list(itertools.islice(batches, per_shard)):
@@ -150,8 +150,8 @@ class FeatureStore:
             shards.take(ids) if fits else _by_index(shards, ids),
             shape,
             dtype.name,
-            images.labels,
-            images.count if isinstance(images, Views) else 1,
+            labelled.labels,
+            labelled.count if isinstance(labelled, Views) else 1,
         )
 
     @staticmethod
@@ -166,22 +166,22 @@ class FeatureStore:
         return missing
 
     def _compute(
-        self, key: str, trunk, images, via, batch_size: int
+        self, key: str, trunk, labelled, via, batch_size: int
     ) -> Iterator[np.ndarray]:
         """Batches of activations, from pixels or from a shorter trunk's."""
-        source, rest = images, trunk
+        source, rest = labelled, trunk
         if via is not None:
             shorter, rest = via
-            source = self.activations(shorter, images, batch_size=batch_size)
+            source = self.activations(shorter, labelled, batch_size=batch_size)
         traced = key, via is None
         if traced not in self._traced:
             self._traced[traced] = inference(rest, constant=True)
         run = self._traced[traced]
         waiting: collections.deque = collections.deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for batch in source.once(pictures_at_once(batch_size)):
+            for batch in source.once(examples_at_once(batch_size)):
                 if via is None:
-                    self.pictures_computed += len(tf.nest.flatten(batch)[0])
+                    self.examples_computed += len(tf.nest.flatten(batch)[0])
                 waiting.append(pool.submit(run, batch))
                 if len(waiting) > AT_ONCE:
                     yield waiting.popleft().result()
@@ -236,15 +236,15 @@ class FeatureStore:
         return kept
 
 
-def pictures_at_once(batch_size: int) -> int:
+def examples_at_once(batch_size: int) -> int:
     """How many pictures go through a frozen trunk together.
 
     Args:
         batch_size: of training; less where memory ran out there.
     """
     if tf.config.get_visible_devices("GPU"):
-        return min(GPU_TIMES * batch_size, MOST_GPU_PICTURES)
-    return min(batch_size, MOST_PICTURES)
+        return min(GPU_TIMES * batch_size, MAX_GPU_EXAMPLES)
+    return min(batch_size, MAX_EXAMPLES)
 
 
 def _last_used(path: pathlib.Path) -> float:

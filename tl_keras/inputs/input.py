@@ -36,7 +36,7 @@ class Input(abc.ABC):
 
     Example:
         decoding: Input = Decoding(image_size=224)
-        images = Images(examples, decoding)
+        images = LabelledExamples(examples, decoding)
         export_saved_model(model, "saved_models/mine", decoding=decoding, ...)
     """
 

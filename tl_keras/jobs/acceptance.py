@@ -1,7 +1,7 @@
 """Is a new version good enough to be one? `--min_accuracy`, `--not_worse_than`.
 
     accept = Acceptance(config)          # before anything is trained
-    numbers = accept(images, answers)    # or NotAcceptedError
+    numbers = accept(labelled, answers)    # or NotAcceptedError
 
 In: the settings, and a new export's own answers to the test split. Out: numbers
 for metrics.json, or NotAcceptedError, which has them too. An earlier version
@@ -24,7 +24,7 @@ from tl_keras.data import Examples
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.exports import PREFIX, Export, inspect_export, run_of
 from tl_keras.runs import RunFolder
-from tl_keras.sources import ImageSplits
+from tl_keras.sources import LabelledSplits
 from tl_keras.tasks import task_like
 from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.tasks.task import Task
@@ -63,7 +63,7 @@ class Acceptance:
         self.earlier = _earlier_version(config, run_id)
         self.file = RunFolder.of(config.run_folder()).changed
 
-    def check(self, images: ImageSplits) -> None:
+    def check(self, labelled: LabelledSplits) -> None:
         """Finds out, before training, that no comparison will be possible.
 
         Raises:
@@ -73,13 +73,13 @@ class Acceptance:
         if self.earlier is None:
             return
         where = f"--not_worse_than={self.earlier.folder}"
-        task = task_like(images.test.labels)
+        task = task_like(labelled.test.labels)
         if self.earlier.task.name != task:
             raise DataError(
                 f"{where}: it predicts {self.earlier.task.name}, this run "
                 f"{task} - name a version of the same task, or leave it out"
             )
-        differing = _differing(self.earlier.labels, images.class_names)
+        differing = _differing(self.earlier.labels, labelled.class_names)
         if differing:
             raise DataError(
                 f"{where}: its classes are not those of this dataset "
@@ -87,7 +87,7 @@ class Acceptance:
                 "it out"
             )
         try:
-            self.earlier.ask([images.test.examples.read(0)])
+            self.earlier.ask([labelled.test.examples.read(0)])
         except NotPublishedError as error:
             words = str(error).removeprefix(PREFIX)
             raise ConfigError(f"{where}: {words} - name another") from None
@@ -96,7 +96,7 @@ class Acceptance:
 
     def __call__(
         self,
-        images: ImageSplits,
+        labelled: LabelledSplits,
         answers: np.ndarray,
         movement: float = 0.0,
         task: Task | None = None,
@@ -104,7 +104,7 @@ class Acceptance:
         """Takes an export, or says why not.
 
         Args:
-            images: the data; its test split was asked.
+            labelled: the data; its test split was asked.
             answers: the export's, (n, outputs).
             movement: how far rounding moves them, as `Said.movement`.
             task: what is predicted; one class of several when None.
@@ -117,7 +117,7 @@ class Acceptance:
             NotAcceptedError: with each reason.
         """
         task = task or Multiclass()
-        examples, names = images.test.examples, images.class_names
+        examples, names = labelled.test.examples, labelled.class_names
         found, reasons = {}, []
         if self.min_accuracy is not None:
             counted = task.count_answers(answers, examples.labels, names)

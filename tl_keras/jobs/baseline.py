@@ -53,15 +53,15 @@ def fit_baseline(prepared: Prepared) -> Beside:
         prepared: a run of texts. Where validation's labels may teach a solved
             head, they teach this too.
     """
-    began, images = time.perf_counter(), prepared.images
-    known, test = images.train, images.test.examples
+    began, labelled = time.perf_counter(), prepared.labelled
+    known, test = labelled.train, labelled.test.examples
     if is_wanted(prepared):
-        known = known.plus(images.val)
+        known = known.plus(labelled.val)
     answers, numbers, fitted = _answers(
         prepared, known.examples, texts_of(test)
     )
     evaluation = prepared.task.count_answers(
-        answers.astype(np.float32), test.labels, images.class_names
+        answers.astype(np.float32), test.labels, labelled.class_names
     )
     seconds = round(time.perf_counter() - began, 3)
     main = prepared.task.main

@@ -32,12 +32,12 @@ def text_numbers(run: Run) -> dict:
     if prepared.report.kind != "text" or prepared.task.name != "multiclass":
         return {}
     answers_of = asker(prepared)
-    test = prepared.images.test.examples
+    test = prepared.labelled.test.examples
     section = text_section(
         [text.encode() for text in texts_of(test)],
         run.kept.targets,
         run.kept.answers,
-        prepared.images.class_names,
+        prepared.labelled.class_names,
         answers_of=lambda texts: answers_of([t.encode() for t in texts])[0],
     )
     return {"texts": section}
@@ -51,7 +51,7 @@ def rejection_numbers(run: Run) -> dict:
         return {}
     examples = prepared.report.listing.of_none
     encoded = [examples.read(i) for i in range(len(examples))]
-    none = np.zeros((0, len(prepared.images.class_names)), np.float32)
+    none = np.zeros((0, len(prepared.labelled.class_names)), np.float32)
     if encoded:
         answers, read = asker(prepared)(encoded)
         none = answers[read]
@@ -63,7 +63,7 @@ def rejection_numbers(run: Run) -> dict:
 
 def asker(prepared: Prepared) -> Callable[[Sequence[bytes]], tuple]:
     """A function from bytes to (answers (n, outputs), which were read)."""
-    task, decoding = prepared.task, prepared.images.test.decoding
+    task, decoding = prepared.task, prepared.labelled.test.decoding
     run = inference(
         answers_model(served(prepared), task.activation, task.answer)
     )

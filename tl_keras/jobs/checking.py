@@ -26,7 +26,7 @@ from tl_keras.jobs.decoding import decoding_of
 from tl_keras.jobs.first_look import cut_of
 from tl_keras.jobs.listing import kind_of, list_data
 from tl_keras.runs import RunFolder, check_writable
-from tl_keras.sources import ImageSplits, split_images
+from tl_keras.sources import LabelledSplits, split_examples
 
 
 def check_data(
@@ -34,13 +34,13 @@ def check_data(
     image_size: int | None = None,
     *,
     download: bool = True,
-) -> tuple[Report, ImageSplits]:
+) -> tuple[Report, LabelledSplits]:
     """Lists, checks and cuts the data of a run.
 
     Args:
         config: the settings.
         image_size: of pictures, the side of the square that the network sees;
-            None where `ImageSplits.decoded_by` will say how they are read.
+            None where `LabelledSplits.decoded_by` will say how they are read.
         download: whether a TFDS set may be fetched.
 
     Returns:
@@ -54,32 +54,32 @@ def check_data(
         # Nothing else names them: what a check prints, a run does not.
         names = names_of_skips(report.listing)
         raise DataError([*names, *report.faults])
-    images = split_images(
+    labelled = split_examples(
         report.listing,
         cut_of(config, report.listing),
         image_size and decoding_of(config, image_size),
     )
-    return after_cutting(report, images, config), images
+    return after_cutting(report, labelled, config), labelled
 
 
 def after_cutting(
-    report: Report, images: ImageSplits, config: DataConfig
+    report: Report, labelled: LabelledSplits, config: DataConfig
 ) -> Report:
     """The report, with what only the cut of its splits can show.
 
     Args:
         report: of the listing, before it was cut.
-        images: the splits that were made of it.
+        labelled: the splits that were made of it.
         config: the settings; of them the group column counts.
 
     Returns:
         With more warnings and notes, and its pairs under the splits that they
         came to.
     """
-    splits, notes = images.examples(), dict(report.notes)
+    splits, notes = labelled.examples(), dict(report.notes)
     one, many = report.nouns
     more = cut_apart(report.pairs, splits)
-    more += labels_without_both(splits, images.class_names)
+    more += labels_without_both(splits, labelled.class_names)
     for split, places in seen_in_training(report.rows, splits).items():
         more.append(
             f"{len(places):,} of {len(splits[split]):,} {many} of {split} "
@@ -128,8 +128,8 @@ def report_on(config: CheckConfig) -> Report:
     report = judge(config, list_data(config))
     try:
         cut = cut_of(config, report.listing)
-        images = split_images(report.listing, cut, None)
-        report = after_cutting(report, images, config)
+        labelled = split_examples(report.listing, cut, None)
+        report = after_cutting(report, labelled, config)
     except DataError as error:
         faults = (*report.faults, *error.faults)
         report = dataclasses.replace(report, faults=faults)

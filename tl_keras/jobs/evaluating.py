@@ -300,11 +300,11 @@ def rounding(
     """
     (examples,) = listing.splits.values()
     some = range(min(MEASURED, len(examples)))
-    pictures = [_read(examples, row)[0] for row in some]
+    encoded = [_read(examples, row)[0] for row in some]
     answers, task = evaluation.answers, export.task
     try:
         movement = export.movement(
-            pictures, answers[: len(some)], task.differs(export.labels)
+            encoded, answers[: len(some)], task.differs(export.labels)
         )
     except NotPublishedError as error:
         words = str(error).removeprefix(PREFIX)

@@ -23,7 +23,7 @@ from tl_keras.exports.formats import Format, formats_of
 from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.runs import RunFolder
-from tl_keras.sources import Images, PixelMemory
+from tl_keras.sources import LabelledExamples, TensorMemory
 
 # Pictures of training that int8 is quantized by.
 REPRESENTATIVE = 100
@@ -60,9 +60,9 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
     formats = asked_formats(prepared.config)
     if not formats:
         return NO_FILES
-    images, test = prepared.images, prepared.images.test
+    labelled, test = prepared.labelled, prepared.labelled.test
     # Each file is asked all of them, so they are decoded once if they fit.
-    memory = PixelMemory(prepared.config.feature_memory_gb)
+    memory = TensorMemory(prepared.config.feature_memory_gb)
     runs = runs_of(prepared.config)
     results = write_files(
         runs.converted(prepared.model, prepared.config),
@@ -71,14 +71,14 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
         Squares(
             test.examples.ids,
             test.examples.labels,
-            lambda: _pictures(memory.held(test)),
-            images.class_names,
+            lambda: _arrays(memory.held(test)),
+            labelled.class_names,
         ),
-        representative(images.train, prepared.config.seed),
+        representative(labelled.train, prepared.config.seed),
         prepared.task,
     )
     if any(not result.refusal for result in results):
-        beside = runs.help_runtimes(images, folder.exports)
+        beside = runs.help_runtimes(labelled, folder.exports)
         if beside:
             print(
                 f"other runtimes: no tokenizer is in the files; "
@@ -115,17 +115,17 @@ def refuse_unconvertible(prepared: Prepared) -> None:
         check_convertible(model, formats, prepared.task)
 
 
-def representative(images: Images, seed: int) -> np.ndarray:
+def representative(labelled: LabelledExamples, seed: int) -> np.ndarray:
     """Some pictures of training, drawn by the seed, uint8 (n, s, s, 3)."""
-    count = min(REPRESENTATIVE, len(images))
-    drawn = np.random.default_rng(seed).choice(len(images), count, False)
-    return np.concatenate(list(_pictures(images.take(np.sort(drawn)))))
+    count = min(REPRESENTATIVE, len(labelled))
+    drawn = np.random.default_rng(seed).choice(len(labelled), count, False)
+    return np.concatenate(list(_arrays(labelled.take(np.sort(drawn)))))
 
 
-def _pictures(images: Images) -> Iterator[np.ndarray]:
+def _arrays(labelled: LabelledExamples) -> Iterator[np.ndarray]:
     """uint8 batches (b, size, size, 3) in the order of the examples."""
-    for pictures, _ in images.batches(BATCH):
-        yield pictures.numpy()
+    for tensors, _ in labelled.batches(BATCH):
+        yield tensors.numpy()
 
 
 def _numbers(result: Result, folder: RunFolder) -> dict:

@@ -25,7 +25,7 @@ from tl_keras.data.examples import label_text
 from tl_keras.errors import DataError, MachineError
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.staging import Run
-from tl_keras.sources import ImageSplits
+from tl_keras.sources import LabelledSplits
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ def fault_tolerant(run: Run, stage: Callable[[Prepared], T]) -> tuple[Run, T]:
     tries = 0
     while True:
         try:
-            with io_watchdog.expecting(files_of(run.prepared.images)):
+            with io_watchdog.expecting(files_of(run.prepared.labelled)):
                 return run, stage(run.prepared)
         except Exception as error:
             if is_out_of_memory(error):
@@ -110,21 +110,21 @@ def _mended(run: Run, error: Exception) -> Run | None:
 
     The same run where the fault has passed.
     """
-    images = run.prepared.images
-    if not may_be_of_a_picture(error, images):
+    labelled = run.prepared.labelled
+    if not may_be_of_an_example(error, labelled):
         return None
     # TensorFlow's word for bytes that do not decode; no waiting mends them.
     passing = not isinstance(error, tf.errors.InvalidArgumentError)
     if isinstance(error, OSError):
         passing = error.errno in io_watchdog.PASSING
-    bad = images.train.unreadable()
+    bad = labelled.train.unreadable()
     # Those to validate or test on are never left out: the numbers would be of
     # another set.
-    raise_unreadable(images, but_train=True)
+    raise_unreadable(labelled, but_train=True)
     if bad:
         lost = {
-            images.train.examples.ids[i]: [
-                label_text(images.train.labels[i], images.class_names),
+            labelled.train.examples.ids[i]: [
+                label_text(labelled.train.labels[i], labelled.class_names),
                 why,
             ]
             for i, why in bad.items()
@@ -150,8 +150,8 @@ def without(prepared: Prepared, lost: Mapping[str, Sequence[str]]) -> Prepared:
     Raises:
         DataError: those are more than the settings allow.
     """
-    images, report = prepared.images, prepared.report
-    examples = images.train.examples
+    labelled, report = prepared.labelled, prepared.report
+    examples = labelled.train.examples
     known = {s.id for s in report.listing.skipped if s.split == "train"}
     skips = [
         Skip(id_, f"{GONE} ({why})", "train", class_name)
@@ -162,29 +162,29 @@ def without(prepared: Prepared, lost: Mapping[str, Sequence[str]]) -> Prepared:
         return prepared
     report = dataclasses.replace(report, listing=report.listing.without(skips))
     stay = [i for i, id_ in enumerate(examples.ids) if id_ not in lost]
-    refuse_too_few(report, images, stay)
+    refuse_too_few(report, labelled, stay)
     lines = [f"skip: {pages.escape_controls(skip.line())}" for skip in skips]
     print("\n".join(lines), flush=True)
     counts = {
-        **images.books,
+        **labelled.books,
         "found": report.listing.found(),
-        "used": {**images.books["used"], "train": len(stay)},
+        "used": {**labelled.books["used"], "train": len(stay)},
         "skipped": len(report.listing.skipped),
     }
-    images = dataclasses.replace(
-        images, train=images.train.take(stay), books=counts
+    labelled = dataclasses.replace(
+        labelled, train=labelled.train.take(stay), books=counts
     )
-    return dataclasses.replace(prepared, report=report, images=images)
+    return dataclasses.replace(prepared, report=report, labelled=labelled)
 
 
 def refuse_too_few(
-    report: Report, images: ImageSplits, stay: Sequence[int]
+    report: Report, labelled: LabelledSplits, stay: Sequence[int]
 ) -> None:
     """Raises DataError where the settings do not allow what was lost.
 
     Args:
         report: of the check, with what was lost among what it skipped.
-        images: the splits before the loss.
+        labelled: the splits before the loss.
         stay: indices of the training pictures that are left.
 
     Raises:
@@ -192,23 +192,23 @@ def refuse_too_few(
     """
     rules, listing = report.rules, report.listing
     faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
-    labels = images.train.labels
+    labels = labelled.train.labels
     if labels.ndim > 1:  # Not classes, of which none may be emptied.
         labels, stay = labels[:0, 0], []
     faults += [
-        f"class {images.class_names[label]!r}: no picture to train on is left "
-        "- mend or restore them"
+        f"class {labelled.class_names[label]!r}: no picture to train on is "
+        "left - mend or restore them"
         for label in sorted(set(labels) - set(labels[list(stay)]))
     ]
     if faults:
         raise DataError([*names_of_skips(listing), *faults])
 
 
-def files_of(images: ImageSplits) -> list[str]:
+def files_of(labelled: LabelledSplits) -> list[str]:
     """The files of all splits."""
     return [
         file
-        for examples in images.examples().values()
+        for examples in labelled.examples().values()
         for file in examples.files or ()
     ]
 
@@ -236,33 +236,33 @@ def enough_memory() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def readable(images: ImageSplits) -> Iterator[None]:
+def readable(labelled: LabelledSplits) -> Iterator[None]:
     """Turns faults of reading, which name no picture, into lines that do."""
     try:
-        with enough_memory(), io_watchdog.expecting(files_of(images)):
+        with enough_memory(), io_watchdog.expecting(files_of(labelled)):
             yield
     except (*UNREADABLE, OSError) as error:
-        if may_be_of_a_picture(error, images):
-            raise_unreadable(images)
+        if may_be_of_an_example(error, labelled):
+            raise_unreadable(labelled)
         raise
 
 
-def may_be_of_a_picture(error: Exception, images: ImageSplits) -> bool:
+def may_be_of_an_example(error: Exception, labelled: LabelledSplits) -> bool:
     """Whether it is worth reading all pictures: not for a full disk."""
     if not isinstance(error, OSError):
         return True
     if error.filename:
-        return error.filename in set(files_of(images))
+        return error.filename in set(files_of(labelled))
     return error.errno in io_watchdog.PASSING
 
 
-def raise_unreadable(images: ImageSplits, but_train: bool = False) -> None:
+def raise_unreadable(labelled: LabelledSplits, but_train: bool = False) -> None:
     """Raises DataError naming the pictures that cannot be read, if any."""
     lines = []
-    for split, examples in images.examples().items():
+    for split, examples in labelled.examples().items():
         if split == "train" and but_train:
             continue
-        bad: Mapping[int, str] = getattr(images, split).unreadable()
+        bad: Mapping[int, str] = getattr(labelled, split).unreadable()
         lines += [
             f"{examples.ids[i]}: {why} - mend or restore the file, and the "
             "same command goes on; --restart begins anew without it"

@@ -27,7 +27,7 @@ from tl_keras.networks import (
     ordered_nodes,
 )
 from tl_keras.semi_supervised import compare
-from tl_keras.sources import FixedBatches, Images
+from tl_keras.sources import FixedBatches, LabelledExamples
 from tl_keras.strategies import cut_for
 from tl_keras.training import FrozenWork
 from tl_keras.training.solving import pooled_features
@@ -54,16 +54,16 @@ def weigh_unlabelled(prepared: Prepared, store: FeatureStore) -> Weighed:
     Raises:
         DataError: one of them cannot be read any more.
     """
-    images = prepared.images
-    features, labels = frozen_features(prepared, store, images.train)
+    labelled = prepared.labelled
+    features, labels = frozen_features(prepared, store, labelled.train)
     with readable(prepared.unlabelled):
-        more, _ = frozen_features(prepared, store, prepared.unlabelled.pictures)
+        more, _ = frozen_features(prepared, store, prepared.unlabelled.loaded)
     found = compare(
         features,
         labels,
         more,
         class_weights=prepared.task.class_weights,
-        groups=images.train.examples.groups,
+        groups=labelled.train.examples.groups,
     )
     print(f"unlabelled: {found.describe()}", flush=True)
     return Weighed(more, {**prepared.unlabelled.numbers(), **found.numbers()})
@@ -80,8 +80,8 @@ def advise_on(prepared: Prepared, store: FeatureStore) -> dict:
         As `tl_keras.advice.advise`, with the `seconds` that it took; nothing
         where there are so many classes that it would take minutes.
     """
-    began, images = time.perf_counter(), prepared.images
-    known = images.train.plus(images.val)
+    began, labelled = time.perf_counter(), prepared.labelled
+    known = labelled.train.plus(labelled.val)
     width, classes = prepared.model.get_layer(LOGITS).kernel.shape
     most = int(MAX_WORK / (width * classes))
     if len(known) > most:
@@ -99,8 +99,8 @@ def advise_on(prepared: Prepared, store: FeatureStore) -> dict:
     advice = advise(
         features,
         labels,
-        class_names=images.class_names,
-        trained_on=len(images.train),
+        class_names=labelled.class_names,
+        trained_on=len(labelled.train),
         groups=known.examples.groups,
         # Not unasked: it takes another pass over the pictures, and probes.
         stages=prepared.config.advice
@@ -115,14 +115,14 @@ def advise_on(prepared: Prepared, store: FeatureStore) -> dict:
 
 @standard_globals()
 def stage_features(
-    prepared: Prepared, store: FeatureStore, images: Images
+    prepared: Prepared, store: FeatureStore, labelled: LabelledExamples
 ) -> dict[str, np.ndarray]:
     """What lies before the last stages of an application, pooled.
 
     Args:
         prepared: the run; its model as it was before the first phase.
         store: keeps them.
-        images: the pictures.
+        labelled: the examples.
 
     Returns:
         First layer of a stage -> float32 (n, d); nothing where a pass over
@@ -130,7 +130,7 @@ def stage_features(
     """
     model = prepared.model
     network = backbones.BACKBONES.get(prepared.config.backbone)
-    work = len(images) * sum(map(multiply_adds, ordered_nodes(model)))
+    work = len(labelled) * sum(map(multiply_adds, ordered_nodes(model)))
     if network is None or work > MAX_PASS:
         return {}
     cuts = {
@@ -150,7 +150,7 @@ def stage_features(
         name="stages",
     )
     kept = store.activations(
-        trunk, images, batch_size=prepared.config.batch_size
+        trunk, labelled, batch_size=prepared.config.batch_size
     )
     if (rows := kept.rows_in_memory()) is None:
         return {}
@@ -159,19 +159,19 @@ def stage_features(
 
 
 def frozen_features(
-    prepared: Prepared, store: FeatureStore, images: Images
+    prepared: Prepared, store: FeatureStore, labelled: LabelledExamples
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the head of a run is given for pictures, and their labels.
 
     Args:
         prepared: the run; its model as it was before the first phase.
         store: keeps what the frozen layers make of them.
-        images: the pictures, as they are.
+        labelled: the examples, as they are.
 
     Returns:
         features float32 (n, d), labels int (n,).
     """
     frozen = FrozenWork(prepared.model, prepared.phases, store)
-    data = FixedBatches(images, prepared.config.batch_size)
+    data = FixedBatches(labelled, prepared.config.batch_size)
     left, batches = frozen.for_evaluation(prepared.phases[0], data)
     return pooled_features(left, batches)

@@ -55,16 +55,16 @@ class FinalFit(NamedTuple):
 
 def is_wanted(prepared: Prepared) -> bool:
     """Whether a solved head may be taught by validation's labels."""
-    config, images = prepared.config, prepared.images
+    config, labelled = prepared.config, prepared.labelled
     asked = config.train_on_all
     if asked is None:
         # Those that people brought apart they may want to keep apart.
-        asked = "val" not in images.own_splits
+        asked = "val" not in labelled.own_splits
     return bool(
         asked
         # What follows takes the folds' answers for logits of classes.
         and isinstance(prepared.task, Multiclass)
-        and len(images.val)
+        and len(labelled.val)
         # The folds' confidence is not that of a mean over views.
         and not config.test_time_views
         and any(phase.solver == "lbfgs" for phase in prepared.phases)
@@ -118,12 +118,13 @@ def solve_on_all(
     count = len(head.out_of_fold)
     log.info(
         f"head: solved once more on all {count:,} labels, the "
-        f"{len(prepared.images.val):,} of validation too, with {head.how()}"
+        f"{len(prepared.labelled.val):,} of validation too, with {head.how()}"
     )
     anew = dataclasses.replace(result, best_variables=get_variables(model))
     phases = [anew if phase is result else phase for phase in fit.phases]
     targets = [
-        images.labels for images in (prepared.images.train, prepared.images.val)
+        labelled.labels
+        for labelled in (prepared.labelled.train, prepared.labelled.val)
     ]
     return FinalFit(
         dataclasses.replace(fit, phases=phases, kept=place),
@@ -140,11 +141,11 @@ def is_sure(gain: dict | None) -> bool:
 
 def _all_labels(prepared: Prepared) -> TrainingBatches:
     """Training and validation as one, augmented as training is."""
-    config, images = prepared.config, prepared.images
+    config, labelled = prepared.config, prepared.labelled
     views = config.stored_views()
     both = dataclasses.replace(
-        images.train,
-        examples=joined([images.train.examples, images.val.examples]),
+        labelled.train,
+        examples=joined([labelled.train.examples, labelled.val.examples]),
         decoded=None,
     )
     augment = config.augment if views else "none"

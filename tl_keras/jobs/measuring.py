@@ -92,15 +92,15 @@ def trunk_passes(
     Returns:
         `needed`, `computed` and `saved`, 0 or more.
     """
-    images = prepared.images
+    labelled = prepared.labelled
     needed = 0
     for result in fit.phases:
         if result.phase.adapts_by().cut(prepared.model) is None:
             continue
         epochs = result.last_epoch - result.first_epoch + 1
-        needed += epochs * (len(images.train) + len(images.val))
-        needed += len(images.test)
-    computed = needed if store is None else store.pictures_computed
+        needed += epochs * (len(labelled.train) + len(labelled.val))
+        needed += len(labelled.test)
+    computed = needed if store is None else store.examples_computed
     return {
         "needed": needed,
         "computed": computed,
@@ -113,12 +113,12 @@ def trunk_passes(
 def speed(prepared: Prepared) -> dict[str, float]:
     """Seconds for one picture, from its file's bytes to answers, and
     pictures a second when they come in batches."""
-    images, task = prepared.images.test, prepared.task
+    labelled, task = prepared.labelled.test, prepared.task
     run = inference(
         answers_model(served(prepared), task.activation, task.answer)
     )
-    contents = [images.examples.read(i % len(images)) for i in range(ASKED)]
-    batch = images.decoding.batch
+    contents = [labelled.examples.read(i % len(labelled)) for i in range(ASKED)]
+    batch = labelled.decoding.batch
 
     def answer(some) -> None:
         run(batch(some))

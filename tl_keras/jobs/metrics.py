@@ -33,14 +33,14 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
             is none in the numbers.
         seconds: by stage.
     """
-    images, fit, cost = run.prepared.images, run.fit, run.cost
+    labelled, fit, cost = run.prepared.labelled, run.fit, run.cost
     if run.version is not None:
         cost = {**cost, "export_bytes": file_bytes(run.version)}
     return {
         "test": run.kept.metrics,
         "kept_phase": fit.phases[fit.kept].phase.name,
         "phases": [
-            phase_numbers(result, evaluation, len(images.train))
+            phase_numbers(result, evaluation, len(labelled.train))
             | {"done_once": done_once(run.prepared, result.phase)}
             for result, evaluation in zip(
                 fit.phases, run.evaluations, strict=True
@@ -67,7 +67,7 @@ def solved_on_all(run: Run) -> dict:
     not."""
     if not run.solved_on:
         return {}
-    train = len(run.prepared.images.train)
+    train = len(run.prepared.labelled.train)
     numbers = {
         "examples": run.solved_on,
         "validation_examples": run.solved_on - train,
@@ -114,7 +114,7 @@ def leakage(prepared: Prepared, evaluation: Evaluation) -> dict:
         "val" and "test", how many of theirs are in training, and "without":
         the test split without them.
     """
-    splits = prepared.images.examples()
+    splits = prepared.labelled.examples()
     found = seen_in_training(prepared.report.rows, splits)
     if not found:
         return {}
@@ -126,7 +126,7 @@ def leakage(prepared: Prepared, evaluation: Evaluation) -> dict:
         rest = task.count_answers(
             evaluation.answers[kept],
             evaluation.targets[kept],
-            prepared.images.class_names,
+            prepared.labelled.class_names,
         ).metrics
         told = ("examples", task.main, f"{task.main}_interval")
         numbers["without"] = {name: rest[name] for name in told}
@@ -160,20 +160,20 @@ def describe_run(
     Returns:
         Plain values by name.
     """
-    images, config = prepared.images, prepared.config
+    labelled, config = prepared.labelled, prepared.config
     stored = prepared.task.stored()
     kind = prepared.report.kind
     return {
         **({"task": stored} if stored else {}),
         **({"input": kind} if kind != "image" else {}),
         "monitor": objective_of(config, prepared.task).monitor,
-        "data": {**images.books, "fingerprint": images.fingerprint},
-        "class_names": list(images.class_names),
+        "data": {**labelled.books, "fingerprint": labelled.fingerprint},
+        "class_names": list(labelled.class_names),
         "model": {
             # A file's folders tell names, and are in run.flags.
             "backbone": os.path.basename(config.backbone),
             "parameters": prepared.model.count_params(),
-            **images.train.decoding.numbers(),
+            **labelled.train.decoding.numbers(),
             **prepared.network,
             "precision": config.precision,
         },
@@ -212,14 +212,14 @@ def compared(run: Run) -> list[dict]:
 
 
 def phase_numbers(
-    result: PhaseResult, evaluation: Evaluation, pictures: int
+    result: PhaseResult, evaluation: Evaluation, examples: int
 ) -> dict:
     """One phase as metrics.json holds it; it trained on so many pictures.
 
     Args:
         result: what the phase gave.
         evaluation: of the test split, with its best weights.
-        pictures: how many it trained on in an epoch.
+        examples: how many it trained on in an epoch.
 
     Returns:
         Plain values by name.
@@ -238,6 +238,6 @@ def phase_numbers(
         "share": result.share,
         "gain": result.gain,
         "seconds": round(result.seconds, 3),
-        "pictures_per_second": round(epochs * pictures / result.seconds, 3),
+        "pictures_per_second": round(epochs * examples / result.seconds, 3),
         "test": evaluation.metrics,
     }

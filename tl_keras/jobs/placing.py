@@ -36,7 +36,7 @@ def multiply_adds(config: TransferConfig) -> float | None:
         listing = list_data(config)
     except TlKerasError:
         return None  # The check tells it, with all else that is wrong.
-    pictures = sum(len(examples) for examples in listing.splits.values())
+    count = sum(len(examples) for examples in listing.splits.values())
     train = len(listing.splits.get("train", ()))
     if config.train_examples_per_class:
         most = config.train_examples_per_class * len(listing.class_names)
@@ -44,7 +44,7 @@ def multiply_adds(config: TransferConfig) -> float | None:
     epochs = config.fine_tune_epochs
     if config.compare_scratch:
         epochs += config.head_epochs + config.fine_tune_epochs
-    return cost * (pictures + 3 * epochs * train)
+    return cost * (count + 3 * epochs * train)
 
 
 def forward_cost(config: TransferConfig) -> float | None:

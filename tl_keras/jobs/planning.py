@@ -12,7 +12,7 @@ import keras
 from tl_keras.config import TransferConfig
 from tl_keras.config.adapting import AdaptConfig
 from tl_keras.jobs.kinds import runs_of
-from tl_keras.sources import ImageSplits
+from tl_keras.sources import LabelledSplits
 from tl_keras.strategies import LoRA, unfreezing_stages
 from tl_keras.training import FEWEST_TO_JUDGE, Phase, gradual
 
@@ -70,7 +70,9 @@ def plan_phases(config: TransferConfig) -> list[Phase]:
     return [phase for phase in phases if phase.epochs]
 
 
-def kept_phases(config: TransferConfig, images: ImageSplits) -> list[Phase]:
+def kept_phases(
+    config: TransferConfig, labelled: LabelledSplits
+) -> list[Phase]:
     """The planned phases, but for a fine-tune that nothing asks for in vain.
 
     Where validation has too few pictures to tell that a fine-tune is better,
@@ -79,22 +81,22 @@ def kept_phases(config: TransferConfig, images: ImageSplits) -> list[Phase]:
 
     Args:
         config: the settings.
-        images: the splits; how many there are to validate on counts.
+        labelled: the splits; how many there are to validate on counts.
 
     Returns:
         One phase or more.
     """
     phases = plan_phases(config)
-    if tuned_in_vain(phases, images) and not any(
+    if tuned_in_vain(phases, labelled) and not any(
         config.given(name) for name in OF_THE_FINE_TUNE
     ):
         return phases[:1]
     return phases
 
 
-def tuned_in_vain(phases: Sequence[Phase], images: ImageSplits) -> bool:
+def tuned_in_vain(phases: Sequence[Phase], labelled: LabelledSplits) -> bool:
     """Whether validation is there, and too small to keep a fine-tune."""
-    return len(phases) > 1 and 0 < len(images.val) < FEWEST_TO_JUDGE
+    return len(phases) > 1 and 0 < len(labelled.val) < FEWEST_TO_JUDGE
 
 
 def in_stages(

@@ -31,7 +31,7 @@ from tl_keras.serving.inference import (
     Done,
     Loaded,
     Predictor,
-    predict_pictures,
+    predict_examples,
 )
 from tl_keras.serving.server_client import Client, connect
 
@@ -55,10 +55,10 @@ def predict_with(config: PredictConfig) -> Done:
         check_writable(folder)
         stack.enter_context(run_lock(folder))
         stack.enter_context(signals.at_a_step())
-        pictures = _examples(config, kind)
-        done = predict_pictures(
+        examples = _examples(config, kind)
+        done = predict_examples(
             ask,
-            pictures,
+            examples,
             folder,
             known_as={**known_as, "top_k": config.top_k},
             batch_size=config.batch_size,
@@ -70,7 +70,7 @@ def predict_with(config: PredictConfig) -> Done:
                 folder / "predictions.jsonl", best_alone=not one
             ):
                 print(pages.escape_controls(line))
-    for line in pictures.told:
+    for line in examples.told:
         print(pages.escape_controls(f"{config.input}: {line}"), flush=True)
     print(summary(done, config.output_dir, nouns(kind)[1]), flush=True)
     return done
@@ -174,7 +174,7 @@ def _asked(config: PredictConfig) -> tuple:
 
 @dataclasses.dataclass(frozen=True)
 class _Served:
-    """A server's answers, as `predict_pictures` takes them."""
+    """A server's answers, as `predict_examples` takes them."""
 
     client: Client
     top_k: int

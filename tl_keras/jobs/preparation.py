@@ -20,10 +20,10 @@ from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.placing import place
 from tl_keras.jobs.planning import in_stages, kept_phases, plan_phases
 from tl_keras.jobs.task_choice import task_of
-from tl_keras.jobs.unlabelled import UnlabelledPictures, list_unlabelled
+from tl_keras.jobs.unlabelled import UnlabelledExamples, list_unlabelled
 from tl_keras.networks import LOGITS, inner_layers, warm_start
 from tl_keras.semi_supervised import most_unlabelled
-from tl_keras.sources import ImageSplits
+from tl_keras.sources import LabelledSplits
 from tl_keras.tasks.multiclass import probe_bytes
 from tl_keras.tasks.task import Task
 from tl_keras.training import Phase
@@ -45,11 +45,11 @@ class Prepared:
     config: TransferConfig
     device: str
     report: Report
-    images: ImageSplits
+    labelled: LabelledSplits
     model: keras.Model
     phases: list[Phase]
     task: Task
-    unlabelled: UnlabelledPictures | None = None
+    unlabelled: UnlabelledExamples | None = None
     network: Mapping = dataclasses.field(default_factory=dict)
 
     def answering(self, task: Task) -> "Prepared":
@@ -58,7 +58,7 @@ class Prepared:
 
     def hashed(self) -> "Prepared":
         """The same, its pictures known by their hashes."""
-        return dataclasses.replace(self, images=self.images.hashed())
+        return dataclasses.replace(self, labelled=self.labelled.hashed())
 
 
 def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
@@ -74,29 +74,29 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     keras.utils.set_random_seed(config.seed)
     config = dataclasses.replace(config, feature_cache=usable_cache(config))
     # First: weights are not fetched for data that cannot be used.
-    report, images = check_data(config, download=download)
+    report, labelled = check_data(config, download=download)
     runs = runs_of(config)
-    loaded = runs.load(config, images, download)
-    network, images = loaded.network, loaded.images
+    loaded = runs.load(config, labelled, download)
+    network, labelled = loaded.network, loaded.labelled
     report = dataclasses.replace(
         report, warnings=(*report.warnings, *loaded.warnings)
     )
-    refuse_idle(config, network, images)
+    refuse_idle(config, network, labelled)
     config = dataclasses.replace(
         config, precision=decided_precision(config, network, device)
     )
     # Anew, as the choice above may have drawn, and may be remembered.
     keras.utils.set_random_seed(config.seed)
-    task = task_of(config, images)
-    model = classifier_on(network, config, len(images.class_names))
+    task = task_of(config, labelled)
+    model = classifier_on(network, config, len(labelled.class_names))
     if config.warm_start:
-        names = images.class_names
+        names = labelled.class_names
         file = saved_model_file(config.warm_start)
         print(warm_start(model, file, names), flush=True)
     config = dataclasses.replace(
-        config, head_solver=decided_solver(config, images, model)
+        config, head_solver=decided_solver(config, labelled, model)
     )
-    phases = in_stages(kept_phases(config, images), config, model)
+    phases = in_stages(kept_phases(config, labelled), config, model)
     for phase in phases:  # An unknown layer is told before the first epoch.
         phase.adapts_by().count(model)
     if config.test_time_views:  # So is a network that takes no pictures.
@@ -104,9 +104,9 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     unlabelled = None
     if config.unlabelled:
         most = most_unlabelled(*model.get_layer(LOGITS).kernel.shape)
-        unlabelled = list_unlabelled(config, report, images, most)
+        unlabelled = list_unlabelled(config, report, labelled, most)
     return Prepared(
-        config, device, report, images, model, phases, task, unlabelled,
+        config, device, report, labelled, model, phases, task, unlabelled,
         loaded.numbers,
     )  # fmt: skip
 
@@ -162,13 +162,13 @@ def decided_precision(
 
 
 def decided_solver(
-    config: TransferConfig, images: ImageSplits, model: keras.Model
+    config: TransferConfig, labelled: LabelledSplits, model: keras.Model
 ) -> str:
     """`--head_solver` with auto decided: the exact one where it fits.
 
     Args:
         config: the settings.
-        images: the splits; how many there are to train on counts.
+        labelled: the splits; how many there are to train on counts.
         model: the classifier; how wide its head is counts.
 
     Returns:
@@ -180,7 +180,7 @@ def decided_solver(
     solver = config.solver()
     if config.head_solver != "auto" or solver == "adam":
         return solver
-    rows = len(images.train) * max(1, config.stored_views())
+    rows = len(labelled.train) * max(1, config.stored_views())
     width, classes = model.get_layer(LOGITS).kernel.shape
     memory = probe_bytes(rows, width)
     if memory > config.feature_memory_gb * GIGABYTE:
@@ -204,31 +204,31 @@ def decided_solver(
 
 
 def refuse_idle(
-    config: TransferConfig, network: keras.Model, images: ImageSplits
+    config: TransferConfig, network: keras.Model, labelled: LabelledSplits
 ) -> None:
     """Refuses what is given and would do nothing with this data or network.
 
     Args:
         config: the settings.
         network: the backbone.
-        images: the splits.
+        labelled: the splits.
 
     Raises:
         DataError: the splits give a setting nothing to do.
         ConfigError: the network does not.
     """
     for name in ("monitor", "early_stopping_patience"):
-        if not len(images.val) and config.given(name):
+        if not len(labelled.val) and config.given(name):
             raise DataError(
                 f"--{name}={getattr(config, name)}: {config.dataset} has "
                 "nothing to validate on - set --val_fraction"
             )
-    if not len(images.val) and config.calibrate:
+    if not len(labelled.val) and config.calibrate:
         raise DataError(
             f"--calibrate: given, but {config.dataset} has nothing to "
             "validate on - set --val_fraction, or leave it out"
         )
-    if config.train_on_all and not len(images.val):
+    if config.train_on_all and not len(labelled.val):
         raise DataError(
             f"--train_on_all: given, but {config.dataset} has nothing to "
             "validate on, so that all labels train - leave it out"
@@ -248,7 +248,7 @@ def refuse_idle(
         ("val_examples_per_class", "val"),
         ("test_fraction", "test"),
     ):
-        if config.given(name) and split in images.own_splits:
+        if config.given(name) and split in labelled.own_splits:
             raise DataError(
                 f"--{name}: given, but {config.dataset} comes with a {split} "
                 "split of its own - leave it out"

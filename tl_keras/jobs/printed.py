@@ -18,7 +18,7 @@ from tl_keras.jobs.preparation import (
     trainable_in,
 )
 from tl_keras.runs import RunFolder
-from tl_keras.sources import ImageSplits
+from tl_keras.sources import LabelledSplits
 from tl_keras.training import FEWEST_TO_JUDGE, Phase
 
 # Bytes on disk for one float32 parameter: one in the SavedModel, one in
@@ -27,16 +27,17 @@ BYTES_PER_PARAMETER = 8
 MAX_PRINTED = 5  # pictures that rounding gives another class
 
 
-def describe_data(report: Report, images: ImageSplits) -> str:
+def describe_data(report: Report, labelled: LabelledSplits) -> str:
     """What the check says, how many pictures of how many classes, the books."""
     used = ", ".join(
-        f"{n:,} {split}" for split, n in images.books["used"].items()
+        f"{n:,} {split}" for split, n in labelled.books["used"].items()
     )
-    ignored = images.books["ignored"]
+    ignored = labelled.books["ignored"]
     line = (
-        f"data: {images.books['found']:,} found = {used} used + "
-        f"{images.books['skipped']:,} skipped + "
-        f"{sum(ignored.values()):,} ignored; {len(images.class_names)} classes"
+        f"data: {labelled.books['found']:,} found = {used} used + "
+        f"{labelled.books['skipped']:,} skipped + "
+        f"{sum(ignored.values()):,} ignored; "
+        f"{len(labelled.class_names)} classes"
     )
     lines = [*named(report), line]
     lines += [f"  ignored {n:,}: {why}" for why, n in ignored.items()]
@@ -59,7 +60,7 @@ def describe_plan(prepared: Prepared) -> str:
     lines += [f"  {line}" for line in config.to_flags().splitlines()]
     lines += [
         "",
-        describe_data(prepared.report, prepared.images),
+        describe_data(prepared.report, prepared.labelled),
         *([prepared.unlabelled.describe()] if prepared.unlabelled else []),
         "",
         "phases:",
@@ -83,8 +84,8 @@ def describe_plan(prepared: Prepared) -> str:
     lines += [
         "",
         f"device: {prepared.device}; input "
-        f"{prepared.images.train.decoding.in_words()}; "
-        f"{len(prepared.images.train):,} training {many_of(prepared)} in "
+        f"{prepared.labelled.train.decoding.in_words()}; "
+        f"{len(prepared.labelled.train):,} training {many_of(prepared)} in "
         f"batches of {config.batch_size}; precision "
         f"{config.precision}; XLA {config.jit}",
         f"disk: about {need:,.0f} MB for the export and model.keras in "
@@ -109,21 +110,21 @@ def describe_vain(prepared: Prepared) -> list[str]:
     Returns:
         A line, or none where validation can tell which phase is better.
     """
-    images = prepared.images
+    labelled = prepared.labelled
     planned = plan_phases(prepared.config)
-    if not tuned_in_vain(planned, images):
+    if not tuned_in_vain(planned, labelled):
         return []
     what = "done, but never kept"
     if len(prepared.phases) < len(planned):
         what = "left out"
     one, many = nouns(runs_of(prepared.config).kind)
     remedy = f"add {many} to its val split"
-    if "val" not in images.own_splits:
+    if "val" not in labelled.own_splits:
         remedy = (
             "raise --val_fraction or --val_examples_per_class "
             "(--val_fraction=0 keeps the last phase unseen)"
         )
-    count = len(images.val)
+    count = len(labelled.val)
     return [
         f"{planned[-1].name}: {what}, since {count:,} "
         f"validation {many if count > 1 else one}, fewer than "

@@ -36,7 +36,7 @@ def find_rates(config: TransferConfig) -> str:
         check_writable(config.run_folder())
         with enough_memory():
             prepared = prepare(config)
-        with readable(prepared.images):
+        with readable(prepared.labelled):
             return "\n".join(_of_phases(prepared.hashed()))
 
 

@@ -30,8 +30,8 @@ def write_record(
         evaluation: of the test split, with the kept weights.
         fit: what the phases gave.
     """
-    images = prepared.images
-    names, task = images.class_names, prepared.task
+    labelled = prepared.labelled
+    names, task = labelled.class_names, prepared.task
     write_evaluation(prepared, folder, evaluation)
     run_card.plot_curves(
         folder.curves, fit.history, fit.phases[fit.kept].best_epoch
@@ -53,10 +53,10 @@ def write_evaluation(
         folder: where to.
         evaluation: of the test split.
     """
-    images = prepared.images
-    names, task = images.class_names, prepared.task
+    labelled = prepared.labelled
+    names, task = labelled.class_names, prepared.task
     run_card.write_predictions(
-        folder.predictions, evaluation, images.test.examples.ids, names, task
+        folder.predictions, evaluation, labelled.test.examples.ids, names, task
     )
     # What has no classes has no matrix of them.
     if hasattr(evaluation, "confusion"):
@@ -76,11 +76,11 @@ def note_label_issues(
     judged = [p.out_of_fold for p in fit.phases if p.out_of_fold is not None]
     if not judged:
         return
-    images = prepared.images
-    if len(judged[0]) != len(images.train):
+    labelled = prepared.labelled
+    if len(judged[0]) != len(labelled.train):
         return  # A picture was lost since they were judged.
     suspects = prepared.task.doubted(
-        images.train.examples, judged[0], images.class_names
+        labelled.train.examples, judged[0], labelled.class_names
     )
     if suspects:
         report = dataclasses.replace(prepared.report, suspects=suspects)

@@ -86,11 +86,11 @@ class Journal:
         return dataclasses.replace(self, state=state)
 
     def _compare(self, state: RunState, prepared: Prepared) -> None:
-        images, where = prepared.images, self.folder.path
+        labelled, where = prepared.labelled, self.folder.path
         changes = split_changes(
             self.folder.split,
-            images.examples(),
-            images.class_names,
+            labelled.examples(),
+            labelled.class_names,
             but=state.left_out,
         )
         if changes:
@@ -160,8 +160,8 @@ class Journal:
 
 
 def _write_split(folder: RunFolder, prepared: Prepared) -> None:
-    images = prepared.images
-    write_split(folder.split, images.examples(), images.class_names)
+    labelled = prepared.labelled
+    write_split(folder.split, labelled.examples(), labelled.class_names)
 
 
 def look(config: TransferConfig, restart: bool) -> Journal:

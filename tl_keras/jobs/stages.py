@@ -125,14 +125,14 @@ def keep(run: Run) -> Run:
 
 def measure(run: Run) -> Run:
     """What the model costs."""
-    with readable(run.prepared.images):
+    with readable(run.prepared.labelled):
         cost = measured(run.prepared, run.fit, run.store, run.folder, run.shown)
     return run.with_more(cost=cost)
 
 
 def publish(run: Run) -> Run:
     """The next version. The numbers are those of the exported graph then."""
-    with readable(run.prepared.images):
+    with readable(run.prepared.labelled):
         made = export(run.shown, run.kept, run.journal.run_id, run.accept)
     write_evaluation(run.shown, run.folder, made.evaluation)
     return run.counted(made.evaluation).with_more(
@@ -145,13 +145,13 @@ def publish(run: Run) -> Run:
 def help_servers(run: Run) -> Run:
     """The files for a server and its people."""
     prepared = run.shown
-    with readable(prepared.images):
+    with readable(prepared.labelled):
         write_server_files(
             run.folder.serving,
             ServerPlan(
                 prepared.config.name,
                 served(prepared),
-                prepared.images.test.decoding,
+                prepared.labelled.test.decoding,
                 prepared.task,
             ),
         )
@@ -160,14 +160,14 @@ def help_servers(run: Run) -> Run:
 
 def convert(run: Run) -> Run:
     """The files for other runtimes."""
-    with readable(run.prepared.images):
+    with readable(run.prepared.labelled):
         return run.with_more(files=export_files(run.prepared, run.folder))
 
 
 def compare_scratch(run: Run) -> Run:
     """The network from random weights; a divergence is its result, not ours."""
     try:
-        with readable(run.prepared.images):
+        with readable(run.prepared.labelled):
             return run.with_more(scratch=train_from_scratch(run.prepared))
     except DivergedError as error:
         print(f"from random weights: {error}", flush=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tl_keras.config import TransferConfig
 from tl_keras.errors import ConfigError
-from tl_keras.sources import ImageSplits
+from tl_keras.sources import LabelledSplits
 from tl_keras.tasks import task_class, task_like
 from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.tasks.multilabel import losses as multilabel_losses
@@ -20,13 +20,13 @@ from tl_keras.tasks.task import Task
 from tl_keras.training import Objective
 
 
-def task_of(config: TransferConfig, images: ImageSplits) -> Task:
+def task_of(config: TransferConfig, labelled: LabelledSplits) -> Task:
     """What is predicted, with what training needs of the targets.
 
     Raises:
         ConfigError: a setting is given that does nothing for this task.
     """
-    labels = images.train.examples.labels
+    labels = labelled.train.examples.labels
     kind = task_like(labels)
     faults = list(task_faults(config, kind))
     if faults:
@@ -47,7 +47,7 @@ def task_of(config: TransferConfig, images: ImageSplits) -> Task:
         )
     weights = None
     if config.class_weights == "balanced":
-        counts = [(labels == i).sum() for i in range(len(images.class_names))]
+        counts = [(labels == i).sum() for i in range(len(labelled.class_names))]
         weights = [float(len(labels) / (len(counts) * n)) for n in counts]
     return Multiclass(
         config.label_smoothing,

@@ -32,7 +32,7 @@ from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.staging import Head, Run
 from tl_keras.keras_globals import standard_globals
 from tl_keras.networks import LOGITS
-from tl_keras.sources import FixedBatches, Images
+from tl_keras.sources import FixedBatches, LabelledExamples
 from tl_keras.tasks.multiclass import LinearProbe, choose_mixture
 from tl_keras.tasks.multiclass.mixing import MixtureChoice
 from tl_keras.training import FEWEST_TO_JUDGE
@@ -89,11 +89,15 @@ def _head(run: Run, found: _Found) -> Head:
     """The same as a run goes on with it."""
     prepared = run.prepared
     calibration = prepared.task.calibrate(*found.judged, confidence=False)
-    images, test = prepared.images, prepared.images.test
+    labelled, test = prepared.labelled, prepared.labelled.test
     shown = dataclasses.replace(
-        prepared, model=found.model, images=images.decoded_by(found.decoding)
+        prepared,
+        model=found.model,
+        labelled=labelled.decoded_by(found.decoding),
     ).answering(calibration.task)
-    evaluation = shown.task.count(found.tested, test.labels, images.class_names)
+    evaluation = shown.task.count(
+        found.tested, test.labels, labelled.class_names
+    )
     print(
         f"head: {' and '.join(found.kept)}: test accuracy "
         f"{evaluation.metrics['accuracy']:.4f}",
@@ -109,20 +113,20 @@ def _head(run: Run, found: _Found) -> Head:
 
 def _words_alone(run: Run, baseline: Beside) -> _Found:
     """The baseline, as --baseline=export wants it."""
-    fitted, images = baseline.fitted, run.prepared.images
+    fitted, labelled = baseline.fitted, run.prepared.labelled
     known = known_of(run.prepared)
     model, decoding = served_baseline(fitted)
     if fitted.out_of_fold is None:
         judged = fitted.outputs(texts_of(known.examples)), known.labels
     else:
         judged = _logs(fitted.out_of_fold), known.labels[fitted.judged]
-    tested = fitted.outputs(texts_of(images.test.examples))
+    tested = fitted.outputs(texts_of(labelled.test.examples))
     return _Found(model, decoding, judged, tested, (TFIDF,), ())
 
 
 def _solved(run: Run, baseline: Beside) -> _Found | None:
     """Of a frozen head that was solved: weighed on what the folds said."""
-    prepared, images = run.prepared, run.prepared.images
+    prepared, labelled = run.prepared, run.prepared.labelled
     known, fitted = known_of(prepared), baseline.fitted
     folds = run.folds
     if folds is None or len(folds) != len(known) or fitted.out_of_fold is None:
@@ -145,10 +149,10 @@ def _solved(run: Run, baseline: Beside) -> _Found | None:
     if choice.kept.names == (ENCODER,):
         return None
     model, decoding = with_baseline(
-        prepared.model, fitted, weights, images.test.decoding,
+        prepared.model, fitted, weights, labelled.test.decoding,
         head.encoder_weights(),
     )  # fmt: skip
-    test = texts_of(images.test.examples), _vectors(run, images.test)
+    test = texts_of(labelled.test.examples), _vectors(run, labelled.test)
     return _Found(
         model,
         decoding,
@@ -161,10 +165,10 @@ def _solved(run: Run, baseline: Beside) -> _Found | None:
 
 def _tuned(run: Run, baseline: Beside) -> _Found | None:
     """Of a tuned network: weighed on validation, by words of training."""
-    prepared, images = run.prepared, run.prepared.images
-    if len(images.val) < FEWEST_TO_JUDGE:
+    prepared, labelled = run.prepared, run.prepared.labelled
+    if len(labelled.val) < FEWEST_TO_JUDGE:
         return None
-    train, val = images.train, images.val
+    train, val = labelled.train, labelled.val
     of_train = baseline.fitted
     if is_wanted(prepared):  # Then it has seen validation.
         of_train = fit_tfidf(
@@ -180,11 +184,11 @@ def _tuned(run: Run, baseline: Beside) -> _Found | None:
         return None
     weights = choice.weight(ENCODER), choice.weight(TFIDF)
     model, decoding = with_baseline(
-        prepared.model, baseline.fitted, weights, images.test.decoding
+        prepared.model, baseline.fitted, weights, labelled.test.decoding
     )
     tested = {
-        ENCODER: _outputs(prepared, images.test),
-        TFIDF: baseline.fitted.outputs(texts_of(images.test.examples)),
+        ENCODER: _outputs(prepared, labelled.test),
+        TFIDF: baseline.fitted.outputs(texts_of(labelled.test.examples)),
     }
     return _Found(
         model,
@@ -196,36 +200,38 @@ def _tuned(run: Run, baseline: Beside) -> _Found | None:
     )
 
 
-def known_of(prepared: Prepared) -> Images:
+def known_of(prepared: Prepared) -> LabelledExamples:
     """The texts whose labels may teach the baseline and a solved head."""
-    images = prepared.images
+    labelled = prepared.labelled
     if is_wanted(prepared):
-        return images.train.plus(images.val)
-    return images.train
+        return labelled.train.plus(labelled.val)
+    return labelled.train
 
 
-def _vectors(run: Run, images: Images) -> np.ndarray:
+def _vectors(run: Run, labelled: LabelledExamples) -> np.ndarray:
     """What the head is given, of stored work where there is some."""
     prepared = run.prepared
     if run.store is not None:
-        return frozen_features(prepared, run.store, images)[0]
-    data = FixedBatches(images, prepared.config.batch_size)
+        return frozen_features(prepared, run.store, labelled)[0]
+    data = FixedBatches(labelled, prepared.config.batch_size)
     return pooled_features(prepared.model, data())[0]
 
 
 def _name_vectors(prepared: Prepared) -> np.ndarray:
     """The same of the class names, as words."""
-    model, train = prepared.model, prepared.images.train
-    words = [class_words(name).encode() for name in prepared.images.class_names]
+    model, train = prepared.model, prepared.labelled.train
+    words = [
+        class_words(name).encode() for name in prepared.labelled.class_names
+    ]
     ids = train.decoding.tokenize(words).ids[:, : model.input_shape[1]]
     before = keras.Model(model.inputs[0], model.get_layer(LOGITS).input)
     return before.predict_on_batch(ids)
 
 
-def _outputs(prepared: Prepared, images: Images) -> np.ndarray:
+def _outputs(prepared: Prepared, labelled: LabelledExamples) -> np.ndarray:
     """Logits of the network alone, float32 (n, num_classes)."""
     size = prepared.config.batch_size
-    rows = [prepared.model.predict_on_batch(ids) for ids in images.once(size)]
+    rows = [prepared.model.predict_on_batch(ids) for ids in labelled.once(size)]
     return np.concatenate(rows)
 
 

@@ -33,7 +33,7 @@ from tl_keras.jobs.unlabelled import Weighed
 from tl_keras.networks import LOGITS
 from tl_keras.runs import RunFolder
 from tl_keras.semi_supervised import MulticlassWithUnlabelled
-from tl_keras.sources import FixedBatches, PixelMemory, TrainingBatches
+from tl_keras.sources import FixedBatches, TensorMemory, TrainingBatches
 from tl_keras.strategies import set_trainable
 from tl_keras.tasks.outputs import fold_divisor, raw_outputs
 from tl_keras.tasks.values import Calibration, Evaluation
@@ -42,13 +42,13 @@ from tl_keras.training import (
     FrozenWork,
     Objective,
     Phase,
-    Saves,
+    PhaseBackups,
     fit_phases,
     get_variables,
     set_variables,
 )
 
-GOLDEN_PICTURES = 5  # an odd number, asked one by one and all at once
+GOLDEN_EXAMPLES = 5  # an odd number, asked one by one and all at once
 
 
 class Export(NamedTuple):
@@ -113,7 +113,7 @@ def train(
             keras.callbacks.TensorBoard(folder.logs, write_graph=False),
             Answered(),
         ],
-        saves=Saves(
+        backups=PhaseBackups(
             folder.saves,
             required=prepared.config.checkpoint_required,
             stop=signals.requested,
@@ -162,18 +162,18 @@ def training_data(
     prepared: Prepared,
 ) -> tuple[TrainingBatches, FixedBatches | None]:
     """The batches of any epoch, and those to validate on, if any."""
-    config, images = prepared.config, prepared.images
-    memory = PixelMemory(config.feature_memory_gb)
+    config, labelled = prepared.config, prepared.labelled
+    memory = TensorMemory(config.feature_memory_gb)
     train = TrainingBatches(
-        images.train,
+        labelled.train,
         config.batch_size,
         config.seed,
         config.augment,
         config.stored_views(),
         memory,
     )
-    val = FixedBatches(images.val, config.batch_size, memory)
-    return train, val if len(images.val) else None
+    val = FixedBatches(labelled.val, config.batch_size, memory)
+    return train, val if len(labelled.val) else None
 
 
 def feature_store(config: TransferConfig) -> FeatureStore | None:
@@ -202,23 +202,23 @@ def calibrate(
         The fit with these weights; and what was found, None where that is
         off or there is nothing to validate on.
     """
-    images, task, fit = prepared.images, prepared.task, final.fit
+    labelled, task, fit = prepared.labelled, prepared.task, final.fit
     confidence = prepared.config.calibrate is not False
     if not confidence and not task.chooses_on_validation:
         return fit, None
-    if not len(images.val):
+    if not len(labelled.val):
         print("calibration: none, with nothing to validate on", flush=True)
         return fit, None
     model = prepared.model
     kept = fit.phases[fit.kept]
     if final.outputs is None:
-        data = FixedBatches(images.val, prepared.config.batch_size)
+        data = FixedBatches(labelled.val, prepared.config.batch_size)
         left, batches = evaluated(prepared), data()
         if store and left is model:
             frozen = FrozenWork(model, prepared.phases, store)
             left, batches = frozen.for_evaluation(kept.phase, data)
         judged = raw_outputs(left, batches)
-        source = f"{len(images.val):,} validation {many_of(prepared)}"
+        source = f"{len(labelled.val):,} validation {many_of(prepared)}"
     else:
         # Its confidence is that of the folds already.
         judged, confidence = (final.outputs, final.targets), False
@@ -245,8 +245,8 @@ def evaluate_phases(
     Returns:
         One a phase, in their order.
     """
-    images = prepared.images
-    data = FixedBatches(images.test, prepared.config.batch_size)
+    labelled = prepared.labelled
+    data = FixedBatches(labelled.test, prepared.config.batch_size)
     model, batches = evaluated(prepared), data()
     frozen = None
     if store and model is prepared.model:
@@ -258,7 +258,7 @@ def evaluate_phases(
             model, batches = frozen.for_evaluation(result.phase, data)
         outputs, targets = raw_outputs(model, batches)
         evaluations.append(
-            prepared.task.count(outputs, targets, images.class_names)
+            prepared.task.count(outputs, targets, labelled.class_names)
         )
     set_variables(prepared.model, fit.phases[fit.kept].best_variables)
     return evaluations
@@ -270,11 +270,11 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
     All layers train at the head's learning rate, for as many epochs as both
     phases have; BatchNorm trains, having learnt nothing yet.
     """
-    config, images = prepared.config, prepared.images
+    config, labelled = prepared.config, prepared.labelled
     # The same ones however much was drawn before, in this process or another.
     keras.utils.set_random_seed(config.seed)
-    network = runs_of(config).random(config, images)
-    model = classifier_on(network, config, len(images.class_names))
+    network = runs_of(config).random(config, labelled)
+    model = classifier_on(network, config, len(labelled.class_names))
     phase = dataclasses.replace(
         prepared.phases[0],
         name="scratch",
@@ -297,8 +297,10 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         compute=compute_of(config, prepared.device),
         verbose=progress(),
     )
-    batches = images.test.batches(config.batch_size)
-    return prepared.task.count(*raw_outputs(model, batches), images.class_names)
+    batches = labelled.test.batches(config.batch_size)
+    return prepared.task.count(
+        *raw_outputs(model, batches), labelled.class_names
+    )
 
 
 def export(
@@ -323,26 +325,26 @@ def export(
         NotPublishedError: an answer is not the model's.
         NotAcceptedError: `accept` says no.
     """
-    images, task = prepared.images, prepared.task
-    examples = images.test.examples
+    labelled, task = prepared.labelled, prepared.task
+    examples = labelled.test.examples
     # From all over the split, which may lie in the order of its classes.
-    step = max(1, len(examples) // GOLDEN_PICTURES)
-    golden = range(0, len(examples), step)[:GOLDEN_PICTURES]
+    step = max(1, len(examples) // GOLDEN_EXAMPLES)
+    golden = range(0, len(examples), step)[:GOLDEN_EXAMPLES]
     published = publish(
         served(prepared),
         prepared.config.run_folder(),
-        class_names=images.class_names,
+        class_names=labelled.class_names,
         golden={examples.ids[i]: examples.read(i) for i in golden},
-        decoding=images.test.decoding,
+        decoding=labelled.test.decoding,
         task=task,
         evaluated=Evaluated(examples.ids, examples.read, evaluation.answers),
         run_id=run_id,
         accept=lambda report: accept(
-            images, report.answers, report.movement, task
+            labelled, report.answers, report.movement, task
         ),
     )
     report = published.report
     answered = task.count_answers(
-        report.answers, evaluation.targets, images.class_names
+        report.answers, evaluation.targets, labelled.class_names
     )
     return Export(published.folder, answered, report, published.accepted or {})

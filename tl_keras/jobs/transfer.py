@@ -79,12 +79,12 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
     with clock("prepare"), enough_memory():
         prepared, accept = _prepare_all(journal.config, journal.run_id, stages)
     prepared = without(prepared, journal.left_out)
-    with readable(prepared.images):
+    with readable(prepared.labelled):
         # Once: the split's file and the store of features know them by it.
         prepared = prepared.hashed()
         journal = journal.opened(prepared)
     write_reports(prepared.report, journal.folder.path)
-    lines = [describe_data(prepared.report, prepared.images)]
+    lines = [describe_data(prepared.report, prepared.labelled)]
     if prepared.unlabelled:
         lines.append(prepared.unlabelled.describe())
     print("\n".join([*lines, *describe_vain(prepared)]), flush=True)
@@ -117,7 +117,7 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         run.version,
         run.folder.path,
         prepared.model,
-        prepared.images.class_names,
+        prepared.labelled.class_names,
         run.fit.history,
     )
 
@@ -157,6 +157,6 @@ def _prepare_all(
     accept = Acceptance(config, run_id)
     check_packages(asked_formats(config))
     prepared = stages.prepare(config, download=download)
-    accept.check(prepared.images)
+    accept.check(prepared.labelled)
     refuse_unconvertible(prepared)
     return prepared, accept

@@ -1,7 +1,7 @@
 """`--unlabelled`: what stands there, and what of it may be learnt from.
 
-    pictures = list_unlabelled(config, report, images)
-    pictures.pictures, pictures.numbers()
+    found = list_unlabelled(config, report, labelled)
+    found.loaded, found.numbers()
 
 In: a folder, and the splits of a run. Out: those of its pictures that no split
 holds, and why each of the others is left out; in the run's folder a file that
@@ -24,36 +24,36 @@ from tl_keras.audit.unlabelled import summed, usable_unlabelled
 from tl_keras.config import TransferConfig
 from tl_keras.data import Examples, ListOptions, Unlabelled
 from tl_keras.errors import DataError
-from tl_keras.sources import Images, ImageSplits
+from tl_keras.sources import LabelledExamples, LabelledSplits
 
 NOT_READ = "cannot be read"
 COLUMNS = ("id", "sha256", "left_out")
 
 
 @dataclasses.dataclass(frozen=True)
-class UnlabelledPictures:
+class UnlabelledExamples:
     """What `--unlabelled` names.
 
     Attributes:
-        pictures: those that may be learnt from.
+        loaded: those that may be learnt from.
         rows: all that were listed: (id, SHA-256 or "", why it is left out).
         ignored: reason -> how many things were no pictures.
     """
 
-    pictures: Images
+    loaded: LabelledExamples
     rows: tuple[tuple[str, str, str], ...]
     ignored: Mapping[str, int]
 
     def examples(self) -> dict[str, Examples]:
-        """As of `ImageSplits`, for whoever asks what cannot be read."""
-        return {"pictures": self.pictures.examples}
+        """As of `LabelledSplits`, for whoever asks what cannot be read."""
+        return {"pictures": self.loaded.examples}
 
     def numbers(self) -> dict:
         """Found = used + left out + ignored, as metrics.json holds them."""
         left_out = summed(why for _, _, why in self.rows)
         return {
             "found": len(self.rows) + sum(self.ignored.values()),
-            "used": len(self.pictures),
+            "used": len(self.loaded),
             "left_out": left_out | dict(self.ignored),
         }
 
@@ -71,14 +71,14 @@ class UnlabelledPictures:
 
 
 def list_unlabelled(
-    config: TransferConfig, report: Report, images: ImageSplits, most: int
-) -> UnlabelledPictures:
+    config: TransferConfig, report: Report, labelled: LabelledSplits, most: int
+) -> UnlabelledExamples:
     """What `--unlabelled` holds, read and compared with the splits.
 
     Args:
         config: the settings.
         report: of the labelled data, whose hashes it has.
-        images: the splits.
+        labelled: the splits.
         most: so many are learnt from; where there are more, those at even
             distances of each other are.
 
@@ -92,15 +92,15 @@ def list_unlabelled(
     source = Unlabelled(
         folder, options=ListOptions(follow_links=config.follow_links)
     )
-    found = sorted(source, key=lambda one: os.fsencode(one.id))
-    listed = [one for one in found if not one.reason]
+    files = sorted(source, key=lambda one: os.fsencode(one.id))
+    listed = [one for one in files if not one.reason]
     ids = tuple(one.id for one in listed)
     examples = Examples(
         ids, np.full(len(ids), -1, np.int32), tuple(map(source.path, ids))
     )
     reasons = usable_unlabelled(
         examples,
-        images.examples(),
+        labelled.examples(),
         report.rules,
         # Also those that the splits leave out: their labels are known.
         known=[r.facts.sha256 for r in report.rows if r.facts.sha256],
@@ -114,39 +114,41 @@ def list_unlabelled(
         usable = [usable[i] for i in taken]
     used = examples.take(usable)
     rows = [(one.id, "", f"{NOT_READ}: {one.reason}")
-            for one in found if one.reason]  # fmt: skip
+            for one in files if one.reason]  # fmt: skip
     used = used.hashed()
     hashes = dict(zip(used.ids, used.content_ids(), strict=True))
     rows += [
         (id_, hashes.get(id_, ""), why)
         for id_, why in zip(ids, reasons, strict=True)
     ]
-    pictures = UnlabelledPictures(
-        Images(used, images.train.decoding), tuple(rows), source.ignored
+    found = UnlabelledExamples(
+        LabelledExamples(used, labelled.train.decoding),
+        tuple(rows),
+        source.ignored,
     )
     if not ids or not len(used):
         raise DataError(
-            f"--unlabelled={folder}: {pictures.describe()} - name a folder "
+            f"--unlabelled={folder}: {found.describe()} - name a folder "
             "of other pictures, or leave it out"
         )
-    return pictures
+    return found
 
 
-def write_unlabelled(path: pathlib.Path, pictures: UnlabelledPictures) -> None:
+def write_unlabelled(path: pathlib.Path, found: UnlabelledExamples) -> None:
     """One row a picture: what it is, and why it was left out, if it was."""
     with (
         atomic.replacing(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as stream,
     ):
-        csv.writer(stream).writerows([COLUMNS, *map(_shown, pictures.rows)])
+        csv.writer(stream).writerows([COLUMNS, *map(_shown, found.rows)])
 
 
-def unlabelled_changes(path: pathlib.Path, pictures: UnlabelledPictures) -> str:
+def unlabelled_changes(path: pathlib.Path, found: UnlabelledExamples) -> str:
     """What differs from the pictures that a run began with; "" for nothing.
 
     Args:
         path: what `write_unlabelled` wrote.
-        pictures: as they are now.
+        found: as they are now.
     """
     try:
         with open(path, newline="", encoding="utf-8") as stream:
@@ -154,7 +156,7 @@ def unlabelled_changes(path: pathlib.Path, pictures: UnlabelledPictures) -> str:
                       if not row[2]}  # fmt: skip
     except FileNotFoundError:
         before = set()
-    now = {_shown(row)[:2] for row in pictures.rows if not row[2]}
+    now = {_shown(row)[:2] for row in found.rows if not row[2]}
     groups = {"added or changed": now - before, "removed or changed":
               before - now}  # fmt: skip
     return ", ".join(

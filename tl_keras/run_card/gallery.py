@@ -147,7 +147,7 @@ class Gallery:
         return address
 
 
-def why_no_pictures(gallery: Gallery, reason: str, heat: bool = True) -> str:
+def why_no_previews(gallery: Gallery, reason: str, heat: bool = True) -> str:
     """What is missing on a page whose cards were made; "" for nothing.
 
     Args:

@@ -19,7 +19,7 @@ from tl_keras import atomic, pages
 from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import plots, task_page, task_words, words
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
-from tl_keras.run_card.gallery import Album, Gallery, why_no_pictures
+from tl_keras.run_card.gallery import Album, Gallery, why_no_previews
 from tl_keras.run_card.markdown import as_markdown
 from tl_keras.run_card.numbers import MOST_DUPLICATES, card_numbers
 from tl_keras.runs import RunFolder
@@ -36,7 +36,7 @@ def write_card(
     folder: str | os.PathLike,
     album: Album | None = None,
     model: keras.Model | None = None,
-    no_pictures: str = "",
+    no_previews: str = "",
 ) -> dict:
     """Writes report.html and report.md, and the card into metrics.json.
 
@@ -45,7 +45,7 @@ def write_card(
         album: finds the pictures again; None shows none.
         model: pixels (batch, size, size, 3), 0 to 255 -> probabilities, for
             Grad-CAM; None shows none.
-        no_pictures: why there is no album, in words for the page.
+        no_previews: why there is no album, in words for the page.
 
     Returns:
         The metrics, with `card`.
@@ -59,12 +59,12 @@ def write_card(
     gallery = Gallery(metrics.get("class_names", ()), album, model)
     if not task_words.of_classes(metrics):
         page = task_page.render_page(
-            record, metrics, gallery, no_pictures, _curl(record.name, metrics)
+            record, metrics, gallery, no_previews, _curl(record.name, metrics)
         )
         markdown = task_page.as_markdown(metrics)
     else:
         page = pages.render(
-            "report.html", **_view(record, metrics, gallery, no_pictures)
+            "report.html", **_view(record, metrics, gallery, no_previews)
         )
         markdown = as_markdown(metrics)
     with atomic.replacing(folder.page) as temporary:
@@ -76,7 +76,7 @@ def write_card(
 
 
 def _view(
-    record: RunRecord, metrics: Mapping, gallery: Gallery, no_pictures: str
+    record: RunRecord, metrics: Mapping, gallery: Gallery, no_previews: str
 ) -> dict:
     """What the template is filled with."""
     names = metrics.get("class_names", [])
@@ -99,7 +99,7 @@ def _view(
     lost = metrics.get("regression", {}).get("lost", ())
     view |= _plots(metrics["card"], names)
     view |= _pictures(metrics["card"], gallery, lost)
-    return view | {"no_pictures": why_no_pictures(gallery, no_pictures)}
+    return view | {"no_previews": why_no_previews(gallery, no_previews)}
 
 
 def _pictures(card: Mapping, gallery: Gallery, lost: Sequence[Mapping]) -> dict:

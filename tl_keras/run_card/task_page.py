@@ -1,6 +1,6 @@
 """The page of a run that predicts something else than one class of several.
 
-    render_page(record, metrics, gallery, no_pictures)
+    render_page(record, metrics, gallery, no_previews)
     as_markdown(metrics)
 
 In: a record, its metrics with the card in them, whose `section` is the task's
@@ -13,7 +13,7 @@ from tl_keras import pages
 from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import plots, task_words, words
 from tl_keras.run_card.files import RunRecord
-from tl_keras.run_card.gallery import Gallery, why_no_pictures
+from tl_keras.run_card.gallery import Gallery, why_no_previews
 from tl_keras.run_card.markdown import code, plain
 
 STOPPED = "This run stopped before it had a model: training diverged."
@@ -24,7 +24,7 @@ def render_page(
     record: RunRecord,
     metrics: Mapping,
     gallery: Gallery,
-    no_pictures: str,
+    no_previews: str,
     curl: str,
 ) -> str:
     """The page.
@@ -33,7 +33,7 @@ def render_page(
         record: the run's files.
         metrics: with their card.
         gallery: finds pictures again.
-        no_pictures: why there is no album, in words.
+        no_previews: why there is no album, in words.
         curl: the line that asks a server, for a shell.
 
     Returns:
@@ -75,7 +75,7 @@ def render_page(
         ],
         pictures=pictures,
         lost=metrics.get("regression", {}).get("lost", ()),
-        no_pictures=why_no_pictures(gallery, no_pictures, heat=False),
+        no_previews=why_no_previews(gallery, no_previews, heat=False),
         curl=curl,
         words=words,
     )

@@ -14,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.sources.epoch_source import EpochSource
-from tl_keras.sources.pipeline import Images
+from tl_keras.sources.pipeline import LabelledExamples
 
 GIGABYTE = 1e9
 
 
-class PixelMemory:
+class TensorMemory:
     """Decodes examples once and holds their tensors, while they fit.
 
     Args:
@@ -29,23 +29,23 @@ class PixelMemory:
 
     def __init__(self, limit_gb: float):
         self._left = limit_gb * GIGABYTE
-        self._held: dict[int, tuple[Images, Images]] = {}
+        self._held: dict[int, tuple[LabelledExamples, LabelledExamples]] = {}
 
-    def held(self, images: Images) -> Images:
+    def held(self, labelled: LabelledExamples) -> LabelledExamples:
         """The same pictures, with their pixels in memory if they fit."""
-        if id(images) not in self._held:
-            if images.decoded is not None or len(images) == 0:
-                return images
-            if images.decoded_bytes() > self._left:
-                return images
+        if id(labelled) not in self._held:
+            if labelled.decoded is not None or len(labelled) == 0:
+                return labelled
+            if labelled.decoded_bytes() > self._left:
+                return labelled
             decoded = tf.nest.map_structure(
                 lambda spec: np.empty(
-                    (len(images), *spec.shape), spec.dtype.as_numpy_dtype
+                    (len(labelled), *spec.shape), spec.dtype.as_numpy_dtype
                 ),
-                images.decoding.specs,
+                labelled.decoding.specs,
             )
             done = 0
-            for batch in images.once(32):
+            for batch in labelled.once(32):
                 parts = tf.nest.flatten(batch)
                 end = done + len(parts[0])
                 for held, part in zip(
@@ -53,13 +53,13 @@ class PixelMemory:
                 ):
                     held[done:end] = part
                 done = end
-            self._left -= images.decoded_bytes()
+            self._left -= labelled.decoded_bytes()
             # The pictures are kept too, so that their id stays theirs.
-            self._held[id(images)] = (
-                images,
-                dataclasses.replace(images, decoded=decoded),
+            self._held[id(labelled)] = (
+                labelled,
+                dataclasses.replace(labelled, decoded=decoded),
             )
-        return self._held[id(images)][1]
+        return self._held[id(labelled)][1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,18 +67,19 @@ class TrainingBatches(EpochSource):
     """The batches of any epoch: call it with the epoch's number.
 
     Attributes:
-        images, batch_size, seed, augment: of `Images.shuffled_epoch`.
+        labelled: what is trained on.
+        batch_size, seed, augment: of `LabelledExamples.shuffled_epoch`.
         views: where activations are stored, so many augmented views of each
             picture are; 0 where nothing is augmented.
         memory: holds the pixels from the first pass on; None decodes each.
     """
 
-    images: Images
+    labelled: LabelledExamples
     batch_size: int
     seed: int = 0
     augment: str = "none"
     views: int = 0
-    memory: PixelMemory | None = None
+    memory: TensorMemory | None = None
 
     def __call__(
         self, epoch=0, skip=0, *, places: bool = False
@@ -105,23 +106,23 @@ class TrainingBatches(EpochSource):
     @property
     def groups(self) -> Sequence[str] | None:
         """What each picture belongs to, where the data says so."""
-        return self.images.examples.groups
+        return self.labelled.examples.groups
 
     def once(self) -> tf.data.Dataset:
         """All pictures once, in their order, as they are."""
-        return self.images.batches(self.batch_size)
+        return self.labelled.batches(self.batch_size)
 
 
 @dataclasses.dataclass(frozen=True)
 class FixedBatches(EpochSource):
     """All examples once, in their order: call it for the batches.
 
-    Attributes: `images`, `batch_size`, and `memory` as in `TrainingBatches`.
+    Attributes: `labelled`, `batch_size`, and `memory` as in `TrainingBatches`.
     """
 
-    images: Images
+    labelled: LabelledExamples
     batch_size: int
-    memory: PixelMemory | None = None
+    memory: TensorMemory | None = None
 
     def __call__(
         self, epoch=0, skip=0, *, places: bool = False
@@ -137,7 +138,7 @@ class FixedBatches(EpochSource):
     @property
     def groups(self) -> Sequence[str] | None:
         """As of `TrainingBatches`."""
-        return self.images.examples.groups
+        return self.labelled.examples.groups
 
     @property
     def rows(self) -> np.ndarray | None:
@@ -145,14 +146,14 @@ class FixedBatches(EpochSource):
         return _one_array(_held(self))
 
 
-def _held(data: TrainingBatches | FixedBatches) -> Images:
+def _held(data: TrainingBatches | FixedBatches) -> LabelledExamples:
     """The pictures, with their pixels where memory holds them."""
-    return data.memory.held(data.images) if data.memory else data.images
+    return data.memory.held(data.labelled) if data.memory else data.labelled
 
 
-def _one_array(images: Images) -> np.ndarray | None:
+def _one_array(labelled: LabelledExamples) -> np.ndarray | None:
     """What memory holds of them, where the model has a single input."""
-    decoded = images.decoded
+    decoded = labelled.decoded
     return decoded if isinstance(decoded, np.ndarray) else None
 
 
@@ -165,37 +166,41 @@ class Views:
     change it, so that a stored view serves every run.
 
     Attributes:
-        images: the pictures.
+        labelled: the pictures.
         augment: one of `AUGMENTS`, not "none".
         count: views of each picture.
         digests: SHA-256 of each picture's bytes, in hexadecimal.
         places: the views that are meant, int (n,).
     """
 
-    images: Images
+    labelled: LabelledExamples
     augment: str
     count: int
     digests: tuple[str, ...]
     places: np.ndarray
 
     @classmethod
-    def of(cls, images: Images, augment: str, count: int) -> "Views":
+    def of(
+        cls, labelled: LabelledExamples, augment: str, count: int
+    ) -> "Views":
         """All views of all pictures.
 
         Args:
-            images: the pictures; each is read once, to be known by its bytes.
+            labelled: the pictures; each is read once, to be known by its bytes.
             augment: one of `AUGMENTS`, not "none".
             count: views of each picture, 1 or more.
 
         Returns:
-            len(images) * count views, those of a picture in a row.
+            len(labelled) * count views, those of a picture in a row.
 
         Raises:
             OSError: a picture cannot be read.
         """
-        augment = images.decoding.by_turns.get(augment, augment)
-        places = np.arange(len(images) * count)
-        return cls(images, augment, count, tuple(images.content_ids()), places)
+        augment = labelled.decoding.by_turns.get(augment, augment)
+        places = np.arange(len(labelled) * count)
+        return cls(
+            labelled, augment, count, tuple(labelled.content_ids()), places
+        )
 
     def __len__(self) -> int:
         return len(self.places)
@@ -203,18 +208,18 @@ class Views:
     @property
     def labels(self) -> np.ndarray:
         """int32 (n,), those of the pictures."""
-        return self.images.labels[self.places // self.count]
+        return self.labelled.labels[self.places // self.count]
 
     def made_by(self) -> str:
         """What decides the pixels, besides the bytes of the pictures."""
-        return f"{self.images.made_by()}, {self.augment}"
+        return f"{self.labelled.made_by()}, {self.augment}"
 
     def content_ids(self) -> list[str]:
         """Each picture's hash and the view's number."""
-        pictures, numbers = np.divmod(self.places, self.count)
+        rows, numbers = np.divmod(self.places, self.count)
         return [
-            f"{self.digests[picture]}-{number}"
-            for picture, number in zip(pictures, numbers, strict=True)
+            f"{self.digests[row]}-{number}"
+            for row, number in zip(rows, numbers, strict=True)
         ]
 
     def take(self, indices: Sequence[int]) -> "Views":
@@ -223,13 +228,13 @@ class Views:
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """All views once, in their order: (uint8 (b, s, s, 3), int32 (b,))."""
-        pictures, numbers = np.divmod(self.places, self.count)
+        rows, numbers = np.divmod(self.places, self.count)
         keys = [
-            (int(self.digests[picture][:15], 16), number)
-            for picture, number in zip(pictures, numbers, strict=True)
+            (int(self.digests[row][:15], 16), number)
+            for row, number in zip(rows, numbers, strict=True)
         ]
-        return self.images.views(pictures, keys, self.augment, batch_size)
+        return self.labelled.views(rows, keys, self.augment, batch_size)
 
     def once(self, batch_size: int) -> Iterator[tf.Tensor]:
-        """The pixels of `batches`."""
-        return (pixels for pixels, _ in self.batches(batch_size))
+        """The tensors of `batches`."""
+        return (tensors for tensors, _ in self.batches(batch_size))

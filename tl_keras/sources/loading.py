@@ -3,7 +3,7 @@
     images = load_images("flowers", image_size=224, seed=0)
     model.fit(images.train.shuffled(32), validation_data=images.val.batches(32))
 
-In: a dataset's name, or a listing and how to cut it. Out: an `ImageSplits`.
+In: a dataset's name, or a listing and how to cut it. Out: an `LabelledSplits`.
 """
 
 import dataclasses
@@ -20,11 +20,11 @@ from tl_keras.data.splits import Cut, books, cut_splits
 from tl_keras.errors import DataError
 from tl_keras.inputs.image.pixels import MAX_PIXELS, WHITE, Decoding
 from tl_keras.inputs.input import Input
-from tl_keras.sources.pipeline import Images
+from tl_keras.sources.pipeline import LabelledExamples
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageSplits:
+class LabelledSplits:
     """The three splits of a dataset.
 
     Attributes:
@@ -35,9 +35,9 @@ class ImageSplits:
         fingerprint: SHA-256 of the listing (ids, labels, class names).
     """
 
-    train: Images
-    val: Images
-    test: Images
+    train: LabelledExamples
+    val: LabelledExamples
+    test: LabelledExamples
     class_names: tuple[str, ...]
     own_splits: tuple[str, ...]
     books: Mapping
@@ -51,7 +51,7 @@ class ImageSplits:
             "test": self.test.examples,
         }
 
-    def hashed(self) -> "ImageSplits":
+    def hashed(self) -> "LabelledSplits":
         """The same pictures, each read once at most to be known by its hash.
 
         Raises:
@@ -62,15 +62,17 @@ class ImageSplits:
             self,
             **{
                 split: dataclasses.replace(
-                    images, examples=images.examples.hashed()
+                    labelled, examples=labelled.examples.hashed()
                 )
-                for split, images in splits.items()
+                for split, labelled in splits.items()
             },
         )
 
     def decoded_by(
-        self, decoding: Input, made: Callable[..., Images] = Images
-    ) -> "ImageSplits":
+        self,
+        decoding: Input,
+        made: Callable[..., LabelledExamples] = LabelledExamples,
+    ) -> "LabelledSplits":
         """The same examples, decoded in another way.
 
         Args:
@@ -101,7 +103,7 @@ def load_images(
     seed: int = 0,
     max_bad_fraction: float = 0.01,
     **options,
-) -> ImageSplits:
+) -> LabelledSplits:
     """Lists a dataset and gives it three splits; no picture is decoded yet.
 
     Args:
@@ -130,7 +132,7 @@ def load_images(
             `tl_keras.data.ListOptions`, such as `label_from` and `exclude`.
 
     Returns:
-        `ImageSplits`.
+        `LabelledSplits`.
 
     Raises:
         DataError: the dataset cannot be used as it is (exit code 3).
@@ -148,7 +150,7 @@ def load_images(
     faults = faults_of_skips(listing, max_bad_fraction)
     if faults:
         raise DataError([*names_of_skips(listing), *faults])
-    return split_images(
+    return split_examples(
         listing,
         Cut(
             val_fraction=val_fraction,
@@ -163,16 +165,16 @@ def load_images(
     )
 
 
-def split_images(
+def split_examples(
     listing: Listing, cut: Cut, decoding: Input | None
-) -> ImageSplits:
+) -> LabelledSplits:
     """Gives a listing its three splits; see `load_images`.
 
     Args:
         listing: from `list_dataset`.
         cut: how missing splits are made.
         decoding: how an example's bytes become the model's inputs; None where
-            `ImageSplits.decoded_by` will say it.
+            `LabelledSplits.decoded_by` will say it.
 
     Returns:
         `train`, `val` and `test`; `val` may be empty.
@@ -181,8 +183,8 @@ def split_images(
         DataError: it cannot be cut so.
     """
     splits, left_out = cut_splits(listing, cut)
-    return ImageSplits(
-        **{s: Images(splits[s], decoding) for s in splits},
+    return LabelledSplits(
+        **{s: LabelledExamples(splits[s], decoding) for s in splits},
         class_names=listing.class_names,
         own_splits=tuple(s for s in listing.splits if s != "train"),
         books=books(listing, splits, left_out),

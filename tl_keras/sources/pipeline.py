@@ -1,6 +1,6 @@
 """Examples -> batches of inputs and labels, in (seed, epoch) order.
 
-    images = Images(examples, Decoding(image_size=224))
+    images = LabelledExamples(examples, Decoding(image_size=224))
     for pixels, labels in images.batches(32): ...
     model.fit(images.shuffled(32, seed=0), epochs=10)
 
@@ -124,17 +124,15 @@ def _traced_batch(decoding: Input, in_files: bool):
 
 
 @dataclasses.dataclass(frozen=True)
-class Images:
-    """Labelled examples that become a network's inputs: squares of pixels.
-
-    Of any kind of input, in spite of the name.
+class LabelledExamples:
+    """Labelled examples that become a network's inputs, of any kind.
 
     Attributes:
         examples: what to read.
         decoding: how an example's bytes become tensors: `pixels.Decoding`, or
             another `Input`.
         decoded: their tensors (n, ...), where they are held in memory
-            (`PixelMemory`); else None.
+            (`TensorMemory`); else None.
     """
 
     examples: Examples
@@ -144,7 +142,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.examples)
 
-    def plus(self, other: "Images") -> "Images":
+    def plus(self, other: "LabelledExamples") -> "LabelledExamples":
         """These examples, then those of another of the same kind."""
         decoded = None
         if self.decoded is not None and other.decoded is not None:
@@ -159,7 +157,7 @@ class Images:
             decoded=decoded,
         )
 
-    def take(self, indices: Sequence[int]) -> "Images":
+    def take(self, indices: Sequence[int]) -> "LabelledExamples":
         """The pictures at `indices`, in that order."""
         return dataclasses.replace(
             self,
@@ -284,19 +282,19 @@ class Images:
                 batches = self._load(indices, batch_size)
             return with_length(batches, count, batch_size)
 
-        def view(picture, index, number):
+        def view(tensors, index, number):
             # The count keeps the seeds of two epochs apart.
             key = tf.stack(
                 [number * count + index, tf.constant(seed, tf.int64)]
             )
-            return self.decoding.augment(picture, key, augment)
+            return self.decoding.augment(tensors, key, augment)
 
         batches = self._load(indices, batch_size, view)
         return with_length(batches, count, batch_size)
 
     def views(
         self,
-        pictures: Sequence[int],
+        rows: Sequence[int],
         keys: Sequence[tuple[int, int]],
         augment: str,
         batch_size: int,
@@ -304,7 +302,7 @@ class Images:
         """Given views of given pictures, in the order given.
 
         Args:
-            pictures: an index of a picture for each view.
+            rows: an index of a picture for each view.
             keys: the seed of each view.
             augment: one of `decoding.augments`.
             batch_size: views a batch.
@@ -314,33 +312,33 @@ class Images:
         """
         views = tf.data.Dataset.from_tensor_slices(
             (
-                tf.constant(pictures, tf.int64, [len(pictures)]),
+                tf.constant(rows, tf.int64, [len(rows)]),
                 tf.constant(keys, tf.int64, [len(keys), 2]),
             )
         )
         return self._load(
             views,
             batch_size,
-            lambda picture, _, key: self.decoding.augment(
-                picture, key, augment
+            lambda tensors, _, key: self.decoding.augment(
+                tensors, key, augment
             ),
         )
 
     def _load(self, indices, batch_size: int, view=None) -> tf.data.Dataset:
         labels = target_tensor(self.examples.labels)
-        picture_at = self._reader()
+        tensors_at = self._reader()
 
         def load(index, *number):
-            picture = picture_at(index)
+            tensors = tensors_at(index)
             if view is not None:
-                picture = view(picture, index, *number)
-            return picture, labels[index]
+                tensors = view(tensors, index, *number)
+            return tensors, labels[index]
 
         if self.decoded is not None and view is None:
             # A batch at once: picture by picture costs more than the copy.
             loaded = indices.map(lambda index, *_: index).batch(batch_size)
             loaded = loaded.map(
-                lambda index: (picture_at(index), tf.gather(labels, index)),
+                lambda index: (tensors_at(index), tf.gather(labels, index)),
                 num_parallel_calls=2,
             )
         else:
@@ -360,12 +358,12 @@ class Images:
         in_files = self.examples.files is not None
         sources = tf.constant(self._sources())
 
-        def picture_at(index):
+        def tensors_at(index):
             source = sources[index]
             encoded = tf.io.read_file(source) if in_files else source
             return self.decoding.load(encoded)
 
-        return picture_at
+        return tensors_at
 
     def _sources(self) -> list[bytes]:
         """Names of files, or encoded pictures."""

@@ -39,13 +39,13 @@ from tl_keras.data.examples import Examples
 from tl_keras.errors import DataError
 from tl_keras.inputs.text import TextInput
 from tl_keras.inputs.text.text_input import MULTIPLE, length_for
-from tl_keras.sources.pipeline import Images
+from tl_keras.sources.pipeline import LabelledExamples
 
 AT_ONCE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Texts(Images):
+class Texts(LabelledExamples):
     """Labelled texts that became token ids; made by `Texts.of`.
 
     Attributes:

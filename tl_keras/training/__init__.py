@@ -28,7 +28,11 @@ from tl_keras.training.phase import (
     Phase,
     PhaseResult,
 )
-from tl_keras.training.saves import Saves, get_variables, set_variables
+from tl_keras.training.phase_backups import (
+    PhaseBackups,
+    get_variables,
+    set_variables,
+)
 from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import Compute
 from tl_keras.training.unfreezing import gradual
@@ -43,9 +47,9 @@ __all__ = [
     "Mixing",
     "Objective",
     "Phase",
+    "PhaseBackups",
     "PhaseResult",
     "RateRange",
-    "Saves",
     "adapted",
     "find_learning_rate",
     "fit_phases",

@@ -37,7 +37,11 @@ from tl_keras.training.phase import (
     Phase,
     PhaseResult,
 )
-from tl_keras.training.saves import Saves, get_variables, set_variables
+from tl_keras.training.phase_backups import (
+    PhaseBackups,
+    get_variables,
+    set_variables,
+)
 from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import Compute, Steps, Waiting, held_on_device
 from tl_keras.training.train_step import train_step_of
@@ -58,7 +62,7 @@ def fit_phases(
     objective: Objective | None = None,
     history_file: str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    saves: Saves | None = None,
+    backups: PhaseBackups | None = None,
     compute: Compute | None = None,
     verbose: int | str = "auto",
 ) -> FitResult:
@@ -78,7 +82,7 @@ def fit_phases(
         objective: the loss, and what chooses the weights.
         history_file: a .csv to append each epoch to.
         callbacks: more Keras callbacks, for every phase.
-        saves: where all is kept that a killed process needs to go on; the
+        backups: where all is kept that a killed process needs to go on; the
             same call, in a new process, then ends with the same bits. Phases
             that were finished are not run again.
         compute: what computes the steps, and how; the device that TensorFlow
@@ -119,7 +123,7 @@ def fit_phases(
         objective or Objective(),
         history_file,
         tuple(callbacks),
-        saves and saves.of(model),
+        backups and backups.of(model),
         compute or Compute.here(),
         verbose,
     )
@@ -127,8 +131,8 @@ def fit_phases(
         return _fit_all(trainer, phases)
     except (tf.errors.OpError, OSError, MemoryError):
         # A fault of reading or of memory may pass: the same call goes on.
-        if trainer.saves:
-            trainer.saves.begin_again()
+        if trainer.backups:
+            trainer.backups.begin_again()
         raise
 
 
@@ -172,14 +176,14 @@ class _Trainer:
     objective: Objective
     history_file: str | None
     callbacks: tuple[keras.callbacks.Callback, ...]
-    saves: Saves | None
+    backups: PhaseBackups | None
     compute: Compute
     verbose: int | str
     history: list[dict] = dataclasses.field(default_factory=list)
 
     def fit(self, phase: Phase, first: int) -> PhaseResult:
         """Trains one phase; its first epoch is number `first` + 1."""
-        finished = self.saves and self.saves.finished(phase)
+        finished = self.backups and self.backups.finished(phase)
         if finished:
             result, rows = finished
             self.history += rows
@@ -207,8 +211,8 @@ class _Trainer:
                 f"phase {phase.name}: {result.seconds:.1f} s, "
                 f"{result.waiting:.1%} of its training waited for data"
             )
-        if self.saves:
-            self.saves.finish(result, self.history[before:])
+        if self.backups:
+            self.backups.finish(result, self.history[before:])
         return result
 
     def _set_trainable(self, phase: Phase, first: int) -> int:
@@ -253,7 +257,7 @@ class _Trainer:
         )
         waiting = Waiting(steps)
         monitor, mode = self.objective.monitored()
-        earlier = None if self.saves is None else tuple(self.history)
+        earlier = None if self.backups is None else tuple(self.history)
         history = HistoryLogger(self.history_file, earlier, phase=phase.name)
         guard = StopOnNonFinite()
         keeper = KeepBestWeights(
@@ -271,11 +275,11 @@ class _Trainer:
             *([] if val is None else self._stoppers()),
             *self.callbacks,
         ]
-        if self.saves:
+        if self.backups:
             callbacks.append(
-                self.saves.callback(phase, skip, batch_size, self.callbacks)
+                self.backups.callback(phase, skip, batch_size, self.callbacks)
             )
-        with signals.at_a_step() if self.saves else contextlib.nullcontext():
+        with signals.at_a_step() if self.backups else contextlib.nullcontext():
             fitting.fit(
                 train,
                 validation_data=val,
@@ -386,7 +390,7 @@ class _Trainer:
 
         A row that a killed run wrote is written again, not once more.
         """
-        if self.saves is None and self.history_file is not None:
+        if self.backups is None and self.history_file is not None:
             return read_rows(self.history_file)
         return self.history
 

@@ -75,7 +75,7 @@ class FrozenWork:
         if val is None:
             return tail, batches, None
         activations = self.store.activations(
-            trunk, val.images, via, val.batch_size
+            trunk, val.labelled, via, val.batch_size
         )
         stored = StoredFixedBatches(activations, val.batch_size, val.groups)
         return tail, batches, stored
@@ -94,7 +94,7 @@ class FrozenWork:
             return self.model, data()
         trunk, tail = self._split(cut)
         activations = self.store.activations(
-            trunk, data.images, batch_size=data.batch_size
+            trunk, data.labelled, batch_size=data.batch_size
         )
         return tail, activations.batches(data.batch_size)
 

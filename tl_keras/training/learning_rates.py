@@ -28,7 +28,7 @@ from tl_keras.strategies import training_graph
 from tl_keras.training.compiling import compile_for_phase
 from tl_keras.training.frozen_features import FrozenWork
 from tl_keras.training.phase import Objective, Phase
-from tl_keras.training.saves import get_variables, set_variables
+from tl_keras.training.phase_backups import get_variables, set_variables
 from tl_keras.training.steps import Compute, Steps
 from tl_keras.training.train_step import train_step_of
 

@@ -76,8 +76,8 @@ def messages():
 def pixels(content: bytes):
     """A picture, float32 (size, size, 3)."""
     side = round((len(content) / 3) ** 0.5)
-    picture = np.frombuffer(content, np.uint8).reshape(side, side, 3)
-    return picture.astype(np.float32)
+    example = np.frombuffer(content, np.uint8).reshape(side, side, 3)
+    return example.astype(np.float32)
 
 
 def token_ids(content: bytes):

@@ -45,7 +45,7 @@ def convert(
     model: keras.Model,
     formats: Sequence["Format"],
     folder: pathlib.Path,
-    pictures: np.ndarray,
+    examples: np.ndarray,
     task: Task | None = None,
 ) -> dict[str, str]:
     """Writes `folder/<format.file>` for each format.
@@ -55,7 +55,7 @@ def convert(
             (batch, tokens) -> logits, in float32.
         formats: what to make.
         folder: an empty one; more than the files is written to it.
-        pictures: uint8 (n, size, size, 3), or int32 (n, tokens), n >= 1, for
+        examples: uint8 (n, size, size, 3), or int32 (n, tokens), n >= 1, for
             int8.
         task: what is predicted; one class of several when None.
 
@@ -63,7 +63,7 @@ def convert(
         Format's name -> why its file was not made; {} when all were.
     """
     _write_saved_model(model, folder / "saved_model", task or Multiclass())
-    np.save(folder / "representative.npy", pictures, allow_pickle=False)
+    np.save(folder / "representative.npy", examples, allow_pickle=False)
     large = 4 * model.count_params() > MAX_BYTES_TOGETHER
     groups = [[row] for row in formats] if large else [formats]
     reasons: dict[str, str] = {}

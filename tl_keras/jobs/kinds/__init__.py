@@ -1,8 +1,8 @@
 """What a run does by its kind of input: pictures, or texts.
 
     runs = runs_of(config)
-    loaded = runs.load(config, images)
-    loaded.network, loaded.images
+    loaded = runs.load(config, labelled)
+    loaded.network, loaded.labelled
 
 In: settings. Out: a `Runs`, which the stages of every run call where kinds
 part: network, tokens or pixels, what is exported, what a page shows. The rest

@@ -23,7 +23,7 @@ from tl_keras.networks import (
     usual_scaling,
     usual_unfreeze,
 )
-from tl_keras.sources import ImageSplits
+from tl_keras.sources import LabelledSplits
 
 
 class PictureRuns(Runs):
@@ -34,13 +34,16 @@ class PictureRuns(Runs):
     explains = True
 
     def load(
-        self, config: TransferConfig, images: ImageSplits, download: bool = True
+        self,
+        config: TransferConfig,
+        labelled: LabelledSplits,
+        download: bool = True,
     ) -> Loaded:
         """As `Runs.load`; a network that would be fetched, and may not be,
         has random weights, enough for a plan.
 
         Args:
-            config, images, download: as there.
+            config, labelled, download: as there.
 
         Returns:
             `Loaded`.
@@ -54,10 +57,10 @@ class PictureRuns(Runs):
             if hint := scaling_hint(config.backbone, network):
                 print(f"backbone: {hint}", flush=True)
         decoding = decoding_of(config, network.input_shape[1])
-        return Loaded(network, images.decoded_by(decoding))
+        return Loaded(network, labelled.decoded_by(decoding))
 
     def random(
-        self, config: TransferConfig, images: ImageSplits
+        self, config: TransferConfig, labelled: LabelledSplits
     ) -> keras.Model:
         """As `Runs.random`."""
         return _network(config, "none")

@@ -13,7 +13,7 @@ import keras
 from tl_keras.config import TransferConfig
 from tl_keras.data import Listing
 from tl_keras.run_card.gallery import Album
-from tl_keras.sources import ImageSplits
+from tl_keras.sources import LabelledSplits
 
 
 class Loaded(NamedTuple):
@@ -21,13 +21,13 @@ class Loaded(NamedTuple):
 
     Attributes:
         network: without a head.
-        images: the splits.
+        labelled: the splits.
         warnings: what was found of the data on the way, one line each.
         numbers: of the network, for metrics.json.
     """
 
     network: keras.Model
-    images: ImageSplits
+    labelled: LabelledSplits
     warnings: tuple[str, ...] = ()
     numbers: Mapping = {}
 
@@ -48,13 +48,16 @@ class Runs(abc.ABC):
 
     @abc.abstractmethod
     def load(
-        self, config: TransferConfig, images: ImageSplits, download: bool = True
+        self,
+        config: TransferConfig,
+        labelled: LabelledSplits,
+        download: bool = True,
     ) -> Loaded:
         """Loads the backbone, and says how examples become its inputs.
 
         Args:
             config: the settings.
-            images: the splits, not decoded.
+            labelled: the splits, not decoded.
             download: whether weights may be fetched.
 
         Returns:
@@ -63,13 +66,13 @@ class Runs(abc.ABC):
 
     @abc.abstractmethod
     def random(
-        self, config: TransferConfig, images: ImageSplits
+        self, config: TransferConfig, labelled: LabelledSplits
     ) -> keras.Model:
         """The same network with random weights.
 
         Args:
             config: the settings.
-            images: the splits, as `load` gave them.
+            labelled: the splits, as `load` gave them.
         """
 
     @abc.abstractmethod
@@ -125,12 +128,12 @@ class Runs(abc.ABC):
         return self.served(model, config)
 
     def help_runtimes(
-        self, images: ImageSplits, folder: pathlib.Path
+        self, labelled: LabelledSplits, folder: pathlib.Path
     ) -> tuple[str, ...]:
         """Writes what those files need beside them.
 
         Args:
-            images: the splits, as `load` gave them.
+            labelled: the splits, as `load` gave them.
             folder: theirs; it is there.
 
         Returns:

@@ -30,7 +30,7 @@ from tl_keras.networks.text import (
     read_description,
 )
 from tl_keras.networks.text.hub import known_folder
-from tl_keras.sources import ImageSplits, Texts
+from tl_keras.sources import LabelledSplits, Texts
 from tl_keras.sources.texts import needed_length
 
 UNFROZEN_BLOCKS = 2  # from the last, where nobody says it
@@ -46,12 +46,15 @@ class TextRuns(Runs):
     explains = False
 
     def load(
-        self, config: TransferConfig, images: ImageSplits, download: bool = True
+        self,
+        config: TransferConfig,
+        labelled: LabelledSplits,
+        download: bool = True,
     ) -> Loaded:
         """As `Runs.load`.
 
         Args:
-            config, images, download: as there.
+            config, labelled, download: as there.
 
         Returns:
             `Loaded`.
@@ -67,9 +70,9 @@ class TextRuns(Runs):
             config.max_tokens,
             fields=len(patterns(config.text_column)) > 1,
         )
-        every = joined(images.examples().values())
+        every = joined(labelled.examples().values())
         length = needed_length(every, text_input)
-        images = images.decoded_by(
+        labelled = labelled.decoded_by(
             text_input, functools.partial(Texts.of, length=length)
         )
         encoder = load_text_encoder(
@@ -88,19 +91,19 @@ class TextRuns(Runs):
             **({"revision": found.revision} if found.revision else {}),
             **({"license": found.license} if found.license else {}),
         }
-        return Loaded(encoder, images, warnings, numbers)
+        return Loaded(encoder, labelled, warnings, numbers)
 
     @standard_globals()
     def random(
-        self, config: TransferConfig, images: ImageSplits
+        self, config: TransferConfig, labelled: LabelledSplits
     ) -> keras.Model:
         """As `Runs.random`."""
         found = find_model(config.backbone, download=False)
         return keras.models.clone_model(
             load_text_encoder(
                 found.folder,
-                max_tokens=images.train.decoded.shape[1],
-                pad=images.train.decoding.vocabulary.pad,
+                max_tokens=labelled.train.decoded.shape[1],
+                pad=labelled.train.decoding.vocabulary.pad,
             )
         )
 
@@ -141,12 +144,12 @@ class TextRuns(Runs):
         return model
 
     def help_runtimes(
-        self, images: ImageSplits, folder: pathlib.Path
+        self, labelled: LabelledSplits, folder: pathlib.Path
     ) -> tuple[str, ...]:
         """As `Runs.help_runtimes`: the vocabulary, since no runtime has a
         tokenizer."""
-        vocabulary = images.train.decoding.vocabulary
-        write_vocabulary(vocabulary, folder, images.train.decoded.shape[1])
+        vocabulary = labelled.train.decoding.vocabulary
+        write_vocabulary(vocabulary, folder, labelled.train.decoded.shape[1])
         return WORDS_FILE, SETTINGS_FILE
 
     def precision(

@@ -1,7 +1,7 @@
 """Pictures, in any number, through an export: rows in files, each once.
 
     export = inspect_export("saved_models/flowers")
-    done = predict_pictures(
+    done = predict_examples(
         Predictor(Loaded(export), top_k=5), Unlabelled("photos"), "answers",
         known_as={"model": export.sha256}, batch_size=32,
     )
@@ -21,7 +21,7 @@ from tl_keras.serving.inference.listing import Listing
 from tl_keras.serving.inference.streaming import (
     MAX_BYTES,
     Done,
-    predict_pictures,
+    predict_examples,
 )
 
 __all__ = [
@@ -31,5 +31,5 @@ __all__ = [
     "Listing",
     "Loaded",
     "Predictor",
-    "predict_pictures",
+    "predict_examples",
 ]

@@ -52,7 +52,7 @@ class Listing:
         self.count, self.fingerprint = self._fingerprint()
 
     @classmethod
-    def made(cls, path: pathlib.Path, pictures: Unlabelled) -> "Listing":
+    def made(cls, path: pathlib.Path, examples: Unlabelled) -> "Listing":
         """Walks through the input and writes the list.
 
         Raises:
@@ -60,7 +60,7 @@ class Listing:
             MachineError: the list cannot be written.
         """
         try:
-            ignored = cls._write(path, pictures)
+            ignored = cls._write(path, examples)
         except sqlite3.Error as error:
             raise MachineError(
                 f"{path}: {error} - make room there and for temporary files"
@@ -68,7 +68,7 @@ class Listing:
         return cls(path, ignored)
 
     @staticmethod
-    def _write(path: pathlib.Path, pictures: Unlabelled) -> Mapping[str, int]:
+    def _write(path: pathlib.Path, examples: Unlabelled) -> Mapping[str, int]:
         """Writes the list; counts of what is not in it."""
         with (
             atomic.replacing(path) as temporary,
@@ -79,7 +79,7 @@ class Listing:
             base.execute("PRAGMA synchronous=OFF")
             base.execute(TABLE)
             found = 0
-            for rows in _gathered(pictures):
+            for rows in _gathered(examples):
                 found += len(rows)
                 base.executemany(
                     "INSERT OR IGNORE INTO pictures VALUES (?,?,?,?,?)", rows
@@ -87,7 +87,7 @@ class Listing:
             (kept,) = base.execute("SELECT count(*) FROM pictures").fetchone()
             twins = base.execute(TWINS).rowcount
             base.commit()
-        counts = collections.Counter(pictures.ignored)
+        counts = collections.Counter(examples.ignored)
         counts.update({SAME_ROW: found - kept, SAME_FILE: twins})
         return +counts
 
@@ -135,10 +135,10 @@ class Listing:
             }
 
 
-def _gathered(pictures: Unlabelled) -> Iterator[list[tuple]]:
+def _gathered(examples: Unlabelled) -> Iterator[list[tuple]]:
     """Rows for the table, some at a time."""
     rows: list[tuple] = []
-    for found in pictures:
+    for found in examples:
         # Bytes: a name need not be UTF-8, and bytes have one order.
         rows.append((os.fsencode(found.id), *found[1:]))
         if len(rows) == BATCH:

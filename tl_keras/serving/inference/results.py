@@ -34,13 +34,13 @@ def safe_cell(text: str) -> str:
 
 
 def write_results(
-    work: Work, pictures: Unlabelled, ignored: Mapping[str, int]
+    work: Work, examples: Unlabelled, ignored: Mapping[str, int]
 ) -> dict:
     """Writes all files, and says that they are whole.
 
     Args:
         work: a run whose parts are all there.
-        pictures: what was asked.
+        examples: what was asked.
         ignored: reason -> how many files were no pictures to ask.
 
     Returns:
@@ -78,7 +78,7 @@ def write_results(
         "labels": _most_first(labels),
         "reasons": _most_first(reasons),
     }
-    write_gallery(work.folder / GALLERY, choice, pictures, done)
+    write_gallery(work.folder / GALLERY, choice, examples, done)
     work.finish(done)
     return done
 

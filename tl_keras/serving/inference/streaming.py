@@ -21,7 +21,7 @@ from tl_keras.inputs.kinds import kind_named, nouns
 from tl_keras.serving.inference import results
 from tl_keras.serving.inference.asking import Answer
 from tl_keras.serving.inference.gallery import content_of
-from tl_keras.serving.inference.work import Picture, Work
+from tl_keras.serving.inference.work import AskedExample, Work
 
 Ask = Callable[[Sequence[bytes]], Sequence[Answer]]
 # Larger files are not read: a batch of them would not fit in memory.
@@ -58,9 +58,9 @@ class Done:
         return self.predicted + self.unreadable + sum(self.ignored.values())
 
 
-def predict_pictures(
+def predict_examples(
     ask: Ask,
-    pictures: Unlabelled,
+    examples: Unlabelled,
     folder: str | os.PathLike,
     *,
     known_as: Mapping[str, object],
@@ -71,7 +71,7 @@ def predict_pictures(
 
     Args:
         ask: encoded pictures -> an answer for each.
-        pictures: the input.
+        examples: the input.
         folder: of the results; one that was begun is gone on with.
         known_as: what the answers depend on, such as the model's hash; a
             folder that was begun with anything else is refused.
@@ -89,28 +89,28 @@ def predict_pictures(
     """
     began = time.perf_counter()
     identity = {**known_as, "batch_size": batch_size}
-    work = Work(pathlib.Path(folder), identity, pictures)
+    work = Work(pathlib.Path(folder), identity, examples)
     if work.done is not None:
         return Done(**{n: v for n, v in work.done.items() if n != "identity"})
-    one, many = nouns(pictures.kind)
+    one, many = nouns(examples.kind)
     if not work.listing.count:
         expected = "a folder of pictures, a .csv with their paths, or one"
-        if pictures.kind != "image":
+        if examples.kind != "image":
             expected = f"a folder of {many}, a .csv with a column {one}, or one"
         raise DataError(
-            f"--input={pictures.source}: no {many} found, "
+            f"--input={examples.source}: no {many} found, "
             f"{sum(work.listing.ignored.values()):,} other things - "
             f"expected {expected}"
         )
-    asked = _fill(work, ask, pictures, batch_size, stop)
-    done = results.write_results(work, pictures, work.listing.ignored)
+    asked = _fill(work, ask, examples, batch_size, stop)
+    done = results.write_results(work, examples, work.listing.ignored)
     if not done["predicted"]:
         reason = next(iter(done["reasons"]))
         raise DataError(
             [
-                f"--input={pictures.source}: none of {done['unreadable']:,} "
+                f"--input={examples.source}: none of {done['unreadable']:,} "
                 f"{many} could be read, most of them for: {reason}",
-                *pictures.hints,
+                *examples.hints,
             ]
         )
     seconds = round(time.perf_counter() - began, 3)
@@ -120,7 +120,7 @@ def predict_pictures(
 def _fill(
     work: Work,
     ask: Ask,
-    pictures: Unlabelled,
+    examples: Unlabelled,
     batch_size: int,
     stop: Callable[[], bool],
 ) -> int:
@@ -129,22 +129,22 @@ def _fill(
     asked, part, rows = 0, -1, []
     told = time.perf_counter()
     for number, batch, contents in _read_ahead(
-        work.batches(batch_size), pictures
+        work.batches(batch_size), examples
     ):
         if stop():
             raise StoppedError(
                 f"stopped after {there + asked - len(rows):,} of {total:,} "
-                f"{nouns(pictures.kind)[1]} - run the same command to go on"
+                f"{nouns(examples.kind)[1]} - run the same command to go on"
             )
         if number != part and rows:
             work.write(part, rows)
             rows = []
         part = number
-        rows += _rows(batch, contents, ask, pictures.kind)
-        asked += sum(picture.row is None for picture in batch)
+        rows += _rows(batch, contents, ask, examples.kind)
+        asked += sum(example.row is None for example in batch)
         if time.perf_counter() - told > TELL_EVERY:
             told = time.perf_counter()
-            many = nouns(pictures.kind)[1]
+            many = nouns(examples.kind)[1]
             log.info(f"{there + asked:,} of {total:,} {many}")
     if rows:
         work.write(part, rows)
@@ -152,20 +152,20 @@ def _fill(
 
 
 def _read_ahead(
-    batches: Iterable[tuple[int, list[Picture]]], pictures: Unlabelled
-) -> Iterator[tuple[int, list[Picture], list[tuple[bytes, str]]]]:
+    batches: Iterable[tuple[int, list[AskedExample]]], examples: Unlabelled
+) -> Iterator[tuple[int, list[AskedExample], list[tuple[bytes, str]]]]:
     """Batches with their pictures' bytes, a few of them read ahead."""
 
-    def read(picture: Picture) -> tuple[bytes, str]:
-        if picture.reason or picture.row is not None:
-            return b"", picture.reason or ANSWERED
-        return content_of(pictures, picture.id, MAX_BYTES)
+    def read(example: AskedExample) -> tuple[bytes, str]:
+        if example.reason or example.row is not None:
+            return b"", example.reason or ANSWERED
+        return content_of(examples, example.id, MAX_BYTES)
 
     waiting: collections.deque = collections.deque()
     with futures.ThreadPoolExecutor(THREADS) as pool:
         try:
             for number, batch in batches:
-                reading = [pool.submit(read, picture) for picture in batch]
+                reading = [pool.submit(read, example) for example in batch]
                 waiting.append((number, batch, reading))
                 if len(waiting) > AHEAD:
                     number, batch, reading = waiting.popleft()
@@ -178,7 +178,7 @@ def _read_ahead(
 
 
 def _rows(
-    batch: Sequence[Picture],
+    batch: Sequence[AskedExample],
     contents: Sequence[tuple[bytes, str]],
     ask: Ask,
     kind: str,
@@ -187,15 +187,15 @@ def _rows(
     read = [content for content, reason in contents if not reason]
     answers = iter(ask(read) if read else ())
     rows = []
-    for picture, (content, reason) in zip(batch, contents, strict=True):
-        if picture.row is not None:
-            rows.append(picture.row)
+    for example, (content, reason) in zip(batch, contents, strict=True):
+        if example.row is not None:
+            rows.append(example.row)
             continue
         answer = Answer((), (), reason) if reason else next(answers)
         if answer.status and not reason:
             # The graph names the fault; a person needs the remedy too.
             reason = kind_named(kind).explain(content, answer.status)
-        rows.append(_row(picture.id, reason, answer))
+        rows.append(_row(example.id, reason, answer))
     return rows
 
 

@@ -23,7 +23,7 @@ from tl_keras.serving.inference.listing import Listing
 
 WORK, DONE = "work", "predict.json"
 RESULTS = ("predictions.jsonl", "predictions.csv", "gallery.html")
-IDENTITY, PICTURES, PARTS = "identity.json", "pictures.sqlite", "parts"
+IDENTITY, EXAMPLES, PARTS = "identity.json", "pictures.sqlite", "parts"
 FRESH = "fresh.sqlite"
 # Of a finished run: what it was of, so that new pictures can be told.
 KEPT = ".pictures.sqlite"
@@ -31,7 +31,7 @@ EARLIER = "earlier.jsonl"  # its rows, while new pictures are asked
 PART_BATCHES = 8  # of a part; what a kill loses at most
 
 
-class Picture(NamedTuple):
+class AskedExample(NamedTuple):
     """One of the list.
 
     Attributes:
@@ -52,7 +52,7 @@ class Work:
         folder: of the results.
         identity: name -> value of what the rows depend on, `batch_size` among
             them, beside the pictures.
-        pictures: the input.
+        examples: the input.
 
     Attributes:
         listing: the pictures in order.
@@ -67,7 +67,7 @@ class Work:
         self,
         folder: pathlib.Path,
         identity: Mapping[str, object],
-        pictures: Unlabelled,
+        examples: Unlabelled,
     ):
         self.folder = folder
         self._work = folder / WORK
@@ -76,20 +76,20 @@ class Work:
         self._compare(identity)
         self._work.mkdir(parents=True, exist_ok=True)
         atomic.remove_leftovers(folder, (*RESULTS, DONE))
-        fresh = Listing.made(self._work / FRESH, pictures)
+        fresh = Listing.made(self._work / FRESH, examples)
         self.identity = {**identity, "pictures": fresh.fingerprint}
         self.done = self._stored(folder / DONE)
-        self._compare_pictures(fresh)
+        self._compare_examples(fresh)
         if self.done is None:
             (self._work / PARTS).mkdir(exist_ok=True)
-            fresh.path.replace(self._work / PICTURES)
+            fresh.path.replace(self._work / EXAMPLES)
             _write_json(self._work / IDENTITY, self.identity)
             # Where there are new pictures, it is done no more.
             (folder / DONE).unlink(missing_ok=True)
         else:
             self._clear()
         self.listing = fresh
-        self.listing.path = self._work / PICTURES
+        self.listing.path = self._work / EXAMPLES
 
     def _refuse_other_results(self) -> None:
         """A training run's folder has predictions of its own."""
@@ -121,7 +121,7 @@ class Work:
                 "folder"
             )
 
-    def _compare_pictures(self, fresh: Listing) -> None:
+    def _compare_examples(self, fresh: Listing) -> None:
         before = self._before() or self.identity
         if before["pictures"] == fresh.fingerprint:
             return
@@ -142,7 +142,7 @@ class Work:
 
     def _known_list(self) -> pathlib.Path:
         """The list of the run that is there, begun or done."""
-        begun = self._work / PICTURES
+        begun = self._work / EXAMPLES
         return begun if begun.exists() else self.folder / KEPT
 
     def _take_in(self) -> bool:
@@ -160,8 +160,8 @@ class Work:
 
     def _clear(self) -> None:
         """Takes the work of a finished run away, but for its list."""
-        if (self._work / PICTURES).exists():
-            (self._work / PICTURES).replace(self.folder / KEPT)
+        if (self._work / EXAMPLES).exists():
+            (self._work / EXAMPLES).replace(self.folder / KEPT)
         shutil.rmtree(self._work)
 
     def _answered(self) -> Iterator[dict]:
@@ -187,7 +187,9 @@ class Work:
             )
         return stored
 
-    def batches(self, batch_size: int) -> Iterator[tuple[int, list[Picture]]]:
+    def batches(
+        self, batch_size: int
+    ) -> Iterator[tuple[int, list[AskedExample]]]:
         """(part, pictures) of the parts that are missing, a batch each.
 
         Parts and batches begin at the same pictures in every run.
@@ -195,7 +197,7 @@ class Work:
         there = set(self._parts())
         answered = self._answered()
         known = next(answered, None)
-        batch: list[Picture] = []
+        batch: list[AskedExample] = []
         for number, (id_, reason) in enumerate(self.listing):
             row = None
             if known is not None and known["id"] == id_:
@@ -203,7 +205,7 @@ class Work:
             part = number // self._part
             if part in there:
                 continue
-            batch.append(Picture(id_, reason, row))
+            batch.append(AskedExample(id_, reason, row))
             if len(batch) == batch_size or number == self.listing.count - 1:
                 yield part, batch
                 batch = []
@@ -229,15 +231,15 @@ class Work:
 
     def rows(self) -> Iterator[dict]:
         """All rows in order; refuses parts that are not the list's."""
-        pictures = iter(self.listing)
+        examples = iter(self.listing)
         for part in range(-(-self.listing.count // self._part)):
             with open(self._place(part), encoding="ascii") as lines:
                 for line in lines:
                     row = json.loads(line)
-                    if row["id"] != next(pictures, ("", ""))[0]:
+                    if row["id"] != next(examples, ("", ""))[0]:
                         raise self._damaged(part)
                     yield row
-        if next(pictures, None) is not None:
+        if next(examples, None) is not None:
             raise self._damaged(part)
 
     def _damaged(self, part: int) -> MachineError:

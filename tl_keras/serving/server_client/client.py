@@ -139,29 +139,29 @@ class Client:
             )
         return self._ask_all(
             list(pixels),
-            lambda picture: picture.nbytes,
+            lambda example: example.nbytes,
             self._transport.ask_pixels,
         )
 
-    def _ask_all(self, pictures: Sequence, size: Callable, ask) -> list:
+    def _ask_all(self, examples: Sequence, size: Callable, ask) -> list:
         answers: list[Answered] = []
-        while len(answers) < len(pictures):
-            left = pictures[len(answers) :]
+        while len(answers) < len(examples):
+            left = examples[len(answers) :]
             count = first_piece(left, self._most or len(left), size)
             answers += self._ask_piece(left[:count], size, ask)
         return answers
 
-    def _ask_piece(self, pictures: Sequence, size: Callable, ask) -> list:
+    def _ask_piece(self, examples: Sequence, size: Callable, ask) -> list:
         try:
-            return self._patiently(lambda: ask(self.version, pictures))
+            return self._patiently(lambda: ask(self.version, examples))
         except TooLarge as fault:
-            if len(pictures) == 1:
-                megabytes = size(pictures[0]) / 1e6
+            if len(examples) == 1:
+                megabytes = size(examples[0]) / 1e6
                 why = f"{megabytes:.1f} MB, larger than the server takes"
                 return [Answered((), (), f"{why} ({fault})")]
         # It is asked no more than this from here on.
-        self._most = len(pictures) // 2
-        return self._ask_all(pictures, size, ask)
+        self._most = len(examples) // 2
+        return self._ask_all(examples, size, ask)
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
         """Tries again while the server is busy.
@@ -187,12 +187,12 @@ class Client:
 
 
 def first_piece(
-    pictures: Sequence, most: int, size: Callable[..., int] = len
+    examples: Sequence, most: int, size: Callable[..., int] = len
 ) -> int:
     """How many go into one request: up to `most` and `MAX_BYTES`, or one.
 
     Args:
-        pictures: those left to ask.
+        examples: those left to ask.
         most: how many at most, 1 or more.
         size: bytes of one.
 
@@ -200,8 +200,8 @@ def first_piece(
         1 or more, also where the first alone is above `MAX_BYTES`; 0 of none.
     """
     total = 0
-    for count, picture in enumerate(pictures[:most]):
-        total += size(picture)
+    for count, example in enumerate(examples[:most]):
+        total += size(example)
         if count and total > MAX_BYTES:
             return count
-    return min(most, len(pictures))
+    return min(most, len(examples))

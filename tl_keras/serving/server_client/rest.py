@@ -102,7 +102,7 @@ class Rest:
 
     def ask_pixels(self, version: int, pixels) -> list[Answered]:
         """Asks `serving_float` about arrays (side, side, 3); as `ask`."""
-        instances = [picture.tolist() for picture in pixels]
+        instances = [example.tolist() for example in pixels]
         return self._predict(version, "serving_float", instances)
 
     def input_name(self, version: int) -> str:

@@ -95,10 +95,10 @@ class Rpc:
             Busy, TooLarge, MachineError: it does not answer, or refuses.
         """
         request = self._request(version, "serving_default")
-        pictures = request.inputs[self.input_name(version)]
-        pictures.dtype = tf.string.as_datatype_enum
-        pictures.tensor_shape.dim.add(size=len(encoded))
-        pictures.string_val.extend(encoded)
+        examples = request.inputs[self.input_name(version)]
+        examples.dtype = tf.string.as_datatype_enum
+        examples.tensor_shape.dim.add(size=len(encoded))
+        examples.string_val.extend(encoded)
         return self._predict(request, len(encoded))
 
     def ask_pixels(self, version: int, pixels) -> list[Answered]:

@@ -54,7 +54,7 @@ class Choice(NamedTuple):
     temperature: float
     out_of_fold: np.ndarray | None
 
-    def of_pictures(self, views: int) -> np.ndarray | None:
+    def of_examples(self, views: int) -> np.ndarray | None:
         """Those probabilities, the mean over the views of each picture."""
         if self.out_of_fold is None:
             return None
@@ -181,11 +181,11 @@ def labels_a_class(
     Returns:
         1.0 or more.
     """
-    of_picture = labels[::views]
-    classes = len(np.unique(of_picture))
+    of_example = labels[::views]
+    classes = len(np.unique(of_example))
     if groups is None:
-        return len(of_picture) / classes
-    return len(set(zip(groups, of_picture.tolist(), strict=True))) / classes
+        return len(of_example) / classes
+    return len(set(zip(groups, of_example.tolist(), strict=True))) / classes
 
 
 def cut_folds(
@@ -202,11 +202,11 @@ def cut_folds(
         Up to `FOLDS` pairs of int arrays; [] where a class would have nothing
         to fit on.
     """
-    of_picture = labels[::views]
-    given = np.arange(len(of_picture)) if groups is None else np.array(groups)
+    of_example = labels[::views]
+    given = np.arange(len(of_example)) if groups is None else np.array(groups)
     least = min(
-        len(np.unique(given[of_picture == label]))
-        for label in np.unique(of_picture)
+        len(np.unique(given[of_example == label]))
+        for label in np.unique(of_example)
     )
     folds = min(FOLDS, least)
     if folds < 2:
@@ -214,11 +214,11 @@ def cut_folds(
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     cutter = kind(folds, shuffle=True, random_state=FOLD_SEED)
 
-    def rows(pictures):
-        return (pictures[:, None] * views + np.arange(views)).ravel()
+    def rows(examples):
+        return (examples[:, None] * views + np.arange(views)).ravel()
 
-    pairs = list(cutter.split(of_picture, of_picture, groups))
-    classes = len(np.unique(of_picture))
-    if any(len(np.unique(of_picture[fit])) < classes for fit, _ in pairs):
+    pairs = list(cutter.split(of_example, of_example, groups))
+    classes = len(np.unique(of_example))
+    if any(len(np.unique(of_example[fit])) < classes for fit, _ in pairs):
         return []
     return [(rows(fit), rows(judge)) for fit, judge in pairs]

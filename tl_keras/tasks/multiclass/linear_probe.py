@@ -133,7 +133,7 @@ def solve_probe(
         choice.strength,
         name,
         choice.temperature,
-        choice.of_pictures(views),
+        choice.of_examples(views),
     )
 
 

@@ -1,7 +1,7 @@
 """What phases need to go on in another process, kept on disk.
 
-    saves = Saves("run/checkpoints", stop=signals.requested)
-    fit_phases(model, phases, train, val, saves=saves)
+    backups = PhaseBackups("run/checkpoints", stop=signals.requested)
+    fit_phases(model, phases, train, val, backups=backups)
 
 In: a folder. Out: in it a folder for each phase, which holds the saves of its
 fit and, when it is finished, its result.
@@ -35,7 +35,7 @@ NUMBERS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Saves:
+class PhaseBackups:
     """Where phases are kept, and how.
 
     Attributes:
@@ -54,7 +54,7 @@ class Saves:
     model: keras.Model | None = None
     initial: Sequence[np.ndarray] = ()
 
-    def of(self, model: keras.Model) -> "Saves":
+    def of(self, model: keras.Model) -> "PhaseBackups":
         """These saves for a model that has not begun its first phase."""
         return dataclasses.replace(
             self, model=model, initial=get_variables(model)
