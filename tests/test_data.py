@@ -293,6 +293,16 @@ def test_another_seed_cuts_otherwise_and_the_same_seed_the_same():
     assert cuts[0] == cuts[1] != cuts[2]
 
 
+def test_classes_are_not_cut_alike():
+    """Their files are often numbered alike, and then go together."""
+    cut, _ = cut_splits(listing((50, 50)), Cut(seed=0))
+    labels, ids = cut["test"].labels, np.array(cut["test"].ids)
+    one, other = (
+        {int(id_[1:]) % 50 for id_ in ids[labels == label]} for label in (0, 1)
+    )
+    assert one != other
+
+
 def test_few_shot_on_given_splits_leaves_the_rest_out(split_folder):
     images = load_images(
         str(split_folder), image_size=8, train_examples_per_class=2
