@@ -189,10 +189,11 @@ def test_timing_of_training_moves_nothing():
 def test_the_phases_decide_what_is_timed(unfreeze_from, training, monkeypatch):
     from tl_keras import TransferConfig
     from tl_keras.jobs import preparation
+    from tl_keras.jobs.kinds import pictures
 
     asked = []
     monkeypatch.setattr(
-        preparation,
+        pictures,
         "choose_precision",
         lambda _, **about: asked.append(about["training"]) or "float32",
     )

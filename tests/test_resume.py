@@ -185,7 +185,7 @@ def test_killed_in_a_run_of_another_task_it_ends_with_the_same_bits(
 
     Three quick runs, as each kind of task keeps other things in its saves.
     """
-    expected, lines = alone(name, QUICK, arguments)
+    expected, lines, _ = alone(name, QUICK, arguments)
     out, log = tmp_path / "killed" / "out", tmp_path / "log"
     moment = lines // 2, 0.0
     code = runs.run(arguments(name, out), log, moment, real=QUICK)

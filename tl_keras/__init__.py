@@ -40,12 +40,15 @@ _WITHOUT_KERAS = frozenset({
     "atomic", "cache", "check", "checkpoints", "compute.devices", "config",
     "errors", "evaluate", "inputs.image.augmentation", "inputs.image.formats",
     "inputs.image.pixels", "inputs.image.rand_augment", "inputs.input",
+    "inputs.kinds",
     "io_watchdog", "keras_globals", "lazy_names", "log", "networks.backbones",
-    "networks.pretrained", "pages", "predict", "report", "runs",
+    "networks.pretrained", "networks.text.description",
+    "networks.text.hub", "pages", "predict", "report", "runs",
     "serving.server_client", "signals", "tf_data", "train", "versions",
 })  # fmt: skip
 _FACES_WITHOUT_KERAS = frozenset({
-    "compute", "inputs", "inputs.image", "networks", "serving",
+    "compute", "inputs", "inputs.image", "networks", "networks.text",
+    "serving",
 })  # fmt: skip
 sys.meta_path.insert(0, RefuseRooms(_WITHOUT_KERAS, _FACES_WITHOUT_KERAS))
 

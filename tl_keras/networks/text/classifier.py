@@ -29,7 +29,7 @@ def build_text_classifier(
         encoder: from `load_text_encoder`, or a functional model of yours from
             int32 token ids (batch, tokens) to a vector (batch, width). Its
             layers are shared, as those of `build_classifier`'s backbone.
-        num_classes: 2 or more.
+        num_classes: 1 or more; 1 is a number that is learnt.
         head_units, dropout: of the head, as in `build_classifier`.
         precision: of the encoder; the head is always float32.
 
@@ -45,7 +45,7 @@ def build_text_classifier(
         set_trainable(model, "block_4")
     """
     if num_classes < 1:
-        raise ConfigError(f"num_classes={num_classes}: expected 2 or more")
+        raise ConfigError(f"num_classes={num_classes}: expected 1 or more")
     given, made = encoder.inputs, encoder.outputs
     if not len(given) == len(made) == 1 or len(made[0].shape) != 2:
         raise ConfigError(
