@@ -12,7 +12,7 @@ import tensorflow as tf
 from conftest import write_picture
 
 from tl_keras.data import Cut, Examples, Listing
-from tl_keras.data.splits import cut_splits, write_split
+from tl_keras.data.splits import cut_splits, split_changes, write_split
 from tl_keras.errors import DataError
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.sources import (
@@ -301,6 +301,32 @@ def test_classes_are_not_cut_alike():
         {int(id_[1:]) % 50 for id_ in ids[labels == label]} for label in (0, 1)
     )
     assert one != other
+
+
+def test_what_became_of_a_split_is_said(tmp_path):
+    def split_of(*rows) -> dict[str, Examples]:
+        ids, labels, contents = zip(*rows, strict=True)
+        return {"train": Examples(ids, np.int32(labels), encoded=contents)}
+
+    names = ("cat", "dog")
+    before = split_of(("a", 0, b"1"), ("b", 1, b"2"), ("c", 0, b"3"))
+    write_split(tmp_path / "split.csv", before, names)
+
+    def changes(*rows, **more) -> str:
+        return split_changes(
+            tmp_path / "split.csv", split_of(*rows), names, **more
+        )
+
+    a, b, c = ("a", 0, b"1"), ("b", 1, b"2"), ("c", 0, b"3")
+    assert changes(c, a, b) == ""
+    assert changes(a, b) == "1 removed (c)"
+    assert changes(a, b, but={"c"}) == ""
+    assert changes(a, b, c, ("d", 1, b"4")) == "1 added (d)"
+    assert changes(a, ("b", 0, b"2"), c) == "1 with another label (b)"
+    assert changes(a, b, ("c", 0, b"!")) == "1 with other bytes (c)"
+    assert changes(("a", 1, b"1"), ("b", 1, b"!"), c) == (
+        "1 with another label (a), 1 with other bytes (b)"
+    )
 
 
 def test_few_shot_on_given_splits_leaves_the_rest_out(split_folder):
