@@ -323,7 +323,7 @@ def saved_fit(tiny_network, tmp_path_factory):
 def test_a_killed_fine_tune_ends_with_the_same_bits(
     when, saved_fit, monkeypatch
 ):
-    from tl_keras.training import fitting
+    from tl_keras.training import trainer
 
     fit, (straight, weights, written) = saved_fit
     asked = []
@@ -343,7 +343,7 @@ def test_a_killed_fine_tune_ends_with_the_same_bits(
             fit(when, stop=stop)
     else:
         with monkeypatch.context() as patch, pytest.raises(KilledError):
-            patch.setattr(fitting, "interpolate_result", killed)
+            patch.setattr(trainer, "interpolate_result", killed)
             fit(when)
     result, again, rewritten = fit(when)
     assert result.history == straight.history

@@ -96,7 +96,8 @@ class Reader:
             for index, fact in zip(missing, read, strict=True):
                 facts[index] = fact
         undecoded = [i for i in range(count) if self._to_decode(facts[i])]
-        self._decode(examples, undecoded, facts)
+        for index, fact in self._decode(examples, undecoded, facts).items():
+            facts[index] = fact
         if examples.files is not None and self.cache is not None:
             changed = sorted({*missing, *undecoded})
             self.cache.put(
@@ -135,27 +136,29 @@ class Reader:
         return self._depth.look and not facts.look
 
     def _decode(
-        self, examples: Examples, indices: Sequence[int], facts: list[Facts]
-    ) -> None:
-        """Asks the decoder; puts what it says in `facts`."""
-        good = set()
+        self, examples: Examples, indices: Sequence[int], known: list[Facts]
+    ) -> dict[int, Facts]:
+        """Asks the decoder: index -> the facts, with what it says."""
+        good: dict[int, Facts] = {}
         files = [examples.files[i] for i in indices] if examples.files else []
         with heard() as lines, io_watchdog.expecting(files):
             for index, found in decoded_batches(examples, indices, self._depth):
                 io_watchdog.answered()
                 if not found.fault:
-                    good.add(index)
-                    facts[index] = self._decoded(facts[index], found)
-            for index in indices:
-                if index not in good:
-                    facts[index] = self._refused(facts[index], examples, index)
+                    good[index] = self._decoded(known[index], found)
+            refused = {
+                index: self._refused(known[index], examples, index)
+                for index in indices
+                if index not in good
+            }
         # libjpeg names no file; where it said nothing at all, no picture is
         # decoded a second time.
         if lines:
-            jpegs = [i for i in sorted(good) if facts[i].format == "JPEG"]
+            jpegs = [i for i in sorted(good) if good[i].format == "JPEG"]
             for index in damaged(examples, jpegs, self.max_pixels):
-                notes = (*facts[index].notes, DAMAGED)
-                facts[index] = dataclasses.replace(facts[index], notes=notes)
+                notes = (*good[index].notes, DAMAGED)
+                good[index] = dataclasses.replace(good[index], notes=notes)
+        return good | refused
 
     def _refused(self, facts: Facts, examples: Examples, index: int) -> Facts:
         """The facts of a picture that the decoder refuses, with the reason."""

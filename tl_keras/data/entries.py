@@ -1,6 +1,6 @@
 """A table's rows -> entries: a path, its label, its split, its group.
 
-    entries = read_entries("pets.csv", "train", ListOptions(), ignored)
+    entries, told, ignored = read_entries("pets.csv", "train", ListOptions())
 
 In: the rows of `rows`. Out: those that say all they must; what is wrong with
 the others, all of it at once.
@@ -46,9 +46,8 @@ def read_entries(
     file: str,
     split: str,
     options: ListOptions,
-    ignored: collections.Counter,
     folder: str = ".",
-) -> tuple[list[Entry], tuple[str, ...]]:
+) -> tuple[list[Entry], tuple[str, ...], collections.Counter]:
     """The checked rows of a table that holds a split, or all of them.
 
     Args:
@@ -56,12 +55,11 @@ def read_entries(
         split: "train" for a table whose column may name other splits; "val" or
             "test" for one that is all of that split.
         options: what is taken, and where labels and splits come from.
-        ignored: counts, by reason, to which rows that are left out are added.
         folder: in which the pictures of a list of labels alone are.
 
     Returns:
-        At least one, in the order of the table; and what was found out about
-        its columns, in words.
+        At least one, in the order of the table; what was found out about its
+        columns, in words; and the rows that are left out, counted by reason.
 
     Raises:
         DataError: rows that cannot be understood, or none to take.
@@ -74,14 +72,15 @@ def read_entries(
         others=(options.group_column,) if options.group_column else (),
     )
     if wanted.label:
-        rows, told = labelled_rows(file, wanted, ignored, folder)
+        rows, told, passed = labelled_rows(file, wanted, folder)
     else:
-        reader = Rows(file, wanted, ignored)
-        rows, told = list(reader), reader.told
+        reader = Rows(file, wanted)
+        rows, told, passed = list(reader), reader.told, reader.ignored
     if split == "train" and options.split_file:
         rows = _with_splits(rows, options.split_file)
         told = (*told, f"the split is from {options.split_file}")
     words = _split_words(rows)
+    ignored = collections.Counter(passed)
     entries, faults = [], []
     for row in rows:
         entry, fault = _entry(row, split, words, options)
@@ -95,7 +94,7 @@ def read_entries(
     if not entries:
         labelled = " with a label" if rows else ""
         raise DataError(f"{file}: no rows{labelled} under the header")
-    return entries, told
+    return entries, told, ignored
 
 
 def _with_splits(rows: list[Row], file: str) -> list[Row]:

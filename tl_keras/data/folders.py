@@ -20,7 +20,14 @@ from tl_keras.data.layout import splits_of
 from tl_keras.data.masks import mask_warnings
 from tl_keras.data.options import AS_IT_IS, ListOptions
 from tl_keras.data.other_layouts import LAYOUT
-from tl_keras.data.walking import NESTED, SAME_FILE, Walk, entries_of, is_folder
+from tl_keras.data.walking import (
+    HIDDEN,
+    NESTED,
+    SAME_FILE,
+    Walk,
+    entries_of,
+    is_folder,
+)
 from tl_keras.errors import DataError
 
 MOST_FAULTS = 20
@@ -48,10 +55,8 @@ def list_folder(
             classes of its own, splits that share a file, a link to a folder;
             folders that can be read in two ways.
     """
-    ignored: collections.Counter = collections.Counter()
     own = splits_of(root, options)
-    if own:
-        _count_files_beside(root, ignored)
+    ignored = _files_beside(root) if own else collections.Counter()
     roots = {"train": root, **own}
     walks = {}
 
@@ -132,10 +137,12 @@ def _prefix(folder: str, root: str) -> str:
     return os.path.join(parent, "") if parent else ""
 
 
-def _count_files_beside(root: str, ignored: collections.Counter) -> None:
-    for entry in entries_of(root, ignored):
-        if not is_folder(entry):
-            ignored["a file beside the split folders"] += 1
+def _files_beside(root: str) -> collections.Counter:
+    entries, hidden = entries_of(root)
+    beside = sum(not is_folder(entry) for entry in entries)
+    return collections.Counter(
+        {HIDDEN: hidden, "a file beside the split folders": beside}
+    )
 
 
 def _refuse_no_images(walk: Walk) -> None:

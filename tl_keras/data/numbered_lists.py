@@ -1,6 +1,6 @@
 """Lists that belong together: labels, splits and names in files of their own.
 
-    rows, told = labelled_rows("CUB/images.txt", Wanted(), ignored, "CUB")
+    rows, told, ignored = labelled_rows("CUB/images.txt", Wanted(), "CUB")
     lists_beside("CUB/images.txt").labels["1"]          # "001.Albatross"
 
 In: files as CUB-200 and the devkit of ILSVRC have them. Out: rows with labels,
@@ -42,20 +42,19 @@ class Lists:
 def labelled_rows(
     file: str,
     wanted: Wanted,
-    ignored: collections.Counter,
     folder: str | None = None,
-) -> tuple[list[Row], tuple[str, ...]]:
+) -> tuple[list[Row], tuple[str, ...], collections.Counter]:
     """A table's rows, with the labels that other files have of them.
 
     Args:
         file: a table, as `rows.Rows` reads it, or one of such lists.
         wanted: which columns there must be.
-        ignored: to which what is passed over is added.
         folder: in which the pictures of a list of labels alone are; None to
             have its rows without paths.
 
     Returns:
-        The rows; and what was found out about them, in words.
+        The rows; what was found out about them, in words; and what is passed
+        over, counted by reason.
 
     Raises:
         DataError: no such columns, or lists that do not fit.
@@ -65,28 +64,32 @@ def labelled_rows(
     is_list = file.lower().endswith(".txt")
     if is_list:
         if rows := rows_of_labels(file, folder):
-            return rows, ("a label a line, for pictures by their number",)
+            told = "a label a line, for pictures by their number"
+            return rows, (told,), collections.Counter()
         lists = lists_beside(file)
     if lists:
         wanted = dataclasses.replace(wanted, label=False)
-        reader = Rows(file, wanted, ignored)
-        return [with_lists(row, lists) for row in reader], (lists.told,)
-    reader = Rows(file, wanted, ignored)
+        reader = Rows(file, wanted)
+        rows = [with_lists(row, lists) for row in reader]
+        return rows, (lists.told,), reader.ignored
+    reader = Rows(file, wanted)
     rows = list(reader)
     if is_list and not (reader.header or wanted.label_column):
         rows, found = with_folders(rows)
         if found:
-            return rows, (*reader.told, *found)
+            return rows, (*reader.told, *found), reader.ignored
     labels = {row.cells.get("label", "").strip() for row in rows}
     names = class_names_beside(file, labels) if is_list else {}
     if not names:
-        return rows, reader.told
-    return [
+        return rows, reader.told, reader.ignored
+    rows = [
         row._replace(
             cells={**row.cells, "label": names[row.cells["label"].strip()]}
         )
         for row in rows
-    ], (*reader.told, f"the names of its labels are in {CLASSES}")
+    ]
+    told = (*reader.told, f"the names of its labels are in {CLASSES}")
+    return rows, told, reader.ignored
 
 
 def lists_beside(file: str) -> Lists | None:

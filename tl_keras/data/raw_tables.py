@@ -9,7 +9,6 @@ called in the file; there need be no column of labels, and a list of labels
 alone has no paths.
 """
 
-import collections
 import dataclasses
 from collections.abc import Mapping
 
@@ -57,9 +56,8 @@ def read_table(
     Example:
         target_facts(read_table("pets.csv").columns).marked
     """
-    ignored: collections.Counter = collections.Counter()
     wanted = Wanted(path_column, label_column, expected="path,label")
-    rows, told = labelled_rows(file, wanted, ignored)
+    rows, told, ignored = labelled_rows(file, wanted)
     raise_first([f"{row.where}: {row.fault}" for row in rows if row.fault])
     return RawTable(
         file,

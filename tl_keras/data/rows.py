@@ -1,6 +1,6 @@
 """A table -> its rows, each with its line, and what is wrong with it.
 
-    for row in read_rows("pets.csv", Wanted(label=True)):
+    for row in Rows("pets.csv", Wanted(label=True)):
         row.cells["path"], row.where, row.fault
 
 In: text with any usual separator, JSON Lines or Parquet. Out: rows one by one.
@@ -47,9 +47,10 @@ class Rows:
         file: a table; what it is called decides between text, JSON Lines and
             Parquet.
         wanted: which columns there must be.
-        ignored: to which rows without a cell and lines of remarks are added.
 
     Attributes:
+        ignored: rows without a cell and lines of remarks that were passed, by
+            reason; all of them when the last row was given.
         names: of the columns; path and label under these names.
         header: the columns as the file calls them; () without a header.
         told: what was found out about the columns, in words.
@@ -64,10 +65,9 @@ class Rows:
         self,
         file: str,
         wanted: Wanted = Wanted(),  # noqa: B008 - it is frozen
-        ignored: collections.Counter | None = None,
     ):
         self.file = file
-        self._ignored = collections.Counter() if ignored is None else ignored
+        self.ignored: collections.Counter = collections.Counter()
         self._text: DelimitedText | None = None
         self._keys: list[str] = []
         if file.lower().endswith((*JSON_LINES, *PARQUET)):
@@ -95,37 +95,16 @@ class Rows:
         header = self._has_header
         for cells, line in self._text.records():
             if not any(cell.strip() for cell in cells):
-                self._ignored[EMPTY_ROW] += bool(cells)
+                self.ignored[EMPTY_ROW] += bool(cells)
             elif header:
                 header = False
             else:
                 yield self._row(cells, line)
         if self._text.remarks:
-            self._ignored[REMARK] += self._text.remarks
+            self.ignored[REMARK] += self._text.remarks
 
     def _row(self, cells: Sequence[str], line: int) -> Row:
         return _row(self.names, cells, f"{self.file}:{line}")
-
-
-def read_rows(
-    file: str,
-    wanted: Wanted = Wanted(),  # noqa: B008 - it is frozen
-    ignored: collections.Counter | None = None,
-) -> Iterator[Row]:
-    """Rows one by one, see `Rows`.
-
-    Args:
-        file: a table.
-        wanted: which columns there must be.
-        ignored: counts what is passed over, by reason.
-
-    Returns:
-        An iterator; a row whose cells do not fit the header says so itself.
-
-    Raises:
-        DataError, MachineError: see `Rows`.
-    """
-    return iter(Rows(file, wanted, ignored))
 
 
 def is_table(name: str) -> bool:

@@ -64,9 +64,10 @@ def list_csv(
         for split, table in tables.items()
     }
     for split, table in tables.items():
-        by_table[split], about = read_entries(
-            table, split, options, ignored, folders[split]
+        by_table[split], about, left = read_entries(
+            table, split, options, folders[split]
         )
+        ignored += left
         told += [f"{table}: {line}" for line in about]
     for split in set(tables) - {"train"}:
         kept = [e for e in by_table["train"] if e.split != split]

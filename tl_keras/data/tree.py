@@ -7,7 +7,6 @@ In: a folder. Out: what stands in it, by names alone: nothing is opened, and
 where the first picture answers, no other is looked at.
 """
 
-import collections
 import os
 from collections.abc import Iterator
 
@@ -49,7 +48,8 @@ class Tree:
                 self.table = self.table or entry.path
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry]:
-        for entry in entries_of(folder, collections.Counter()):
+        entries, _ = entries_of(folder)
+        for entry in entries:
             path = os.path.relpath(entry.path, self.root)
             if not self.options.closes(path):
                 yield entry

@@ -121,7 +121,9 @@ class Walk:
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry]:
         """What stands in a folder and is not excluded."""
-        for entry in entries_of(folder, self.ignored):
+        entries, hidden = entries_of(folder)
+        self.ignored[HIDDEN] += hidden
+        for entry in entries:
             if self.options.exclude and self.options.closes(
                 self._from_root(entry.path)
             ):
@@ -212,10 +214,9 @@ def is_left_behind(name: str) -> bool:
     return lower in LEFT_BEHIND or lower.startswith(LEFT_BEHIND_STARTS)
 
 
-def entries_of(
-    folder: str, ignored: collections.Counter
-) -> Iterator[os.DirEntry]:
-    """What stands in a folder, by name, without what tools leave behind.
+def entries_of(folder: str) -> tuple[list[os.DirEntry], int]:
+    """What stands in a folder, by name, without what tools leave behind; and
+    how much that is.
 
     Raises:
         DataError: the folder cannot be read.
@@ -225,11 +226,8 @@ def entries_of(
             entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
         raise folder_fault(folder, error) from None
-    for entry in entries:
-        if is_left_behind(entry.name):
-            ignored[HIDDEN] += 1
-        else:
-            yield entry
+    kept = [entry for entry in entries if not is_left_behind(entry.name)]
+    return kept, len(entries) - len(kept)
 
 
 def folder_fault(folder: str, error: OSError) -> DataError:

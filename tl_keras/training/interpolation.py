@@ -2,7 +2,7 @@
 
     found = interpolate(variables, start, tuned, judge)
     found.share, found.values
-    interpolate_result(result, model.variables, before, judge)   # of a phase
+    result = interpolate_result(result, model.variables, before, judge)
 
 In: the weights that a phase began with, those that it made of them, and what
 judges a model on validation. Out: the best of a few points on the line between
@@ -93,17 +93,20 @@ def interpolate_result(
     variables: Sequence[keras.Variable],
     before: Sequence[np.ndarray],
     judge: Callable[[], tuple[dict[str, float], np.ndarray]],
-) -> None:
-    """Moves a phase's result to the best point of its line; says where.
+) -> PhaseResult:
+    """A phase's result at the best point of its line; says where.
 
     Args:
-        result: of its best epoch; takes the weights, what validation says of
-            them, `share` and `gain`.
+        result: of its best epoch.
         variables: of the whole model.
         before: what they held when the phase began.
         judge: of `interpolate`.
+
+    Returns:
+        The result with those weights, what validation says of them, `share`
+        and `gain`.
     """
-    best = result.best_variables
+    best = list(result.best_variables)
     # What lies before the cut is the same array in both.
     moved = [i for i, value in enumerate(best) if value is not before[i]]
     found = interpolate(
@@ -114,8 +117,6 @@ def interpolate_result(
     )
     for place, value in zip(moved, found.values, strict=True):
         best[place] = value
-    result.best_logs = result.best_logs | found.logs
-    result.share, result.gain = found.share, found.gain
     said = "nothing on the way is better than where it began"
     if found.share:
         said = (
@@ -124,6 +125,13 @@ def interpolate_result(
             f"{found.gain['p_value']:.3f})"
         )
     log.info(f"phase {result.phase.name}: on validation {said}")
+    return dataclasses.replace(
+        result,
+        best_variables=best,
+        best_logs=result.best_logs | found.logs,
+        share=found.share,
+        gain=found.gain,
+    )
 
 
 def between(start: np.ndarray, tuned: np.ndarray, share: float) -> np.ndarray:

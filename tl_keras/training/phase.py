@@ -268,7 +268,7 @@ class Objective:
         return self.interpolate and not head_alone
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class PhaseResult:
     """What came of a phase.
 
@@ -304,7 +304,7 @@ class PhaseResult:
     gain: dict | None = None
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class FitResult:
     """What `fit_phases` gives back.
 

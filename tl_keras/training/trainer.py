@@ -1,0 +1,362 @@
+"""One phase: set trainable, compile, fit or solve, interpolate.
+
+    trainer = Trainer(model, train, val, ...)
+    result = trainer.fit(phase, first=0)
+
+In: a classifier and sources of batches, for all phases; then a phase. Out: its
+`PhaseResult`, and rows of history. The model ends with whatever weights the
+phase's last epoch left; see `fitting` for which are kept.
+"""
+
+import contextlib
+import dataclasses
+import time
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras import log, signals
+from tl_keras.callbacks import (
+    HistoryLogger,
+    KeepBestWeights,
+    StopOnNonFinite,
+    is_better,
+    read_rows,
+    write_rows,
+)
+from tl_keras.errors import DivergedError
+from tl_keras.networks import LOGITS
+from tl_keras.sources import EpochSource
+from tl_keras.strategies import count_trainable, training_graph
+from tl_keras.training.compiling import compile_for_phase, jit_for
+from tl_keras.training.frozen_features import FrozenWork
+from tl_keras.training.interpolation import interpolate_result
+from tl_keras.training.phase import Objective, Phase, PhaseResult
+from tl_keras.training.phase_backups import (
+    PhaseBackups,
+    get_variables,
+    set_variables,
+)
+from tl_keras.training.solving import solve_on
+from tl_keras.training.steps import (
+    Compute,
+    DeviceRows,
+    Steps,
+    Waiting,
+    held_on_device,
+)
+from tl_keras.training.train_step import train_step_of
+from tl_keras.training.validation import LogOfAll, ValidationSteps
+
+
+class _EpochNumber(keras.callbacks.Callback):
+    """Tells the data which epoch begins."""
+
+    def __init__(self, number: tf.Variable):
+        super().__init__()
+        self.number = number
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.number.assign(epoch)
+
+
+class _Data(NamedTuple):
+    """What a phase is fitted to.
+
+    Attributes:
+        train, val: tf.data sets; val may be None.
+        epoch: which one `train` gives next.
+        skip: batches that its next epoch leaves out; None where it cannot.
+        batch_size: None where it is not known.
+        rows, val_rows: what the device holds, by place; None for nothing.
+    """
+
+    train: tf.data.Dataset
+    val: tf.data.Dataset | None
+    epoch: tf.Variable
+    skip: tf.Variable | None
+    batch_size: int | None
+    rows: DeviceRows | None
+    val_rows: DeviceRows | None
+
+
+def _data_of(
+    train: EpochSource, val: EpochSource | None, compute: Compute, first: int
+) -> _Data:
+    """The sources of a phase whose first epoch is number `first` + 1."""
+    rows, val_rows = held_on_device(compute, train, val)
+    with tf.device("CPU:0"):  # Where tf.data reads them.
+        epoch = tf.Variable(first, dtype=tf.int64, trainable=False)
+        skip = tf.Variable(0, dtype=tf.int64, trainable=False)
+    batch_size = train.batch_size
+    if batch_size is None:
+        skip = None
+        batches = train(epoch)
+    else:
+        batches = train(epoch, skip, places=rows is not None)
+    if val is not None:
+        val = val(places=val_rows is not None)
+    return _Data(batches, val, epoch, skip, batch_size, rows, val_rows)
+
+
+@dataclasses.dataclass
+class Trainer:
+    """What stays the same from phase to phase; see `fit_phases`."""
+
+    model: keras.Model
+    train: EpochSource
+    val: EpochSource | None
+    frozen: FrozenWork | None
+    objective: Objective
+    history_file: str | None
+    callbacks: tuple[keras.callbacks.Callback, ...]
+    backups: PhaseBackups | None
+    compute: Compute
+    verbose: int | str
+    history: list[dict] = dataclasses.field(default_factory=list)
+
+    def fit(self, phase: Phase, first: int) -> PhaseResult:
+        """Trains one phase; its first epoch is number `first` + 1."""
+        finished = self.backups and self.backups.finished(phase)
+        if finished:
+            result, rows = finished
+            self.history += rows
+            log.info(f"phase {phase.name}: finished before")
+            return result
+        started, before = time.perf_counter(), len(self.history)
+        trains = self._set_trainable(phase, first)
+        try:
+            fit = self._solve if phase.solver == "lbfgs" else self._fit
+            result = fit(phase, first)
+        except BaseException:
+            # Whoever goes on in this process knows the plain network alone.
+            phase.adapts_by().merge(self.model)
+            raise
+        kept = result.best_variables
+        if phase.strategy is not None:
+            # Back to the plain network, which the next phase and the export
+            # know. Freezing adds nothing, and a copy of all weights is large.
+            set_variables(self.model, kept)
+            phase.strategy.merge(self.model)
+            kept = get_variables(self.model)
+        result = dataclasses.replace(
+            result,
+            best_variables=kept,
+            trainable_parameters=trains,
+            seconds=time.perf_counter() - started,
+        )
+        if result.waiting is not None:
+            log.info(
+                f"phase {phase.name}: {result.seconds:.1f} s, "
+                f"{result.waiting:.1%} of its training waited for data"
+            )
+        if self.backups:
+            self.backups.finish(result, self.history[before:])
+        return result
+
+    def _set_trainable(self, phase: Phase, first: int) -> int:
+        """How many parameters train from now on; says so."""
+        strategy = phase.adapts_by()
+        strategy.apply(self.model)
+        trains, parameters = count_trainable(self.model)
+        log.info(
+            f"phase {phase.name}: {trains:,} of {parameters:,} parameters "
+            f"train ({strategy.describe()}), {phase.how_long(first)}"
+        )
+        return trains
+
+    def _fit(self, phase: Phase, first: int) -> PhaseResult:
+        """Epochs of gradient steps."""
+        before = get_variables(self.model)
+        left, *sources = self._left_to_fit(phase)
+        data = _data_of(*sources, self.compute, first)
+        fitting, steps, judged = self._compiled(phase, first, left, data)
+        waiting, guard = Waiting(steps), StopOnNonFinite()
+        monitor, mode = self.objective.monitored()
+        earlier = None if self.backups is None else tuple(self.history)
+        history = HistoryLogger(self.history_file, earlier, phase=phase.name)
+        watched = None if data.val is None else monitor
+        keeper = KeepBestWeights(watched, mode, left.variables)
+        callbacks = [
+            *([] if data.val is None else [LogOfAll(judged)]),
+            _EpochNumber(data.epoch),
+            waiting,
+            phase.new_schedule(first),
+            *phase.averages(),
+            guard,
+            history,
+            keeper,
+            *([] if data.val is None else self._stoppers()),
+            *self.callbacks,
+        ]
+        if self.backups:
+            callbacks.append(
+                self.backups.callback(
+                    phase, data.skip, data.batch_size, self.callbacks
+                )
+            )
+        with signals.at_a_step() if self.backups else contextlib.nullcontext():
+            fitting.fit(
+                data.train,
+                validation_data=data.val,
+                initial_epoch=first,
+                epochs=first + phase.epochs,
+                class_weight=self.objective.predicts().class_weight(),
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=self.verbose,
+            )
+        self.history += history.rows
+        if guard.found or not keeper.best_epoch:
+            set_variables(self.model, before)
+            found = guard.found or f"{monitor} is never finite"
+            raise DivergedError(
+                f"phase {phase.name}: {found} - lower "
+                f"its learning rate ({phase.learning_rate:g})"
+            )
+        result = PhaseResult(
+            phase=phase,
+            first_epoch=first + 1,
+            last_epoch=history.rows[-1]["epoch"],
+            best_epoch=keeper.best_epoch,
+            best_logs=keeper.best_logs,
+            best_variables=self._with_moved(before, left, keeper),
+            waiting=waiting.share(),
+        )
+        if (
+            first
+            and data.val is not None
+            and self.objective.interpolates(phase)
+        ):
+            # It hangs on what is saved alone: a killed run does it again alike.
+            result = interpolate_result(
+                result, self.model.variables, before,
+                lambda: self._judge(judged, data.val),
+            )  # fmt: skip
+            history.rows[result.best_epoch - 1 - first]["share"] = result.share
+            self._write_history(history.before, history.rows)
+        return result
+
+    def _compiled(
+        self, phase: Phase, first: int, left: keras.Model, data: "_Data"
+    ) -> tuple[keras.Model, Steps, ValidationSteps]:
+        """The graph that is fitted, with its steps of training and judging."""
+        fitting, looks = training_graph(left), self.compute.looks
+        jit = jit_for(fitting, phase, self.compute, data.train, data.batch_size)
+        task = self.objective.predicts()
+        compile_for_phase(fitting, phase, task, self.compute, jit, self.model)
+        fitting.train_function = steps = Steps(
+            train_step_of(fitting, phase, first),
+            jit=jit,
+            rows=data.rows,
+            looks=looks,
+        )
+        fitting.test_function = judged = ValidationSteps(
+            fitting, task, data.val_rows, looks
+        )
+        return fitting, steps, judged
+
+    def _judge(self, judged: ValidationSteps, val):
+        """What validation says of the weights as they are: logs, and a cost
+        for each example."""
+        logs = judged.evaluate(val)
+        task = self.objective.predicts()
+        return logs, task.costs(self.objective.monitor, *judged.answers())
+
+    def _with_moved(
+        self,
+        before: list[np.ndarray],
+        left: keras.Model,
+        keeper: KeepBestWeights,
+    ) -> list[np.ndarray]:
+        """All weights at the best epoch.
+
+        What lies before the cut has not moved, and was not copied.
+        """
+        moved = dict(
+            zip(map(id, left.variables), keeper.best_variables, strict=True)
+        )
+        return [
+            moved.get(id(variable), value)
+            for variable, value in zip(
+                self.model.variables, before, strict=True
+            )
+        ]
+
+    def better(self, new: PhaseResult, old: PhaseResult) -> bool:
+        """Whether a phase's best is strictly better than an earlier one's.
+
+        Without validation nothing can be compared, and the last phase wins.
+        One that was interpolated was compared with what it began with.
+        """
+        if new.share is not None:
+            return new.share > 0
+        monitor, mode = self.objective.monitored()
+        if self.val is None:
+            return True
+        return is_better(new.best_logs[monitor], old.best_logs[monitor], mode)
+
+    def _solve(self, phase: Phase, first: int) -> PhaseResult:
+        """The linear probe in the place of epochs; one row of history."""
+        left, train, val = self._left_to_fit(phase)
+        probe, logs = solve_on(
+            left,
+            train.once(),
+            val and val.once(),
+            task=self.objective.predicts(),
+            views=train.rows_per_example,
+            groups=train.groups,
+        )
+        layer = self.model.get_layer(LOGITS)
+        layer.kernel.assign(probe.kernel)
+        layer.bias.assign(probe.bias)
+        log.info(
+            f"phase {phase.name}: solved with {probe.how()}, "
+            + ", ".join(f"{k} {v:.4f}" for k, v in logs.items())
+        )
+        logs["learning_rate"] = 0.0
+        row = {"phase": phase.name, "epoch": first + 1, **logs}
+        self._write_history(self._earlier_rows(), [row])
+        self.history.append(row)
+        return PhaseResult(
+            phase=phase,
+            first_epoch=first + 1,
+            last_epoch=first + 1,
+            best_epoch=first + 1,
+            best_logs=logs,
+            best_variables=get_variables(self.model),
+            out_of_fold=probe.out_of_fold,
+        )
+
+    def _earlier_rows(self) -> list[dict]:
+        """Those of the history's file before a phase that begins.
+
+        A row that a killed run wrote is written again, not once more.
+        """
+        if self.backups is None and self.history_file is not None:
+            return read_rows(self.history_file)
+        return self.history
+
+    def _write_history(self, earlier: list[dict], rows: list[dict]) -> None:
+        if self.history_file is not None:
+            write_rows(self.history_file, [*earlier, *rows])
+
+    def _left_to_fit(self, phase: Phase):
+        """(model, train, val) of a phase, without what is done once."""
+        if self.frozen is None:
+            return self.model, self.train, self.val
+        return self.frozen.for_phase(phase, self.train, self.val)
+
+    def _stoppers(self) -> list[keras.callbacks.Callback]:
+        if not self.objective.early_stopping_patience:
+            return []
+        monitor, mode = self.objective.monitored()
+        return [
+            keras.callbacks.EarlyStopping(
+                monitor,
+                mode=mode,
+                patience=self.objective.early_stopping_patience,
+            )
+        ]
