@@ -94,13 +94,13 @@ class Outcome:
             for line in lines
             if line.startswith("warning: ")
         ]
-        self.books = None
+        self.counts = None
         for line in lines:
             words = line.replace(",", "").split()
             if "found" in words:
                 found, used, skipped, ignored = map(int, words[::3])
                 assert found == used + skipped + ignored
-                self.books = (found, used, skipped, ignored)
+                self.counts = (found, used, skipped, ignored)
 
 
 def check(capsys, dataset, *flags) -> Outcome:

@@ -20,7 +20,7 @@ from tl_keras.data import Examples, Listing, list_dataset
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.header_facts import TURNED
 from tl_keras.jobs.checking import check_data
-from tl_keras.tasks.suspects import Suspect
+from tl_keras.tasks.label_issue import LabelIssue
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_other_rules_need_no_reading(pets, monkeypatch):
     """What is kept are facts; verdicts are given anew."""
     checked(pets)
     opened = counted(monkeypatch)
-    assert checked(pets, min_side=100).books()["skipped"] == 12
+    assert checked(pets, min_side=100).counts()["skipped"] == 12
     assert opened == []
 
 
@@ -94,14 +94,14 @@ def test_a_damaged_cache_counts_as_none(pets, seed):
         content = content[:place]
     file.write_bytes(content)
     assert FactCache.of(str(pets)).known == {}
-    assert checked(pets).books()["used"] == 12
+    assert checked(pets).counts()["used"] == 12
 
 
 def test_a_cache_that_cannot_be_written_is_no_fault(pets, monkeypatch):
     file = pets.parent / "no_folder"
     file.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(file))
-    assert checked(pets).books()["used"] == 12
+    assert checked(pets).counts()["used"] == 12
 
 
 def examples_of(pictures: dict[str, Image.Image]) -> Listing:
@@ -217,16 +217,16 @@ def checked_report(name: str, facts: Facts) -> dict:
 
     listing = Listing({"train": Examples((), np.zeros(0, np.int32))},
                       (name, "b"), {name: 1})  # fmt: skip
-    doubted = Suspect(name, "", name, "b", 0.1, 0.9)
+    doubted = LabelIssue(name, "", name, "b", 0.1, 0.9)
     report = Report(
         name, Rules(), listing, faults=(name,), warnings=(name,),
-        suspects=(doubted,),
+        label_issues=(doubted,),
     )  # fmt: skip
     return {
-        "name": name, "report": report, "books": report.books(),
+        "name": name, "report": report, "counts": report.counts(),
         "classes": report_view.classes(report), "sizes": report_view.sizes(()),
         "skipped": report_view.skipped(report, 9), "same": [], "alike": [],
-        "suspects": report_view.doubted(report),
+        "label_issues": report_view.doubted(report),
     }  # fmt: skip
 
 
@@ -299,7 +299,7 @@ def test_copies_that_were_cut_apart_are_warned_about(pets, capsys, seed):
 
 def test_digits_pass_the_check(capsys):
     ran = check(capsys, "digits")
-    assert (ran.code, ran.books) == (0, (1797, 1797, 0, 0))
+    assert (ran.code, ran.counts) == (0, (1797, 1797, 0, 0))
 
 
 def test_a_run_leaves_out_what_the_check_skips(pets, capsys):
@@ -308,14 +308,14 @@ def test_a_run_leaves_out_what_the_check_skips(pets, capsys):
         dataset=str(pets), max_bad_fraction=0.1, val_fraction=0.2
     )
     report, images = check_data(config, 16)
-    assert images.books["skipped"] == 1
-    assert images.books["found"] == 13
+    assert images.counts["skipped"] == 1
+    assert images.counts["found"] == 13
     ids = [i for e in images.examples().values() for i in e.ids]
     assert "cat/bad.jpg" not in ids
     assert len(ids) == 12
     assert report.listing.skipped[0].id == "cat/bad.jpg"
     off = dataclasses.replace(config, check="off")
-    assert check_data(off, 16)[1].books["used"] != images.books["used"]
+    assert check_data(off, 16)[1].counts["used"] != images.counts["used"]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_a_bad_file_is_skipped_by_name_and_too_many_fail(case, spoiled, capsys):
     name, content, expected = SKIPS[case]
     root = spoiled(name, content)
     ran = check(capsys, root, "--max_bad_fraction=0.03")
-    assert (ran.code, ran.books) == (0, (41, 40, 1, 0))
+    assert (ran.code, ran.counts) == (0, (41, 40, 1, 0))
     (line,) = ran.skips
     assert line.startswith(f"cat/{name}: {expected}"), line
     assert " - " in line
@@ -146,14 +146,14 @@ def test_a_bad_file_is_skipped_by_name_and_too_many_fail(case, spoiled, capsys):
 
     listed = check(capsys, as_csv(root), "--max_bad_fraction=0.03")
     assert listed.code == 0
-    assert listed.books == (41, 40, 1, 0)
+    assert listed.counts == (41, 40, 1, 0)
     assert expected.split(" - ")[0] in listed.skips[0]
 
 
 def test_fast_sees_what_headers_tell(spoiled, capsys):
     root = spoiled("b.jpg", half(jpeg(1)))
     ran = check(capsys, root, "--check=fast", "--max_bad_fraction=0.03")
-    assert (ran.code, ran.books) == (0, (41, 40, 1, 0))
+    assert (ran.code, ran.counts) == (0, (41, 40, 1, 0))
 
 
 # Case -> the file's name, its bytes, what is counted of it.
@@ -223,7 +223,7 @@ def test_an_unusual_file_is_used_and_counted(case, spoiled, capsys):
     root = spoiled(name, content)
     for dataset in (root, as_csv(root)):
         ran = check(capsys, dataset)
-        assert (ran.code, ran.books) == (0, (41, 40 + 1, 0, 0)), ran.err
+        assert (ran.code, ran.counts) == (0, (41, 40 + 1, 0, 0)), ran.err
         assert (f"  of the used 1: {counted}" in ran.out) == bool(counted)
 
 
@@ -240,17 +240,17 @@ def test_b07_changed_bytes_are_caught_by_a_manifest(folder, spoiled, capsys):
         )
     )
     flags = (f"--data_manifest={manifest}", "--max_bad_fraction=0.03")
-    assert check(capsys, root, *flags).books == (41, 41, 0, 0)
+    assert check(capsys, root, *flags).counts == (41, 41, 0, 0)
     middle = len(whole) // 2
     spoiled("b.jpg", whole[:middle] + bytes(64) + whole[middle + 64 :])
     ran = check(capsys, root)
-    assert ran.books == (41, 41, 0, 0)
+    assert ran.counts == (41, 41, 0, 0)
     assert ran.warnings == [
         "1 JPEG is damaged inside, with wrong pixels and no error - look at "
         "cat/b.jpg"
     ]
     ran = check(capsys, root, *flags)
-    assert ran.books == (41, 40, 1, 0)
+    assert ran.counts == (41, 40, 1, 0)
     assert ran.skips == [
         "cat/b.jpg: its bytes are not those of --data_manifest - fetch it again"
     ]
@@ -324,7 +324,7 @@ def test_b22_bombs_are_refused_without_their_memory(folder, spoiled, capsys):
     before = peak_memory_kb()
     ran = check(capsys, folder, "--max_bad_fraction=0.1")
     assert peak_memory_kb() - before < 50_000
-    assert ran.books == (43, 40, 3, 0)
+    assert ran.counts == (43, 40, 3, 0)
     assert all("too large: " in line for line in ran.skips)
 
 
@@ -337,6 +337,6 @@ def test_b22_a_gif_of_many_large_frames(spoiled, capsys):
         optimize=False,
     )  # fmt: skip
     root = spoiled("b.gif", content)
-    assert check(capsys, root, "--max_pixels=4000000").books == (41, 41, 0, 0)
+    assert check(capsys, root, "--max_pixels=4000000").counts == (41, 41, 0, 0)
     ran = check(capsys, root, "--max_pixels=3999999", "--max_bad_fraction=0.03")
     assert "too large: 2000 x 2000 pixels, expected" in ran.skips[0]

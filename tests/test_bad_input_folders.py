@@ -32,7 +32,7 @@ def test_b25_what_macs_leave_is_ignored_and_counted(pets, capsys):
     (pets / "__MACOSX").mkdir()
     (pets / "__MACOSX" / "1.jpg").write_bytes(jpeg(1))
     ran = check(capsys, pets)
-    assert (ran.code, ran.books) == (0, (14, 12, 0, 2))
+    assert (ran.code, ran.counts) == (0, (14, 12, 0, 2))
     assert "ignored 2: hidden, or left by a tool" in ran.out
 
 
@@ -41,7 +41,7 @@ def test_b26_files_of_tools_are_ignored(pets, capsys):
         (pets / name).write_bytes(b"x")
     (pets / ".git").mkdir()
     ran = check(capsys, pets)
-    assert (ran.code, ran.books) == (0, (17, 12, 0, 5))
+    assert (ran.code, ran.counts) == (0, (17, 12, 0, 5))
 
 
 def test_b27_notebook_copies_are_ignored(pets, capsys):
@@ -49,7 +49,7 @@ def test_b27_notebook_copies_are_ignored(pets, capsys):
     copies.mkdir()
     shutil.copy(pets / "cat" / "1.jpg", copies / "1-checkpoint.jpg")
     (pets / ".ipynb_checkpoints").mkdir()
-    assert check(capsys, pets).books == (14, 12, 0, 2)
+    assert check(capsys, pets).counts == (14, 12, 0, 2)
 
 
 def test_b28_an_empty_class_folder(pets, capsys):
@@ -117,7 +117,7 @@ def test_b32_a_loop_of_links_gives_each_file_once(pets, capsys):
     os.link(pets / "cat" / "2.jpg", pets / "cat" / "hard.jpg")
     ran = check(capsys, pets, "--follow_links")
     assert ran.code == 0
-    assert ran.books == (16, 12, 0, 4)
+    assert ran.counts == (16, 12, 0, 4)
     assert "ignored 2: a link to a folder that is taken already" in ran.out
     assert "ignored 2: a link to a file that is taken already" in ran.out
     assert "(see --follow_links)" in check(capsys, pets).out
@@ -131,14 +131,14 @@ def test_b33_a_class_that_is_a_link_out_of_the_root(pets, tmp_path, capsys):
     assert ran.code == 3
     assert f"{pets}/dog: a link to a folder" in ran.errors[0]
     assert "--follow_links" in ran.errors[0]
-    assert check(capsys, pets, "--follow_links").books == (12, 12, 0, 0)
+    assert check(capsys, pets, "--follow_links").counts == (12, 12, 0, 0)
 
 
 def test_b34_a_link_to_nothing(pets, capsys):
     (pets / "cat" / "gone.jpg").symlink_to("nowhere.jpg")
     (pets / "cat" / "self.jpg").symlink_to("self.jpg")
     ran = check(capsys, pets, "--max_bad_fraction=0.2")
-    assert (ran.code, ran.books) == (0, (14, 12, 2, 0))
+    assert (ran.code, ran.counts) == (0, (14, 12, 2, 0))
     assert ran.skips[0].startswith("cat/gone.jpg: a link that leads nowhere")
 
 
@@ -157,14 +157,14 @@ def test_b35_pipes_sockets_and_devices_hold_nothing_up(pets, capsys, mode):
     make_special_files(pets / "cat")
     flags = ("--max_bad_fraction=0.3", f"--check={mode}")
     ran = check(capsys, pets, *flags)
-    assert (ran.code, ran.books) == (0, (15, 12, 3, 0))
+    assert (ran.code, ran.counts) == (0, (15, 12, 3, 0))
     assert all("not a regular file but a" in s for s in ran.skips)
     listed = check(capsys, as_csv(pets), *flags)
     assert listed.code == 3
     assert "leads through a link out of" in listed.errors[0]
     (pets / "cat" / "zero.jpg").unlink()
     listed = check(capsys, as_csv(pets), *flags)
-    assert (listed.code, listed.books) == (0, (14, 12, 2, 0))
+    assert (listed.code, listed.counts) == (0, (14, 12, 2, 0))
 
 
 def test_b35_also_where_a_file_becomes_a_pipe_after_it_was_listed(tmp_path):
@@ -200,7 +200,7 @@ def test_b35_as_a_process_of_its_own(pets):
 def test_b36_a_folder_named_like_a_picture(pets, capsys):
     (pets / "cat" / "x.jpg").mkdir()
     ran = check(capsys, pets)
-    assert (ran.code, ran.books) == (0, (13, 12, 0, 1))
+    assert (ran.code, ran.counts) == (0, (13, 12, 0, 1))
     assert "ignored 1: a folder named like a picture" in ran.out
 
 
@@ -226,7 +226,7 @@ def test_b37_files_and_folders_without_the_right_to_read(capsys):
         (root / "pets" / "cat" / "1.jpg").chmod(0)
         with as_nobody():
             ran = check(capsys, root / "pets", "--max_bad_fraction=0.1")
-        assert (ran.code, ran.books) == (0, (12, 11, 1, 0))
+        assert (ran.code, ran.counts) == (0, (12, 11, 1, 0))
         assert ran.skips[0].startswith("cat/1.jpg: cannot be read (Permission")
         (root / "pets" / "dog").chmod(0)
         with as_nobody():
@@ -244,7 +244,7 @@ def test_b38_a_name_that_is_not_utf8(pets, tmp_path, capsys):
             stream.write(content)
     out = tmp_path / "out"
     ran = check(capsys, pets, "--max_bad_fraction=0.1", f"--output_dir={out}")
-    assert (ran.code, ran.books) == (0, (14, 13, 1, 0))
+    assert (ran.code, ran.counts) == (0, (14, 13, 1, 0))
     assert ran.skips[0].startswith("cat/bad\\xff.jpg: empty file")
     page = (out / "data_report.html").read_text(encoding="utf-8")
     assert "cat/bad\\xff.jpg" in page
@@ -266,7 +266,7 @@ def test_b39_names_of_any_kind(pets, tmp_path, capsys):
     (pets / "cat" / "\x1b[2Jbad\n.jpg").write_bytes(b"")
     out = tmp_path / "out"
     ran = check(capsys, pets, "--max_bad_fraction=0.1", f"--output_dir={out}")
-    assert (ran.code, ran.books) == (0, (count + 1, count, 1, 0))
+    assert (ran.code, ran.counts) == (0, (count + 1, count, 1, 0))
     assert ran.skips[0].startswith("cat/\\x1b[2Jbad\\x0a.jpg: empty file")
     page = (out / "data_report.html").read_text(encoding="utf-8")
     assert "\x1b" not in page
@@ -329,7 +329,7 @@ def test_b41_the_same_bytes_in_two_splits(in_splits, capsys):
         "test - take one away, or give --allow_leakage"
     ]
     passed = check(capsys, in_splits, "--allow_leakage")
-    assert (passed.code, passed.books) == (0, (37, 37, 0, 0))
+    assert (passed.code, passed.counts) == (0, (37, 37, 0, 0))
 
 
 def test_b41_near_duplicates_across_splits_are_warned_about(in_splits, capsys):
@@ -347,7 +347,7 @@ def test_b41_near_duplicates_across_splits_are_warned_about(in_splits, capsys):
 def test_b41_copies_of_a_class_cannot_be_cut_apart(pets, capsys):
     shutil.copy(pets / "cat" / "1.jpg", pets / "cat" / "copy.jpg")
     ran = check(capsys, pets)
-    assert (ran.code, ran.books) == (0, (13, 12, 0, 1))
+    assert (ran.code, ran.counts) == (0, (13, 12, 0, 1))
     assert "ignored 1: the same bytes as another picture" in ran.out
 
 
@@ -454,7 +454,7 @@ def test_b47_ids_files_and_labels_stay_together(pets):
         np.testing.assert_array_equal(order, examples.labels)
         total += len(examples)
     assert total == 11
-    assert images.books["skipped"] == 1
+    assert images.counts["skipped"] == 1
 
 
 def test_load_images_alone_refuses_what_cannot_be_opened(pets):
@@ -464,4 +464,4 @@ def test_load_images_alone_refuses_what_cannot_be_opened(pets):
         load_images(str(pets), image_size=8)
     assert "cat/pipe.jpg: not a regular file" in caught.value.faults[0]
     images = load_images(str(pets), image_size=8, max_bad_fraction=0.1)
-    assert images.books["skipped"] == 1
+    assert images.counts["skipped"] == 1

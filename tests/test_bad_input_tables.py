@@ -25,7 +25,7 @@ def failing(capsys, file, *flags) -> list[str]:
     ran = check(capsys, file, *flags)
     assert ran.code == 3
     assert ran.errors
-    assert ran.books is None
+    assert ran.counts is None
     return ran.errors
 
 
@@ -41,12 +41,12 @@ def test_b48_missing_empty_or_without_rows(pets, capsys):
 
 def test_b49_byte_order_mark(pets, capsys):
     ran = check(capsys, table(pets, rows(pets), "utf-8-sig"))
-    assert (ran.code, ran.books) == (0, (12, 12, 0, 0))
+    assert (ran.code, ran.counts) == (0, (12, 12, 0, 0))
 
 
 def test_b49_utf_16_is_read(pets, capsys):
     ran = check(capsys, table(pets, rows(pets), "utf-16"))
-    assert (ran.code, ran.books) == (0, (12, 12, 0, 0))
+    assert (ran.code, ran.counts) == (0, (12, 12, 0, 0))
 
 
 def test_b49_other_encodings_are_named(pets, capsys):
@@ -64,7 +64,7 @@ def test_b49_a_spreadsheet_is_named(pets, capsys):
 
 def test_b50_windows_line_ends(pets, capsys):
     ran = check(capsys, table(pets, rows(pets).replace("\n", "\r\n")))
-    assert (ran.code, ran.books) == (0, (12, 12, 0, 0))
+    assert (ran.code, ran.counts) == (0, (12, 12, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_b50_not_comma_separated(pets, capsys, change, expected):
 
 def test_b50_semicolons_are_read(pets, capsys):
     ran = check(capsys, table(pets, rows(pets).replace(",", ";")))
-    assert (ran.code, ran.books) == (0, (12, 12, 0, 0))
+    assert (ran.code, ran.counts) == (0, (12, 12, 0, 0))
 
 
 def test_b50_all_bad_rows_are_told_the_first_five_by_name(pets, capsys):
@@ -121,7 +121,7 @@ def test_b51_a_link_that_leads_out(pets, tmp_path_factory, capsys):
     file = as_csv(pets)
     (line,) = failing(capsys, file)
     assert "leads through a link out of" in line
-    assert check(capsys, file, "--follow_links").books == (13, 13, 0, 0)
+    assert check(capsys, file, "--follow_links").counts == (13, 13, 0, 0)
 
 
 def test_b51_data_dir_is_the_remedy(pets, capsys):
@@ -130,7 +130,7 @@ def test_b51_data_dir_is_the_remedy(pets, capsys):
     moved.parent.mkdir()
     file.rename(moved)
     flags = (f"--data_dir={pets.parent}",)
-    assert check(capsys, moved, *flags).books == (12, 12, 0, 0)
+    assert check(capsys, moved, *flags).counts == (12, 12, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_b52_a_test_label_that_training_lacks(pets, capsys):
 
 def test_b53_the_same_row_again_is_counted(pets, capsys):
     ran = check(capsys, table(pets, rows(pets) + "pets/cat/1.jpg,cat\n"))
-    assert (ran.code, ran.books) == (0, (13, 12, 0, 1))
+    assert (ran.code, ran.counts) == (0, (13, 12, 0, 1))
 
 
 def test_b53_one_picture_with_two_labels(pets, capsys):
@@ -206,7 +206,7 @@ def test_b55_one_listed_picture_is_absent(pets, capsys):
     os.unlink(pets / "cat" / "1.jpg")
     text = as_csv(pets).read_text() + "pets/cat/1.jpg,cat\n"
     ran = check(capsys, table(pets, text), "--max_bad_fraction=0.1")
-    assert (ran.code, ran.books) == (0, (12, 11, 1, 0))
+    assert (ran.code, ran.counts) == (0, (12, 11, 1, 0))
     assert "t.csv:13: pets/cat/1.jpg: no such file" in ran.skips[0]
 
 
@@ -215,7 +215,7 @@ def test_b55_all_are_absent(pets, capsys):
     pets.rename(pets.parent / "moved")
     ran = check(capsys, file)
     assert ran.code == 3
-    assert ran.books == (12, 0, 12, 0)
+    assert ran.counts == (12, 0, 12, 0)
     assert "12 of 12 pictures cannot be used" in ran.err
     assert "is --data_dir right?" in ran.err
 

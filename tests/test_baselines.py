@@ -69,7 +69,7 @@ def test_it_is_the_logistic_regression_of_all_features(classes, monkeypatch):
     expected = plain.fit(features, labels).predict_proba(features)
     (fitted,) = tfidf._fitted(features, np.array(labels), [10.0])
     np.testing.assert_allclose(fitted.answers(features), expected, atol=0.01)
-    monkeypatch.setattr(tfidf, "MOST_DENSE", 0)
+    monkeypatch.setattr(tfidf, "MAX_DENSE", 0)
     (fitted,) = tfidf._fitted(features, np.array(labels), [10.0])
     np.testing.assert_allclose(fitted.answers(features), expected, atol=0.01)
 
@@ -96,12 +96,12 @@ def test_groups_are_not_torn_apart():
 
 
 def test_of_many_texts_a_part_chooses(monkeypatch):
-    monkeypatch.setattr(tfidf, "MOST_TO_CHOOSE", 12)
+    monkeypatch.setattr(tfidf, "MAX_TO_CHOOSE", 12)
     baseline = fit_tfidf(TEXTS, LABELS)
     assert baseline.judged.tolist() == list(range(21))
     right = baseline.out_of_fold.argmax(axis=1) == LABELS
     assert right.mean() == baseline.accuracy
-    monkeypatch.setattr(tfidf, "MOST_DENSE", 20)
+    monkeypatch.setattr(tfidf, "MAX_DENSE", 20)
     baseline = fit_tfidf(TEXTS, LABELS)
     assert baseline.out_of_fold.shape == (12, 3)
     own = np.array(LABELS)[baseline.judged]

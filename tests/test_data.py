@@ -25,15 +25,15 @@ from tl_keras.sources import (
 
 
 def balanced(images) -> None:
-    books = images.books
-    counted = sum(books["used"].values()) + sum(books["ignored"].values())
-    assert books["found"] == counted + books["skipped"]
+    counts = images.counts
+    counted = sum(counts["used"].values()) + sum(counts["ignored"].values())
+    assert counts["found"] == counted + counts["skipped"]
 
 
 def test_class_folders_are_cut_into_three_stratified_splits(color_folder):
     images = load_images(str(color_folder), image_size=8, seed=3)
     assert images.class_names == ("blue_not", "green")
-    assert images.books["used"] == {"train": 16, "val": 4, "test": 4}
+    assert images.counts["used"] == {"train": 16, "val": 4, "test": 4}
     for split in (images.train, images.val, images.test):
         counts = collections.Counter(split.examples.labels.tolist())
         assert counts[0] == counts[1]
@@ -51,13 +51,13 @@ def test_what_is_ignored_is_counted(color_folder):
     os.mkfifo(color_folder / "green" / "pipe.jpg")
     write_picture(color_folder / "green" / "deep" / "n.png", 1, 1)
     images = load_images(str(color_folder), image_size=8, max_bad_fraction=0.1)
-    assert images.books["ignored"] == {
+    assert images.counts["ignored"] == {
         "hidden, or left by a tool": 2,
         "a file beside the class folders": 1,
         "not a picture by its first bytes": 1,
     }
-    assert images.books["skipped"] == 1  # the pipe
-    assert sum(images.books["used"].values()) == 25
+    assert images.counts["skipped"] == 1  # the pipe
+    assert sum(images.counts["used"].values()) == 25
     balanced(images)
 
 
@@ -73,7 +73,7 @@ def split_folder(tmp_path):
 
 def test_split_folders_are_taken_as_they_are(split_folder):
     images = load_images(str(split_folder), image_size=8)
-    assert images.books["used"] == {"train": 12, "val": 4, "test": 6}
+    assert images.counts["used"] == {"train": 12, "val": 4, "test": 6}
     assert images.test.examples.ids[0] == "test/cat/0.png"
 
 
@@ -82,7 +82,7 @@ def test_folders_that_live_elsewhere(split_folder):
     train = split_folder / "train"
     test = (split_folder / "test").rename(split_folder.parent / "test_dataset")
     images = load_images(str(train), test_dataset=str(test), image_size=8)
-    assert images.books["used"] == {"train": 10, "val": 2, "test": 6}
+    assert images.counts["used"] == {"train": 10, "val": 2, "test": 6}
     assert images.test.examples.ids[0] == "test_dataset/cat/0.png"
 
 
@@ -90,7 +90,7 @@ def test_split_folders_in_any_case(split_folder):
     (split_folder / "train").rename(split_folder / "Train")
     (split_folder / "test").rename(split_folder / "TEST")
     images = load_images(str(split_folder), image_size=8)
-    assert images.books["used"] == {"train": 12, "val": 4, "test": 6}
+    assert images.counts["used"] == {"train": 12, "val": 4, "test": 6}
 
 
 def test_splits_and_one_folder_more_are_refused(split_folder):
@@ -108,7 +108,7 @@ def test_a_replaced_split_is_in_the_books(split_folder):
     images = load_images(
         str(split_folder), val_dataset=str(other), image_size=8
     )
-    assert images.books["ignored"] == {"in val/, replaced": 1}
+    assert images.counts["ignored"] == {"in val/, replaced": 1}
     balanced(images)
 
 
@@ -199,7 +199,7 @@ def test_a_csv_with_bom_and_crlf(tmp_path):
     file = write_csv(tmp_path, "path,label\r\n" + ROWS, "utf-8-sig")
     images = load_images(str(file), image_size=8)
     assert images.class_names == ("cat", "dog")
-    assert sum(images.books["used"].values()) == 16
+    assert sum(images.counts["used"].values()) == 16
     assert "p/cat0.png" in images.train.examples.ids
 
 
@@ -211,8 +211,8 @@ def test_a_csv_with_splits_and_a_folder_of_its_own(tmp_path):
             rows += f"{name},{name}{i}.png,{split},x\n"
     file = write_csv(tmp_path, rows + "cat,cat0.png,train,again\n")
     images = load_images(str(file), image_size=8, data_dir=str(tmp_path / "p"))
-    assert images.books["used"] == {"train": 8, "val": 4, "test": 4}
-    assert images.books["ignored"] == {"the same row again": 1}
+    assert images.counts["used"] == {"train": 8, "val": 4, "test": 4}
+    assert images.counts["ignored"] == {"the same row again": 1}
     balanced(images)
 
 
@@ -258,7 +258,7 @@ def test_digits_keep_their_grey_levels_and_the_rest_is_test():
         train_examples_per_class=10,
         val_examples_per_class=5,
     )
-    assert images.books["used"] == {"train": 100, "val": 50, "test": 1647}
+    assert images.counts["used"] == {"train": 100, "val": 50, "test": 1647}
     index = int(images.test.examples.ids[0].split("/")[-1])
     pixels, labels = next(iter(images.test.batches(1)))
     digits = load_digits()
@@ -333,8 +333,8 @@ def test_few_shot_on_given_splits_leaves_the_rest_out(split_folder):
     images = load_images(
         str(split_folder), image_size=8, train_examples_per_class=2
     )
-    assert images.books["used"] == {"train": 4, "val": 4, "test": 6}
-    assert sum(images.books["ignored"].values()) == 8
+    assert images.counts["used"] == {"train": 4, "val": 4, "test": 6}
+    assert sum(images.counts["ignored"].values()) == 8
     balanced(images)
 
 

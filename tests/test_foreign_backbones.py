@@ -13,7 +13,7 @@ from tl_keras.errors import ConfigError
 from tl_keras.networks import load_backbone
 
 # Safe mode was bypassed in versions before it.
-LEAST_KERAS = (3, 15, 1)
+MIN_KERAS = (3, 15, 1)
 
 
 @pytest.fixture(scope="module")
@@ -110,4 +110,4 @@ def test_the_floor_of_keras_is_set():
     needed = tomllib.loads(text)["project"]["dependencies"]
     (keras_floor,) = [n for n in needed if re.match(r"keras\b", n)]
     numbers = keras_floor.removeprefix("keras>=").split(".")
-    assert tuple(map(int, numbers)) >= LEAST_KERAS
+    assert tuple(map(int, numbers)) >= MIN_KERAS

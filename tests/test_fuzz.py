@@ -15,7 +15,7 @@ from tl_keras.audit import Rules, check_listing
 from tl_keras.config.command_line import read_arguments
 from tl_keras.config.settings import Settings
 from tl_keras.data import Cut, Examples, Listing, list_dataset
-from tl_keras.data.splits import books, cut_splits
+from tl_keras.data.splits import counts_of, cut_splits
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.inputs.image.header_facts import explain, read_facts
 
@@ -106,7 +106,7 @@ def test_any_cut_is_disjoint_and_complete(
     assert len(taken) + sum(left_out.values()) == len(ids)
     for split in ("train", "test"):
         assert set(splits[split].labels.tolist()) == set(range(len(counts)))
-    told = books(listing, splits, left_out)
+    told = counts_of(listing, splits, left_out)
     assert told["found"] == len(ids) + 3
 
 
@@ -206,7 +206,7 @@ def fuzz(folder, count: int, seed: int) -> None:
         file.write_bytes(mutated(content, draw))
     rules = Rules(max_bad_fraction=1.0, near_duplicates=False)
     report = check_listing(list_dataset(str(folder)), str(folder), rules)
-    told = report.books()
+    told = report.counts()
     assert told["found"] == count
     assert told["used"] + told["skipped"] + told["ignored"] == count
     # Both happen, or the mutations test nothing:

@@ -10,21 +10,21 @@ import pytest
 
 from tl_keras import TransferConfig, run
 from tl_keras.data import Examples
-from tl_keras.tasks.multiclass import find_suspects
-from tl_keras.tasks.multilabel import find_suspects as find_missing_or_extra
+from tl_keras.tasks.multiclass import find_label_issues
+from tl_keras.tasks.multilabel import find_label_issues as find_missing_or_extra
 from tl_keras.tasks.multilabel import solve_labels
 
 
 def test_the_worst_come_first_and_only_the_doubted():
     examples = Examples(("a", "b", "c", "d"), np.array([0, 1, 1, 0]))
     likely = np.array([[0.9, 0.1], [0.7, 0.3], [0.95, 0.05], [0.5, 0.5]])
-    found = find_suspects(examples, likely, ["cat", "dog"])
+    found = find_label_issues(examples, likely, ["cat", "dog"])
     assert [(s.id, s.label, s.guess) for s in found] == [
         ("c", "dog", "cat"),
         ("b", "dog", "cat"),
     ]
     assert (found[0].own, found[0].other) == (0.05, 0.95)
-    assert len(find_suspects(examples, likely, ["cat", "dog"], most=1)) == 1
+    assert len(find_label_issues(examples, likely, ["cat", "dog"], most=1)) == 1
 
 
 @pytest.mark.usefixtures("plain_decoder")
@@ -48,9 +48,9 @@ def test_a_planted_wrong_label_is_on_the_page_of_a_run(
     )  # fmt: skip
     result = run(config)
     report = json.loads((result.run_folder / "data_report.json").read_text())
-    (suspect,) = report["label_suspects"]
-    assert pathlib.Path(suspect["id"]).name == moved.name
-    assert (suspect["label"], suspect["guess"]) == ("blue_not", "green")
+    (label_issue,) = report["label_suspects"]
+    assert pathlib.Path(label_issue["id"]).name == moved.name
+    assert (label_issue["label"], label_issue["guess"]) == ("blue_not", "green")
     page = (result.run_folder / "data_report.html").read_text()
     assert "Labels to look at" in page
     assert moved.name in page

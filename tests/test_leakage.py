@@ -102,7 +102,7 @@ def test_counts_are_of_what_is_used(tmp_path, capsys):
     shutil.copy(root / "cat/deep/1.jpg", root / "cat/deep/copy.jpg")
     (root / "cat/deep/bad.jpg").write_bytes(b"")
     ran = check(capsys, root, "--max_bad_fraction=0.1")
-    assert ran.books == (14, 12, 1, 1)
+    assert ran.counts == (14, 12, 1, 1)
     assert "of the used 12: in a sub-folder of its class folder" in ran.out
 
 

@@ -68,7 +68,7 @@ class Settings:
 @dataclasses.dataclass
 class Prepared:
     config: Settings
-    images: object = None
+    labelled: object = None
 
 
 @dataclasses.dataclass

@@ -136,7 +136,7 @@ def test_a_check_takes_them_by_what_they_are(pets, tmp_path, capsys):
     assert check(capsys, pets).code == 3
     out = tmp_path / "out"
     ran = check(capsys, pets, "--max_bad_fraction=0.2", f"--output_dir={out}")
-    assert (ran.code, ran.books) == (0, (18, 16, 2, 0))
+    assert (ran.code, ran.counts) == (0, (18, 16, 2, 0))
     assert ran.skips[0].startswith("dog/e.eps: PostScript is not supported")
     assert ran.skips[1].startswith("dog/f.tif: TIFF of a sort that is not read")
     assert "of the used 3: read by Pillow, since TensorFlow cannot" in ran.out
@@ -147,7 +147,7 @@ def test_a_check_takes_them_by_what_they_are(pets, tmp_path, capsys):
     formats = json.loads((out / "data_report.json").read_text())["formats"]
     assert formats == {"JPEG": 13, "TIFF": 1, "JPEG 2000": 1, "AVIF": 1}
     again = check(capsys, pets, "--max_bad_fraction=0.2")
-    assert again.books == ran.books
+    assert again.counts == ran.counts
 
 
 def test_the_same_picture_as_tiff_and_as_jpeg_looks_alike(pets, capsys):
@@ -173,7 +173,7 @@ def test_who_reads_without_a_check_is_told(pets):
     ):
         load_images(str(pets), image_size=8)
     images = load_images(str(pets), image_size=8, max_bad_fraction=0.1)
-    assert images.books["skipped"] == 1
+    assert images.counts["skipped"] == 1
 
 
 def test_predict_lists_them_too(pets):

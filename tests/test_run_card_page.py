@@ -147,7 +147,7 @@ def test_a_hundred_classes_of_noise_stay_below_the_limit(tmp_path):
 def test_more_pictures_than_a_page_can_hold_are_left_out(tmp_path, monkeypatch):
     from tl_keras.run_card import gallery
 
-    monkeypatch.setattr(gallery, "MOST_BYTES", 60_000)
+    monkeypatch.setattr(gallery, "MAX_BYTES", 60_000)
     page, *_ = page_of(make_run(tmp_path), album=StubAlbum(140))
     weight = sum(len(s) for s, _ in page.pictures if "jpeg" in s)
     assert 40_000 < weight <= 60_000

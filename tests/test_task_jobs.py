@@ -126,14 +126,17 @@ def test_a_run_of_several_labels_says_what_it_found(ran):
 def test_a_wrong_label_is_on_the_card_and_in_the_data_report(ran):
     folder = ran.results["labels"].run_folder
     report = json.loads((folder / "data_report.json").read_text())
-    suspects = {s["id"]: s for s in report["label_suspects"]}
-    suspect, red = suspects[f"{WRONG}.png"], ran.levels[WRONG][0] > 128
-    assert suspect["label"] == ("no red" if red else "red")
-    assert suspect["guess"] == ("red" if red else "no red")
+    label_issues = {s["id"]: s for s in report["label_suspects"]}
+    label_issue, red = label_issues[f"{WRONG}.png"], ran.levels[WRONG][0] > 128
+    assert label_issue["label"] == ("no red" if red else "red")
+    assert label_issue["guess"] == ("red" if red else "no red")
     assert "Labels to look at" in (folder / "data_report.html").read_text()
     page = (folder / "report.html").read_text()
     assert "Labels to look at: training pictures" in page
-    assert f"{suspect['guess']} {suspect['probability_of_guess']:.3f}" in page
+    assert (
+        f"{label_issue['guess']} {label_issue['probability_of_guess']:.3f}"
+        in page
+    )
     assert f'alt="train picture {WRONG}.png"' in page
     assert "no longer there" not in page
 

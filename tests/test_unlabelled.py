@@ -112,7 +112,7 @@ def test_a_folder_is_listed_and_its_account_balances(pets, tmp_path):
     (more / "broken.jpg").write_bytes(b"no picture")
     (more / "notes.txt").write_text("no picture at all")
     found = list_unlabelled(config, report, images, 100)
-    assert sorted(found.pictures.examples.ids) == sorted(
+    assert sorted(found.loaded.examples.ids) == sorted(
         [f"deep/{n}.png" for n in (1, 3, 5)] + [f"{n}.png" for n in (0, 2, 4)]
     )
     numbers = found.numbers()
@@ -146,14 +146,14 @@ def test_a_table_of_labelled_and_unlabelled_rows_gives_the_latter(pets):
         dataset=str(table), skip_unlabelled=True, unlabelled=str(table)
     )
     found, _ = listed(config)
-    assert found.pictures.examples.ids == ("more/0.png", "more/2.png")
+    assert found.loaded.examples.ids == ("more/0.png", "more/2.png")
 
 
 def test_of_very_many_some_all_over_are_taken(pets):
     root, more = pets
     config = TransferConfig(dataset=str(root), unlabelled=str(more))
     found, _ = listed(config, 3)
-    assert found.pictures.examples.ids == ("0.png", "4.png", "deep/5.png")
+    assert found.loaded.examples.ids == ("0.png", "4.png", "deep/5.png")
     assert found.numbers()["left_out"] == {"more than 3 would take too long": 3}
 
 

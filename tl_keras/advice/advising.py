@@ -30,7 +30,7 @@ TIMES = (2, 4)  # as many labels
 WORTH = 0.01
 # Where half of the labels were so far off about all of them, all of them are
 # not asked about more.
-MOST_OFF = 0.03
+MAX_OFF = 0.03
 
 
 def advise(
@@ -109,7 +109,7 @@ def _of_curve(curve: Curve | None, trained_on: int) -> dict:
             | laws.gain(trained_on, times * trained_on).widened(error)._asdict()
             for times in TIMES
         ]
-        if off <= MOST_OFF
+        if off <= MAX_OFF
         else None,
         "hindcast": foretold
         and dict(zip(("foretold", "measured"), foretold, strict=True)),

@@ -17,7 +17,7 @@ from tl_keras.advice.learning_curve import Curve
 
 # That a class is worse than the others, over all classes together.
 SURE = 0.05
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 class Need(NamedTuple):
@@ -54,7 +54,7 @@ def needy_classes(
         curve: of the same examples, if there is one.
 
     Returns:
-        Up to `MOST_NAMED`, the largest share of misses first; none where
+        Up to `MAX_NAMED`, the largest share of misses first; none where
         Fisher's exact test, with Bonferroni's correction, calls it chance.
     """
     said = probabilities.argmax(axis=-1)
@@ -76,7 +76,7 @@ def needy_classes(
             )  # fmt: skip
             found.append(need)
     found.sort(key=lambda need: (-need.wrong / need.examples, need.label))
-    return found[:MOST_NAMED]
+    return found[:MAX_NAMED]
 
 
 def _fall(curve: Curve | None, label: int) -> tuple[float | None, float | None]:

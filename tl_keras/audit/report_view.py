@@ -187,14 +187,14 @@ def doubted(report) -> list[dict]:
     contents = Contents(report)
     return [
         {
-            "name": suspect.id,
-            "label": suspect.label,
-            "guess": suspect.guess,
-            "own": f"{suspect.own:.0%}",
-            "other": f"{suspect.other:.0%}",
-            **contents.shown("train", suspect.id, suspect.file),
+            "name": label_issue.id,
+            "label": label_issue.label,
+            "guess": label_issue.guess,
+            "own": f"{label_issue.own:.0%}",
+            "other": f"{label_issue.other:.0%}",
+            **contents.shown("train", label_issue.id, label_issue.file),
         }
-        for suspect in report.suspects
+        for label_issue in report.label_issues
     ]
 
 

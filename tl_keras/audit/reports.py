@@ -19,7 +19,7 @@ from tl_keras.audit.rules import Rules
 from tl_keras.data import Listing, names_of_skips
 from tl_keras.data.examples import class_counts
 from tl_keras.inputs.kinds import nouns
-from tl_keras.tasks.suspects import Suspect
+from tl_keras.tasks.label_issue import LabelIssue
 
 MAX_SHOWN = 60  # skipped pictures, and pairs, on the page
 
@@ -38,11 +38,11 @@ class Report:
         rows: the usable pictures with their facts; none when nothing was read.
         groups: pictures with equal bytes.
         pairs: pictures that look alike.
-        suspects: training pictures whose label is doubted, found in
+        label_issues: training pictures whose label is doubted, found in
             training.
         seconds: what the check took.
         kind: of input, a name of `inputs.kinds`.
-        counts: of what else was found, by kind of finding.
+        by_finding: how often else something was found, by what it is.
     """
 
     dataset: str
@@ -54,17 +54,17 @@ class Report:
     rows: tuple[Row, ...] = ()
     groups: tuple[tuple[Row, ...], ...] = ()
     pairs: tuple[Pair, ...] = ()
-    suspects: tuple[Suspect, ...] = ()
+    label_issues: tuple[LabelIssue, ...] = ()
     seconds: float = 0.0
     kind: str = "image"
-    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    by_finding: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def nouns(self) -> tuple[str, str]:
         """What an example is called, and several."""
         return nouns(self.kind)
 
-    def books(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """found = used + skipped + ignored."""
         used = sum(len(examples) for examples in self.listing.splits.values())
         return {
@@ -108,7 +108,7 @@ def describe(report: Report) -> str:
     lines = [*named(report), *_table(report)]
     lines.append(
         "{found:,} found = {used:,} used + {skipped:,} skipped + "
-        "{ignored:,} ignored".format(**report.books())
+        "{ignored:,} ignored".format(**report.counts())
     )
     for title, counts in (
         ("ignored", report.listing.ignored), ("of the used", report.notes)
@@ -142,7 +142,7 @@ def _table(report: Report) -> list[str]:
 def as_json(report: Report) -> dict:
     """The report as data_report.json holds it."""
     told = {} if report.kind == "image" else {
-        "input": report.kind, "findings": dict(report.counts),
+        "input": report.kind, "findings": dict(report.by_finding),
     }  # fmt: skip
     return {
         "dataset": report_view.shown_name(report.dataset),
@@ -152,7 +152,7 @@ def as_json(report: Report) -> dict:
             "data_manifest": os.path.basename(report.rules.data_manifest),
         },
         "trainable": not report.faults,
-        "books": report.books(),
+        "books": report.counts(),
         "ignored": dict(report.listing.ignored),
         "notes": report.notes,
         "classes": report.class_counts(),
@@ -182,13 +182,13 @@ def as_json(report: Report) -> dict:
         ],
         "label_suspects": [
             {
-                "id": suspect.id,
-                "label": suspect.label,
-                "guess": suspect.guess,
-                "probability_of_label": round(suspect.own, 4),
-                "probability_of_guess": round(suspect.other, 4),
+                "id": label_issue.id,
+                "label": label_issue.label,
+                "guess": label_issue.guess,
+                "probability_of_label": round(label_issue.own, 4),
+                "probability_of_guess": round(label_issue.other, 4),
             }
-            for suspect in report.suspects
+            for label_issue in report.label_issues
         ],
         "formats": dict(
             collections.Counter(row.facts.format for row in report.rows)
@@ -209,12 +209,12 @@ def write_reports(report: Report, folder: str | os.PathLike) -> None:
             "data_report.html",
             name=report_view.shown_name(report.dataset),
             report=report,
-            books=report.books(),
+            counts=report.counts(),
             classes=report_view.classes(report),
             sizes=report_view.sizes(report.rows, report.kind),
             skipped=report_view.skipped(report, MAX_SHOWN),
             same=report_view.same_bytes(report, MAX_SHOWN),
             alike=report_view.look_alike(report, MAX_SHOWN),
-            suspects=report_view.doubted(report),
+            label_issues=report_view.doubted(report),
         )
         temporary.write_text(page, encoding="utf-8")

@@ -119,7 +119,7 @@ def check_text_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
         pairs=pairs,
         seconds=time.perf_counter() - began,
         kind=KIND,
-        counts=found.counts,
+        by_finding=found.counts,
     )
 
 

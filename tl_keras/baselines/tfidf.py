@@ -32,11 +32,11 @@ STRENGTHS = (1.0, 10.0, 100.0)
 CHOICES = tuple((kind, c) for kind in KINDS for c in STRENGTHS)
 MAX_FOLDS = 4
 # More do not change which is chosen, and each costs.
-MOST_TO_CHOOSE = 1500
+MAX_TO_CHOOSE = 1500
 # The rarest of more features are left out.
 MAX_FEATURES = 30_000
 LEAST = 1e-7  # of a probability, in a loss
-MOST_DENSE = 4000  # texts; the square of it is held
+MAX_DENSE = 4000  # texts; the square of it is held
 JITTER = 1e-6
 
 
@@ -168,7 +168,7 @@ def fit_tfidf(
     with threadpool_limits(limits=1, user_api="blas"):
         part = _part(labels, seed)
         chosen = _choose(texts, labels, part, groups, seed)
-        if len(part) < len(texts) <= MOST_DENSE:
+        if len(part) < len(texts) <= MAX_DENSE:
             # Chosen on a part; how good that is, all texts can say.
             all_of_them, only = np.arange(len(texts)), [chosen[:2]]
             chosen = _choose(texts, labels, all_of_them, groups, seed, only)
@@ -210,7 +210,7 @@ def _choose(texts, labels, some, groups, seed, choices=CHOICES):
 
 def _part(labels: np.ndarray, seed: int) -> np.ndarray:
     """Places of the texts to choose by: all, or so many of each class."""
-    if len(labels) <= MOST_TO_CHOOSE:
+    if len(labels) <= MAX_TO_CHOOSE:
         return np.arange(len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))
     # The first of each class, then the second of each, and so on.
@@ -219,7 +219,7 @@ def _part(labels: np.ndarray, seed: int) -> np.ndarray:
         own = order[labels[order] == label]
         turn[own] = np.arange(len(own))
     return np.sort(
-        order[np.argsort(turn[order], kind="stable")][:MOST_TO_CHOOSE]
+        order[np.argsort(turn[order], kind="stable")][:MAX_TO_CHOOSE]
     )
 
 
@@ -274,7 +274,7 @@ def _fitted(
     products: what is solved on them is the same model, and dense and small.
     """
     count = features.shape[0]
-    if count > MOST_DENSE:
+    if count > MAX_DENSE:
         rows, back = features, None
     else:
         products = (features @ features.T).toarray()

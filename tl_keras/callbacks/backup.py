@@ -140,7 +140,7 @@ class TrainingBackup(keras.callbacks.Callback):
         outputs = {notes.name: notes.save_output() for notes in self._notes}
         if self._begun:
             for notes in self._notes:
-                notes.put_back_output(
+                notes.restore_output(
                     self._begun.state["outputs"].get(notes.name)
                 )
         elif any(output is not None for output in outputs.values()):
@@ -157,7 +157,7 @@ class TrainingBackup(keras.callbacks.Callback):
         return counts == (state["variables"], state["metrics"])
 
     def _go_on(self, saved: Checkpoint) -> None:
-        self._put_back(saved)
+        self._restore(saved)
         state = saved.state
         self._epoch, self._batch = state["epoch"], self._batches_of(state)
         self._logs = from_plain(state["logs"], saved.arrays)
@@ -181,11 +181,11 @@ class TrainingBackup(keras.callbacks.Callback):
         """Whether no epoch is left."""
         return state["stopped"] or state["epoch"] >= self.params["epochs"]
 
-    def _put_back(self, saved: Checkpoint) -> None:
+    def _restore(self, saved: Checkpoint) -> None:
         assign(variables_of(self.model), saved.arrays, "variables")
         for notes in self._notes:
             if notes.name in saved.state["callbacks"]:
-                notes.put_back(
+                notes.restore(
                     saved.state["callbacks"][notes.name], saved.arrays
                 )
 
@@ -204,7 +204,7 @@ class TrainingBackup(keras.callbacks.Callback):
             self._batch = 0
         else:
             # What others did at the epoch's begin is done twice by now.
-            self._put_back(self._saved)
+            self._restore(self._saved)
             for variable, value in zip(
                 self.model.metrics_variables, self._metrics, strict=True
             ):

@@ -30,7 +30,7 @@ class CsvFile:
         with tf.io.gfile.GFile(self.callback.filename, "rb") as stream:
             return stream.read().decode()
 
-    def put_back(self, text: str) -> None:
+    def restore(self, text: str) -> None:
         """Goes on writing after that text."""
         logger = self.callback
         logger.csv_file.close()
@@ -59,7 +59,7 @@ class EventFiles:
             writer.flush()
         return {"sizes": self._sizes(), "time": time.time()}
 
-    def put_back(self, saved: dict) -> None:
+    def restore(self, saved: dict) -> None:
         """Cuts off the events after the save; they will be written again.
 
         Files that killed processes began after it are renamed, so that
@@ -107,7 +107,7 @@ class HistoryRows:
         """Those rows; the fit's own are among the logger's notes."""
         return self.callback.before
 
-    def put_back(self, rows: list[dict]) -> None:
+    def restore(self, rows: list[dict]) -> None:
         """The next epoch's end writes the file anew, after them."""
         self.callback.before = rows
 

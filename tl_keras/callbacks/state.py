@@ -115,12 +115,12 @@ class Notes:
         """What is in the file that the callback writes to, as JSON."""
         return self._output and self._output.save()
 
-    def put_back_output(self, saved: Any) -> None:
+    def restore_output(self, saved: Any) -> None:
         """Cuts off what was written there since."""
         if self._output and saved is not None:
-            self._output.put_back(saved)
+            self._output.restore(saved)
 
-    def put_back(self, saved: dict, arrays: dict) -> None:
+    def restore(self, saved: dict, arrays: dict) -> None:
         """Gives the callback what `save` found, in this process or another.
 
         Raises:
@@ -133,7 +133,7 @@ class Notes:
                 setattr(self.callback, attribute, give_back(now, value))
             except NotPlainError:
                 raise self._refusal(attribute, now) from None
-        self.put_back_output(saved["output"])
+        self.restore_output(saved["output"])
 
     def _attributes(self) -> list[tuple[str, Any]]:
         return [

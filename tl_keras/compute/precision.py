@@ -34,7 +34,7 @@ from tl_keras.networks import (
 )
 
 # A network cheaper than this for one picture gains nothing that could be seen.
-LEAST_MULTIPLY_ADDS = 1e9
+MIN_MULTIPLY_ADDS = 1e9
 CPU_EXAMPLES, GPU_EXAMPLES = 8, 64  # of the batch that is timed
 CPU_TRAINED, GPU_TRAINED = 4, 32  # the same, of a step of training
 ROUNDS = 3
@@ -63,7 +63,7 @@ def choose_precision(
     candidates = native_precisions(device)
     if "mixed_bfloat16" in candidates:
         candidates = [c for c in candidates if c != "mixed_float16"]
-    if len(candidates) == 1 or cost < LEAST_MULTIPLY_ADDS:
+    if len(candidates) == 1 or cost < MIN_MULTIPLY_ADDS:
         return "float32"
     about = [machine(device), tf.__version__, keras.__version__, name, cost,
              list(network.input_shape[1:]), candidates,

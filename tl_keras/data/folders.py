@@ -30,7 +30,7 @@ from tl_keras.data.walking import (
 )
 from tl_keras.errors import DataError
 
-MOST_FAULTS = 20
+MAX_FAULTS = 20
 
 
 def list_folder(
@@ -225,8 +225,8 @@ def _agreed_classes(
 
 def lacks(split: str, missing: list[str]) -> str:
     """The warning that a split has no picture of some classes."""
-    some = ", ".join(map(repr, missing[:MOST_FAULTS]))
-    more = ", ..." * (len(missing) > MOST_FAULTS)
+    some = ", ".join(map(repr, missing[:MAX_FAULTS]))
+    more = ", ..." * (len(missing) > MAX_FAULTS)
     return (
         f"{split} has no picture of {some}{more} - its score says nothing "
         f"about {'it' if len(missing) == 1 else 'them'}"
@@ -259,7 +259,7 @@ def _take_each_file_once(
             walk.ignored[SAME_FILE] += again
             walk.images[name] = list(taken.values())
     if faults:
-        more = [f"and {len(faults) - MOST_FAULTS:,} more like these"] * (
-            len(faults) > MOST_FAULTS
+        more = [f"and {len(faults) - MAX_FAULTS:,} more like these"] * (
+            len(faults) > MAX_FAULTS
         )
-        raise DataError(faults[:MOST_FAULTS] + more)
+        raise DataError(faults[:MAX_FAULTS] + more)

@@ -19,7 +19,7 @@ from tl_keras.errors import DataError
 if TYPE_CHECKING:
     from tl_keras.data.splits import Cut
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 def refuse_groups_in_two_splits(listing: Listing) -> None:
@@ -134,8 +134,8 @@ def _refuse_few_groups(
     groups = (counts > 0).sum(axis=0)
     few = [(names[i], int(n)) for i, n in enumerate(groups) if n < splits]
     if few:
-        named = ", ".join(f"{n!r} {c}" for n, c in few[:MOST_NAMED])
-        more = ", ..." * (len(few) > MOST_NAMED)
+        named = ", ".join(f"{n!r} {c}" for n, c in few[:MAX_NAMED])
+        more = ", ..." * (len(few) > MAX_NAMED)
         raise DataError(
             f"{len(few)} of {len(names)} classes have too few groups to cut: "
             f"{named}{more}; expected {splits} or more of each, one for each "

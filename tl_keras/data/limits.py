@@ -10,9 +10,9 @@ import numpy as np
 from tl_keras.data.examples import Listing, Skip, label_text
 from tl_keras.data.looking import NO_SUCH_FILE
 
-MOST_LINES = 50  # of pictures named one by one; the rest is counted
-MOST_MISSING = 3  # of files that are not there: they have one cause
-MOST_EMPTIED = 20  # classes named one by one
+MAX_LINES = 50  # of pictures named one by one; the rest is counted
+MAX_MISSING = 3  # of files that are not there: they have one cause
+MAX_EMPTIED = 20  # classes named one by one
 
 
 def faults_of_skips(
@@ -51,7 +51,7 @@ def faults_of_skips(
 
 
 def names_of_skips(listing: Listing) -> list[str]:
-    """A line for each unusable picture, the first `MOST_LINES` of them.
+    """A line for each unusable picture, the first `MAX_LINES` of them.
 
     Files that are not there are named by a few: their cause is one.
     """
@@ -59,13 +59,13 @@ def names_of_skips(listing: Listing) -> list[str]:
     others = [
         s for s in listing.skipped if not s.reason.startswith(NO_SUCH_FILE)
     ]
-    lines = [skip.line() for skip in missing[:MOST_MISSING]]
-    if len(missing) > MOST_MISSING:
-        more = len(missing) - MOST_MISSING
+    lines = [skip.line() for skip in missing[:MAX_MISSING]]
+    if len(missing) > MAX_MISSING:
+        more = len(missing) - MAX_MISSING
         lines.append(f"and {more:,} more files that are not there")
-    lines += [skip.line() for skip in others[:MOST_LINES]]
-    if len(others) > MOST_LINES:
-        more = len(others) - MOST_LINES
+    lines += [skip.line() for skip in others[:MAX_LINES]]
+    if len(others) > MAX_LINES:
+        more = len(others) - MAX_LINES
         lines.append(f"and {more:,} more that cannot be used")
     return lines
 
@@ -115,7 +115,7 @@ def _emptied(listing: Listing) -> list[str]:
                 f"class {name!r}: none of its {listing.nouns[1]} in {split} "
                 "can be used - mend them or take the class away"
             )
-    if len(faults) > MOST_EMPTIED:
-        more = f"and {len(faults) - MOST_EMPTIED:,} more such classes"
-        return [*faults[:MOST_EMPTIED], more]
+    if len(faults) > MAX_EMPTIED:
+        more = f"and {len(faults) - MAX_EMPTIED:,} more such classes"
+        return [*faults[:MAX_EMPTIED], more]
     return faults

@@ -23,7 +23,7 @@ BEHIND = re.compile(
 )
 BEFORE = re.compile(rf"(?P<mark>(?:{_WORDS})[ ._-])(?P<stem>.+)", re.IGNORECASE)
 ANY = re.compile(_WORDS, re.IGNORECASE)
-LEAST_SHARE = 0.05  # of all pictures: one or two may be so named by chance
+MIN_SHARE = 0.05  # of all pictures: one or two may be so named by chance
 
 
 def mask_warnings(files: Sequence[str]) -> list[str]:
@@ -48,7 +48,7 @@ def mask_warnings(files: Sequence[str]) -> list[str]:
         f"{len(names):,} of {len(files):,} pictures are named as the masks of "
         f"others, such as {names[0]} - leave them out: --exclude={pattern}"
         for pattern, names in sorted(found.items())
-        if len(names) > LEAST_SHARE * len(files)
+        if len(names) > MIN_SHARE * len(files)
     ]
     return warnings + _one_name_twice(files, stems)
 
@@ -60,7 +60,7 @@ def _one_name_twice(
     if len(stems) == len(files):
         return []
     twice = [file for file in files if stems[os.path.splitext(file)[0]] > 1]
-    if len(twice) <= 2 * LEAST_SHARE * len(files):
+    if len(twice) <= 2 * MIN_SHARE * len(files):
         return []
     suffixes = collections.Counter(os.path.splitext(f)[1] for f in twice)
     name = os.path.splitext(os.path.basename(twice[0]))[0]

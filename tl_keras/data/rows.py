@@ -17,7 +17,7 @@ from tl_keras.data.columns import Named, Wanted, name_columns, names_a_column
 from tl_keras.data.delimited import BLANKS, NAMES, DelimitedText
 from tl_keras.errors import DataError
 
-MOST_FAULTS = 5  # rows named one by one
+MAX_FAULTS = 5  # rows named one by one
 EMPTY_ROW = "an empty row"
 REMARK = "a line of remarks"
 JSON_LINES = (".jsonl", ".ndjson")
@@ -155,9 +155,9 @@ def _row(names: Sequence[str], cells: Sequence[str], where: str) -> Row:
 
 def raise_first(faults: Sequence[str], hints: Sequence[str] = ()) -> None:
     """The first faults, how many more there are, and what may explain them."""
-    if len(faults) > MOST_FAULTS:
-        more = f"and {len(faults) - MOST_FAULTS:,} more rows like these"
-        raise DataError([*faults[:MOST_FAULTS], more, *hints])
+    if len(faults) > MAX_FAULTS:
+        more = f"and {len(faults) - MAX_FAULTS:,} more rows like these"
+        raise DataError([*faults[:MAX_FAULTS], more, *hints])
     if faults:
         raise DataError([*faults, *hints])
 

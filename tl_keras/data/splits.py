@@ -30,7 +30,7 @@ from tl_keras.data.grouping import (
 )
 from tl_keras.errors import DataError
 
-MOST_NAMED = 50  # classes in one message
+MAX_NAMED = 50  # classes in one message
 # Shares that leave nothing to train on would be tried for ever.
 MAX_NEEDED = 10_000
 NOT_DRAWN = "not drawn (train_examples_per_class)"
@@ -166,8 +166,8 @@ def _too_small(
         start = f"class {name!r}: {count} examples to cut"
     else:
         some = sorted(counts.items(), key=lambda item: item[1])
-        named = ", ".join(f"{n!r} {c}" for n, c in some[:MOST_NAMED])
-        more = f" and {len(some) - MOST_NAMED} more" * (len(some) > MOST_NAMED)
+        named = ", ".join(f"{n!r} {c}" for n, c in some[:MAX_NAMED])
+        more = f" and {len(some) - MAX_NAMED} more" * (len(some) > MAX_NAMED)
         start = (
             f"{len(counts)} of {classes} classes have too few examples to cut: "
             f"{named}{more}"
@@ -308,7 +308,7 @@ def _shown(id_: str) -> str:
     return id_.encode("utf-8", "backslashreplace").decode()
 
 
-def books(
+def counts_of(
     listing: Listing, splits: dict[str, Examples], left_out: dict[str, int]
 ) -> dict:
     """The balanced account: found = used + skipped + ignored.

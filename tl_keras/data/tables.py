@@ -28,7 +28,7 @@ from tl_keras.data.looking import NO_SUCH_FILE, look_at
 from tl_keras.data.masks import mask_warnings
 from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
 from tl_keras.data.places import Places
-from tl_keras.data.rows import MOST_FAULTS, raise_first
+from tl_keras.data.rows import MAX_FAULTS, raise_first
 from tl_keras.errors import DataError
 from tl_keras.runs import RunFolder, read_flags
 
@@ -264,10 +264,10 @@ def _refuse_measurements(entries: list[Entry], file: str) -> None:
         if not number.is_integer()
     ]
     if broken:
-        shown = ", ".join(broken[:MOST_FAULTS])
+        shown = ", ".join(broken[:MAX_FAULTS])
         raise DataError(
             f"{file}: its labels are numbers and {len(broken):,} of them are "
-            f"not whole ({shown}{', ...' if len(broken) > MOST_FAULTS else ''})"
+            f"not whole ({shown}{', ...' if len(broken) > MAX_FAULTS else ''})"
             "; expected names of classes - --task=regression predicts numbers"
         )
 

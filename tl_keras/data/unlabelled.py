@@ -33,7 +33,7 @@ from tl_keras.data.walking import (
 from tl_keras.errors import DataError
 
 FOLDER_LINK = "a link to a folder (see --follow_links)"
-MOST_KEPT = 1000  # of a table's faults; the rest would only take memory
+MAX_KEPT = 1000  # of a table's faults; the rest would only take memory
 
 
 def check_header(file: str, path_column: str = "") -> None:
@@ -161,9 +161,7 @@ class Unlabelled:
     def _of_table(self) -> Iterator[Found]:
         places = Places(self.root, self.options.follow_links)
         faults, missing, rows = [], [], 0
-        table = Rows(
-            self.source, wanted_of(self.options.path_column), self.ignored
-        )
+        table = Rows(self.source, wanted_of(self.options.path_column))
         self.told = table.told
         for row in table:
             rows += 1
@@ -173,17 +171,18 @@ class Unlabelled:
             if not fault:
                 path, fault = places.find(row.cells["path"])
             if fault:
-                faults += [f"{row.where}: {fault}"] * (len(faults) < MOST_KEPT)
+                faults += [f"{row.where}: {fault}"] * (len(faults) < MAX_KEPT)
                 continue
             if self.options.leaves_out(os.path.relpath(path, self.root)):
                 self.ignored[LEFT_OUT] += 1
                 continue
             found = self._found(path, look_at(path))
             if found.reason.startswith(NO_SUCH_FILE) and (
-                len(missing) < MOST_KEPT
+                len(missing) < MAX_KEPT
             ):
                 missing.append(row.cells["path"])
             yield found
+        self.ignored += table.ignored
         self.told = (*self.told, *places.told(rows))
         self.hints = explain_missing(self.root, missing, rows)
         raise_first(faults, self.hints)

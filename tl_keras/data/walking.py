@@ -20,7 +20,7 @@ HIDDEN = "hidden, or left by a tool"
 NO_IMAGE = "not a picture by its first bytes"
 SAME_FILE = "a link to a file that is taken already"
 NESTED = "in a sub-folder of its class folder"
-MOST_NAMED = 3  # files that a fault gives as examples
+MAX_NAMED = 3  # files that a fault gives as examples
 # What tools leave beside pictures, thumbnails and deleted pictures among it;
 # compared in lower case.
 LEFT_BEHIND = {
@@ -112,7 +112,7 @@ class Walk:
                     del self.images[name]
 
     def _without_label(self) -> str:
-        some = ", ".join(self.unlabelled[:MOST_NAMED])
+        some = ", ".join(self.unlabelled[:MAX_NAMED])
         return (
             f"{self.root}: --label_regex={self.options.label_regex} finds no "
             f"class in {len(self.unlabelled):,} of its file names, such as "

@@ -166,13 +166,13 @@ def without(prepared: Prepared, lost: Mapping[str, Sequence[str]]) -> Prepared:
     lines = [f"skip: {pages.escape_controls(skip.line())}" for skip in skips]
     print("\n".join(lines), flush=True)
     counts = {
-        **labelled.books,
+        **labelled.counts,
         "found": report.listing.found(),
-        "used": {**labelled.books["used"], "train": len(stay)},
+        "used": {**labelled.counts["used"], "train": len(stay)},
         "skipped": len(report.listing.skipped),
     }
     labelled = dataclasses.replace(
-        labelled, train=labelled.train.take(stay), books=counts
+        labelled, train=labelled.train.take(stay), counts=counts
     )
     return dataclasses.replace(prepared, report=report, labelled=labelled)
 

@@ -167,7 +167,7 @@ def describe_run(
         **({"task": stored} if stored else {}),
         **({"input": kind} if kind != "image" else {}),
         "monitor": objective_of(config, prepared.task).monitor,
-        "data": {**labelled.books, "fingerprint": labelled.fingerprint},
+        "data": {**labelled.counts, "fingerprint": labelled.fingerprint},
         "class_names": list(labelled.class_names),
         "model": {
             # A file's folders tell names, and are in run.flags.

@@ -30,12 +30,12 @@ MAX_PRINTED = 5  # pictures that rounding gives another class
 def describe_data(report: Report, labelled: LabelledSplits) -> str:
     """What the check says, how many pictures of how many classes, the books."""
     used = ", ".join(
-        f"{n:,} {split}" for split, n in labelled.books["used"].items()
+        f"{n:,} {split}" for split, n in labelled.counts["used"].items()
     )
-    ignored = labelled.books["ignored"]
+    ignored = labelled.counts["ignored"]
     line = (
-        f"data: {labelled.books['found']:,} found = {used} used + "
-        f"{labelled.books['skipped']:,} skipped + "
+        f"data: {labelled.counts['found']:,} found = {used} used + "
+        f"{labelled.counts['skipped']:,} skipped + "
         f"{sum(ignored.values()):,} ignored; "
         f"{len(labelled.class_names)} classes"
     )

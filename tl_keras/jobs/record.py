@@ -79,14 +79,14 @@ def note_label_issues(
     labelled = prepared.labelled
     if len(judged[0]) != len(labelled.train):
         return  # A picture was lost since they were judged.
-    suspects = prepared.task.doubted(
+    label_issues = prepared.task.doubted(
         labelled.train.examples, judged[0], labelled.class_names
     )
-    if suspects:
-        report = dataclasses.replace(prepared.report, suspects=suspects)
+    if label_issues:
+        report = dataclasses.replace(prepared.report, label_issues=label_issues)
         write_reports(report, folder.path)
         print(
-            f"labels to look at: those of {len(suspects)} training "
+            f"labels to look at: those of {len(label_issues)} training "
             f"{report.nouns[1]} may be wrong, in {folder.data_page}",
             flush=True,
         )

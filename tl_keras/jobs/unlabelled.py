@@ -46,7 +46,7 @@ class UnlabelledExamples:
 
     def examples(self) -> dict[str, Examples]:
         """As of `LabelledSplits`, for whoever asks what cannot be read."""
-        return {"pictures": self.loaded.examples}
+        return {"loaded": self.loaded.examples}
 
     def numbers(self) -> dict:
         """Found = used + left out + ignored, as metrics.json holds them."""

@@ -15,7 +15,7 @@ from tl_keras.keras_globals import standard_globals
 from tl_keras.networks.loading import inputs_of
 
 # A graph is one protocol buffer of 2 GB at most; far below it, it copies well.
-MOST_CONSTANT_BYTES = 500e6
+MAX_CONSTANT_BYTES = 500e6
 
 
 @standard_globals()
@@ -49,7 +49,7 @@ def inference(
         inputs_of(model),
     )
     size = sum(np.prod(v.shape) * 4 for v in model.variables)
-    if constant and size <= MOST_CONSTANT_BYTES:
+    if constant and size <= MAX_CONSTANT_BYTES:
         run = tf.function(_with_constants(model))
     else:
         run = tf.function(lambda x: model(x, training=False))

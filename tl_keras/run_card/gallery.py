@@ -18,9 +18,9 @@ from tl_keras.inputs.image.grad_cam import grad_cam
 from tl_keras.inputs.kinds import nouns
 
 # Of all data: addresses of pictures; the page shall stay below 5 MB.
-MOST_BYTES = 3_600_000
+MAX_BYTES = 3_600_000
 HEAT = matplotlib.colormaps["inferno"]
-MOST_HEAT = 0.75  # so that the picture is seen through it
+MAX_HEAT = 0.75  # so that the picture is seen through it
 
 
 class Album(Protocol):
@@ -140,7 +140,7 @@ class Gallery:
 
     def _weighed(self, address: str) -> str:
         """The picture, or "" where the page would become too large."""
-        if self._bytes + len(address) > MOST_BYTES:
+        if self._bytes + len(address) > MAX_BYTES:
             self.left_out += 1
             return ""
         self._bytes += len(address)
@@ -192,6 +192,6 @@ def heated(square: np.ndarray, heat: np.ndarray) -> np.ndarray:
     map_ = Image.fromarray(np.uint8(255 * heat))
     map_ = np.asarray(map_.resize(size, Image.Resampling.BILINEAR)) / 255
     grey = square.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
-    strength = MOST_HEAT * map_[..., None]
+    strength = MAX_HEAT * map_[..., None]
     mixed = (1 - strength) * grey + strength * 255 * HEAT(map_)[..., :3]
     return np.uint8(mixed.round())

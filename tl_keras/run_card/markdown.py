@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from tl_keras import pages
 from tl_keras.run_card import task_words, words
 
-MOST_CLASSES = 10
+MAX_CLASSES = 10
 TWICE = ", which the network sees twice, mirrored too (--test_time_views)"
 
 
@@ -100,7 +100,7 @@ def _mistakes(metrics: Mapping) -> list[str]:
         f"| class | F1 | precision | recall | {words.many(metrics)} |",
         "|---|---|---|---|---|",
     ]
-    for number in card["worst_classes"][:MOST_CLASSES]:
+    for number in card["worst_classes"][:MAX_CLASSES]:
         row = metrics["test"]["per_class"][names[number]]
         lines.append(
             f"| {code(names[number])} | {row['f1']:.3f} | "

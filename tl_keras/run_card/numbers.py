@@ -16,12 +16,12 @@ from tl_keras.tasks.multiclass.calibration import reliability
 from tl_keras.tasks.multiclass.evaluation import CONFIDENCE
 from tl_keras.tasks.multiclass.pairing import paired_comparison
 
-MOST_PAIRS = 8  # of confused classes
-MOST_SHOWN = 12  # mistakes, and uncertain pictures
+MAX_PAIRS = 8  # of confused classes
+MAX_SHOWN = 12  # mistakes, and uncertain pictures
 # Right pictures: a few of each class, and one of each in the end.
-MOST_RIGHT, MOST_RIGHT_A_CLASS, MOST_RIGHT_CLASSES = 40, 4, 100
-MOST_DUPLICATES = 12
-MOST_CLASSES = 100  # rows of the table by class
+MAX_RIGHT, MAX_RIGHT_A_CLASS, MAX_RIGHT_CLASSES = 40, 4, 100
+MAX_DUPLICATES = 12
+MAX_CLASSES = 100  # rows of the table by class
 
 
 def card_numbers(record: RunRecord) -> dict:
@@ -98,7 +98,7 @@ def _of_predictions(rows: Predictions, record: RunRecord) -> dict:
     return _only_answer(rows, names) | {
         "majority": _majority(record, support),
         "confusion": cells,
-        "confused_pairs": pairs[:MOST_PAIRS],
+        "confused_pairs": pairs[:MAX_PAIRS],
         "confused_pairs_in_all": len(pairs),
         "mistakes": int((rows.predicted != rows.labels).sum()),
         "calibration": calibration,
@@ -106,7 +106,7 @@ def _of_predictions(rows: Predictions, record: RunRecord) -> dict:
             rows.scores, rows.predicted, rows.labels
         ),
         "worst_classes": _worst_classes(test["per_class"], names),
-        "gallery": _gallery(rows, pairs[:MOST_PAIRS], len(names)),
+        "gallery": _gallery(rows, pairs[:MAX_PAIRS], len(names)),
     }
 
 
@@ -137,7 +137,7 @@ def _worst_classes(per_class: Mapping, names: Sequence[str]) -> list[int]:
         of_class = per_class[names[number]]
         return not of_class["support"], of_class["f1"], number
 
-    return sorted(range(len(names)), key=place)[:MOST_CLASSES]
+    return sorted(range(len(names)), key=place)[:MAX_CLASSES]
 
 
 def _gallery(rows: Predictions, pairs: Sequence[Mapping], classes: int) -> dict:
@@ -154,14 +154,14 @@ def _gallery(rows: Predictions, pairs: Sequence[Mapping], classes: int) -> dict:
         )
         for pair in pairs
     ]
-    a_class = max(1, min(MOST_RIGHT_A_CLASS, MOST_RIGHT // classes))
+    a_class = max(1, min(MAX_RIGHT_A_CLASS, MAX_RIGHT // classes))
     right: list[int] = []
-    for number in range(min(classes, MOST_RIGHT_CLASSES)):
+    for number in range(min(classes, MAX_RIGHT_CLASSES)):
         of_class = (rows.labels[surest] == number) & ~wrong[surest]
         right += surest[of_class][:a_class].tolist()
     shown = {
-        "mistakes": mistakes[:MOST_SHOWN],
-        "uncertain": surest[::-1][:MOST_SHOWN],
+        "mistakes": mistakes[:MAX_SHOWN],
+        "uncertain": surest[::-1][:MAX_SHOWN],
         "right": right,
         "pairs": examples,
     }
@@ -202,9 +202,9 @@ def _data(report: Mapping) -> dict:
         "checked": report["rules"]["check"],
         "notes": report["notes"],
         "warnings": report["warnings"],
-        "skipped": report["skipped"][:MOST_SHOWN],
+        "skipped": report["skipped"][:MAX_SHOWN],
         "skipped_in_all": len(report["skipped"]),
-        "label_suspects": report.get("label_suspects", [])[:MOST_SHOWN],
+        "label_suspects": report.get("label_suspects", [])[:MAX_SHOWN],
         "suspects_in_all": len(report.get("label_suspects", [])),
         "duplicates": [*same, *alike],
         "duplicates_in_all": len(same) + len(alike),

@@ -21,7 +21,7 @@ from tl_keras.run_card import plots, task_page, task_words, words
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
 from tl_keras.run_card.gallery import Album, Gallery, why_no_previews
 from tl_keras.run_card.markdown import as_markdown
-from tl_keras.run_card.numbers import MOST_DUPLICATES, card_numbers
+from tl_keras.run_card.numbers import MAX_DUPLICATES, card_numbers
 from tl_keras.runs import RunFolder
 
 WIDE_FROM = 20  # classes above which the confusion matrix needs all the width
@@ -103,7 +103,7 @@ def _view(
 
 
 def _pictures(card: Mapping, gallery: Gallery, lost: Sequence[Mapping]) -> dict:
-    """The cards of test pictures, of suspects and of what a version lost."""
+    """Cards of test pictures, of label issues and of what a version lost."""
     examples = card.get("gallery", {})
     gallery.look([e for kind in examples.values() for e in kind])
     # The many right ones last, should the page become too large.
@@ -118,9 +118,9 @@ def _pictures(card: Mapping, gallery: Gallery, lost: Sequence[Mapping]) -> dict:
         ],
         "lost": [(row, gallery.plain("test", row["id"])) for row in lost],
         "duplicates": _duplicates(card, gallery),
-        "suspects": [
-            (suspect, gallery.plain("train", suspect["id"]))
-            for suspect in card["data"].get("label_suspects", ())
+        "label_issues": [
+            (label_issue, gallery.plain("train", label_issue["id"]))
+            for label_issue in card["data"].get("label_suspects", ())
         ],
         "galleries": [
             (title, [gallery.card(e) for e in examples[kind]])
@@ -203,9 +203,9 @@ def scoreboard(metrics: Mapping) -> list[dict]:
 
 
 def _duplicates(card: Mapping, gallery: Gallery) -> list[dict]:
-    """Groups of pictures that are the same or alike, the suspects first."""
+    """Groups of pictures that are the same or alike, doubtful ones first."""
     groups = []
-    for group in card["data"].get("duplicates", ())[:MOST_DUPLICATES]:
+    for group in card["data"].get("duplicates", ())[:MAX_DUPLICATES]:
         cards = [
             gallery.plain(picture["split"], picture["id"])
             for picture in group["pictures"][:2]

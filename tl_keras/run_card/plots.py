@@ -41,8 +41,8 @@ PANELS = {
     ),
     "accuracy": (("cross_entropy", "cross-entropy"), ("accuracy", "accuracy")),
 }
-MOST_NAMES = 100  # labels of more classes than this would not be readable
-MOST_NUMBERS = 20  # nor would the counts in the cells
+MAX_NAMES = 100  # labels of more classes than this would not be readable
+MAX_NUMBERS = 20  # nor would the counts in the cells
 NAME_LENGTH = 20  # columns of a name beside an axis; 猫 takes two
 
 
@@ -279,7 +279,7 @@ def confusion_figure(
 
     Args:
         confusion: counts (n, n), rows are true classes.
-        class_names: n names; written up to `MOST_NAMES` of them.
+        class_names: n names; written up to `MAX_NAMES` of them.
         theme: colours.
 
     Returns:
@@ -299,7 +299,7 @@ def confusion_figure(
     image = axis.imshow(
         share, cmap=shades, vmin=0, vmax=1, interpolation="nearest"
     )
-    if count > MOST_NUMBERS:
+    if count > MAX_NUMBERS:
         bar = figure.colorbar(image, ax=axis, shrink=0.4, aspect=40, pad=0.01)
         bar.set_label("share of the true class", color=theme.ink)
         bar.ax.tick_params(colors=theme.quiet, labelcolor=theme.ink)
@@ -308,7 +308,7 @@ def confusion_figure(
     axis.set_ylabel("true", color=theme.ink)
     axis.spines[:].set_color(theme.quiet)
     axis.tick_params(colors=theme.quiet, labelcolor=theme.ink)
-    if count <= MOST_NAMES:
+    if count <= MAX_NAMES:
         size = float(np.clip(120 / count, 6.5, 10))
         turn = {"rotation": 90}
         if count <= 4 and longest <= 10:
@@ -318,7 +318,7 @@ def confusion_figure(
         axis.set_xticks(range(count), names, fontsize=size, parse_math=False,
                         **turn)  # fmt: skip
         axis.set_yticks(range(count), names, fontsize=size, parse_math=False)
-    if count <= MOST_NUMBERS:
+    if count <= MAX_NUMBERS:
         _write_counts(axis, confusion, share, theme)
     return figure
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from tl_keras.tasks.multiclass.rejecting import rejection_words
 
-MOST_CANDIDATES = 4  # that are named; metrics.json has all
+MAX_CANDIDATES = 4  # that are named; metrics.json has all
 
 
 def published_lines(metrics: Mapping) -> list[str]:
@@ -28,7 +28,7 @@ def _head(metrics: Mapping) -> list[str]:
             "Published is TF-IDF with logistic regression, as "
             "--baseline=export asks; model.keras is the network."
         ]
-    weighed = "; ".join(found["candidates"][:MOST_CANDIDATES])
+    weighed = "; ".join(found["candidates"][:MAX_CANDIDATES])
     line = (
         f"Published is a head on {' and '.join(found['kept'])}, weighed by "
         f"answers that nothing had learnt from: {weighed}. model.keras is the "

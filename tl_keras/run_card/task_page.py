@@ -94,13 +94,13 @@ def _shown(kinds, split: str, gallery: Gallery) -> list[tuple]:
 
 def _doubted(card: Mapping, many: str) -> list[dict]:
     """Training examples whose label is probably wrong, as kinds of them."""
-    suspects = card["data"].get("label_suspects", ())
+    label_issues = card["data"].get("label_suspects", ())
     rows = [
         {
             "id": s["id"],
             "words": f"{s['guess']} {s['probability_of_guess']:.3f}",
         }
-        for s in suspects
+        for s in label_issues
     ]
     title = (
         f"Labels to look at: training {many} of which a classifier fitted to "

@@ -16,11 +16,11 @@ from tl_keras.inputs.text import excerpt
 from tl_keras.inputs.text.occlusion import occlusion
 from tl_keras.tasks.multiclass import wilson_interval
 
-MOST_PAIRS = 8  # of confused classes
-MOST_OF_A_PAIR = 2  # excerpts
-MOST_SHOWN = 8  # mistakes, and uncertain texts
-MOST_WORDS = 3  # said of each to have decided
-LEAST_WEIGHT = 0.005  # of a word that is said to; less is shown as 0.00
+MAX_PAIRS = 8  # of confused classes
+MAX_OF_A_PAIR = 2  # excerpts
+MAX_SHOWN = 8  # mistakes, and uncertain texts
+MAX_WORDS = 3  # said of each to have decided
+MIN_WEIGHT = 0.005  # of a word that is said to; less is shown as 0.00
 LENGTHS = 4  # groups of about as many texts each
 MIN_A_LENGTH = 10  # texts, for an accuracy that says something
 
@@ -51,9 +51,9 @@ def text_section(
     labels, predicted = np.asarray(labels), probabilities.argmax(axis=1)
     scores = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
-    mistakes = wrong[np.argsort(-scores[wrong], kind="stable")][:MOST_SHOWN]
+    mistakes = wrong[np.argsort(-scores[wrong], kind="stable")][:MAX_SHOWN]
     uncertain = np.argsort(scores, kind="stable")
-    uncertain = uncertain[~np.isin(uncertain, mistakes)][:MOST_SHOWN]
+    uncertain = uncertain[~np.isin(uncertain, mistakes)][:MAX_SHOWN]
     decided = _words(texts, predicted, [*mistakes, *uncertain], answers_of)
 
     def shown(row: int) -> dict:
@@ -92,9 +92,9 @@ def _confused(texts, labels, predicted, scores, names) -> list[dict]:
             "predicted": names[taken_for],
             "count": len(rows),
             "of": int((labels == true).sum()),
-            "excerpts": [excerpt(texts[r]) for r in rows[:MOST_OF_A_PAIR]],
+            "excerpts": [excerpt(texts[r]) for r in rows[:MAX_OF_A_PAIR]],
         }
-        for (true, taken_for), rows in ordered[:MOST_PAIRS]
+        for (true, taken_for), rows in ordered[:MAX_PAIRS]
     ]
 
 
@@ -107,8 +107,8 @@ def _words(texts, predicted, rows, answers_of) -> dict[int, list[dict]]:
     return {
         int(row): [
             {"text": excerpt(part.text.encode(), 40), "weight": part.weight}
-            for part in sorted(parts, key=lambda p: -p.weight)[:MOST_WORDS]
-            if part.weight >= LEAST_WEIGHT
+            for part in sorted(parts, key=lambda p: -p.weight)[:MAX_WORDS]
+            if part.weight >= MIN_WEIGHT
         ]
         for row, parts in zip(rows, found, strict=True)
     }

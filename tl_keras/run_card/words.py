@@ -10,7 +10,7 @@ from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import task_words
 from tl_keras.run_card.published_words import published_lines
 
-MOST_CHANGED = 5  # pictures that are named
+MAX_CHANGED = 5  # pictures that are named
 PHASES = {
     "head": "frozen backbone",
     "fine_tune": "fine-tuned",
@@ -175,9 +175,9 @@ def rounding(export: Mapping, many: str = "pictures") -> list[str]:
     if found["changed"]:
         named = "; ".join(
             f"{row['id']} ({row['evaluation']}, in the export {row['export']})"
-            for row in found["changed_pictures"][:MOST_CHANGED]
+            for row in found["changed_pictures"][:MAX_CHANGED]
         )
-        more = ", ..." * (found["changed"] > MOST_CHANGED)
+        more = ", ..." * (found["changed"] > MAX_CHANGED)
         lines.append(
             f"That changes {found['changed']:,} predicted "
             f"class{'es' * (found['changed'] > 1)}, and the numbers here are "

@@ -16,7 +16,7 @@ from tl_keras.data.limits import (
     without_unreadable,
 )
 from tl_keras.data.listing import list_dataset
-from tl_keras.data.splits import Cut, books, cut_splits
+from tl_keras.data.splits import Cut, counts_of, cut_splits
 from tl_keras.errors import DataError
 from tl_keras.inputs.image.pixels import MAX_PIXELS, WHITE, Decoding
 from tl_keras.inputs.input import Input
@@ -31,7 +31,7 @@ class LabelledSplits:
         train, val, test: `val` may be empty.
         class_names: in the order of the labels.
         own_splits: those that the data brought; the others were cut.
-        books: what was found = used + skipped + ignored, with the reasons.
+        counts: what was found = used + skipped + ignored, with the reasons.
         fingerprint: SHA-256 of the listing (ids, labels, class names).
     """
 
@@ -40,7 +40,7 @@ class LabelledSplits:
     test: LabelledExamples
     class_names: tuple[str, ...]
     own_splits: tuple[str, ...]
-    books: Mapping
+    counts: Mapping
     fingerprint: str
 
     def examples(self) -> dict[str, Examples]:
@@ -187,6 +187,6 @@ def split_examples(
         **{s: LabelledExamples(splits[s], decoding) for s in splits},
         class_names=listing.class_names,
         own_splits=tuple(s for s in listing.splits if s != "train"),
-        books=books(listing, splits, left_out),
+        counts=counts_of(listing, splits, left_out),
         fingerprint=listing.fingerprint(),
     )

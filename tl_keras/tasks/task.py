@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from tl_keras.tasks.difference import Differs
-from tl_keras.tasks.suspects import Suspect
+from tl_keras.tasks.label_issue import LabelIssue
 from tl_keras.tasks.values import (
     Answer,
     Calibration,
@@ -128,7 +128,7 @@ class Task(abc.ABC):
         examples: "Examples",
         out_of_fold: np.ndarray,
         names: Sequence[str],
-    ) -> tuple[Suspect, ...]:
+    ) -> tuple[LabelIssue, ...]:
         """Training examples whose label is probably wrong, the worst first.
 
         Args:

@@ -19,7 +19,7 @@ __all__, __getattr__, __dir__ = names_of(
         "choose_mixture": "mixing",
         "evaluate_classifier": "evaluation",
         "expected_calibration_error": "calibration",
-        "find_suspects": "label_issues",
+        "find_label_issues": "label_issues",
         "fit_temperature": "calibration",
         "probe_bytes": "linear_probe",
         "solve_probe": "linear_probe",

@@ -13,7 +13,7 @@ SCALINGS = ("one", "each")
 # A feature that moves by less than this share of the liveliest is dead; of the
 # others, this quantile is what a feature usually moves by.
 DEAD, LIVELY = 1e-9, 0.9
-LEAST_OF_USUAL, LEAST_OF_MEAN = 0.1, 0.01
+MIN_OF_USUAL, MIN_OF_MEAN = 0.1, 0.01
 # No feature is louder than so many usual ones.
 LOUDEST = 3.0
 
@@ -89,8 +89,8 @@ def feature_scales(features: np.ndarray, scaling: str) -> np.ndarray:
         shared = _shared_scale(np.minimum(alive, LOUDEST * usual))
         least, moves = shared, moves * shared / (LOUDEST * usual)
     else:
-        least = LEAST_OF_USUAL * usual
-    least = np.maximum(least, LEAST_OF_MEAN * np.abs(features).mean(axis=0))
+        least = MIN_OF_USUAL * usual
+    least = np.maximum(least, MIN_OF_MEAN * np.abs(features).mean(axis=0))
     return np.maximum(moves, least)
 
 

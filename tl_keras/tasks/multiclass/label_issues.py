@@ -1,6 +1,6 @@
 """Training pictures whose label may be wrong, for a person to look at.
 
-    suspects = find_suspects(examples, probabilities, class_names)
+    issues = find_label_issues(examples, probabilities, class_names)
 
 In: out-of-fold probabilities: what a classifier that has not seen a picture
 thinks of it. Out: the pictures that it takes for another class, those first
@@ -16,15 +16,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from tl_keras.data import Examples
-from tl_keras.tasks.suspects import MOST_SUSPECTS, Suspect
+from tl_keras.tasks.label_issue import MAX_SUSPECTS, LabelIssue
 
 
-def find_suspects(
+def find_label_issues(
     examples: Examples,
     probabilities: np.ndarray,
     class_names: Sequence[str],
-    most: int = MOST_SUSPECTS,
-) -> tuple[Suspect, ...]:
+    most: int = MAX_SUSPECTS,
+) -> tuple[LabelIssue, ...]:
     """The most doubtful labels, the worst first.
 
     Args:
@@ -43,7 +43,7 @@ def find_suspects(
     doubted = places[guesses != examples.labels]
     worst = doubted[np.argsort(own[doubted], kind="stable")][:most]
     return tuple(
-        Suspect(
+        LabelIssue(
             id=examples.ids[place],
             file=examples.files[place] if examples.files else "",
             label=class_names[examples.labels[place]],

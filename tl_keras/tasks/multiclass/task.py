@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.tasks.conformal import level_for, refuse_other_levels
+from tl_keras.tasks.label_issue import LabelIssue
 from tl_keras.tasks.multiclass.differs import ClassDiffers, near_ties
-from tl_keras.tasks.suspects import Suspect
 from tl_keras.tasks.task import Task
 from tl_keras.tasks.values import Answer, Calibration, Said, Verdict, shortest
 
@@ -182,11 +182,11 @@ class Multiclass(Task):
         examples: "Examples",
         out_of_fold: np.ndarray,
         names: Sequence[str],
-    ) -> tuple[Suspect, ...]:
+    ) -> tuple[LabelIssue, ...]:
         """As of `Task`: those that are taken for another class."""
-        from tl_keras.tasks.multiclass.label_issues import find_suspects
+        from tl_keras.tasks.multiclass.label_issues import find_label_issues
 
-        return find_suspects(examples, out_of_fold, names)
+        return find_label_issues(examples, out_of_fold, names)
 
     def class_weight(self) -> dict[int, float] | None:
         """The weights, as Keras takes them."""

@@ -17,7 +17,7 @@ __all__, __getattr__, __dir__ = names_of(
         "Multilabel": "task",
         "best_thresholds": "f1_thresholds",
         "cut_by_label_sets": "label_sets",
-        "find_suspects": "label_issues",
+        "find_label_issues": "label_issues",
         "solve_labels": "head",
     },
 )

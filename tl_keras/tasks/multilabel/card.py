@@ -11,8 +11,8 @@ import numpy as np
 from tl_keras.inputs.kinds import nouns
 from tl_keras.tasks.multilabel.evaluation import confused_company
 
-MOST_SHOWN = 12  # pictures of each kind of mistake
-MOST_LABELS = 100
+MAX_SHOWN = 12  # pictures of each kind of mistake
+MAX_LABELS = 100
 
 
 def section(rows: Sequence[Mapping[str, str]], metrics: Mapping) -> dict:
@@ -69,7 +69,7 @@ def _by_label(test: Mapping, names: Sequence[str]) -> dict:
         return precision is None, precision or 0.0, name
 
     rows = []
-    for name in sorted(names, key=place)[:MOST_LABELS]:
+    for name in sorted(names, key=place)[:MAX_LABELS]:
         of = test["per_label"][name]
         known = of["ap"] is not None
         rows.append(
@@ -112,7 +112,7 @@ def _mistakes(wrong, surest, ids, names) -> list[dict]:
     shown: dict[str, str] = {}
     for flat in np.argsort(-np.where(wrong, surest, -np.inf), axis=None):
         row, label = np.unravel_index(flat, wrong.shape)
-        if not wrong[row, label] or len(shown) == MOST_SHOWN:
+        if not wrong[row, label] or len(shown) == MAX_SHOWN:
             break
         words = f"{names[label]} {abs(surest[row, label]):.3f}"
         shown.setdefault(ids[row], words)

@@ -18,7 +18,7 @@ from tl_keras.tasks.bootstrap import interval, resampled
 from tl_keras.tasks.multiclass.calibration import reliability
 from tl_keras.tasks.multiclass.evaluation import wilson_interval
 
-MOST_COMPANY = 8  # pairs of labels that are confused in company
+MAX_COMPANY = 8  # pairs of labels that are confused in company
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +220,7 @@ def confused_company(
     """
     left_out, wrong = truth & ~given, given & ~truth
     counts = left_out.T.astype(int) @ wrong.astype(int)
-    order = np.argsort(-counts, axis=None, kind="stable")[:MOST_COMPANY]
+    order = np.argsort(-counts, axis=None, kind="stable")[:MAX_COMPANY]
     pairs = np.stack(np.unravel_index(order, counts.shape), axis=1)
     return [
         {

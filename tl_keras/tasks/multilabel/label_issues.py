@@ -1,6 +1,6 @@
 """Training examples that probably lack a label, or have one too many.
 
-    suspects = find_suspects(examples, probabilities, names)
+    issues = find_label_issues(examples, probabilities, names)
 
 In: out-of-fold probabilities of every label, each by a classifier that has not
 seen the example. Out: examples with a label that is more probably wrong than
@@ -16,18 +16,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from tl_keras.data import Examples
-from tl_keras.tasks.suspects import MOST_SUSPECTS, Suspect
+from tl_keras.tasks.label_issue import MAX_SUSPECTS, LabelIssue
 
 # As likely one way as the other.
 EVEN = 0.5
 
 
-def find_suspects(
+def find_label_issues(
     examples: Examples,
     probabilities: np.ndarray,
     names: Sequence[str],
-    most: int = MOST_SUSPECTS,
-) -> tuple[Suspect, ...]:
+    most: int = MAX_SUSPECTS,
+) -> tuple[LabelIssue, ...]:
     """The most doubtful labels, the worst first.
 
     Args:
@@ -51,9 +51,7 @@ def find_suspects(
     found = [*missing, *extra[: most - len(missing)]]
     found.sort(key=lambda cell: (own[cell], cell))
     return tuple(
-        _suspect(
-            examples, cell[0], names[cell[1]], own[cell], bool(there[cell])
-        )
+        _issue(examples, cell[0], names[cell[1]], own[cell], bool(there[cell]))
         for cell in found
     )
 
@@ -67,9 +65,11 @@ def _worst(own: np.ndarray) -> list[tuple[int, int]]:
     return [(int(row), int(labels[row])) for row in order]
 
 
-def _suspect(examples, row: int, name: str, own: float, there: bool) -> Suspect:
+def _issue(
+    examples, row: int, name: str, own: float, there: bool
+) -> LabelIssue:
     label, guess = (name, f"no {name}") if there else (f"no {name}", name)
-    return Suspect(
+    return LabelIssue(
         id=examples.ids[row],
         file=examples.files[row] if examples.files else "",
         label=label,

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.tasks.label_issue import LabelIssue
 from tl_keras.tasks.multilabel.differs import LabelDiffers
 from tl_keras.tasks.multilabel.losses import LOSSES, label_loss
-from tl_keras.tasks.suspects import Suspect
 from tl_keras.tasks.task import Task
 from tl_keras.tasks.values import Answer, Calibration, Said, Verdict, shortest
 
@@ -154,11 +154,11 @@ class Multilabel(Task):
         examples: "Examples",
         out_of_fold: np.ndarray,
         names: Sequence[str],
-    ) -> tuple[Suspect, ...]:
+    ) -> tuple[LabelIssue, ...]:
         """As of `Task`: a label that is missing, or one too many."""
-        from tl_keras.tasks.multilabel.label_issues import find_suspects
+        from tl_keras.tasks.multilabel.label_issues import find_label_issues
 
-        return find_suspects(examples, out_of_fold, names)
+        return find_label_issues(examples, out_of_fold, names)
 
     def activation(self, name: str) -> keras.layers.Layer:
         """A sigmoid."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from tl_keras.inputs.kinds import nouns
 
-MOST_SHOWN = 12  # pictures
-MOST_POINTS = 2000  # of a figure
+MAX_SHOWN = 12  # pictures
+MAX_POINTS = 2000  # of a figure
 
 
 def section(
@@ -86,7 +86,7 @@ def _lines(test: Mapping) -> list[str]:
 
 
 def _figures(name: str, truth: np.ndarray, values: np.ndarray) -> list[dict]:
-    some = slice(None, None, max(1, len(truth) // MOST_POINTS))
+    some = slice(None, None, max(1, len(truth) // MAX_POINTS))
     x = [float(f"{v:.6g}") for v in truth[some]]
     y = [float(f"{v:.6g}") for v in values[some]]
     error = [float(f"{v:.6g}") for v in (values - truth)[some]]
@@ -128,7 +128,7 @@ def _worst(truth, values, ids, names) -> list[dict]:
     spread = np.maximum(truth.std(axis=0), 1e-300)
     errors = np.abs(values - truth) / spread
     shown = []
-    for row in np.argsort(-errors.max(axis=1), kind="stable")[:MOST_SHOWN]:
+    for row in np.argsort(-errors.max(axis=1), kind="stable")[:MAX_SHOWN]:
         told = ", ".join(
             f"{name} {values[row, i]:.4g} for {truth[row, i]:.4g}"
             for i, name in enumerate(names)

@@ -5,11 +5,11 @@ In: what a task's `doubted` found. Out: plain values, for a report and a page.
 
 import dataclasses
 
-MOST_SUSPECTS = 24
+MAX_SUSPECTS = 24
 
 
 @dataclasses.dataclass(frozen=True)
-class Suspect:
+class LabelIssue:
     """An example whose label is doubted.
 
     Attributes:
