@@ -9,6 +9,7 @@ import random
 import shutil
 
 import pytest
+from bert_reference import write_tiny_bert
 from conftest import write_picture
 from killing import (
     QUICK,
@@ -18,6 +19,7 @@ from killing import (
     last_line,
     running,
 )
+from test_text_jobs import write_table
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +70,43 @@ SETTINGS = {
         "--task=regression", "--head_epochs=4", "--dropout=0.3",
         "--fine_tune_epochs=2",
     ],
+    # An encoder with words beside it.
+    "texts": [
+        "--max_tokens=24", "--head_epochs=1", "--fine_tune_epochs=4",
+        "--unfreeze_from=block_1", "--batch_size=8",
+    ],
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    """A folder with a table of texts and a tiny BERT in it."""
+    root = tmp_path_factory.mktemp("texts")
+    write_tiny_bert(root / "bert")
+    write_table(root / "intents.csv")
+    return root
+
+
 @pytest.fixture
-def arguments(pictures, tiny_network, request, tmp_path):
+def arguments(pictures, texts, tiny_network):
     """name of SETTINGS, output folder -> the command's arguments."""
 
     def of(name, out):
         cache = "off" if name == "fresh" else out.parent / "features"
         table = pictures / f"{name}.csv"
         data = table if table.exists() else pictures
-        return [
+        taken = [
             f"--dataset={data}", f"--backbone={tiny_network}",
-            f"--output_dir={out}", f"--feature_cache={cache}",
             "--unfreeze_from=two", "--batch_size=4", "--val_fraction=0.2",
-            "--test_fraction=0.2", *SETTINGS[name],
+            "--test_fraction=0.2",
         ]  # fmt: skip
+        if name == "texts":
+            taken = [
+                f"--dataset={texts / 'intents.csv'}",
+                f"--backbone={texts / 'bert'}",
+            ]
+        places = [f"--output_dir={out}", f"--feature_cache={cache}"]
+        return [*taken, *places, *SETTINGS[name]]
 
     return of
 
@@ -127,6 +149,27 @@ def unusual(root):
             os.umask(before)
 
 
+def killed_chain(runs, given, log, lines, most, draw, real) -> list[str]:
+    """Kills a command up to `most` times at random, then lets it end.
+
+    Returns:
+        What it had said last at each kill.
+    """
+    said = []
+    for again in range(most):
+        # A run that goes on has less to say.
+        last = lines // 3 if again else lines - 1
+        moment = draw.randint(1, last), draw.uniform(0, 1)
+        code = runs.run(given, log, moment, real=real)
+        assert code in (0, -9), log.read_text()
+        if code == 0:
+            break
+        said.append(last_line(log)[:30])
+    code = runs.run(given, log, real=real)
+    assert code == 0, log.read_text()
+    return said
+
+
 def chains_of(first: int):
     """(name, how real, kills) of chains, so that each kind has its share.
 
@@ -157,18 +200,12 @@ def test_killed_at_random_it_ends_with_the_same_bits(
         expected, lines, _ = alone(name, real, arguments)
         out = tmp_path / f"chain_{chain}" / "out"
         log = tmp_path / f"chain_{chain}.log"
-        for again in range(min(most, wanted - killed)):
-            # A run that goes on has less to say.
-            last = lines // 3 if again else lines - 1
-            moment = draw.randint(1, last), draw.uniform(0, 1)
-            code = runs.run(arguments(name, out), log, moment, real=real)
-            assert code in (0, -9), log.read_text()
-            if code == 0:
-                break
-            killed += 1
-            where[last_line(log)[:30]] += 1
-        code = runs.run(arguments(name, out), log, real=real)
-        assert code == 0, log.read_text()
+        said = killed_chain(
+            runs, arguments(name, out), log, lines,
+            min(most, wanted - killed), draw, real,
+        )  # fmt: skip
+        killed += len(said)
+        where.update(said)
         assert fingerprint(out) == expected, (name, chain)
         left = {path.name for path in out.iterdir()}
         assert left == {"1", "run", ".lock"}
@@ -194,6 +231,28 @@ def test_killed_in_a_run_of_another_task_it_ends_with_the_same_bits(
     assert code == 0, log.read_text()
     assert "going on with the run in " in log.read_text()
     assert fingerprint(out) == expected
+
+
+@pytest.mark.parametrize(
+    "kills", [2, pytest.param(10, marks=pytest.mark.nightly)]
+)
+def test_texts_killed_at_random_end_with_the_same_bits(
+    kills, runs, arguments, alone, tmp_path, request
+):
+    """Four quick runs, or what ten kills take."""
+    expected, lines, _ = alone("texts", QUICK, arguments)
+    draw = random.Random(request.config.getoption("--kill_seed"))
+    killed, chain = 0, 0
+    while killed < kills:
+        out = tmp_path / f"chain_{chain}" / "out"
+        killed += len(
+            killed_chain(
+                runs, arguments("texts", out), tmp_path / "log", lines,
+                min(5, kills - killed), draw, QUICK,
+            )
+        )  # fmt: skip
+        assert fingerprint(out) == expected, chain
+        chain += 1
 
 
 def test_f05_signals_save_and_the_run_ends_with_the_same_bits(

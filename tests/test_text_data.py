@@ -6,7 +6,7 @@ import pytest
 
 from tl_keras.data.texts import check_texts, list_texts
 from tl_keras.data.texts.checks import language_of, normalized
-from tl_keras.data.texts.encodings import text_of
+from tl_keras.data.texts.encodings import is_broken, rows_of, text_of
 from tl_keras.errors import DataError
 from tl_keras.inputs.text import FIELD_MARK, excerpt, facts_of
 
@@ -204,6 +204,40 @@ def test_bytes_are_read_in_the_encoding_they_are_in(encoding, told):
         encoding, "“naïve” café, 10 € and more plain letters"
     )
     assert text_of(text.encode(encoding), told)[0] == text
+
+
+def test_a_byte_that_is_no_utf_8_spoils_its_row_alone():
+    content = "café\nnaïve".encode() + b"\nbad \xff\n"
+    text, encoding = rows_of(content)
+    assert encoding == "utf-8"
+    assert [is_broken(line) for line in text.split("\n")] == [
+        False, False, True, False,
+    ]  # fmt: skip
+    assert text == rows_of(b"\xef\xbb\xbf" + content)[0]
+    assert text == rows_of(content, "UTF-8")[0]
+    # As many such bytes as characters of several: no UTF-8.
+    assert rows_of("café".encode("latin-1")) == ("café", "windows-1252")
+    assert rows_of("naïve".encode("utf-16"))[0] == "naïve"
+
+
+def test_a_row_that_is_no_utf_8_is_left_out_by_its_line(tmp_path):
+    rows = "\n".join(f"café {i},{'ab'[i % 2]}" for i in range(6))
+    file = tmp_path / "t.csv"
+    file.write_bytes(b"text,label\n" + rows.encode() + b"\nno \xff,a\n")
+    listing = list_texts(str(file))
+    assert len(listing.splits["train"]) == 6
+    (skip,) = listing.skipped
+    assert skip.id == "t.csv:8"
+    assert "not valid UTF-8" in skip.reason
+    lines = tmp_path / "t.jsonl"
+    lines.write_bytes(
+        b'{"text": "caf\xc3\xa9", "label": "a"}\n'
+        b'{"text": "\xff", "label": "a"}\n{"text": "x", "label": "b"}\n'
+    )
+    (skip,) = list_texts(str(lines)).skipped
+    assert (skip.id, skip.reason.split(" - ")[0]) == (
+        "t.jsonl:2", "not valid UTF-8",
+    )  # fmt: skip
 
 
 def test_what_is_not_in_the_told_encoding_is_refused():

@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import io
 import json
+import shutil
 import types
 import urllib.request
 
@@ -16,14 +17,12 @@ import pytest
 import tensorflow as tf
 import tiny
 from bert_reference import write_tiny_bert
-from killing import fingerprint
 from serving_double import Double
 from test_baselines import THINGS
 
 from tl_keras import TransferConfig, check, evaluate, predict, report, run
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.exports import inspect_export
-from tl_keras.jobs import training
 from tl_keras.jobs.listing import kind_of, list_data
 from tl_keras.serving.server_client import connect
 from tl_keras.train import main
@@ -72,7 +71,9 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ran(root):
     """A whole run of three classes."""
-    config = settings(root, write_table(root / "intents.csv"))
+    config = settings(
+        root, write_table(root / "intents.csv"), compare_scratch=True
+    )
     return types.SimpleNamespace(
         root=root, config=config, result=run(config), table=config.dataset
     )
@@ -108,6 +109,31 @@ def test_the_baseline_stands_beside_it(ran):
     page = (ran.result.run_folder / "report.html").read_text("utf-8")
     assert "TF-IDF, without a network" in page
     assert "TF-IDF" in (ran.result.run_folder / "report.md").read_text("utf-8")
+
+
+def test_an_encoder_of_random_weights_is_compared(ran):
+    metrics = ran.result.metrics
+    scratch = metrics["scratch"]["test"]
+    assert scratch["examples"] == 21
+    # Such small texts it learns as well, but by other weights.
+    assert scratch["accuracy"] > 0.7
+    assert scratch["loss"] not in [p["test"]["loss"] for p in metrics["phases"]]
+    assert "scratch" in {c["first"] for c in metrics["comparisons"]}
+    page = (ran.result.run_folder / "report.html").read_text("utf-8")
+    assert "trained from random weights" in " ".join(page.split())
+
+
+def test_an_earlier_version_is_asked_the_same_texts(ran, capsys):
+    """A quick run, of work that is stored: the same again is not worse."""
+    again = dataclasses.replace(
+        ran.config, output_dir=str(ran.root / "second"), compare_scratch=False,
+        not_worse_than=str(ran.result.version.parent),
+    )  # fmt: skip
+    found = run(again, stages=tiny.QUICK).metrics["regression"]
+    assert "not worse than" in capsys.readouterr().out
+    assert found["verdict"] == "cannot tell"
+    assert found["accuracy"] == found["accuracy_of_new"]
+    assert found["accuracy"] == ran.result.metrics["test"]["accuracy"]
 
 
 def test_the_page_shows_texts_and_names_no_pictures(ran):
@@ -225,6 +251,32 @@ def test_a_table_is_asked_and_shown(ran, tmp_path, capsys):
     assert "1 changed" in capsys.readouterr().err
 
 
+def test_hostile_rows_are_rows_with_a_status(ran, tmp_path, capsys):
+    file = tmp_path / "hostile.csv"
+    file.write_bytes(
+        "number,review\n1,lost my café\n2,\n3,".encode()
+        + b"x" * 10_000
+        + b"\n4,where \xff is it\n5,one,two\n6,where is it\n"
+    )
+    out = tmp_path / "answers"
+    asked(
+        capsys, f"--input={file}", f"--model={ran.result.version}",
+        f"--output_dir={out}",
+    )  # fmt: skip
+    with open(out / "predictions.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["status"], row["reason"].split(" - ")[0]) for row in rows] == [
+        ("ok", ""),
+        ("unreadable", "no text in it"),
+        ("ok", ""),
+        ("unreadable", "not valid UTF-8"),
+        ("unreadable", "3 cells; expected 2"),
+        ("ok", ""),
+    ]
+    assert "quotes" in rows[4]["reason"]
+    assert rows[4]["reason"].count(" - ") == 1
+
+
 def test_a_folder_and_lines_are_asked(ran, tmp_path, capsys, monkeypatch):
     (tmp_path / "in").mkdir()
     for name, text in (("a.txt", "lost my phone"), ("b.txt", "where is it")):
@@ -234,12 +286,13 @@ def test_a_folder_and_lines_are_asked(ran, tmp_path, capsys, monkeypatch):
     lines = asked(capsys, f"--input={tmp_path / 'in'}", model)
     assert [line.split(":")[0] for line in lines[:2]] == ["a.txt", "b.txt"]
     assert "  ignored 1: not a .txt" in lines
-    given = io.TextIOWrapper(io.BytesIO(b"lost my phone\n\nwhere is it\n"))
-    monkeypatch.setattr("sys.stdin", given)
+    given = io.BytesIO(b"lost my phone\n\nwhere is it\nwhere \xff\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(given))
     typed = asked(capsys, "--input=-", model)
     assert [line.split(": ")[1] for line in typed[:2]] == [
         line.split(": ")[1] for line in lines[:2]
     ]
+    assert typed[2].startswith("line 3: unreadable, not valid UTF-8")
 
 
 def test_a_server_is_asked_by_strings(ran, tmp_path, capsys):
@@ -252,10 +305,19 @@ def test_a_server_is_asked_by_strings(ran, tmp_path, capsys):
         client = connect(double.rest, "intents")
         assert client.kind() == "text"
         (told,) = client.ask([b"lost my card"])
+        texts = [b"lost my card", "é".encode(), b"", b"\xff"]
+        by_grpc = connect(double.grpc, "intents")
+        assert by_grpc.kind() == "text"
+        answers = by_grpc.ask(texts)
+        assert answers == client.ask(texts)
         server = (f"--server={double.rest}", "--model_name=intents")
         lines = asked(capsys, "lost my card", *server)
     assert first["status"] == second["status"] == ""
     assert list(told.labels) == first["classes"]
+    assert answers[0] == told
+    assert [answer.status for answer in answers] == [
+        "", "", "", "not valid UTF-8",
+    ]  # fmt: skip
     assert f"{told.labels[0]} {told.scores[0]:.4f}" in lines[1]
 
 
@@ -300,6 +362,56 @@ def test_texts_without_an_encoder_say_what_is_missing(root, capsys):
     assert "holds texts; --backbone=VGG16 takes pictures" in told
     assert "--backbone=DIR" in told
     assert not (root / "none").exists()
+
+
+def spoilt(root, name, file, content=None):
+    """The tiny BERT with a file cut to `content`, or without it."""
+    folder = shutil.copytree(root / "bert", root / name)
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "share", "line"),
+    [
+        ("config.json", None, "an encoder's has config.json in it"),
+        ("vocab.txt", None, "expected vocab.txt or tokenizer.json, found"),
+        ("model.safetensors", None, "expected model.safetensors or"),
+        ("model.safetensors", 0.0, "is 0 bytes long; expected 8 or more"),
+        ("model.safetensors", 0.9, "its tensors end at byte"),
+    ],
+)
+def test_an_encoder_that_is_not_whole_is_refused_in_a_line(
+    file, share, line, root, tmp_path, capsys
+):
+    content = None
+    if share is not None:
+        content = (root / "bert" / file).read_bytes()
+        content = content[: int(share * len(content))]
+    folder = spoilt(root, f"{file}_{share}", file, content)
+    table = write_table(tmp_path / "t.csv")
+    out = tmp_path / "out"
+    assert main([
+        f"--dataset={table}", f"--backbone={folder}", f"--output_dir={out}",
+        "--max_tokens=24",
+    ]) == 2  # fmt: skip
+    told = capsys.readouterr().err.strip()
+    assert line in told
+    assert told.count("error: ") == 1
+    assert "\n" not in told.partition("error: ")[2]
+    assert not out.exists()
+
+
+def test_an_encoder_takes_no_pictures(root, color_folder, capsys):
+    assert main([
+        f"--dataset={color_folder}", f"--backbone={root / 'bert'}",
+        "--max_tokens=24",
+    ]) in (2, 3)  # fmt: skip
+    told = capsys.readouterr().err
+    assert "no .txt" in told, told
 
 
 def test_a_table_of_both_is_refused_with_both_commands(root, tmp_path):
@@ -368,30 +480,7 @@ def test_class_folders_and_several_columns(root, tmp_path):
     assert listing.splits["train"].encoded[0] == b"free\x1eentry"
 
 
-# Killed, and other tasks.
-
-
-def test_killed_in_its_middle_it_ends_with_the_same_bits(root, monkeypatch):
-    table = write_table(root / "killed.csv")
-    straight = settings(root, table, output_dir=str(root / "a" / "killed"))
-    run(straight, stages=tiny.QUICK)
-    killed = settings(root, table, output_dir=str(root / "b" / "killed"))
-    batches = []
-
-    def end(self, batch, logs=None):
-        batches.append(batch)
-        if len(batches) == 8:
-            raise tiny.CutShortError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training.Answered, "on_train_batch_end", end)
-        with pytest.raises(tiny.CutShortError):
-            run(killed, stages=tiny.QUICK)
-    run(killed, stages=tiny.QUICK)
-    assert len(batches) == 8
-    assert fingerprint(killed.run_folder()) == fingerprint(
-        straight.run_folder()
-    )
+# Other tasks.
 
 
 def test_several_labels(root):

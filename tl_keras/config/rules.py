@@ -89,7 +89,8 @@ def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
         return  # `kinds` looks at it.
     if is_own_network(config.backbone):
         if not os.path.exists(config.backbone):
-            yield no_such("backbone", config.backbone, "a .keras file")
+            wanted = "a .keras file or an encoder's folder"
+            yield no_such("backbone", config.backbone, wanted)
         elif fault := backbones.network_fault("--backbone", config.backbone):
             yield Fault(("backbone",), fault)
     elif config.backbone not in known:

@@ -30,6 +30,9 @@ class Activations:
         shape, dtype: of one row.
         labels: of the examples, (n, ...), as `Examples.labels`.
         views: so many rows in a row are views of one picture.
+        lengths: int (n,), behind which a row's first axis holds zeros alone,
+            where whoever takes the rows takes them of any length: a batch is
+            then as long as its longest row. None gives rows as they are.
     """
 
     rows: np.ndarray | Callable[[np.ndarray], np.ndarray]
@@ -37,6 +40,7 @@ class Activations:
     dtype: str
     labels: np.ndarray
     views: int = 1
+    lengths: np.ndarray | None = None
 
     def batches(
         self, batch_size: int, *, places: bool = False
@@ -93,19 +97,23 @@ class Activations:
             labels = target_tensor(self.labels)
             in_memory = isinstance(self.rows, np.ndarray)
             rows = tf.constant(self.rows) if in_memory else None
-        if in_memory:
+            lengths = self.lengths
+            lengths = None if lengths is None else tf.constant(lengths)
 
-            def take(index):
-                return tf.gather(rows, index), tf.gather(labels, index)
+        def rows_at(index):
+            if in_memory:
+                return tf.gather(rows, index)
+            got = tf.numpy_function(
+                self.rows, [index], self.dtype, stateful=False
+            )
+            got.set_shape((None, *self.shape))
+            return got
 
-        else:
-
-            def take(index):
-                got = tf.numpy_function(
-                    self.rows, [index], self.dtype, stateful=False
-                )
-                got.set_shape((None, *self.shape))
-                return got, tf.gather(labels, index)
+        def take(index):
+            got = rows_at(index)
+            if lengths is not None:
+                got = got[:, : tf.reduce_max(tf.gather(lengths, index))]
+            return got, tf.gather(labels, index)
 
         loaded = indices.batch(size).map(take, num_parallel_calls=2)
         return paced(loaded.prefetch(AHEAD))

@@ -125,7 +125,11 @@ class FeatureStore:
         self._in_use.add(key)
         ids = labelled.content_ids()
         missing = self._missing(shards, ids)
-        shape = tuple(trunk.output_shape[1:])
+        shape, lengths = _shape_and_lengths(trunk, labelled)
+        if lengths is not None:
+            # Those of about one length together: the longest of a batch
+            # decides what it costs.
+            missing.sort(key=lambda place: (lengths[place], place))
         dtype = np.dtype(tf.as_dtype(trunk.output.dtype).as_numpy_dtype)
         row_bytes = int(np.prod(shape)) * dtype.itemsize
         if missing:
@@ -138,7 +142,7 @@ class FeatureStore:
             )
             left = [ids[i] for i in missing]
             while part := list(itertools.islice(batches, per_shard)):
-                rows = np.concatenate(part)
+                rows = np.concatenate([_filled_up(b, shape) for b in part])
                 shards.add(left[: len(rows)], rows)
                 left = left[len(rows) :]
         # The longest unused key goes first; another run may have evicted it
@@ -152,6 +156,7 @@ class FeatureStore:
             dtype.name,
             labelled.labels,
             labelled.count if isinstance(labelled, Views) else 1,
+            lengths,
         )
 
     @staticmethod
@@ -177,9 +182,12 @@ class FeatureStore:
         if traced not in self._traced:
             self._traced[traced] = inference(rest, constant=True)
         run = self._traced[traced]
+        batches = source.once(examples_at_once(batch_size))
+        if via is None and None in trunk.input_shape[1:]:
+            batches = _shortened(batches, labelled.lengths)
         waiting: collections.deque = collections.deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for batch in source.once(examples_at_once(batch_size)):
+            for batch in batches:
                 if via is None:
                     self.examples_computed += len(tf.nest.flatten(batch)[0])
                 waiting.append(pool.submit(run, batch))
@@ -245,6 +253,48 @@ def examples_at_once(batch_size: int) -> int:
     if tf.config.get_visible_devices("GPU"):
         return min(GPU_TIMES * batch_size, MAX_GPU_EXAMPLES)
     return min(batch_size, MAX_EXAMPLES)
+
+
+def _shape_and_lengths(
+    trunk: keras.Model, labelled: LabelledExamples | Views
+) -> tuple[tuple[int, ...], np.ndarray | None]:
+    """The shape of a row as it is kept, and how much of it is not zeros.
+
+    Args:
+        trunk: may give rows of any length.
+        labelled: what it is given.
+
+    Returns:
+        The shape, as long as the longest example of all; and `Activations.
+        lengths`, None where a row has one length, or on a GPU, whose compiled
+        steps want one.
+    """
+    shape = tuple(trunk.output_shape[1:])
+    if None not in shape:
+        return shape, None
+    (longest,) = labelled.decoded.shape[1:]
+    fixed = bool(tf.config.get_visible_devices("GPU"))
+    return (longest, *shape[1:]), None if fixed else labelled.lengths
+
+
+def _shortened(
+    batches: Iterator[tf.Tensor], lengths: np.ndarray
+) -> Iterator[tf.Tensor]:
+    """Batches in their order, each as long as its longest example."""
+    done = 0
+    for batch in batches:
+        end = done + len(batch)
+        yield batch[:, : lengths[done:end].max()]
+        done = end
+
+
+def _filled_up(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Rows (b, ...) with zeros at their ends, (b, *shape)."""
+    lacking = [(0, 0)] + [
+        (0, whole - side)
+        for whole, side in zip(shape, rows.shape[1:], strict=True)
+    ]
+    return np.pad(rows, lacking) if any(map(any, lacking)) else rows
 
 
 def _last_used(path: pathlib.Path) -> float:

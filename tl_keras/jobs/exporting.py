@@ -65,7 +65,7 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
     memory = TensorMemory(prepared.config.feature_memory_gb)
     runs = runs_of(prepared.config)
     results = write_files(
-        runs.converted(prepared.model, prepared.config),
+        runs.converted(prepared.model, prepared.config, labelled),
         formats,
         folder.exports,
         Squares(
@@ -110,7 +110,7 @@ def refuse_unconvertible(prepared: Prepared) -> None:
     formats = asked_formats(prepared.config)
     if formats:
         model = runs_of(prepared.config).converted(
-            prepared.model, prepared.config
+            prepared.model, prepared.config, prepared.labelled
         )
         check_convertible(model, formats, prepared.task)
 

@@ -7,7 +7,6 @@ import dataclasses
 
 from tl_keras import atomic, run_card
 from tl_keras.audit import write_reports
-from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.networks import answers_model
 from tl_keras.runs import RunFolder
@@ -37,8 +36,8 @@ def write_record(
         folder.curves, fit.history, fit.phases[fit.kept].best_epoch
     )
     with atomic.replacing(folder.model) as temporary:
-        model = runs_of(prepared.config).kept(prepared.model)
-        answers_model(model, task.activation, task.answer).save(temporary)
+        model = answers_model(prepared.model, task.activation, task.answer)
+        model.save(temporary)
     with atomic.replacing(folder.labels) as temporary:
         temporary.write_text(labels_text(names), encoding="utf-8")
 

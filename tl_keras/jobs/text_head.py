@@ -35,7 +35,8 @@ from tl_keras.networks import LOGITS
 from tl_keras.sources import FixedBatches, LabelledExamples
 from tl_keras.tasks.multiclass import LinearProbe, choose_mixture
 from tl_keras.tasks.multiclass.mixing import MixtureChoice
-from tl_keras.training import FEWEST_TO_JUDGE
+from tl_keras.tasks.outputs import raw_outputs
+from tl_keras.training import FEWEST_TO_JUDGE, FrozenWork
 from tl_keras.training.solving import pooled_features
 
 LEAST = 1e-7  # of a probability, whose logarithm is taken
@@ -176,7 +177,7 @@ def _tuned(run: Run, baseline: Beside) -> _Found | None:
             groups=train.examples.groups, seed=prepared.config.seed,
         )  # fmt: skip
     outputs = {
-        ENCODER: _outputs(prepared, val),
+        ENCODER: _outputs(run, val),
         TFIDF: of_train.outputs(texts_of(val.examples)),
     }
     choice: MixtureChoice = choose_mixture(outputs, val.labels)
@@ -187,7 +188,7 @@ def _tuned(run: Run, baseline: Beside) -> _Found | None:
         prepared.model, baseline.fitted, weights, labelled.test.decoding
     )
     tested = {
-        ENCODER: _outputs(prepared, labelled.test),
+        ENCODER: _outputs(run, labelled.test),
         TFIDF: baseline.fitted.outputs(texts_of(labelled.test.examples)),
     }
     return _Found(
@@ -223,16 +224,22 @@ def _name_vectors(prepared: Prepared) -> np.ndarray:
     words = [
         class_words(name).encode() for name in prepared.labelled.class_names
     ]
-    ids = train.decoding.tokenize(words).ids[:, : model.input_shape[1]]
+    ids = train.decoding.batch(words)
     before = keras.Model(model.inputs[0], model.get_layer(LOGITS).input)
     return before.predict_on_batch(ids)
 
 
-def _outputs(prepared: Prepared, labelled: LabelledExamples) -> np.ndarray:
-    """Logits of the network alone, float32 (n, num_classes)."""
-    size = prepared.config.batch_size
-    rows = [prepared.model.predict_on_batch(ids) for ids in labelled.once(size)]
-    return np.concatenate(rows)
+def _outputs(run: Run, labelled: LabelledExamples) -> np.ndarray:
+    """Logits of the network alone, float32 (n, num_classes), from stored
+    work where there is some."""
+    prepared = run.prepared
+    data = FixedBatches(labelled, prepared.config.batch_size)
+    model, batches = prepared.model, data()
+    if run.store is not None:
+        frozen = FrozenWork(model, prepared.phases, run.store)
+        kept = run.fit.phases[run.fit.kept].phase
+        model, batches = frozen.for_evaluation(kept, data)
+    return raw_outputs(model, batches)[0]
 
 
 def _logs(probabilities: np.ndarray) -> np.ndarray:

@@ -210,6 +210,11 @@ class Views:
         """int32 (n,), those of the pictures."""
         return self.labelled.labels[self.places // self.count]
 
+    @property
+    def lengths(self) -> None:
+        """None: every view fills all of its tensor."""
+        return None
+
     def made_by(self) -> str:
         """What decides the pixels, besides the bytes of the pictures."""
         return f"{self.labelled.made_by()}, {self.augment}"

@@ -189,6 +189,12 @@ class LabelledExamples:
         """int32 (n,), index into the class names."""
         return self.examples.labels
 
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """int (n,), how much of its tensor each example fills, where they
+        differ in that (texts); None where all fill all of it."""
+        return None
+
     def made_by(self) -> str:
         """What decides the pixels, besides the bytes of the pictures."""
         return self.decoding.describe()

@@ -89,6 +89,19 @@ class Texts(LabelledExamples):
             ids[start : start + len(status)] = tokens.ids[:, :length]
         return cls(examples, decoding, ids)
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """int (n,), the tokens of each text, rounded up to multiples of 8."""
+        filled = np.count_nonzero(
+            self.decoded != self.decoding.vocabulary.pad, axis=1
+        )
+        rounded = -(-np.maximum(filled, 1) // MULTIPLE) * MULTIPLE
+        return np.minimum(rounded, self.decoded.shape[1])
+
+    def made_by(self) -> str:
+        """As of `LabelledExamples`, and how many ids are held of a text."""
+        return f"{super().made_by()}, {self.decoded.shape[1]} held"
+
     def once(self, batch_size: int) -> Iterator[tf.Tensor]:
         """The token ids of `batches`; they are held already."""
         for start in range(0, len(self), batch_size):

@@ -8,6 +8,7 @@ fits, which is a guess and is told.
 """
 
 import codecs
+import re
 
 from tl_keras.errors import DataError
 
@@ -27,6 +28,43 @@ FOREIGN = {
     b"%PDF": "a PDF - save its text",
 }
 LOOKED_AT = 4096
+LONE = re.compile("[\ud800-\udfff]")
+BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def rows_of(
+    content: bytes, encoding: str = AUTO, where: str = "the file"
+) -> tuple[str, str]:
+    """As `text_of`, of a file in which some rows may be broken.
+
+    Where it is UTF-8, bytes that are none stand in the text as lone
+    surrogates (`is_broken`), since a byte spoils a row and not the others.
+    What has more such bytes than characters of several bytes is no UTF-8.
+
+    Args:
+        content, encoding, where: of `text_of`.
+
+    Returns:
+        As `text_of`.
+
+    Raises:
+        DataError: as of `text_of`, but for UTF-8.
+    """
+    told = encoding.lower().replace("_", "-") in (AUTO, "utf-8", "utf8")
+    others = (*FOREIGN, *(set(MARKS) - {codecs.BOM_UTF8}))
+    if not told or content.startswith(others):
+        return text_of(content, encoding, where)
+    text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    broken = len(LONE.findall(text))
+    whole = len(BEYOND_ASCII.findall(text)) - broken
+    if not broken or (encoding == AUTO and whole <= broken):
+        return text_of(content, encoding, where)
+    return text, "utf-8"
+
+
+def is_broken(text: str) -> bool:
+    """Whether there are bytes in a text of `rows_of` that are no UTF-8."""
+    return LONE.search(text) is not None
 
 
 def text_of(

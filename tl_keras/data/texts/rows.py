@@ -19,13 +19,14 @@ from typing import NamedTuple
 from tl_keras import io_watchdog
 from tl_keras.data.json_lines import as_cell
 from tl_keras.data.texts.columns import Columns, find_columns
-from tl_keras.data.texts.encodings import AUTO, text_of
+from tl_keras.data.texts.encodings import AUTO, is_broken, rows_of
 from tl_keras.errors import DataError
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 SEPARATED = (".csv", ".tsv", ".tab")
 MAX_CELL = 10_000_000  # characters
 WHITE = "\ufeff \t\r"
+BROKEN = "not valid UTF-8 - save it as UTF-8, or leave it out"
 
 
 class TextRow(NamedTuple):
@@ -74,7 +75,7 @@ def read_table(
     Args:
         file: `.csv`, `.tsv`, or `.jsonl` with an object in each line.
         text_columns, label_column, need_label: of `find_columns`.
-        encoding: of `text_of`.
+        encoding: of `rows_of`.
         lists: in JSON, take a label that is a list or a fraction, as
             `json_lines.as_cell` writes it; else such a row is at fault.
 
@@ -90,7 +91,7 @@ def read_table(
         raise DataError(
             f"{file}: cannot be read ({error.strerror}) - check the path"
         ) from None
-    text, encoding = text_of(content, encoding, file)
+    text, encoding = rows_of(content, encoding, file)
     options = (file, text_columns, label_column, need_label)
     if pathlib.PurePath(file).suffix.lower() in JSON_LINES:
         columns, rows = _of_json_lines(text, *options, lists)
@@ -135,6 +136,9 @@ def _rows(reader, header, columns: Columns, file: str) -> Iterator[TextRow]:
                     "around a text that has the separator in it"
                 )
                 yield TextRow(where, "", "", "", fault)
+                continue
+            if any(map(is_broken, cells)):
+                yield TextRow(where, "", "", "", BROKEN)
                 continue
             yield TextRow(
                 where,
@@ -181,6 +185,8 @@ def _of_json_lines(
 
 def _object(line: str):
     """An object, or what is wrong with the line, in words."""
+    if is_broken(line):
+        return BROKEN
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -15,9 +15,20 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 from tl_keras import io_watchdog
-from tl_keras.data.texts.encodings import AUTO, check_encoding, text_of
+from tl_keras.data.texts.encodings import (
+    AUTO,
+    check_encoding,
+    is_broken,
+    rows_of,
+    text_of,
+)
 from tl_keras.data.texts.listing import NO_TEXT, TEXT_FILES
-from tl_keras.data.texts.rows import JSON_LINES, SEPARATED, read_table
+from tl_keras.data.texts.rows import (
+    BROKEN,
+    JSON_LINES,
+    SEPARATED,
+    read_table,
+)
 from tl_keras.data.unlabelled import Found
 from tl_keras.data.walking import HIDDEN, is_left_behind
 from tl_keras.errors import DataError
@@ -25,7 +36,6 @@ from tl_keras.errors import DataError
 LINES = "-"
 ONE = "the text"
 OTHER_FILE = "not a .txt"
-NO_ROW = "put quotes around a text that has the separator in it"
 
 
 class UnlabelledTexts:
@@ -87,12 +97,16 @@ class UnlabelledTexts:
             yield self._of_file(self.source, os.path.basename(self.source))
 
     def _of_lines(self) -> Iterator[tuple[str, str, str]]:
-        lines = sys.stdin.buffer.read().decode("utf-8", "replace").split("\n")
-        lines = [line for line in lines if line.strip()]
+        text, _ = rows_of(sys.stdin.buffer.read(), "utf-8", "standard input")
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
         width = len(str(len(lines)))
         for number, line in enumerate(lines, 1):
             # So that they stand in their order.
-            yield f"line {number:0{width}}", line.strip(), ""
+            id_ = f"line {number:0{width}}"
+            if is_broken(line):
+                yield id_, "", BROKEN
+            else:
+                yield id_, line, ""
 
     def _of_folder(self) -> Iterator[tuple[str, str, str]]:
         for place, _, names in os.walk(self.source):
@@ -128,5 +142,4 @@ class UnlabelledTexts:
         self.told = (f"texts are from the column {texts}",)
         start = os.path.dirname(self.source) or "."
         for row in table.rows:
-            fault = f"{row.fault} - {NO_ROW}" if row.fault else ""
-            yield os.path.relpath(row.where, start), row.text, fault
+            yield os.path.relpath(row.where, start), row.text, row.fault

@@ -90,14 +90,6 @@ class Runs(abc.ABC):
             A functional model of logits.
         """
 
-    def kept(self, model: keras.Model) -> keras.Model:
-        """The model as model.keras holds it.
-
-        Args:
-            model: the classifier, with the weights that are kept.
-        """
-        return model
-
     def evaluated(
         self, model: keras.Model, config: TransferConfig
     ) -> keras.Model:
@@ -114,13 +106,17 @@ class Runs(abc.ABC):
         """The model as it is exported, with the weights that it has now."""
 
     def converted(
-        self, model: keras.Model, config: TransferConfig
+        self,
+        model: keras.Model,
+        config: TransferConfig,
+        labelled: LabelledSplits,
     ) -> keras.Model:
         """The model that files for other runtimes are made of.
 
         Args:
             model: the classifier, with the weights that are kept.
             config: the settings.
+            labelled: the splits, as `load` gave them.
 
         Returns:
             As `served`, unless runtimes want it otherwise.

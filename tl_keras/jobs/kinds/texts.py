@@ -1,8 +1,9 @@
 """Runs of texts: an encoder of BERT's family, token ids.
 
 In: settings. Out: see `Runs`. Token ids are held as long as the longest text
-needs; the export takes up to `--max_tokens`, and gives the same, since padding
-changes nothing.
+needs, and the network takes any number of them: a batch costs what its longest
+text costs. Padding changes nothing, so that the export, which takes up to
+`--max_tokens`, gives the same.
 """
 
 import functools
@@ -75,11 +76,13 @@ class TextRuns(Runs):
         labelled = labelled.decoded_by(
             text_input, functools.partial(Texts.of, length=length)
         )
-        encoder = load_text_encoder(
-            found.folder,
-            max_tokens=length,
-            pad=vocabulary.pad,
-            words=len(vocabulary.words),
+        encoder = for_any_length(
+            load_text_encoder(
+                found.folder,
+                max_tokens=length,
+                pad=vocabulary.pad,
+                words=len(vocabulary.words),
+            )
         )
         cut = len(Texts.of(every, text_input).cut())
         warnings = ()
@@ -99,13 +102,13 @@ class TextRuns(Runs):
     ) -> keras.Model:
         """As `Runs.random`."""
         found = find_model(config.backbone, download=False)
-        return keras.models.clone_model(
-            load_text_encoder(
-                found.folder,
-                max_tokens=labelled.train.decoded.shape[1],
-                pad=labelled.train.decoding.vocabulary.pad,
-            )
+        encoder = load_text_encoder(
+            found.folder,
+            max_tokens=labelled.train.decoded.shape[1],
+            pad=labelled.train.decoding.vocabulary.pad,
         )
+        ids = keras.Input((None,), dtype="int32", name=TOKEN_IDS)
+        return keras.models.clone_model(encoder, input_tensors=ids)
 
     def classifier(
         self, network: keras.Model, config: TransferConfig, outputs: int
@@ -126,22 +129,24 @@ class TextRuns(Runs):
             precision=config.precision,
         )
 
-    def kept(self, model: keras.Model) -> keras.Model:
-        """For texts of any length, a copy."""
-        return for_any_length(model)
-
     def served(self, model: keras.Model, config: TransferConfig) -> keras.Model:
-        """For texts of any length, a copy; with TF-IDF it is so already."""
-        if [given.name for given in model.inputs] != [TOKEN_IDS]:
-            return model
-        return for_any_length(model)
+        """Itself, which takes texts of any length."""
+        return model
 
+    @standard_globals()
     def converted(
-        self, model: keras.Model, config: TransferConfig
+        self,
+        model: keras.Model,
+        config: TransferConfig,
+        labelled: LabelledSplits,
     ) -> keras.Model:
         """As `Runs.converted`: of the length that this data needs, since
         runtimes plan for one."""
-        return model
+        length = labelled.train.decoded.shape[1]
+        ids = keras.Input((length,), dtype="int32", name=TOKEN_IDS)
+        copy = keras.models.clone_model(model, input_tensors=ids)
+        copy.set_weights(model.get_weights())
+        return copy
 
     def help_runtimes(
         self, labelled: LabelledSplits, folder: pathlib.Path

@@ -113,6 +113,12 @@ def network_fault(flag: str, file: str) -> str:
     remedy = "save the network with model.save in Keras 3"
     if flag == "--warm_start":
         wanted, remedy = "the model.keras of a run", "check the path"
+    elif os.path.isdir(file):
+        wanted = "a .keras file or an encoder of texts"
+        remedy = (
+            "an encoder's has config.json in it; a network of your own is "
+            "saved with model.save in Keras 3"
+        )
     elif kind.name == LEGACY_MODEL:
         remedy = (
             "of such a file the weights alone are read, since its layers may "
