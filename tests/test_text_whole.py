@@ -186,6 +186,57 @@ def test_batches_are_those_of_a_seed_and_an_epoch(listing, text_input):
     )
 
 
+@pytest.mark.parametrize("memory_gb", [1.0, 0.0])
+def test_stored_work_is_done_at_the_length_of_the_texts(
+    memory_gb, listing, folder, tmp_path, monkeypatch
+):
+    text_input = TextInput(read_vocabulary(folder), max_tokens=40)
+    texts = Texts.of(listing.splits["train"], text_input)
+    lengths = texts.lengths
+    assert len(set(lengths)) > 1
+    assert lengths.max() < 40
+    fixed = build_text_classifier(
+        load_text_encoder(folder, max_tokens=40), len(NAMES)
+    )
+    network = for_any_length(fixed)
+    trunk, tail = split_at(network, cut_for(network, "block_1"))
+    asked = []
+    monkeypatch.setattr(
+        "tl_keras.features.store.inference",
+        lambda model, **how: counting(model, asked),
+    )
+    kept = FeatureStore(tmp_path, memory_gb=memory_gb)
+    found = kept.activations(trunk, texts, batch_size=4)
+    # Texts of one length together.
+    ordered = np.sort(lengths)
+    starts = range(0, len(texts), 4)
+    assert sorted(asked) == [ordered[i : i + 4].max() for i in starts]
+    batches = [rows for rows, _ in found.batches(4)]
+    assert [rows.shape[1] for rows in batches] == [
+        lengths[i : i + 4].max() for i in starts
+    ]
+    whole, _ = split_at(fixed, cut_for(fixed, "block_1"))
+    expected = whole.predict(texts.decoded, verbose=0)
+    assert found.shape == expected.shape[1:]
+    for start, rows in zip(starts, batches, strict=True):
+        wanted = expected[start : start + 4, : rows.shape[1]]
+        np.testing.assert_allclose(rows, wanted, atol=1e-5)
+    logits = np.concatenate([tail(rows) for rows in batches])
+    np.testing.assert_allclose(
+        logits, fixed.predict(texts.decoded, verbose=0), atol=1e-5
+    )
+
+
+def counting(model, asked: list):
+    """As `inference`, and notes how long its batches are."""
+
+    def run(batch):
+        asked.append(batch.shape[1])
+        return model(batch).numpy()
+
+    return run
+
+
 def test_texts_that_are_cut_are_known(listing, folder, text_input):
     short = TextInput(read_vocabulary(folder), max_tokens=5)
     texts = Texts.of(listing.splits["train"], short)

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 
 from tl_keras import log
-from tl_keras.data.examples import joined
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.task_choice import objective_of
@@ -143,10 +142,6 @@ def _all_labels(prepared: Prepared) -> TrainingBatches:
     """Training and validation as one, augmented as training is."""
     config, labelled = prepared.config, prepared.labelled
     views = config.stored_views()
-    both = dataclasses.replace(
-        labelled.train,
-        examples=joined([labelled.train.examples, labelled.val.examples]),
-        decoded=None,
-    )
+    both = labelled.train.plus(labelled.val)
     augment = config.augment if views else "none"
     return TrainingBatches(both, config.batch_size, config.seed, augment, views)
