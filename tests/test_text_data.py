@@ -215,7 +215,7 @@ def test_a_byte_that_is_no_utf_8_spoils_its_row_alone():
     ]  # fmt: skip
     assert text == rows_of(b"\xef\xbb\xbf" + content)[0]
     assert text == rows_of(content, "UTF-8")[0]
-    # As many such bytes as characters of several: no UTF-8.
+    # More such bytes than characters of several: no UTF-8.
     assert rows_of("café".encode("latin-1")) == ("café", "windows-1252")
     assert rows_of("naïve".encode("utf-16"))[0] == "naïve"
 

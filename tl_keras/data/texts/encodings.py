@@ -57,7 +57,7 @@ def rows_of(
     text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     broken = len(LONE.findall(text))
     whole = len(BEYOND_ASCII.findall(text)) - broken
-    if not broken or (encoding == AUTO and whole <= broken):
+    if not broken or (encoding == AUTO and whole < broken):
         return text_of(content, encoding, where)
     return text, "utf-8"
 

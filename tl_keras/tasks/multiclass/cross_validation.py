@@ -37,6 +37,8 @@ STRENGTH_WITHOUT_FOLDS = 0.1
 # limits keep weak features of many classes from taking minutes.
 ROUGH = {"tol": 1e-4, "max_iter": 100}
 LOG_TEMPERATURES = (-8.0, 3.0)
+# scikit-learn takes few labels of many classes for numbers; these are classes.
+MANY_CLASSES = "The number of unique classes is greater"
 
 
 class Choice(NamedTuple):
@@ -160,6 +162,7 @@ def _judge(rough, labels, parts, strength: float) -> np.ndarray:
         with warnings.catch_warnings():
             # Rough on purpose: an unfinished solution is judged as it is.
             warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.filterwarnings("ignore", MANY_CLASSES)
             solver.fit(rough[fitted], labels[fitted])
         found = solver.decision_function(rough[judged])
         if found.ndim == 1:

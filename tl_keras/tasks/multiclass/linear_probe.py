@@ -30,6 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from tl_keras.tasks.multiclass.cross_validation import (
+    MANY_CLASSES,
     cross_validate,
     cut_folds,
     labels_a_class,
@@ -165,6 +166,7 @@ def fit_head(
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", MANY_CLASSES)
         solver.fit(scaled.rows, labels, each)
     coefficients, intercept = solver.coef_, solver.intercept_
     if len(coefficients) == 1:
