@@ -361,7 +361,7 @@ def reliability_figure(bins: Sequence[Mapping], theme: Theme = LIGHT) -> Figure:
     axes[0].legend(frameon=False, labelcolor=theme.ink, loc="upper left")
     axes[1].bar(middles, [b["count"] for b in filled], 0.94 * width,
                 color=theme.quiet)  # fmt: skip
-    axes[1].set_ylabel("pictures")
+    axes[1].set_ylabel("examples")
     axes[1].set_xlabel("probability of the predicted class")
     axes[1].set_xlim(0, 1)
     for axis in axes:
