@@ -30,7 +30,13 @@ from tl_keras.audit.findings import (
 )
 from tl_keras.audit.manifest import read_manifest
 from tl_keras.audit.reading import Reader
-from tl_keras.audit.reports import Report, describe, named, write_reports
+from tl_keras.audit.reports import (
+    Report,
+    describe,
+    named,
+    not_looked_at,
+    write_reports,
+)
 from tl_keras.audit.rules import (
     BAD_INPUTS,
     CHECKS,
@@ -46,7 +52,6 @@ from tl_keras.data import (
     Skip,
     faults_of_skips,
     joined,
-    without_unreadable,
 )
 from tl_keras.data.examples import Hash, Stamp, label_key, label_name
 
@@ -103,17 +108,7 @@ def check_examples(listing: Listing, dataset: str, rules: Rules) -> Report:
     began = time.perf_counter()
     sums = read_manifest(rules.data_manifest) if rules.data_manifest else {}
     if rules.check == "off":
-        listing = without_unreadable(listing)
-        faults = faults_of_skips(
-            listing, rules.max_bad_fraction, rules.bad_input
-        )
-        return Report(
-            dataset,
-            rules,
-            listing,
-            faults=tuple(faults),
-            warnings=listing.warnings,
-        )
+        return not_looked_at(listing, dataset, rules)
     cache = FactCache.of(dataset)
     reader = Reader(
         decode=rules.check == "full",

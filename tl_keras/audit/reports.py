@@ -16,7 +16,12 @@ from tl_keras import atomic, pages
 from tl_keras.audit import report_view
 from tl_keras.audit.duplicates import Pair, Row
 from tl_keras.audit.rules import Rules
-from tl_keras.data import Listing, names_of_skips
+from tl_keras.data import (
+    Listing,
+    faults_of_skips,
+    names_of_skips,
+    without_unreadable,
+)
 from tl_keras.data.examples import class_counts
 from tl_keras.inputs.kinds import nouns
 from tl_keras.tasks.label_issue import LabelIssue
@@ -101,6 +106,32 @@ def named(report: Report) -> list[str]:
     lines += [f"skip: {line}" for line in names_of_skips(report.listing)]
     lines += [f"warning: {line}" for line in report.warnings]
     return [pages.escape_controls(line) for line in lines]
+
+
+def not_looked_at(
+    listing: Listing, dataset: str, rules: Rules, kind: str = "image"
+) -> Report:
+    """The report where `--check=off`: what listing alone has found.
+
+    Args:
+        listing: the examples.
+        dataset: its name, for messages.
+        rules: what is asked of it.
+        kind: of input.
+
+    Returns:
+        A `Report` of a listing without what could not be read.
+    """
+    listing = without_unreadable(listing)
+    faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
+    return Report(
+        dataset,
+        rules,
+        listing,
+        faults=tuple(faults),
+        warnings=listing.warnings,
+        kind=kind,
+    )
 
 
 def describe(report: Report) -> str:

@@ -22,13 +22,12 @@ from tl_keras.audit.findings import (
     class_warnings,
     without_copies,
 )
-from tl_keras.audit.reports import Report
+from tl_keras.audit.reports import Report, not_looked_at
 from tl_keras.audit.rules import Rules
 from tl_keras.data import (
     Listing,
     Skip,
     faults_of_skips,
-    without_unreadable,
 )
 from tl_keras.data.examples import label_key, label_name
 from tl_keras.data.texts.checks import check_texts, normalized
@@ -77,18 +76,7 @@ def check_text_listing(listing: Listing, dataset: str, rules: Rules) -> Report:
     """
     began = time.perf_counter()
     if rules.check == "off":
-        listing = without_unreadable(listing)
-        faults = faults_of_skips(
-            listing, rules.max_bad_fraction, rules.bad_input
-        )
-        return Report(
-            dataset,
-            rules,
-            listing,
-            faults=tuple(faults),
-            warnings=listing.warnings,
-            kind=KIND,
-        )
+        return not_looked_at(listing, dataset, rules, KIND)
     listing, rows, html = _judged(listing)
     listing, rows, groups = without_copies(listing, rows, SAME_TEXT)
     faults = faults_of_skips(listing, rules.max_bad_fraction, rules.bad_input)
