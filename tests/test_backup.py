@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 from warm import WarmPython
 
-from tl_keras import log
 from tl_keras.callbacks import AtomicBackup
 from tl_keras.callbacks.identity import variables_of
 from tl_keras.checkpoints import Checkpoints
+from tl_keras.console import on_console
 from tl_keras.errors import MachineError
 
 # Dropout, BatchNorm, a partial last batch, early stopping, two fits in a row.
@@ -228,7 +228,7 @@ def test_f14_weights_that_are_not_finite_are_never_saved(tmp_path, capsys):
             if self.model.optimizer.iterations == 5:
                 self.model.layers[0].kernel.assign(np.full((3, 1), np.nan))
 
-    with log.on_console():
+    with on_console():
         fitted(Spoil(), AtomicBackup(tmp_path, 1))
     assert "not saved: a weight is not finite" in capsys.readouterr().err
     saved = Checkpoints(tmp_path / "fit_1").newest()

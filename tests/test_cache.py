@@ -6,9 +6,10 @@ import stat
 
 import pytest
 
-from tl_keras import cache, log
+from tl_keras import cache
 from tl_keras.cache import user_cache, why_unusable
 from tl_keras.config import TransferConfig
+from tl_keras.console import on_console
 from tl_keras.errors import MachineError
 
 
@@ -52,7 +53,7 @@ def test_without_a_home_it_is_a_temporary_folder_and_told_once(
 ):
     HOMES[case](monkeypatch)
     expected = tmp_path / f"tl_keras-{os.getuid()}"
-    with log.on_console():
+    with on_console():
         assert user_cache("a") == expected / "a"
         assert user_cache("b") == expected / "b"
     (line,) = capsys.readouterr().out.splitlines()

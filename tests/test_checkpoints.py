@@ -11,8 +11,9 @@ import pytest
 from crash_points import OPERATIONS, failing
 from power_loss import recording
 
-from tl_keras import atomic, log
+from tl_keras import atomic
 from tl_keras.checkpoints import Checkpoints
+from tl_keras.console import on_console
 from tl_keras.errors import MachineError
 
 ARRAYS = {
@@ -101,7 +102,7 @@ def test_f12_all_of_200_damages_are_noticed(tmp_path, capsys):
         for n in (1, 2):
             kept.save(ARRAYS, {"n": n})
         how = spoil(kept.folder / "00000002", draw)
-        with log.on_console():
+        with on_console():
             found = kept.newest()
         assert found.state["n"] == 1, how
         assert same(found.arrays, ARRAYS)
@@ -138,7 +139,7 @@ def test_f07_f09_a_disk_that_fails_at_any_step_costs_nothing(
         kept = Checkpoints(folder)
         for n in (1, 2):
             kept.save(ARRAYS, {"n": n})
-        with failing(at, code) as count, log.on_console():
+        with failing(at, code) as count, on_console():
             kept.save_or_tell(ARRAYS, {"n": 3})
         if count.done < at:
             break

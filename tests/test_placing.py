@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras import TransferConfig, log
+from tl_keras import TransferConfig
 from tl_keras.compute import devices
+from tl_keras.console import on_console
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.pixels import decoding as decoding_module
 from tl_keras.jobs import placing
@@ -128,7 +129,7 @@ def gpu(monkeypatch):
     ],
 )
 def test_auto_takes_what_is_done_first(wish, work, device, gpu, capsys):
-    with log.on_console():
+    with on_console():
         assert devices.choose_device(wish, lambda: work) == device
     assert gpu == ["hidden" if device == "cpu" else "growing"]
     told = capsys.readouterr().out

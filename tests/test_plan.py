@@ -6,7 +6,7 @@ import pytest
 
 from tl_keras.config import TransferConfig
 from tl_keras.jobs.planning import kept_phases, tuned_in_vain
-from tl_keras.jobs.printed import describe_vain
+from tl_keras.jobs.telling.printed import describe_vain
 from tl_keras.training import FEWEST_TO_JUDGE
 
 FEW = FEWEST_TO_JUDGE - 1

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import config as determinism
 
-from tl_keras import log
+from tl_keras.console import on_console
 from tl_keras.errors import StoppedError
 from tl_keras.features import FeatureStore
 from tl_keras.networks import build_classifier
@@ -268,11 +268,11 @@ def test_a_fit_under_xla_is_asked_for_and_told(images, tiny_network, capsys):
     data = data_of(images)
     # The head alone: XLA draws other numbers for Dropout.
     short = Phase("fine_tune", 1, 1e-2)
-    with log.on_console():
+    with on_console():
         plain = fitted(tiny_network, data, [short])
     assert "XLA" not in capsys.readouterr().out
     jit = Compute(jit="on")
-    with log.on_console():
+    with on_console():
         compiled = fitted(tiny_network, data, [short], compute=jit)
     assert "fine_tune: XLA on, as asked (--jit=on)" in capsys.readouterr().out
     for a, b in zip(plain[0], compiled[0], strict=True):
@@ -291,7 +291,7 @@ def test_what_a_gpu_gets_trains_alike(images, tiny_network, tmp_path, capsys):
     more = {"compute": Pretended(device="gpu", resident_bytes=1e9)}
     plain = fitted(tiny_network, data_of(images))
     capsys.readouterr()
-    with log.on_console():
+    with on_console():
         given = fitted(tiny_network, data_of(images), **more)
     assert (
         "fine_tune: XLA off, since compiling takes" in capsys.readouterr().out
@@ -344,7 +344,7 @@ def test_waiting_is_the_share_of_training_spent_on_batches(monkeypatch):
 
 
 def test_the_wait_is_in_the_result_and_told(images, tiny_network, capsys):
-    with log.on_console():
+    with on_console():
         _, result = fitted(tiny_network, data_of(images))
     assert 0 <= result.phases[0].waiting < 1
     assert "of its training waited for data" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras import log
+from tl_keras.console import on_console
 from tl_keras.errors import ConfigError, DivergedError
 from tl_keras.features import FeatureStore
 from tl_keras.networks import LOGITS, build_classifier
@@ -44,7 +44,7 @@ TUNE = Phase("fine_tune", 3, 1e-3, unfreeze_from="two")
 
 
 def test_epochs_and_history_run_on(model, tmp_path, capsys):
-    with log.on_console():
+    with on_console():
         result = fit_phases(
             model, [HEAD, TUNE], data(), data(8, 1),
             history_file=tmp_path / "history.csv", verbose=0,
@@ -318,7 +318,7 @@ def test_a_strategy_of_ones_own(model, tmp_path, capsys, stored, color_folder):
     images = load_images(
         str(color_folder), image_size=16, val_fraction=0.25, test_fraction=0.25
     )
-    with log.on_console():
+    with on_console():
         result = fit_phases(
             model,
             [Phase("low", 3, 0.05, strategy=LowRankLogits(1)), HEAD],

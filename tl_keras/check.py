@@ -1,17 +1,17 @@
 """`python -m tl_keras.check`: what of a dataset can be used, and what not."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tl_keras.config import CheckConfig
 from tl_keras.config.command_line import Command, run_command
 
 
-def body(config: CheckConfig, switches: set[str]) -> None:
+def body(config: CheckConfig, switches: set[str]) -> Mapping:
     """Checks the data, prints what it found, fails when it cannot be used."""
-    from tl_keras.jobs.checking import report_on
+    from tl_keras.jobs.checking import check_for_programs, report_on
 
-    report_on(config)
+    return check_for_programs(config, report_on(config))
 
 
 def first(config: CheckConfig, switches: set[str]) -> None:
@@ -29,6 +29,7 @@ COMMAND = Command(
     settings=CheckConfig,
     body=body,
     first=first,
+    operand="dataset",
     without_keras=True,
 )
 

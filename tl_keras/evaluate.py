@@ -1,17 +1,20 @@
 """`python -m tl_keras.evaluate`: an exported model on labelled pictures."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tl_keras.config import EvaluateConfig
 from tl_keras.config.command_line import Command, run_command
 
 
-def body(config: EvaluateConfig, switches: set[str]) -> None:
+def body(config: EvaluateConfig, switches: set[str]) -> Mapping:
     """Asks the model about every picture and counts what is right."""
-    from tl_keras.jobs.evaluating import evaluate_with
+    from tl_keras.jobs.evaluating import (
+        evaluate_with,
+        evaluated_for_programs,
+    )
 
-    evaluate_with(config)
+    return evaluated_for_programs(config, evaluate_with(config))
 
 
 def first(config: EvaluateConfig, switches: set[str]) -> None:
@@ -29,6 +32,7 @@ COMMAND = Command(
     settings=EvaluateConfig,
     body=body,
     first=first,
+    operand="model",
 )
 
 

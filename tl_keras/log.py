@@ -1,8 +1,8 @@
 """What library pieces have to say: silent, unless somebody listens.
 
     log.info("features: 120 pictures")        # in a piece of the library
-    with log.on_console():                    # in a command
-        ...
+    log.passing("head 3/10  loss 0.431")      # the next such line replaces it
+    log.result("test accuracy: 0.9667")       # what was asked for
 
 In: lines. Out: records of the logger `tl_keras`, which nobody shows until a
 script asks for them as for those of any library:
@@ -10,56 +10,42 @@ script asks for them as for those of any library:
     logging.basicConfig(level=logging.INFO)
 
 A warning is shown on stderr unless a script sends it elsewhere. In a command
-the same lines stand on the console as they are: what happens on stdout, what
-went wrong on stderr.
+`tl_keras.console` shows them all.
 """
 
-import contextlib
 import logging
-import sys
-from collections.abc import Iterator
 
 LOGGER = logging.getLogger("tl_keras")
+# Above what happens on the way, below what went wrong.
+RESULT = 25
+logging.addLevelName(RESULT, "RESULT")
 
 
-def info(line: str) -> None:
-    """Says what happens."""
-    LOGGER.info("%s", line)
+def info(line: str, *, whole: bool = False) -> None:
+    """Says what happens.
+
+    Args:
+        line: or several.
+        whole: whether none is broken where it is long, as of a command.
+    """
+    LOGGER.info("%s", line, extra={"whole": whole})
+
+
+def passing(line: str) -> None:
+    """Says what holds until the next such line, as an epoch's numbers do."""
+    LOGGER.info("%s", line, extra={"passing": True})
+
+
+def result(line: str, *, whole: bool = False) -> None:
+    """Says what was asked for; `--quiet` shows it too.
+
+    Args:
+        line: or several.
+        whole: whether none is broken where it is long, as of a table.
+    """
+    LOGGER.log(RESULT, "%s", line, extra={"whole": whole})
 
 
 def warn(line: str) -> None:
     """Says what went wrong and is gone on from."""
     LOGGER.warning("%s", line)
-
-
-class _Console(logging.Handler):
-    """Prints lines as they are."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        # The streams of this moment: a test may have put others there.
-        wrong = record.levelno >= logging.WARNING
-        stream = sys.stderr if wrong else sys.stdout
-        print(record.getMessage(), file=stream, flush=True)
-
-
-@contextlib.contextmanager
-def on_console() -> Iterator[None]:
-    """Inside, all lines stand on the console; within another one, once.
-
-    Example:
-        @on_console()
-        def main(): ...
-    """
-    if any(isinstance(handler, _Console) for handler in LOGGER.handlers):
-        yield
-        return
-    console, before = _Console(), (LOGGER.level, LOGGER.propagate)
-    LOGGER.addHandler(console)
-    LOGGER.setLevel(logging.INFO)
-    LOGGER.propagate = False
-    try:
-        yield
-    finally:
-        LOGGER.removeHandler(console)
-        LOGGER.setLevel(before[0])
-        LOGGER.propagate = before[1]

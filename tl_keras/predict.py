@@ -1,17 +1,20 @@
 """`python -m tl_keras.predict`: pictures in, what a model says of each out."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tl_keras.config import PredictConfig
 from tl_keras.config.command_line import Command, run_command
 
 
-def body(config: PredictConfig, switches: set[str]) -> None:
+def body(config: PredictConfig, switches: set[str]) -> Mapping:
     """Asks the model or the server about every picture once."""
-    from tl_keras.jobs.predicting import predict_with
+    from tl_keras.jobs.predicting import (
+        predict_with,
+        predicted_for_programs,
+    )
 
-    predict_with(config)
+    return predicted_for_programs(config, predict_with(config))
 
 
 def first(config: PredictConfig, switches: set[str]) -> None:
@@ -33,6 +36,7 @@ COMMAND = Command(
     first=first,
     resumable=True,
     operand="input",
+    operand_is_there=False,
 )
 
 

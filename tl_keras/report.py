@@ -1,17 +1,17 @@
 """`python -m tl_keras.report`: the page of a run that was made before."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tl_keras.config import ReportConfig
 from tl_keras.config.command_line import Command, run_command
 
 
-def body(config: ReportConfig, switches: set[str]) -> None:
+def body(config: ReportConfig, switches: set[str]) -> Mapping:
     """Writes report.html and report.md into the run's folder."""
     from tl_keras.jobs.reporting import report_on
 
-    report_on(config)
+    return {"page": report_on(config)}
 
 
 COMMAND = Command(
@@ -21,6 +21,7 @@ COMMAND = Command(
     "still where it was.",
     settings=ReportConfig,
     body=body,
+    operand="run",
 )
 
 

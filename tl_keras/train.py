@@ -1,28 +1,34 @@
 """`python -m tl_keras.train`: labelled data in, a verified SavedModel out."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from tl_keras import log
 from tl_keras.config import TransferConfig
 from tl_keras.config.command_line import Command, run_command
 
 
-def body(config: TransferConfig | None, switches: set[str]) -> None:
+def body(config: TransferConfig | None, switches: set[str]) -> Mapping | None:
     """Does what the switches say, or the whole job."""
     if "list_backbones" in switches:
         from tl_keras.networks.backbones import describe_backbones
 
-        print(describe_backbones())
-        return
+        log.result(describe_backbones())
+        return None
     from tl_keras import jobs
 
     if "dry_run" in switches:
-        print(jobs.plan(config))
-        return
+        log.result(jobs.plan(config))
+        return None
     if "find_learning_rate" in switches:
-        print(jobs.find_rates(config))
-        return
-    jobs.run(config, restart="restart" in switches)
+        log.result(jobs.find_rates(config))
+        return None
+    result = jobs.run(config, restart="restart" in switches)
+    from tl_keras.jobs.telling.ending import for_programs
+    from tl_keras.runs import RunFolder
+
+    folder = RunFolder(result.run_folder)
+    return for_programs(result.metrics, result.version, folder)
 
 
 def first(config: TransferConfig, switches: set[str]) -> None:
@@ -34,6 +40,9 @@ def first(config: TransferConfig, switches: set[str]) -> None:
         restart="restart" in switches,
         dry_run=bool({"dry_run", "find_learning_rate"} & switches),
     )
+    # Before TensorFlow loads, so that a person sees what is begun.
+    told = config.resolved()
+    log.info(f"{told.dataset} on {told.backbone}, to {told.run_folder()}")
 
 
 COMMAND = Command(
@@ -54,6 +63,7 @@ COMMAND = Command(
     },
     without_settings=frozenset({"list_backbones"}),
     resumable=True,
+    operand="dataset",
 )
 
 

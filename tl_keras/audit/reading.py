@@ -19,7 +19,7 @@ from concurrent import futures
 
 import numpy as np
 
-from tl_keras import io_watchdog
+from tl_keras import io_watchdog, progress
 from tl_keras.audit.cache import FactCache
 from tl_keras.audit.decoding import (
     Decoded,
@@ -93,8 +93,10 @@ class Reader:
             read = pool.map(
                 lambda i: self._first_look(examples, i), missing, chunksize=64
             )
-            for index, fact in zip(missing, read, strict=True):
-                facts[index] = fact
+            with progress.doing("reading", len(missing), "pictures") as work:
+                for index, fact in zip(missing, read, strict=True):
+                    facts[index] = fact
+                    work.advance()
         undecoded = [i for i in range(count) if self._to_decode(facts[i])]
         for index, fact in self._decode(examples, undecoded, facts).items():
             facts[index] = fact
@@ -142,7 +144,10 @@ class Reader:
         good: dict[int, Facts] = {}
         files = [examples.files[i] for i in indices] if examples.files else []
         with heard() as lines, io_watchdog.expecting(files):
-            for index, found in decoded_batches(examples, indices, self._depth):
+            looked = decoded_batches(examples, indices, self._depth)
+            for index, found in progress.counted(
+                looked, "checking", len(indices)
+            ):
                 io_watchdog.answered()
                 if not found.fault:
                     good[index] = self._decoded(known[index], found)

@@ -14,24 +14,24 @@ absl define for themselves are neither shown nor accepted.
 
 import contextlib
 import dataclasses
-import difflib
 import errno
+import json
 import os
 import sys
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
-from tl_keras import io_watchdog, keras_globals, log, signals
+from tl_keras import io_watchdog, keras_globals, progress, signals
+from tl_keras.config.command import COMMON_SWITCHES, Command
+from tl_keras.config.help_text import help_text
 from tl_keras.config.settings import (
     Settings,
     allowed_types,
-    as_text,
-    expectation,
-    grouped,
 )
+from tl_keras.config.suggestions import suggest
+from tl_keras.console import error_line, on_console
 from tl_keras.errors import (
     ConfigError,
     MachineError,
@@ -45,43 +45,6 @@ MACHINE_ERRNOS = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
     errno.EIO,
 }  # fmt: skip
-COMMON_SWITCHES = {
-    "help": "print this text",
-    "verbosity": "1 shows TensorFlow's start-up messages too",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Command:
-    """A command as `run_command` needs it.
-
-    Attributes:
-        module: what follows `python -m`.
-        purpose: one or two sentences for `--help`.
-        settings: the dataclass its flags come from.
-        body: called with the settings and the switches that were given;
-            TensorFlow is imported inside it, not before.
-        first: called likewise before TensorFlow loads, which takes seconds:
-            raises what can be said of the data by then.
-        switches: flags of the command itself that no run records.
-        without_settings: the switches that need no valid settings.
-        resumable: whether the same command goes on where a signal stopped it.
-        operand: the setting that one word without a flag gives; "" for none.
-        without_keras: whether the body needs TensorFlow alone. Keras, which
-            TensorFlow loads for its own sake, brings matplotlib and
-            scikit-learn: 2.7 of 6.6 seconds.
-    """
-
-    module: str
-    purpose: str
-    settings: type[Settings]
-    body: Callable[[Any, set[str]], None]
-    switches: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    without_settings: frozenset[str] = frozenset()
-    resumable: bool = False
-    first: Callable[[Any, set[str]], None] = lambda config, switches: None
-    operand: str = ""
-    without_keras: bool = False
 
 
 def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
@@ -91,34 +54,30 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
         0, or the exit code of the fault (see `tl_keras.errors`).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Of what cannot be read at all, a program wants to know too.
+    as_json = "--json" in arguments
     try:
         refuse_windows()
         texts, switches, faults = read_arguments(command, arguments)
+        as_json = "json" in switches
         if "help" in switches:
             print(help_text(command))
             return 0
-        if switches & command.without_settings and not faults:
-            command.body(None, switches)
-            return 0
-        faults = [*faults, *keras_globals.faults()]
-        config = _checked_settings(command, texts, faults)
+        quiet = "quiet" in switches
         with contextlib.ExitStack() as stack:
-            stack.enter_context(log.on_console())
-            stack.enter_context(signals.watching(command.resumable))
-            if hasattr(config, "io_timeout"):
-                stack.enter_context(io_watchdog.watching(config.io_timeout))
-            command.first(config, switches)
-            _load_tensorflow(command, switches)
-            if not command.without_keras:
-                stack.enter_context(keras_globals.standard_globals())
-            command.body(config, switches - {"verbosity"})
+            stack.enter_context(on_console(quiet=quiet, to_stderr=as_json))
+            if as_json:  # What a library prints is for people, too.
+                stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+            result = _run(command, texts, switches, faults)
+        return _ended(0, as_json, **(result or {}))
     except StoppedError as error:
         print(signals.one_line(str(error)), file=sys.stderr)
-        return error.exit_code
+        return _ended(error.exit_code, as_json, errors=list(error.faults))
     except TlKerasError as error:
         for line in error.faults:
-            print(f"error: {signals.one_line(line)}", file=sys.stderr)
-        return error.exit_code
+            told = error_line(signals.one_line(line), sys.stderr)
+            print(told, file=sys.stderr)
+        return _ended(error.exit_code, as_json, errors=list(error.faults))
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -128,16 +87,47 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
             raise
         place = error.filename or "a file"
         why = error.strerror or type(error).__name__
-        print(
-            f"error: {signals.one_line(f'{place}: {why}')} - make "
-            "room or choose another --output_dir",
-            file=sys.stderr,
+        line = (
+            f"{signals.one_line(f'{place}: {why}')} - make room or choose "
+            "another --output_dir"
         )
-        return MachineError.exit_code
+        print(error_line(line, sys.stderr), file=sys.stderr)
+        return _ended(MachineError.exit_code, as_json, errors=[line])
     except KeyboardInterrupt:
         print("stopped by SIGINT", file=sys.stderr)
         return 130  # 128 + SIGINT
-    return 0
+
+
+def _ended(exit_code: int, as_json: bool, **values: Any) -> int:
+    """The exit code; of a command with `--json` its one line besides."""
+    if as_json:
+        values = {"exit_code": exit_code, **values}
+        print(json.dumps(values, default=os.fspath), flush=True)
+    return exit_code
+
+
+def _run(
+    command: Command,
+    texts: Mapping[str, str],
+    switches: set[str],
+    faults: list[str],
+) -> Mapping | None:
+    """Does what a command line asks, once its words are told apart."""
+    own = switches & set(command.switches)
+    if own & command.without_settings and not faults:
+        return command.body(None, own)
+    faults = [*faults, *keras_globals.faults()]
+    config = _checked_settings(command, texts, faults)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(signals.watching(command.resumable))
+        if hasattr(config, "io_timeout"):
+            stack.enter_context(io_watchdog.watching(config.io_timeout))
+        command.first(config, own)
+        with progress.doing("loading TensorFlow"):
+            _load_tensorflow(command, switches)
+        if not command.without_keras:
+            stack.enter_context(keras_globals.standard_globals())
+        return command.body(config, own)
 
 
 def read_arguments(
@@ -172,11 +162,7 @@ def read_arguments(
     except (flags.Error, ValueError) as error:
         raise ConfigError(f"flags: {error}") from None
     known = sorted(names | set(switches))
-    bare = [word for word in rest if not word.startswith("-")]
-    operand = command.operand
-    if operand and len(bare) == 1 and not values[operand].present:
-        values[operand].value, values[operand].present = bare[0], 1
-        rest.remove(bare[0])
+    rest = _without_operands(command, values, rest, arguments)
     faults += [_stray(word, known) for word in rest]
     texts = {name: values[name].value for name in names if values[name].present}
     for name in switches:
@@ -192,6 +178,30 @@ def read_arguments(
         and str(values[name].value).lower() not in ("false", "0", "")
     }
     return texts, on, faults
+
+
+def _without_operands(
+    command: Command,
+    values: flags.FlagValues,
+    rest: Sequence[str],
+    arguments: Sequence[str],
+) -> list[str]:
+    """What is left of some words when the operand's are taken out."""
+    operand, rest = command.operand, list(rest)
+    bare = [word for word in rest if not word.startswith("-")]
+    if not operand or values[operand].present or not bare:
+        return rest
+    fields = {f.name: f for f in dataclasses.fields(command.settings)}
+    several = tuple in allowed_types(fields[operand])
+    if command.operand_is_there:
+        # A word further on is more likely the value of a flag without its =.
+        bare = bare if several else [w for w in bare if w == arguments[0]]
+        bare = [w for w in bare if os.path.exists(os.path.expanduser(w))]
+    if not bare or (len(bare) > 1 and not several):
+        return rest
+    values[operand].value = ",".join(map(os.path.expanduser, bare))
+    values[operand].present = 1
+    return [word for word in rest if word not in bare]
 
 
 def _without_ill_formed(
@@ -247,12 +257,7 @@ def _stray(word: str, known: Sequence[str]) -> str:
     name = word.lstrip("-").split("=")[0]
     if " " in name:
         return f"{word}: in a flag file write --name=value, without a space"
-    near = difflib.get_close_matches(name.removeprefix("no"), known, n=2)
-    near = near or difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-    hint = "see --help"
-    if near:
-        hint = "did you mean " + " or ".join(f"--{n}" for n in near) + "?"
-    return f"--{name}: no such flag - {hint}"
+    return f"--{name}: no such flag - {suggest(name, known)}"
 
 
 def _checked_settings(
@@ -300,38 +305,3 @@ def native_stderr_hidden() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def help_text(command: Command) -> str:
-    """What `--help` prints: our flags alone, by group."""
-    lines = [
-        f"usage: python -m {command.module} --flagfile=FILE [--flag=value ...]"
-        + f" [{command.operand.upper()}]" * bool(command.operand),
-        "",
-        *textwrap.wrap(command.purpose, 78),
-        "",
-        "A flag file holds one --name=value a line and # comments on lines of",
-        "their own. Later flags win: put --flagfile first, overrides after it.",
-    ]
-    for group, fields in grouped(command.settings).items():
-        lines += ["", f"{group}:"]
-        for field in fields:
-            default = as_text(field.default)
-            words = field.metadata["help"]
-            if field.metadata["choices"] or allowed_types(field) != (str,):
-                words += f"; {expectation(field)}"
-            words += f" (default {default})" if default else ""
-            lines += _entry(field.name, words)
-    lines += ["", "This command:"]
-    for name, words in {**command.switches, **COMMON_SWITCHES}.items():
-        lines += _entry(name, words)
-    return "\n".join(lines)
-
-
-def _entry(name: str, words: str) -> list[str]:
-    return [
-        f"  --{name}",
-        *textwrap.wrap(
-            words, 72, initial_indent="      ", subsequent_indent="      "
-        ),
-    ]

@@ -50,7 +50,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tl_keras import atomic, versions
+from tl_keras import atomic, progress, versions
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports.formats import SAVED_MODEL, Source
 from tl_keras.exports.fresh_process import BATCH, PREFIX
@@ -206,10 +206,12 @@ def publish(
             return Published(there, *check(there))
         with atomic.building_folder(directory) as temporary:
             source = Source(model, class_names, decoding, task=task)
-            SAVED_MODEL.write(source, [SAVED_MODEL], temporary)
+            with progress.doing("writing the SavedModel"):
+                SAVED_MODEL.write(source, [SAVED_MODEL], temporary)
             if run_id:
                 (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
-            found = check(temporary)
+            with progress.doing("verifying"):
+                found = check(temporary)
             # Last, as it says what all files are.
             write_manifest(temporary)
             return Published(publish_next(temporary, directory), *found)

@@ -31,7 +31,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tl_keras import atomic
+from tl_keras import atomic, progress
 from tl_keras.errors import ConfigError, NotPublishedError
 from tl_keras.exports.formats import Format, Source, check_packages
 from tl_keras.exports.fresh_process import PREFIX
@@ -136,7 +136,9 @@ def _written(
     reasons: dict[str, str] = {}
     for write in dict.fromkeys(row.write for row in formats):
         together = [row for row in formats if row.write is write]
-        reasons |= write(source, together, folder)
+        named = ", ".join(row.file for row in together)
+        with progress.doing(f"converting to {named}"):
+            reasons |= write(source, together, folder)
     return reasons
 
 
@@ -215,9 +217,10 @@ def _asked(
     file = place / row.file
     size = file.stat().st_size
     try:
-        report = check_file(
-            file, row, expected, split.each(), movement, differs
+        asked = progress.counted(
+            split.each(), f"verifying {row.file}", len(split.ids)
         )
+        report = check_file(file, row, expected, asked, movement, differs)
     except NotPublishedError as error:
         return Result(row, size, None, str(error).removeprefix(PREFIX))
     return Result(row, size, report, report.split.refusal)

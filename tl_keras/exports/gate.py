@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import keras
 import numpy as np
 
+from tl_keras import progress
 from tl_keras.exports.comparison import Comparison, refusal
 from tl_keras.exports.float32 import exact_export
 from tl_keras.exports.formats import SAVED_MODEL, Format
@@ -296,4 +297,7 @@ def _movement(
 def _read_all(evaluated: Evaluated | None):
     if evaluated is None:
         return ()
-    return (evaluated.read(i) for i in range(len(evaluated.ids)))
+    count = len(evaluated.ids)
+    return progress.counted(
+        (evaluated.read(i) for i in range(count)), "verifying", count
+    )

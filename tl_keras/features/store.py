@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import log
+from tl_keras import log, progress
 from tl_keras.errors import MachineError
 from tl_keras.features.activations import Activations, StoredBatches
 from tl_keras.features.keys import trunk_key
@@ -141,10 +141,12 @@ class FeatureStore:
                 key, trunk, labelled.take(missing), via, batch_size
             )
             left = [ids[i] for i in missing]
-            while part := list(itertools.islice(batches, per_shard)):
-                rows = np.concatenate([_filled_up(b, shape) for b in part])
-                shards.add(left[: len(rows)], rows)
-                left = left[len(rows) :]
+            with progress.doing("features", len(missing), kind) as work:
+                batches = _counted(batches, work)
+                while part := list(itertools.islice(batches, per_shard)):
+                    rows = np.concatenate([_filled_up(b, shape) for b in part])
+                    shards.add(left[: len(rows)], rows)
+                    left = left[len(rows) :]
         # The longest unused key goes first; another run may have evicted it
         # by now, and what is open here stays readable.
         with contextlib.suppress(FileNotFoundError):
@@ -286,6 +288,15 @@ def _shortened(
         end = done + len(batch)
         yield batch[:, : lengths[done:end].max()]
         done = end
+
+
+def _counted(
+    batches: Iterator[np.ndarray], work: progress.Work
+) -> Iterator[np.ndarray]:
+    """The same batches, each counted when it is there."""
+    for batch in batches:
+        work.advance(len(batch))
+        yield batch
 
 
 def _filled_up(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

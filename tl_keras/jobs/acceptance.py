@@ -12,12 +12,11 @@ What is worse, the task says (`Task.judge`).
 import csv
 import os
 import pathlib
-import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tl_keras import atomic
+from tl_keras import atomic, log
 from tl_keras.config import TransferConfig
 from tl_keras.config.paths import output_folder
 from tl_keras.data import Examples
@@ -159,7 +158,7 @@ class Acceptance:
         told = f"{self.earlier.folder} {verdict.words}"
         if verdict.worse:
             return [f"worse than {told}; all that changed: {self.file}"]
-        print(f"not worse than {told}", flush=True)
+        log.info(f"not worse than {told}")
         return []
 
     def _earlier_answers(self, examples: Examples, task: Task) -> Said:
@@ -189,7 +188,7 @@ def _earlier_version(config: TransferConfig, run_id: str) -> Export | None:
     except DataError as error:
         raise ConfigError(error.faults) from None
     for line in earlier.warnings:
-        print(f"warning: {earlier.folder}: {line}", file=sys.stderr)
+        log.warn(f"warning: {earlier.folder}: {line}")
     return earlier
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tl_keras import log
 from tl_keras.baselines import (
     TfidfBaseline,
     fit_tfidf,
@@ -65,10 +66,9 @@ def fit_baseline(prepared: Prepared) -> Beside:
     )
     seconds = round(time.perf_counter() - began, 3)
     main = prepared.task.main
-    print(
+    log.info(
         f"baseline: {numbers['how']}: test {main} "
-        f"{evaluation.metrics[main]:.4f}, in {seconds:.1f} s",
-        flush=True,
+        f"{evaluation.metrics[main]:.4f}, in {seconds:.1f} s"
     )
     return Beside(evaluation, {**numbers, "seconds": seconds}, fitted)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tl_keras import log
 from tl_keras.jobs.baseline import texts_of
 from tl_keras.jobs.preparation import Prepared, served
 from tl_keras.jobs.staging import Run
@@ -56,7 +57,7 @@ def rejection_numbers(run: Run) -> dict:
         answers, read = asker(prepared)(encoded)
         none = answers[read]
     found = measure_rejection(run.kept.answers, run.kept.targets, none, least)
-    print(f"reject: {rejection_words(found)}", flush=True)
+    log.info(f"reject: {rejection_words(found)}")
     chosen = run.calibration.numbers["reject"]
     return {"reject": {**chosen, **found}}
 

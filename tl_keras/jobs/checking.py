@@ -6,8 +6,10 @@ so they cannot judge the same picture differently.
 """
 
 import dataclasses
+import os
 import pathlib
 
+from tl_keras import log
 from tl_keras.audit import (
     Report,
     Rules,
@@ -20,6 +22,7 @@ from tl_keras.audit import (
     write_reports,
 )
 from tl_keras.config import CheckConfig, DataConfig, TransferConfig
+from tl_keras.console import on_console
 from tl_keras.data import Listing, names_of_skips
 from tl_keras.errors import DataError
 from tl_keras.jobs.decoding import decoding_of
@@ -115,6 +118,7 @@ def judge(config: DataConfig, listing: Listing) -> Report:
     return check_listing(listing, config.dataset, rules, kind_of(config))
 
 
+@on_console()
 def report_on(config: CheckConfig) -> Report:
     """Checks the data of `python -m tl_keras.check`: prints, writes, raises.
 
@@ -133,12 +137,28 @@ def report_on(config: CheckConfig) -> Report:
     except DataError as error:
         faults = (*report.faults, *error.faults)
         report = dataclasses.replace(report, faults=faults)
-    print(describe(report), flush=True)
+    log.info(describe(report))
     if config.output_dir:
         write_reports(report, config.output_dir)
         page = RunFolder(pathlib.Path(config.output_dir)).data_page
-        print(f"report: {page}")
+        log.info(f"report: {page}")
     if report.faults:
         raise DataError(report.faults)
-    print("can be trained on as it is", flush=True)
+    log.result("can be trained on as it is")
     return report
+
+
+def check_for_programs(config: CheckConfig, report: Report) -> dict:
+    """What `--json` prints of data that can be used."""
+    folder = config.output_dir and RunFolder(pathlib.Path(config.output_dir))
+    return {
+        "found": report.listing.found(),
+        "used": {
+            split: len(examples)
+            for split, examples in report.listing.splits.items()
+        },
+        "skipped": len(report.listing.skipped),
+        "ignored": dict(report.listing.ignored),
+        "warnings": list(report.warnings),
+        **({"page": os.fspath(folder.data_page)} if folder else {}),
+    }

@@ -6,15 +6,15 @@ same names (`metrics.json`, key `test`), of any labelled set.
 
 import dataclasses
 import pathlib
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 
-from tl_keras import pages, run_card
+from tl_keras import log, pages, run_card
 from tl_keras.audit.reading import SEE_TO_DISK, read_regular
 from tl_keras.config import EvaluateConfig
 from tl_keras.config.paths import output_folder
+from tl_keras.console import on_console
 from tl_keras.data import (
     Examples,
     Listing,
@@ -32,6 +32,7 @@ from tl_keras.exports import (
 )
 from tl_keras.inputs.kinds import kind_named, nouns
 from tl_keras.jobs.listing import list_labelled
+from tl_keras.jobs.telling.ending import numbers_alone
 from tl_keras.runs import RunFolder, check_writable, run_lock
 from tl_keras.serving.inference import MAX_BYTES, Loaded
 from tl_keras.tasks import task_like
@@ -43,6 +44,7 @@ MEASURED = 8  # pictures, for how far rounding moves the answers
 MAX_NAMED = 20  # pictures that rounding decides
 
 
+@on_console()
 def evaluate_with(config: EvaluateConfig) -> dict:
     """Does what `python -m tl_keras.evaluate` was asked.
 
@@ -56,13 +58,13 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     model = output_folder(config.model)
     export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
-        print(f"warning: {export.folder}: {line}", file=sys.stderr)
+        log.warn(f"warning: {export.folder}: {line}")
     export = export.covering(config.coverage)
     listing = one_split(_listed(config, export), config.split, config.dataset)
     for line in listing.told:
-        print(pages.escape_controls(line), flush=True)
+        log.info(pages.escape_controls(line))
     for line in listing.warnings:
-        print(f"warning: {pages.escape_controls(line)}", flush=True)
+        log.info(f"warning: {pages.escape_controls(line)}")
     refuse_other_classes(listing.class_names, export, config.dataset)
     refuse_unusable(listing, config.max_bad_fraction)
     if config.output_dir:
@@ -76,12 +78,12 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     refuse_unusable(listing, config.max_bad_fraction)
     metrics = numbers(export, listing, evaluation)
     metrics["rounding"] = rounding(export, listing, evaluation)
-    print(summary(metrics, names_of_skips(listing)), flush=True)
+    log.result(summary(metrics, names_of_skips(listing)))
     if config.output_dir:
         folder = pathlib.Path(config.output_dir)
         with run_lock(folder):
             write_record(folder, metrics, listing, evaluation, export.task)
-        print(f"record: {folder}", flush=True)
+        log.info(f"record: {folder}")
     return metrics
 
 
@@ -308,7 +310,7 @@ def rounding(
         )
     except NotPublishedError as error:
         words = str(error).removeprefix(PREFIX)
-        print(f"warning: rounding is not measured: {words}", file=sys.stderr)
+        log.warn(f"warning: rounding is not measured: {words}")
         return None
     if not movement:
         return None
@@ -398,3 +400,11 @@ def by_name(test: dict, many: str = "pictures") -> list[str]:
         f"{row['f1']:>6.3f}  {row['support']:>8,}"
         for name, row in rows.items()
     ]
+
+
+def evaluated_for_programs(config: EvaluateConfig, metrics: dict) -> dict:
+    """What `--json` prints of an evaluation."""
+    return {
+        "test": numbers_alone(metrics["test"]),
+        **({"output_dir": config.output_dir} if config.output_dir else {}),
+    }

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tl_keras import log
 from tl_keras.config import TransferConfig
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports import BATCH
@@ -80,10 +81,9 @@ def export_files(prepared: Prepared, folder: RunFolder) -> RuntimeFiles:
     if any(not result.refusal for result in results):
         beside = runs.help_runtimes(labelled, folder.exports)
         if beside:
-            print(
+            log.info(
                 f"other runtimes: no tokenizer is in the files; "
-                f"{' and '.join(beside)} beside them say what one needs",
-                flush=True,
+                f"{' and '.join(beside)} beside them say what one needs"
             )
     return RuntimeFiles(
         {"runtimes": {r.format.name: _numbers(r, folder) for r in results}},

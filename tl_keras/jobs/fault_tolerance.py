@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-from tl_keras import io_watchdog, pages
+from tl_keras import io_watchdog, log, pages
 from tl_keras.audit import Report, write_reports
 from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.data import Skip, faults_of_skips, names_of_skips
@@ -92,10 +92,9 @@ def with_half_the_batch(run: Run) -> Run:
     size = config.batch_size // 2
     if not config.auto_batch or not size:
         raise out_of_memory(config.batch_size) from None
-    print(
+    log.info(
         f"out of memory with batches of {config.batch_size}: going on "
-        f"with {size} (--auto_batch)",
-        flush=True,
+        f"with {size} (--auto_batch)"
     )
     config = dataclasses.replace(config, batch_size=size)
     return dataclasses.replace(
@@ -135,7 +134,7 @@ def _mended(run: Run, error: Exception) -> Run | None:
         return dataclasses.replace(run, prepared=prepared, journal=journal)
     if not passing:
         return None
-    print("a read failed, and now succeeds: trying once more", flush=True)
+    log.info("a read failed, and now succeeds: trying once more")
     return run
 
 
@@ -164,7 +163,7 @@ def without(prepared: Prepared, lost: Mapping[str, Sequence[str]]) -> Prepared:
     stay = [i for i, id_ in enumerate(examples.ids) if id_ not in lost]
     refuse_too_few(report, labelled, stay)
     lines = [f"skip: {pages.escape_controls(skip.line())}" for skip in skips]
-    print("\n".join(lines), flush=True)
+    log.info("\n".join(lines))
     counts = {
         **labelled.counts,
         "found": report.listing.found(),

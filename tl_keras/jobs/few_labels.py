@@ -14,6 +14,7 @@ import time
 import keras
 import numpy as np
 
+from tl_keras import log
 from tl_keras.advice import advise
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.fault_tolerance import readable
@@ -65,7 +66,7 @@ def weigh_unlabelled(prepared: Prepared, store: FeatureStore) -> Weighed:
         class_weights=prepared.task.class_weights,
         groups=labelled.train.examples.groups,
     )
-    print(f"unlabelled: {found.describe()}", flush=True)
+    log.info(f"unlabelled: {found.describe()}")
     return Weighed(more, {**prepared.unlabelled.numbers(), **found.numbers()})
 
 
@@ -89,10 +90,9 @@ def advise_on(prepared: Prepared, store: FeatureStore) -> dict:
         some = random.choice(len(known), most, replace=False)
         known = known.take(np.sort(some))
     if np.bincount(known.labels, minlength=classes).min() < FEWEST_A_CLASS:
-        print(
+        log.info(
             f"advice: none, since {classes:,} classes of {width:,} features "
-            f"would take minutes",
-            flush=True,
+            f"would take minutes"
         )
         return {}
     features, labels = frozen_features(prepared, store, known)
@@ -108,8 +108,8 @@ def advise_on(prepared: Prepared, store: FeatureStore) -> dict:
         seed=prepared.config.seed,
     )
     seconds = round(time.perf_counter() - began, 3)
-    print(f"advice, in {seconds:.1f} s:", flush=True)
-    print("\n".join(f"  {line}" for line in advice["sentences"]), flush=True)
+    log.info(f"advice, in {seconds:.1f} s:")
+    log.info("\n".join(f"  {line}" for line in advice["sentences"]))
     return advice | {"seconds": seconds}
 
 

@@ -6,17 +6,18 @@ the lines that a person reads at the end.
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 
-from tl_keras import pages, signals
+from tl_keras import log, pages, signals
 from tl_keras.config import PredictConfig
 from tl_keras.config.kinds import kind_faults
 from tl_keras.config.paths import output_folder
+from tl_keras.console import on_console
 from tl_keras.data import ListOptions, Unlabelled, is_table
 from tl_keras.data.texts import UnlabelledTexts
 from tl_keras.data.texts.listing import TEXT_FILES
@@ -36,8 +37,10 @@ from tl_keras.serving.inference import (
 from tl_keras.serving.server_client import Client, connect
 
 MAX_SHOWN = 10
+LINES_AT_ONCE = 1000
 
 
+@on_console()
 def predict_with(config: PredictConfig) -> Done:
     """Does what `python -m tl_keras.predict` was asked.
 
@@ -66,13 +69,13 @@ def predict_with(config: PredictConfig) -> Done:
         )
         one = is_one(config.input, kind)
         if one or not config.output_dir:
-            for line in answers(
-                folder / "predictions.jsonl", best_alone=not one
-            ):
-                print(pages.escape_controls(line))
+            told = answers(folder / "predictions.jsonl", best_alone=not one)
+            while some := list(itertools.islice(told, LINES_AT_ONCE)):
+                lines = map(pages.escape_controls, some)
+                log.result("\n".join(lines), whole=True)
     for line in examples.told:
-        print(pages.escape_controls(f"{config.input}: {line}"), flush=True)
-    print(summary(done, config.output_dir, nouns(kind)[1]), flush=True)
+        log.info(pages.escape_controls(f"{config.input}: {line}"))
+    log.info(summary(done, config.output_dir, nouns(kind)[1]))
     return done
 
 
@@ -151,9 +154,8 @@ def _asked(config: PredictConfig) -> tuple:
     """Whom to ask, and what its answers depend on."""
     if config.server:
         client = connect(config.server, config.model_name, config.timeout)
-        print(
-            f"{config.model_name} version {client.version} at {config.server}",
-            flush=True,
+        log.info(
+            f"{config.model_name} version {client.version} at {config.server}"
         )
         known_as = {
             "model": f"{config.model_name} version {client.version}",
@@ -164,7 +166,7 @@ def _asked(config: PredictConfig) -> tuple:
     model = output_folder(config.model)
     export = inspect_export(model, trust_model=config.trust_model)
     for line in export.warnings:
-        print(f"warning: {export.folder}: {line}", file=sys.stderr)
+        log.warn(f"warning: {export.folder}: {line}")
     known_as: dict = {"model": export.sha256}
     if config.coverage is not None:
         known_as["coverage"] = config.coverage
@@ -241,3 +243,15 @@ def summary(
 
 def _first(counts) -> list[tuple[str, int]]:
     return list(counts.items())[:MAX_SHOWN]
+
+
+def predicted_for_programs(config: PredictConfig, done: Done) -> dict:
+    """What `--json` prints of predictions."""
+    return {
+        "found": done.found(),
+        "predicted": done.predicted,
+        "unreadable": done.unreadable,
+        "ignored": dict(done.ignored),
+        "labels": dict(done.labels),
+        **({"output_dir": config.output_dir} if config.output_dir else {}),
+    }

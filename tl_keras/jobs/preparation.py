@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import keras
 
+from tl_keras import log
 from tl_keras.audit import Report
 from tl_keras.cache import user_cache, why_unusable
 from tl_keras.compute.devices import check_precision, compute_deterministically
@@ -92,7 +93,7 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     if config.warm_start:
         names = labelled.class_names
         file = saved_model_file(config.warm_start)
-        print(warm_start(model, file, names), flush=True)
+        log.info(warm_start(model, file, names))
     config = dataclasses.replace(
         config, head_solver=decided_solver(config, labelled, model)
     )
@@ -128,10 +129,9 @@ def usable_cache(config: TransferConfig) -> str:
             "--feature_cache=off computes activations each epoch"
         )
     if why:
-        print(
+        log.info(
             f"features: computed each epoch, since {why} - give a folder by "
-            "--feature_cache to have them kept",
-            flush=True,
+            "--feature_cache to have them kept"
         )
         return "off"
     return folder
@@ -195,10 +195,9 @@ def decided_solver(
             f"{width:,} for {classes:,} classes, which alone learns from them, "
             f"would take {why} - leave it out"
         )
-    print(
+    log.info(
         f"head: adam, since the exact solution of {rows:,} rows of {width:,} "
-        f"for {classes:,} classes would take {why}",
-        flush=True,
+        f"for {classes:,} classes would take {why}"
     )
     return "adam"
 

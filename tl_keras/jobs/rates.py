@@ -4,19 +4,19 @@ In: the settings of a run. Out: a plot beside it and lines for a person; nothing
 of a run is written.
 """
 
-from tl_keras import log
 from tl_keras.config import TransferConfig
+from tl_keras.console import on_console
 from tl_keras.jobs.fault_tolerance import enough_memory, readable
 from tl_keras.jobs.placing import compute_of
 from tl_keras.jobs.preparation import Prepared, prepare
 from tl_keras.jobs.task_choice import objective_of
-from tl_keras.jobs.training import feature_store, progress, training_data
+from tl_keras.jobs.training import feature_store, training_data
 from tl_keras.keras_globals import standard_globals
 from tl_keras.runs import check_writable, leaving_nothing
 from tl_keras.training import Phase, find_learning_rate, fit_phases
 
 
-@log.on_console()
+@on_console()
 @standard_globals()
 def find_rates(config: TransferConfig) -> str:
     """For each phase of gradient steps, a rate; those before it are trained.
@@ -66,7 +66,7 @@ def _of_phases(prepared: Prepared) -> list[str]:
             # From where a run would begin the next one.
             fit_phases(
                 prepared.model, [phase], train, val, **shared,
-                verbose=progress(),
+                verbose=0,
             )  # fmt: skip
     return lines
 

@@ -5,7 +5,7 @@ In: what was prepared and what came of it. Out: `run/` filled.
 
 import dataclasses
 
-from tl_keras import atomic, run_card
+from tl_keras import atomic, log, run_card
 from tl_keras.audit import write_reports
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.networks import answers_model
@@ -84,8 +84,7 @@ def note_label_issues(
     if label_issues:
         report = dataclasses.replace(prepared.report, label_issues=label_issues)
         write_reports(report, folder.path)
-        print(
+        log.info(
             f"labels to look at: those of {len(label_issues)} training "
-            f"{report.nouns[1]} may be wrong, in {folder.data_page}",
-            flush=True,
+            f"{report.nouns[1]} may be wrong, in {folder.data_page}"
         )

@@ -5,12 +5,14 @@ through the listing of the dataset that run.flags names; where that is gone the
 page is made without them.
 """
 
+import os
 import zipfile
 
 import keras
 
-from tl_keras import run_card
+from tl_keras import log, run_card
 from tl_keras.config import ReportConfig, TransferConfig
+from tl_keras.console import on_console
 from tl_keras.data import Listing
 from tl_keras.errors import TlKerasError
 from tl_keras.jobs.kinds import runs_of
@@ -74,8 +76,12 @@ def publish_card(
     return run_card.write_card(folder.path, album, model, GONE)
 
 
-def report_on(config: ReportConfig) -> None:
+@on_console()
+def report_on(config: ReportConfig) -> str:
     """Makes the page of `--run` again.
+
+    Returns:
+        Where it is.
 
     Raises:
         DataError: the folder holds no run.
@@ -91,7 +97,8 @@ def report_on(config: ReportConfig) -> None:
     explains = settings is not None and runs_of(settings).explains
     model = _model_of(folder) if explains else None
     publish_card(folder, settings, listing, model)
-    print(f"report: {folder.page}", flush=True)
+    log.result(f"report: {folder.page}", whole=True)
+    return os.fspath(folder.page)
 
 
 def settings_of(folder: RunFolder) -> TransferConfig:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import keras
 
-from tl_keras import run_card
+from tl_keras import log, run_card
 from tl_keras.audit.findings import COPIES
 from tl_keras.data import names_changed
 from tl_keras.data.examples import total
@@ -75,10 +75,8 @@ def load_finished(journal: Journal) -> RunResult:
     logits = saved.get_layer(LOGITS).output
     # Once more, for a process that was killed just before its end.
     journal.closed(journal.state.version)
-    print(
-        f"finished before, nothing is done: {version} - --restart does it "
-        "again",
-        flush=True,
+    log.result(
+        f"finished before, nothing is done: {version} - --restart does it again"
     )
     return RunResult(
         record.metrics,

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
-from tl_keras import atomic, run_card
+from tl_keras import atomic, log, run_card
 from tl_keras.config import TransferConfig
 from tl_keras.data import split_changes, write_split
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
@@ -114,12 +114,11 @@ class Journal:
         here, there = run_card.versions(), state.versions
         other = [f"{n} {v}" for n, v in there.items() if here.get(n) != v]
         if other:
-            print(
+            log.info(
                 f"this run began with {', '.join(other)}: it goes on, but not "
-                "to the same bits",
-                flush=True,
+                "to the same bits"
             )
-        print(f"going on with the run in {where}", flush=True)
+        log.info(f"going on with the run in {where}")
 
     def noted(self, **values) -> "Journal":
         """Writes more into the state.

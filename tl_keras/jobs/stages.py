@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from tl_keras import log
 from tl_keras.config import TransferConfig
 from tl_keras.errors import DivergedError
 from tl_keras.jobs.baseline import fit_baseline, wants_baseline
@@ -170,7 +171,7 @@ def compare_scratch(run: Run) -> Run:
         with readable(run.prepared.labelled):
             return run.with_more(scratch=train_from_scratch(run.prepared))
     except DivergedError as error:
-        print(f"from random weights: {error}", flush=True)
+        log.info(f"from random weights: {error}")
         return run
 
 

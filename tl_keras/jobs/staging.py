@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tl_keras import progress
 from tl_keras.config import TransferConfig
 from tl_keras.exports import GateReport
 from tl_keras.features import FeatureStore
@@ -176,6 +177,23 @@ class Stages(NamedTuple):
         return changed
 
 
+# Stages whose name in metrics.json is no name for what goes on.
+TOLD_AS = {
+    "train": "training",
+    "evaluate": "evaluating",
+    "record": "recording",
+    "measure": "timing the model",
+    "export": "exporting",
+    "other_runtimes": "converting",
+    "compare_scratch": "from random weights",
+}
+
+
+def told_as(name: str) -> str:
+    """What a stage is called while it goes on."""
+    return TOLD_AS.get(name, name)
+
+
 class Clock:
     """Seconds by stage: `with clock("train"): ...`."""
 
@@ -195,7 +213,7 @@ class Clock:
         """The run after a stage, or the same one where it is not wanted."""
         if not stage.wanted(run.prepared.config):
             return run
-        with self(stage.name):
+        with self(stage.name), progress.doing(told_as(stage.name)):
             return stage.do(run)
 
     def all_seconds(self) -> dict[str, float]:

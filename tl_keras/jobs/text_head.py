@@ -15,6 +15,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from tl_keras import log
 from tl_keras.baselines import (
     class_words,
     fit_tfidf,
@@ -99,10 +100,9 @@ def _head(run: Run, found: _Found) -> Head:
     evaluation = shown.task.count(
         found.tested, test.labels, labelled.class_names
     )
-    print(
+    log.info(
         f"head: {' and '.join(found.kept)}: test accuracy "
-        f"{evaluation.metrics['accuracy']:.4f}",
-        flush=True,
+        f"{evaluation.metrics['accuracy']:.4f}"
     )
     return Head(
         shown,

@@ -6,13 +6,12 @@ Each takes what `prepare` made and calls the rooms with plain arguments.
 
 import dataclasses
 import pathlib
-import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
 
-from tl_keras import io_watchdog, signals
+from tl_keras import io_watchdog, log, signals
 from tl_keras.cache import user_cache
 from tl_keras.config import TransferConfig
 from tl_keras.exports import Evaluated, GateReport, publish
@@ -119,7 +118,7 @@ def train(
             stop=signals.requested,
         ),
         compute=compute_of(prepared.config, prepared.device),
-        verbose=progress(),
+        verbose=0,
     )
 
 
@@ -151,11 +150,6 @@ class Answered(keras.callbacks.Callback):
 
     def on_test_batch_end(self, batch, logs=None):
         io_watchdog.answered()
-
-
-def progress() -> int:
-    """Keras's `verbose`: a bar on a terminal, else a line an epoch."""
-    return 1 if sys.stdout.isatty() else 2
 
 
 def training_data(
@@ -207,7 +201,7 @@ def calibrate(
     if not confidence and not task.chooses_on_validation:
         return fit, None
     if not len(labelled.val):
-        print("calibration: none, with nothing to validate on", flush=True)
+        log.info("calibration: none, with nothing to validate on")
         return fit, None
     model = prepared.model
     kept = fit.phases[fit.kept]
@@ -226,7 +220,7 @@ def calibrate(
         source = f"what the folds say of all {len(final.targets):,} {many}"
     found = task.calibrate(*judged, confidence=confidence)
     fold_divisor(model.get_layer(LOGITS), found.divisor)
-    print(f"calibration: {found.words}, from {source}", flush=True)
+    log.info(f"calibration: {found.words}, from {source}")
     warmer = dataclasses.replace(kept, best_variables=get_variables(model))
     phases = [warmer if phase is kept else phase for phase in fit.phases]
     return dataclasses.replace(fit, phases=phases), found
@@ -295,7 +289,7 @@ def train_from_scratch(prepared: Prepared) -> Evaluation:
         objective=objective_of(config, prepared.task),
         callbacks=[Answered()],
         compute=compute_of(config, prepared.device),
-        verbose=progress(),
+        verbose=0,
     )
     batches = labelled.test.batches(config.batch_size)
     return prepared.task.count(

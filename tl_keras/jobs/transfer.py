@@ -8,31 +8,33 @@ the server and `<output_dir>/run/` for people. Only this room knows both the
 settings and the pieces; the pieces take plain arguments.
 """
 
-from tl_keras import log
+from tl_keras import log, progress
 from tl_keras.audit import write_reports
 from tl_keras.config import TransferConfig
+from tl_keras.console import on_console
 from tl_keras.errors import DivergedError, NotPublishedError
 from tl_keras.exports.formats import check_packages
 from tl_keras.jobs.acceptance import Acceptance, NotAcceptedError
 from tl_keras.jobs.exporting import asked_formats, refuse_unconvertible
 from tl_keras.jobs.fault_tolerance import enough_memory, readable, without
 from tl_keras.jobs.preparation import Prepared
-from tl_keras.jobs.printed import (
+from tl_keras.jobs.result import RunResult, load_finished
+from tl_keras.jobs.run_state import look
+from tl_keras.jobs.stages import STAGES
+from tl_keras.jobs.staging import Clock, Run, Stages
+from tl_keras.jobs.telling.ending import next_commands, outcome
+from tl_keras.jobs.telling.printed import (
     describe_data,
     describe_plan,
     describe_vain,
     summary,
 )
-from tl_keras.jobs.result import RunResult, load_finished
-from tl_keras.jobs.run_state import look
-from tl_keras.jobs.stages import STAGES
-from tl_keras.jobs.staging import Clock, Run, Stages
 from tl_keras.jobs.training import feature_store
 from tl_keras.keras_globals import standard_globals
 from tl_keras.runs import check_writable, leaving_nothing, run_lock
 
 
-@log.on_console()
+@on_console()
 @standard_globals()
 def run(
     config: TransferConfig,
@@ -76,7 +78,7 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
     journal = look(config, restart)
     if journal.finished:
         return load_finished(journal)
-    with clock("prepare"), enough_memory():
+    with clock("prepare"), enough_memory(), progress.doing("preparing"):
         prepared, accept = _prepare_all(journal.config, journal.run_id, stages)
     prepared = without(prepared, journal.left_out)
     with readable(prepared.labelled):
@@ -87,7 +89,7 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
     lines = [describe_data(prepared.report, prepared.labelled)]
     if prepared.unlabelled:
         lines.append(prepared.unlabelled.describe())
-    print("\n".join([*lines, *describe_vain(prepared)]), flush=True)
+    log.info("\n".join([*lines, *describe_vain(prepared)]))
     store = feature_store(prepared.config)
     run = _trained(Run(journal, prepared, accept, store), stages, clock)
     try:
@@ -106,8 +108,13 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         # Last, so that a folder with metrics.json is a whole one but for its
         # page, which can be made again; whatever becomes of the export, what
         # was trained is not lost.
-        metrics = stages.record(run, clock.all_seconds())
-    print(summary(metrics, run.version, run.folder), flush=True)
+        with progress.doing("writing the page"):
+            metrics = stages.record(run, clock.all_seconds())
+    log.info(summary(metrics))
+    log.result(outcome(metrics, run.version, run.folder))
+    kind = metrics.get("input", "image")
+    told = next_commands(run.version, run.folder, kind)
+    log.info("\n".join(["", *told]), whole=True)
     # The SavedModel is published, so this is told last; and before the run is
     # closed, so that the same command tries again.
     run.files.refuse()
@@ -134,7 +141,7 @@ def _trained(run: Run, stages: Stages, clock: Clock) -> Run:
     return run
 
 
-@log.on_console()
+@on_console()
 @standard_globals()
 def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import io_watchdog
+from tl_keras import io_watchdog, progress
 from tl_keras.networks import inference
 
 
@@ -32,13 +32,22 @@ def raw_outputs(
     # Traced once: Keras's own predict would trace the last batch anew.
     run = inference(model)
     outputs, targets = [], []
-    for batch, batch_targets in data:
+    for batch, batch_targets in progress.counted(
+        data, "evaluating", counted_batches(data), "batches"
+    ):
         outputs.append(run(batch))
         io_watchdog.answered()
         targets.append(batch_targets.numpy())
     if not targets:
         raise ValueError("data: expected at least one batch, received none")
     return np.concatenate(outputs), np.concatenate(targets)
+
+
+def counted_batches(data: tf.data.Dataset) -> int | None:
+    """How many batches a set has; None where it does not say."""
+    cardinality = getattr(data, "cardinality", None)
+    count = -1 if cardinality is None else int(cardinality())
+    return count if count >= 0 else None
 
 
 def fold_divisor(

@@ -192,12 +192,12 @@ class Phase:
     def _freeze(self) -> Freeze:
         return Freeze(self.unfreeze_from, self.train_batch_norm)
 
-    def how_long(self, first: int) -> str:
-        """In words, the epochs after `first` and how they train."""
+    def how_long(self) -> str:
+        """In words, for how many epochs and how it trains."""
         if self.solver == "lbfgs":
             return "solved exactly on pooled features"
         return (
-            f"epochs {first + 1} to {first + self.epochs}, {self.optimizer} "
+            f"{self.epochs} epoch{'s' * (self.epochs != 1)}, {self.optimizer} "
             f"at {self.learning_rate:g}"
         )
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import log, signals
+from tl_keras import log, progress, signals
 from tl_keras.callbacks import (
     HistoryLogger,
     KeepBestWeights,
@@ -30,7 +30,9 @@ from tl_keras.errors import DivergedError
 from tl_keras.networks import LOGITS
 from tl_keras.sources import EpochSource
 from tl_keras.strategies import count_trainable, training_graph
+from tl_keras.tasks.outputs import counted_batches
 from tl_keras.training.compiling import compile_for_phase, jit_for
+from tl_keras.training.epochs import epochs_told, in_a_line
 from tl_keras.training.frozen_features import FrozenWork
 from tl_keras.training.interpolation import interpolate_result
 from tl_keras.training.phase import Objective, Phase, PhaseResult
@@ -163,7 +165,7 @@ class Trainer:
         trains, parameters = count_trainable(self.model)
         log.info(
             f"phase {phase.name}: {trains:,} of {parameters:,} parameters "
-            f"train ({strategy.describe()}), {phase.how_long(first)}"
+            f"train ({strategy.describe()}), {phase.how_long()}"
         )
         return trains
 
@@ -197,7 +199,11 @@ class Trainer:
                     phase, data.skip, data.batch_size, self.callbacks
                 )
             )
-        with signals.at_a_step() if self.backups else contextlib.nullcontext():
+        with (
+            signals.at_a_step() if self.backups else contextlib.nullcontext(),
+            epochs_told(phase, first, counted_batches(data.train)) as told,
+        ):
+            callbacks.append(told)
             fitting.fit(
                 data.train,
                 validation_data=data.val,
@@ -301,20 +307,20 @@ class Trainer:
     def _solve(self, phase: Phase, first: int) -> PhaseResult:
         """The linear probe in the place of epochs; one row of history."""
         left, train, val = self._left_to_fit(phase)
-        probe, logs = solve_on(
-            left,
-            train.once(),
-            val and val.once(),
-            task=self.objective.predicts(),
-            views=train.rows_per_example,
-            groups=train.groups,
-        )
+        with progress.doing("solving the head"):
+            probe, logs = solve_on(
+                left,
+                train.once(),
+                val and val.once(),
+                task=self.objective.predicts(),
+                views=train.rows_per_example,
+                groups=train.groups,
+            )
         layer = self.model.get_layer(LOGITS)
         layer.kernel.assign(probe.kernel)
         layer.bias.assign(probe.bias)
         log.info(
-            f"phase {phase.name}: solved with {probe.how()}, "
-            + ", ".join(f"{k} {v:.4f}" for k, v in logs.items())
+            f"phase {phase.name}: solved with {probe.how()}, " + in_a_line(logs)
         )
         logs["learning_rate"] = 0.0
         row = {"phase": phase.name, "epoch": first + 1, **logs}

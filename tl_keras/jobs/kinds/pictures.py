@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import keras
 
+from tl_keras import log
 from tl_keras.compute.precision import choose_precision
 from tl_keras.config import TransferConfig
 from tl_keras.data import Listing
@@ -55,7 +56,7 @@ class PictureRuns(Runs):
         network = _network(config, weights)
         if config.input_scaling == "auto":
             if hint := scaling_hint(config.backbone, network):
-                print(f"backbone: {hint}", flush=True)
+                log.info(f"backbone: {hint}")
         decoding = decoding_of(config, network.input_shape[1])
         return Loaded(network, labelled.decoded_by(decoding))
 

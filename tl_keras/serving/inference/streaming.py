@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 
-from tl_keras import log
+from tl_keras import progress
 from tl_keras.data import Unlabelled
 from tl_keras.errors import DataError, StoppedError
 from tl_keras.inputs.kinds import kind_named, nouns
@@ -28,7 +28,6 @@ Ask = Callable[[Sequence[bytes]], Sequence[Answer]]
 MAX_BYTES = 128 << 20
 THREADS = min(4, os.cpu_count() or 1)
 AHEAD = 2  # batches that are read before they are asked
-TELL_EVERY = 30.0  # seconds
 ANSWERED = "answered before"
 
 
@@ -102,7 +101,8 @@ def predict_examples(
             f"{sum(work.listing.ignored.values()):,} other things - "
             f"expected {expected}"
         )
-    asked = _fill(work, ask, examples, batch_size, stop)
+    with progress.doing("predicting", work.listing.count, many) as told:
+        asked = _fill(work, ask, examples, batch_size, stop, told)
     done = results.write_results(work, examples, work.listing.ignored)
     if not done["predicted"]:
         reason = next(iter(done["reasons"]))
@@ -123,11 +123,11 @@ def _fill(
     examples: Unlabelled,
     batch_size: int,
     stop: Callable[[], bool],
+    told: progress.Work,
 ) -> int:
     """Writes the parts that are missing; how many pictures they held."""
     there, total = work.count_done(), work.listing.count
     asked, part, rows = 0, -1, []
-    told = time.perf_counter()
     for number, batch, contents in _read_ahead(
         work.batches(batch_size), examples
     ):
@@ -142,10 +142,8 @@ def _fill(
         part = number
         rows += _rows(batch, contents, ask, examples.kind)
         asked += sum(example.row is None for example in batch)
-        if time.perf_counter() - told > TELL_EVERY:
-            told = time.perf_counter()
-            many = nouns(examples.kind)[1]
-            log.info(f"{there + asked:,} of {total:,} {many}")
+        told.done = there + asked
+        told.advance(0)
     if rows:
         work.write(part, rows)
     return asked

@@ -20,6 +20,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from tl_keras import progress
+
 # Inverse strengths of the L2 penalty, in scikit-learn's sense, tried from the
 # strongest penalty on. The loss of few rows may have two valleys, and all are
 # tried; where that would take long (rows times classes), until it is worse by
@@ -101,7 +103,9 @@ def cross_validate(
     patience = WORSE_IN_A_ROW
     if len(labels) * classes <= CHEAP:
         patience = len(STRENGTHS)
-    for strength in STRENGTHS:
+    for strength in progress.counted(
+        STRENGTHS, "solving", len(STRENGTHS), "penalties"
+    ):
         logits = _judge(rough, labels, parts, strength)
         loss, temperature = platt(logits, labels, each, len(labels) // views)
         worse = worse + 1 if loss > CLEARLY_WORSE * best.loss else 0

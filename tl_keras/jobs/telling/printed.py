@@ -3,7 +3,6 @@
 In: what was prepared, or the metrics. Out: the few lines that a person reads.
 """
 
-import pathlib
 import shutil
 
 from tl_keras import run_card
@@ -17,7 +16,6 @@ from tl_keras.jobs.preparation import (
     many_of,
     trainable_in,
 )
-from tl_keras.runs import RunFolder
 from tl_keras.sources import LabelledSplits
 from tl_keras.training import FEWEST_TO_JUDGE, Phase
 
@@ -161,13 +159,11 @@ def rounding_in_words(found: dict | None, many: str = "pictures") -> list[str]:
     ]
 
 
-def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
-    """The lines printed at the end: what transfer bought, and where it is.
+def summary(metrics: dict) -> str:
+    """The lines printed at the end: what each step was worth, and cost.
 
     Args:
         metrics: of the finished run, as in metrics.json.
-        version: folder of the published SavedModel.
-        folder: the run's.
 
     Returns:
         Lines, with no newline at the end.
@@ -197,19 +193,13 @@ def summary(metrics: dict, version: pathlib.Path, folder: RunFolder) -> str:
     test = metrics["test"]
     lines += [
         "",
-        f"test {run_card.title(first)}: "
-        f"{run_card.shown(first, test[first], 4)} on {test['examples']:,} "
-        f"{many}, loss {test['loss']:.4f}",
         *run_card.coverage(test),
         *run_card.leakage_lines(metrics),
-        f"export: {version} (loaded and checked in a fresh process)",
         *rounding_in_words(metrics["export"]["rounding"], many),
         *(
             f"{name}: {in_words(file)}"
             for name, file in metrics.get("runtimes", {}).items()
         ),
-        f"record: {folder.path}",
-        f"page: {folder.page}",
         f"seconds: {metrics['seconds']['total']:.1f}",
     ]
     return "\n".join(lines)
