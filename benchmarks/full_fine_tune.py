@@ -23,7 +23,7 @@ def step_rates(epochs: int) -> tuple[list[float], list[float]]:
     work = mobilenet()
     images = load_images(str(work.data), image_size=work.image_size).train
     model = build_classifier(
-        work.backbone, 2, backbone_arguments=dict(work.arguments),
+        work.backbone, 2, backbone_args=dict(work.arguments),
         weights=work.weights,
     )  # fmt: skip
     set_trainable(model, "all")

@@ -35,7 +35,7 @@ def make_export(
             10,
             weights="none",
             image_size=image_size,
-            backbone_arguments={"alpha": alpha},
+            backbone_args={"alpha": alpha},
         ),
         folder,
         class_names=[f"class{number}" for number in range(10)],

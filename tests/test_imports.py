@@ -67,6 +67,8 @@ ALLOWED = {
     },
     "console": set(),
     "check": {"config", "jobs"},
+    "compare": {"config", "jobs"},
+    "__main__": set(),
     "predict": {"config", "jobs"},
     "evaluate": {"config", "jobs"},
     "report": {"config", "jobs"},
@@ -148,6 +150,7 @@ def test_one_file_alone_takes_what_is_inside_keras():
 # Who may print: what a person starts, and what prints where it is asked to.
 PRINTING = {
     "console/console.py",  # for all others
+    "__main__.py",  # the list of commands
     "config/command_line.py",  # faults, and what is for a program
     "callbacks/atomic_backup.py",  # with verbose=1
     "networks/pretrained/letters_vgg.py",  # a command of its own

@@ -302,7 +302,7 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(config, capsys):
     printed = capsys.readouterr().out
     for words in (
         "--unfreeze_from=two", "head: solved exactly",
-        "fine_tune: epochs 2 to 2",
+        "fine_tune: 1 epoch, adam", "time: about", "an estimate from a pass",
         "14 of 388 parameters train", "MB free", "16 x 16 pixels",
     ):  # fmt: skip
         assert words in printed

@@ -41,8 +41,7 @@ def first(config: TransferConfig, switches: set[str]) -> None:
         dry_run=bool({"dry_run", "find_learning_rate"} & switches),
     )
     # Before TensorFlow loads, so that a person sees what is begun.
-    told = config.resolved()
-    log.info(f"{told.dataset} on {told.backbone}, to {told.run_folder()}")
+    log.info(f"{config.dataset} on {config.backbone}, to {config.run_folder()}")
 
 
 COMMAND = Command(

@@ -6,6 +6,7 @@ config = TransferConfig.from_strings({"dataset": "flowers"})
 """
 
 from tl_keras.config.check import CheckConfig
+from tl_keras.config.compare import CompareConfig
 from tl_keras.config.data import DataConfig
 from tl_keras.config.evaluate import EvaluateConfig
 from tl_keras.config.export import earlier_version
@@ -15,6 +16,7 @@ from tl_keras.config.transfer import TransferConfig
 
 __all__ = [
     "CheckConfig",
+    "CompareConfig",
     "DataConfig",
     "EvaluateConfig",
     "PredictConfig",

@@ -19,8 +19,8 @@ class ReportConfig(Settings):
 
     run: str = setting(
         "",
-        "the folder of a training run, such as saved_models/flowers, or the "
-        "run/ in it",
+        "the folder of a training run, such as saved_models/flowers, the "
+        "run/ in it, or one of its versions",
         group="Run",
         path=True,
     )

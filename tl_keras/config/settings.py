@@ -200,6 +200,8 @@ def parse(field: dataclasses.Field, text: str) -> Any:
         if tuple in kinds:
             kind = item_type(field)
             parts = stripped.split(",") if stripped else []
+            if field.metadata["path"]:
+                return tuple(_at_home(part.strip()) for part in parts)
             return tuple(kind(part.strip()) for part in parts)
         return int(stripped) if int in kinds else float(stripped)
     except ValueError:
@@ -229,7 +231,8 @@ def value_fault(field: dataclasses.Field, value: Any) -> str:
             f"--{field.name}={value!a}: expected one line without spaces "
             "around it, as a flag file can hold - rename the file"
         )
-    if about["path"] and SCHEME.match(value or ""):
+    named = value if isinstance(value, str) else ""
+    if about["path"] and SCHEME.match(named):
         return (
             f"--{field.name}={value}: expected a path of this machine - copy "
             "it here, or mount what it is on"
@@ -241,7 +244,11 @@ def value_fault(field: dataclasses.Field, value: Any) -> str:
         # Of a list each once, and one at least.
         once = 0 < len(set(parts)) == len(parts)
         fits = once and set(parts) <= set(about["choices"])
-    elif fits and not isinstance(value, (str, bool, types.NoneType)):
+    elif (
+        fits
+        and not isinstance(value, (str, bool, types.NoneType))
+        and (not isinstance(value, tuple) or item_type(field) is not str)
+    ):
         low = -math.inf if about["low"] is None else about["low"]
         high = math.inf if about["high"] is None else about["high"]
         fits = all(low <= part <= high for part in parts)
@@ -260,7 +267,8 @@ def expectation(field: dataclasses.Field) -> str:
         return "true or false"
     words = "a text"
     if tuple in kinds:
-        words = "whole numbers with commas between them"
+        what = "paths" if about["path"] else "whole numbers"
+        words = f"{what} with commas between them"
     elif int in kinds:
         words = "a whole number"
     elif float in kinds:

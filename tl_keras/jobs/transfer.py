@@ -23,6 +23,7 @@ from tl_keras.jobs.run_state import look
 from tl_keras.jobs.stages import STAGES
 from tl_keras.jobs.staging import Clock, Run, Stages
 from tl_keras.jobs.telling.ending import next_commands, outcome
+from tl_keras.jobs.telling.estimate import estimate
 from tl_keras.jobs.telling.printed import (
     describe_data,
     describe_plan,
@@ -150,7 +151,9 @@ def plan(config: TransferConfig) -> str:
         prepared, _ = _prepare_all(
             config.resolved(), "", STAGES, download=False
         )
-        return describe_plan(prepared)
+        with progress.doing("measuring a pass"):
+            told = estimate(prepared)
+        return describe_plan(prepared, told)
 
 
 def _prepare_all(

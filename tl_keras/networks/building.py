@@ -42,7 +42,7 @@ def build_classifier(
     *,
     image_size: int | None = None,
     weights: str = "auto",
-    backbone_arguments: dict | None = None,
+    backbone_args: dict | None = None,
     input_scaling: str = "auto",
     pooling: str = "avg",
     head_units: tuple[int, ...] = (),
@@ -54,7 +54,7 @@ def build_classifier(
     Args:
         backbone: a name or file (`load_backbone`), or a functional model of
             yours from pictures (batch, size, size, 3 or 1) to features.
-        image_size, weights, backbone_arguments: see `load_backbone`; a model
+        image_size, weights, backbone_args: see `load_backbone`; a model
             of yours has its own weights. Its layers are shared, so phases
             change their `trainable`, and `precision` their `dtype_policy`.
         num_classes: 2 or more.
@@ -85,7 +85,7 @@ def build_classifier(
             backbone,
             image_size=image_size,
             weights=weights,
-            arguments=backbone_arguments,
+            arguments=backbone_args,
         )
     size = checked_size(network, image_size, f"backbone {network.name}")
     # Also to float32: what a model was built in is not what is asked for.

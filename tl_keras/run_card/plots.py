@@ -194,11 +194,11 @@ def curves_figure(
             (key, theme.train, "training"),
             (f"val_{key}", theme.val, "validation"),
         ):
-            values = _finite(row.get(name) for row in history)
+            values = finite(row.get(name) for row in history)
             if not np.isnan(values).all():
                 axis.plot(epochs, values, color=color, label=label,
                           marker="o", markersize=3)  # fmt: skip
-    rates = _finite(row.get("learning_rate") or np.nan for row in history)
+    rates = finite(row.get("learning_rate") or np.nan for row in history)
     axes[2].plot(epochs, rates, color=theme.quiet, marker=".")
     axes[2].set_ylabel("learning rate\nat epoch's end")
     if np.isfinite(rates).any():
@@ -213,7 +213,7 @@ def curves_figure(
         if kept_epoch is not None:
             axis.axvline(kept_epoch, color=theme.best, alpha=0.7, zorder=0,
                          linewidth=2, label="kept")  # fmt: skip
-        _dress(axis, theme)
+        dress(axis, theme)
     for axis in axes[:2]:
         # A spike of few pictures shall not look like a mountain.
         if axis is axes[1] and "accuracy" in panels[1][0]:
@@ -224,13 +224,13 @@ def curves_figure(
     return figure
 
 
-def _finite(values) -> np.ndarray:
+def finite(values) -> np.ndarray:
     """Numbers, with NaN for what is missing, infinite or empty."""
     numbers = np.array([np.nan if v in (None, "") else v for v in values])
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def _dress(axis, theme: Theme) -> None:
+def dress(axis, theme: Theme) -> None:
     axis.set_facecolor("none")
     axis.grid(color=theme.grid, linewidth=0.7)
     axis.set_axisbelow(True)
@@ -365,7 +365,7 @@ def reliability_figure(bins: Sequence[Mapping], theme: Theme = LIGHT) -> Figure:
     axes[1].set_xlabel("probability of the predicted class")
     axes[1].set_xlim(0, 1)
     for axis in axes:
-        _dress(axis, theme)
+        dress(axis, theme)
     return figure
 
 
@@ -391,5 +391,5 @@ def scatter_figure(points: Mapping, theme: Theme = LIGHT) -> Figure:
     axis.set_ylabel(points["y_label"], parse_math=False)
     axis.set_title(points["title"], color=theme.ink, fontsize=10,
                    parse_math=False)  # fmt: skip
-    _dress(axis, theme)
+    dress(axis, theme)
     return figure

@@ -78,3 +78,8 @@ def confused_pairs(
         {"true": t, "predicted": p, "count": n, "of": support[t]}
         for t, p, n in wrong
     ]
+
+
+def has_curves(history: Sequence[Mapping]) -> bool:
+    """Whether there is more than one epoch: a dot is no curve."""
+    return len(history) > 1

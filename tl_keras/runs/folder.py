@@ -65,12 +65,17 @@ class RunFolder:
 
     @classmethod
     def named(cls, path: str | os.PathLike) -> Self:
-        """The run that a person means by either of its two folders.
+        """The run that a person means by one of its folders: the one that
+        holds it, its `run/`, or a version that it has published.
 
-        An output folder where there is neither is given back as it is.
+        An output folder where there is none is given back as it is.
         """
         path = pathlib.Path(path)
         inner = cls.of(path)
+        if path.name.isdecimal() and not os.path.isdir(inner.path):
+            beside = cls.of(path.parent)
+            if os.path.isdir(beside.path):
+                return beside
         # os.path, since pathlib raises where a folder may not be looked into.
         if not os.path.isfile(cls(path).metrics) and os.path.isdir(inner.path):
             return inner

@@ -16,6 +16,7 @@ from tl_keras.jobs.preparation import (
     many_of,
     trainable_in,
 )
+from tl_keras.jobs.telling.estimate import Estimate, settings_given
 from tl_keras.sources import LabelledSplits
 from tl_keras.training import FEWEST_TO_JUDGE, Phase
 
@@ -47,49 +48,63 @@ def describe_data(report: Report, labelled: LabelledSplits) -> str:
     )
 
 
-def describe_plan(prepared: Prepared) -> str:
-    """What a run would do: settings, phases, parameters, disk."""
-    config = prepared.config
-    model = prepared.model
-    parameters = model.count_params()
-    folder = config.run_folder()
-    there = next(p for p in (folder, *folder.parents) if p.exists())
-    lines = ["settings:"]
-    lines += [f"  {line}" for line in config.to_flags().splitlines()]
-    lines += [
-        "",
+def describe_plan(prepared: Prepared, told: Estimate) -> str:
+    """What a run would do: what matters first, its settings last.
+
+    Args:
+        prepared: the run.
+        told: how long it will take.
+
+    Returns:
+        Data, time, phases, device and disk, and every setting.
+    """
+    config, train = prepared.config, prepared.labelled.train
+    lines = [
         describe_data(prepared.report, prepared.labelled),
         *([prepared.unlabelled.describe()] if prepared.unlabelled else []),
-        "",
+        told.describe(),
+        f"to: {config.run_folder()}",
+        *_disk(prepared),
+        f"device: {prepared.device}; input {train.decoding.in_words()}; "
+        f"{len(train):,} training {many_of(prepared)} in batches of "
+        f"{config.batch_size}; precision {config.precision}; XLA {config.jit}",
         "phases:",
-    ]
-    done = 0
-    for phase in prepared.phases:
-        lines.append(
-            f"  {phase.name}: {phase.how_long(done)}, {unfrozen(phase)}: "
-            f"{trainable_in(prepared, phase):,} of {parameters:,} parameters "
-            "train"
-        )
-        done += 1 if phase.solver == "lbfgs" else phase.epochs
-        if trunk := done_once(prepared, phase):
-            lines.append(
-                f"    frozen up to {trunk['after']}, "
-                f"{trunk['share']:.0%} of the multiply-adds, done once"
-            )
-    lines += [f"  {line}" for line in describe_vain(prepared)]
-    need = parameters * BYTES_PER_PARAMETER / 1e6
-    free = shutil.disk_usage(there).free / 1e6
-    lines += [
+        *(line for phase in prepared.phases for line in _of(prepared, phase)),
+        *(f"  {line}" for line in describe_vain(prepared)),
         "",
-        f"device: {prepared.device}; input "
-        f"{prepared.labelled.train.decoding.in_words()}; "
-        f"{len(prepared.labelled.train):,} training {many_of(prepared)} in "
-        f"batches of {config.batch_size}; precision "
-        f"{config.precision}; XLA {config.jit}",
-        f"disk: about {need:,.0f} MB for the export and model.keras in "
-        f"{folder}, {free:,.0f} MB free",
+        "settings that were given or decided:",
+        *(f"  {line}" for line in settings_given(prepared)),
+        "all settings:",
+        *(f"  {line}" for line in config.to_flags().splitlines()),
+        "nothing was written; leave --dry_run out to begin",
     ]
     return "\n".join(lines)
+
+
+def _of(prepared: Prepared, phase: Phase) -> list[str]:
+    """A phase in a plan."""
+    lines = [
+        f"  {phase.name}: {phase.how_long()}, {unfrozen(phase)}: "
+        f"{trainable_in(prepared, phase):,} of "
+        f"{prepared.model.count_params():,} parameters train"
+    ]
+    if trunk := done_once(prepared, phase):
+        lines.append(
+            f"    frozen up to {trunk['after']}, {trunk['share']:.0%} of the "
+            "multiply-adds, done once"
+        )
+    return lines
+
+
+def _disk(prepared: Prepared) -> list[str]:
+    folder = prepared.config.run_folder()
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    need = prepared.model.count_params() * BYTES_PER_PARAMETER / 1e6
+    free = shutil.disk_usage(there).free / 1e6
+    return [
+        f"disk: about {need:,.0f} MB for the export and model.keras, "
+        f"{free:,.0f} MB free"
+    ]
 
 
 def unfrozen(phase: Phase) -> str:
