@@ -1,11 +1,17 @@
 """command_line.py and train.py: flags, flag files, exit codes."""
 
+import dataclasses
+import json
 import os
+import pathlib
 import subprocess
 import sys
 
 import pytest
+from conftest import CHECKOUT
 
+from tl_keras import log
+from tl_keras.__main__ import main as all_commands
 from tl_keras.config import TransferConfig
 from tl_keras.config.command_line import (
     Command,
@@ -105,8 +111,6 @@ def test_booleans_need_no_value():
 
 
 def test_no_setting_takes_a_name_of_absl():
-    import dataclasses
-
     names = {field.name for field in dataclasses.fields(TransferConfig)}
     reserved = {"flagfile", "undefok", "help", "log_dir", "verbosity", "v"}
     assert names.isdisjoint(reserved | set(COMMAND.switches))
@@ -115,8 +119,6 @@ def test_no_setting_takes_a_name_of_absl():
 def test_help_shows_every_flag_of_ours_and_no_other(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    import dataclasses
-
     for field in dataclasses.fields(TransferConfig):
         assert f"--{field.name}\n" in shown
     for other in ("--logtostderr", "--pdb", "--test_srcdir"):
@@ -124,9 +126,9 @@ def test_help_shows_every_flag_of_ours_and_no_other(capsys):
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
-def run_body(body) -> int:
+def run_body(body, *more: str) -> int:
     command = Command("tl_keras.train", "Tests.", TransferConfig, body)
-    return run_command(command, ["--dataset=digits"])
+    return run_command(command, ["--dataset=digits", *more])
 
 
 def test_a_fault_becomes_its_line_and_exit_code(capsys):
@@ -145,6 +147,111 @@ def test_a_full_disk_is_the_machines_fault(capsys):
 
     assert run_body(body) == 4
     assert "out/1: No space left" in capsys.readouterr().err
+
+
+# What others call a flag -> ours.
+MEANT = {
+    "lr": "--head_learning_rate or --fine_tune_learning_rate",
+    "epochs": "--head_epochs or --fine_tune_epochs",
+    "epcohs": "--head_epochs or --fine_tune_epochs",
+    "pretrained": "--weights",
+    "model": "--backbone",
+    "img-size": "--image_size",
+    "batchsize": "--batch_size",
+    "batch-size": "--batch_size",
+    "gpu": "--device",
+    "verbose": "--verbosity",
+}
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_a_flag_that_others_have_names_ours(name, capsys):
+    code, lines = errors_of(capsys, "--dataset=digits", f"--{name}=1")
+    assert code == 2
+    assert f"--{name}: no such flag - did you mean {MEANT[name]}?" in lines
+
+
+def test_every_flag_that_is_named_is_there():
+    from tl_keras import evaluate, predict, report, train
+    from tl_keras.config.command import COMMON_SWITCHES
+    from tl_keras.config.suggestions import MEANT as ALL
+
+    known = {
+        field.name
+        for module in (train, predict, evaluate, report)
+        for field in dataclasses.fields(module.COMMAND.settings)
+    } | {*COMMON_SWITCHES, *COMMAND.switches}
+    assert {flag for meant in ALL.values() for flag in meant} <= known
+
+
+def test_a_bare_folder_as_the_first_word_is_the_dataset(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "pets").mkdir()
+    texts, _, faults = read_arguments(COMMAND, ["~/pets", "--seed=1"])
+    assert (texts, faults) == (
+        {"dataset": f"{tmp_path}/pets", "seed": "1"}, [],
+    )  # fmt: skip
+    # Further on it is more likely a value that lost its flag.
+    _, _, faults = read_arguments(COMMAND, ["--seed=1", f"{tmp_path}/pets"])
+    assert [f"{tmp_path}/pets: a stray word" in line for line in faults] == [
+        True
+    ]
+    _, _, faults = read_arguments(
+        COMMAND, [f"{tmp_path}/pets", "--dataset=digits"]
+    )
+    assert len(faults) == 1
+
+
+def json_of(capsys) -> tuple[dict, str]:
+    printed = capsys.readouterr()
+    (line,) = printed.out.splitlines()
+    return json.loads(line), printed.err
+
+
+def test_json_is_one_line_and_all_else_is_on_stderr(capsys):
+    def body(config, switches):
+        log.info("on the way")
+        print("a library's own words")
+        return {"version": pathlib.Path("a/1"), "test": {"accuracy": 0.9}}
+
+    assert run_body(body, "--json") == 0
+    told, beside = json_of(capsys)
+    assert told == {
+        "exit_code": 0, "version": "a/1", "test": {"accuracy": 0.9},
+    }  # fmt: skip
+    assert beside == "on the way\na library's own words\n"
+
+
+def test_json_of_a_fault_has_its_lines(capsys):
+    def body(config, switches):
+        raise DataError(["a: one", "b: two"])
+
+    assert run_body(body, "--json") == 3
+    told, beside = json_of(capsys)
+    assert told == {"exit_code": 3, "errors": ["a: one", "b: two"]}
+    assert beside == "error: a: one\nerror: b: two\n"
+
+
+def test_json_of_a_flag_that_is_none(capsys):
+    assert main(["--lr=1", "--json"]) == 2
+    told, _ = json_of(capsys)
+    assert told["exit_code"] == 2
+    assert any("--lr: no such flag" in line for line in told["errors"])
+
+
+def test_quiet_prints_the_result_alone(capsys):
+    def body(config, switches):
+        log.info("on the way")
+        log.result("test accuracy: 0.9")
+
+    assert run_body(body, "--quiet") == 0
+    assert capsys.readouterr() == ("test accuracy: 0.9\n", "")
+
+
+def test_switches_of_every_command_are_not_the_bodys():
+    seen = []
+    run_body(lambda config, switches: seen.append(switches), "--quiet")
+    assert seen == [set()]
 
 
 def test_our_own_faults_are_not_hidden():
@@ -181,6 +288,49 @@ def test_f06_a_closed_pipe_ends_quietly():
     )  # fmt: skip
     assert ran.stdout.startswith("usage:")
     assert ran.stderr == ""
+
+
+COMMANDS = ("train", "check", "predict", "evaluate", "report", "compare")
+
+
+def test_one_word_lists_all_commands_with_an_example_of_each(capsys):
+    assert all_commands([]) == 0
+    shown = capsys.readouterr().out
+    for name in COMMANDS:
+        assert f"  tl_keras {name} " in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_by_its_name_is_the_command(name, capsys):
+    assert all_commands([name, "--help"]) == 0
+    by_name = capsys.readouterr().out
+    assert by_name.startswith(f"usage: python -m tl_keras.{name} ")
+    assert all_commands([name, "--no_such"]) == 2
+    assert "--no_such: no such flag" in capsys.readouterr().err
+
+
+def test_a_command_that_is_none_names_those_that_are(capsys):
+    assert all_commands(["trian"]) == 2
+    line = capsys.readouterr().err
+    assert "'trian': no such command; expected train, check" in line
+    assert line.endswith("did you mean train?\n")
+
+
+def test_the_list_of_commands_loads_no_tensorflow():
+    code = (
+        "import sys\nfrom tl_keras.__main__ import main\nmain([])\n"
+        "main(['train', '--help'])\nmain(['check', '--nothing'])\n"
+        "loaded = {'tensorflow', 'keras', 'numpy', 'sklearn', 'matplotlib'}\n"
+        "sys.exit(bool(loaded & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_console_script_is_this_one():
+    text = (CHECKOUT / "pyproject.toml").read_text()
+    assert 'tl_keras = "tl_keras.__main__:main"' in text
 
 
 def test_help_text_wraps_long_purposes():

@@ -15,7 +15,7 @@ from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs import few_labels
 from tl_keras.jobs.stages import wants_advice
 from tl_keras.networks import build_classifier
-from tl_keras.run_card import markdown, words
+from tl_keras.run_card import markdown, next_words, words
 from tl_keras.sources import LabelledExamples
 
 
@@ -116,7 +116,7 @@ def test_the_card_says_what_pictures_without_labels_were_worth():
 
 def test_advice_stands_in_markdown_without_its_markup():
     told = {"advice": {"sentences": ["Label more of '*<i>' first."]}}
-    assert words.advice(told) == ["Label more of '*<i>' first."]
+    assert next_words.to_do(told) == ["Label more of '*<i>' first."]
     lines = markdown._advice(told)
     assert lines[0] == "## What next"
     assert lines[2] == "- Label more of '\\*\\<i\\>' first."

@@ -16,7 +16,8 @@ from tl_keras import run_card
 from tl_keras.run_card.markdown import code
 
 SECTIONS = (
-    "Training", "Where it is wrong", "Can its probabilities be trusted?",
+    "What it is for, and what not", "Training", "Where it is wrong",
+    "Can its probabilities be trusted?",
     "Pictures", "Data", "Cost", "Repeat it",
 )  # fmt: skip
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -24,7 +25,7 @@ ELEMENTS = {
     "html", "head", "meta", "title", "style", "body", "main", "p", "h1", "h2",
     "h3", "strong", "ul", "li", "div", "table", "thead", "tr", "th", "td",
     "span", "i", "b", "picture", "source", "img", "dl", "dt", "dd", "details",
-    "summary", "pre", "br",
+    "summary", "pre", "br", "a",
 }  # fmt: skip
 # Elements that a browser adds of itself.
 ADDED = {"tbody"}
@@ -55,7 +56,9 @@ def assert_safe(page: Page, text: str) -> None:
     assert {tag for tag, *_ in page.elements} <= ELEMENTS
     for tag, name, value in page.attributes:
         assert not name.startswith("on"), (tag, name)
-        assert name not in ("href", "action", "background"), (tag, name)
+        assert name not in ("action", "background"), (tag, name)
+        if name == "href":  # The page that lies beside, and nothing else.
+            assert (tag, value) == ("a", "data_report.html")
         if name in ("src", "srcset"):
             assert re.fullmatch(
                 r"data:image/(jpeg|svg\+xml);base64,[A-Za-z0-9+/=]+", value
@@ -410,3 +413,61 @@ def test_the_grad_cam_of_the_gallery_is_of_the_predicted_class(
     assert sorted(asked) == sorted(chosen.values())
     alts = [alt for _, alt in page.pictures]
     assert "what speaks for dog in it" in alts
+
+
+def test_one_dot_is_no_curve(tmp_path):
+    page, text, _ = page_of(
+        make_run(tmp_path, epochs=1, phases=("head",), scratch=False)
+    )
+    assert "there are no epochs to draw" in page.text
+    assert "The head was solved at once" in page.text
+    assert "Cross-entropy, accuracy and learning rate" not in text
+
+
+def test_intervals_stand_on_an_axis_that_shows_them(tmp_path):
+    _, text, metrics = page_of(make_run(tmp_path, count=400))
+    widths = [
+        float(width) for width in re.findall(r"%; width: ([\d.]+)%", text)
+    ]
+    assert len(widths) >= len(metrics["phases"])
+    assert max(widths) > 10
+
+
+def test_pictures_grow_by_css_alone(tmp_path):
+    page, text, _ = page_of(make_run(tmp_path))
+    grows = [t for t, name, _ in page.attributes if name == "tabindex"]
+    assert len(grows) > 3
+    assert set(grows) == {"div"}
+    assert ".shot[tabindex]:focus img" in text
+    assert "<script" not in text
+
+
+def test_sixty_mistakes_are_shown_and_those_beyond_twelve_folded(tmp_path):
+    _, text, metrics = page_of(make_run(tmp_path, count=400))
+    mistakes = metrics["card"]["gallery"]["mistakes"]
+    assert len(mistakes) == min(60, metrics["card"]["mistakes"]) > 12
+    assert f"<summary>{len(mistakes) - 12} more</summary>" in text
+    shown = text.split("<h2>Pictures</h2>")[1].split("<h2>Data</h2>")[0]
+    assert all(row["id"] in shown for row in mistakes)
+
+
+def test_why_a_run_was_not_published_stands_on_its_page(tmp_path):
+    folder = make_run(tmp_path)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics |= {"export": None, "not_published": ["export not published: <b>"]}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    page, text, _ = page_of(folder)
+    assert_safe(page, text)
+    assert "export not published: <b>" in page.text
+    assert "tl_keras.predict" not in page.text
+
+
+def test_a_page_has_its_day_and_what_to_type(tmp_path):
+    folder = make_run(tmp_path)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics |= {"date": "2026-11-27"}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    page, *_ = page_of(folder)
+    assert "run card, 2026-11-27" in page.text
+    if metrics["export"]:
+        assert "python -m tl_keras.predict PICTURE.jpg --model=." in page.text

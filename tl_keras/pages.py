@@ -98,14 +98,15 @@ def _with_flags(text: str) -> markupsafe.Markup:
     )
 
 
-def thumbnail(picture: np.ndarray) -> str:
+def thumbnail(picture: np.ndarray, side: int = THUMBNAIL_SIDE) -> str:
     """A small JPEG of a picture as a data: address.
 
     Args:
         picture: uint8 (height, width, 3).
+        side: pixels of the longer side, at most.
     """
     image = Image.fromarray(np.ascontiguousarray(picture))
-    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    image.thumbnail((side, side))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=82)
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")

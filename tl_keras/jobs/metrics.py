@@ -4,6 +4,7 @@ In: a run, as far as it has come. Out: plain numbers by name; nothing is
 written.
 """
 
+import datetime
 import os
 
 import numpy as np
@@ -55,6 +56,7 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
         **({"advice": run.advice} if run.advice else {}),
         "comparisons": compared(run),
         "export": export_numbers(run),
+        **({"not_published": list(run.refusal)} if run.refusal else {}),
         **describe_run(run.prepared.answering(run.shown.task), seconds, cost),
         **(run.calibration.numbers if run.calibration else NOT_CALIBRATED),
         **run.accepted,
@@ -177,6 +179,7 @@ def describe_run(
             **prepared.network,
             "precision": config.precision,
         },
+        "date": datetime.date.today().isoformat(),
         "device": prepared.device,
         "seed": config.seed,
         "batch_size": config.batch_size,

@@ -75,6 +75,7 @@ class Run:
         accepted: what `accept` found, for metrics.json.
         files: for other runtimes.
         scratch: the network from random weights.
+        refusal: why it was not published, in lines.
     """
 
     journal: Journal
@@ -96,6 +97,7 @@ class Run:
     accepted: Mapping = dataclasses.field(default_factory=dict)
     files: RuntimeFiles = NO_FILES
     scratch: Evaluation | None = None
+    refusal: tuple[str, ...] = ()
 
     @property
     def folder(self) -> RunFolder:

@@ -100,6 +100,7 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         told = NotPublishedError(
             [f"{f} - the model is in {run.folder.path}" for f in error.faults]
         )
+        run = run.with_more(refusal=error.faults)
         if isinstance(error, NotAcceptedError):
             run = run.with_more(
                 accepted=error.numbers, journal=run.journal.refused(told)

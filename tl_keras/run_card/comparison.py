@@ -19,6 +19,7 @@ from tl_keras.run_card import plots, task_words, words
 from tl_keras.run_card.axis import Axis
 from tl_keras.run_card.comparison_plot import comparison_figure
 from tl_keras.run_card.files import RunRecord
+from tl_keras.run_card.numbers import shown_settings
 from tl_keras.run_card.statistics import has_curves
 from tl_keras.tasks.multiclass.pairing import paired_comparison, paired_counts
 
@@ -86,11 +87,10 @@ def _run(record: RunRecord, name: str) -> dict:
 
 
 def _differing(records: Sequence[RunRecord]) -> dict[str, list[str]]:
-    names = dict.fromkeys(
-        name for record in records for name in record.settings
-    )
+    settings = [shown_settings(record) for record in records]
+    names = dict.fromkeys(name for shown in settings for name in shown)
     rows = {
-        name: [record.settings.get(name, UNSET) for record in records]
+        name: [shown.get(name, UNSET) for shown in settings]
         for name in names
         if name not in PLACES
     }
@@ -150,6 +150,11 @@ def _answers(record: RunRecord) -> dict[str, tuple[str, str]]:
 
 
 def _sentence(pair: Mapping, counts: Mapping, found: Mapping) -> str:
+    if not counts["first_only"] and not counts["second_only"]:
+        return (
+            f"{pair['second']} and {pair['first']} are right and wrong on the "
+            f"same {sum(counts.values()):,} examples"
+        )
     verdict = {
         "better": "is better than",
         "worse": "is worse than",

@@ -19,6 +19,8 @@ from tl_keras.inputs.kinds import nouns
 
 # Of all data: addresses of pictures; the page shall stay below 5 MB.
 MAX_BYTES = 3_600_000
+# Pixels of the longer side: small on the page, and seen larger when asked.
+SIDE = 224
 HEAT = matplotlib.colormaps["inferno"]
 MAX_HEAT = 0.75  # so that the picture is seen through it
 
@@ -90,10 +92,10 @@ class Gallery:
         square = self._square("test", example["id"])
         if square is not None:
             shown = enlarged(square)
-            picture = self._weighed(pages.thumbnail(shown))
+            picture = self._weighed(pages.thumbnail(shown, SIDE))
             if picture and example["id"] in self._heat:
                 under = heated(shown, self._heat[example["id"]])
-                heat = self._weighed(pages.thumbnail(under))
+                heat = self._weighed(pages.thumbnail(under, SIDE))
         return {
             "excerpt": self._excerpt("test", example["id"]),
             "id": example["id"],
@@ -110,7 +112,7 @@ class Gallery:
         square = self._square(split, id_)
         picture = ""
         if square is not None:
-            picture = self._weighed(pages.thumbnail(enlarged(square)))
+            picture = self._weighed(pages.thumbnail(enlarged(square), SIDE))
         label = self.album.label(split, id_) if self.album else ""
         return {
             "id": id_,
@@ -174,7 +176,7 @@ def why_no_previews(gallery: Gallery, reason: str, heat: bool = True) -> str:
 
 def enlarged(square: np.ndarray) -> np.ndarray:
     """A square at least as large as a thumbnail, so that a map lies finely."""
-    side = pages.THUMBNAIL_SIDE
+    side = SIDE
     if len(square) >= side:
         return square
     image = Image.fromarray(square).resize((side, side), Image.Resampling.BOX)

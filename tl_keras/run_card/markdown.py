@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from tl_keras import pages
-from tl_keras.run_card import task_words, words
+from tl_keras.run_card import next_words, task_words, words
 
 MAX_CLASSES = 10
 TWICE = ", which the network sees twice, mirrored too (--test_time_views)"
@@ -142,7 +142,7 @@ def _publishing(metrics: Mapping) -> list[str]:
 
 def _advice(metrics: Mapping) -> list[str]:
     """What to do next."""
-    told = words.advice(metrics)
+    told = next_words.to_do(metrics)
     if not told:
         return []
     return ["## What next", "", *(f"- {plain(line)}" for line in told), ""]

@@ -17,7 +17,8 @@ from tl_keras.tasks.multiclass.evaluation import CONFIDENCE
 from tl_keras.tasks.multiclass.pairing import paired_comparison
 
 MAX_PAIRS = 8  # of confused classes
-MAX_SHOWN = 12  # mistakes, and uncertain pictures
+MAX_SHOWN = 12  # uncertain pictures
+MAX_MISTAKES = 60
 # Right pictures: a few of each class, and one of each in the end.
 MAX_RIGHT, MAX_RIGHT_A_CLASS, MAX_RIGHT_CLASSES = 40, 4, 100
 MAX_DUPLICATES = 12
@@ -30,7 +31,7 @@ def card_numbers(record: RunRecord) -> dict:
     card = {
         "confidence": CONFIDENCE,
         "name": record.name,
-        "settings": _settings(record),
+        "settings": shown_settings(record),
         "hashes": record.hashes,
         "class_counts": _class_counts(record),
         "books": {
@@ -56,7 +57,7 @@ def card_numbers(record: RunRecord) -> dict:
     return card
 
 
-def _settings(record: RunRecord) -> dict[str, str]:
+def shown_settings(record: RunRecord) -> dict[str, str]:
     """As they were given, and what became of them."""
     shown = {name: _shown(value) for name, value in record.settings.items()}
     used = str(record.metrics.get("batch_size", ""))
@@ -160,7 +161,7 @@ def _gallery(rows: Predictions, pairs: Sequence[Mapping], classes: int) -> dict:
         of_class = (rows.labels[surest] == number) & ~wrong[surest]
         right += surest[of_class][:a_class].tolist()
     shown = {
-        "mistakes": mistakes[:MAX_SHOWN],
+        "mistakes": mistakes[:MAX_MISTAKES],
         "uncertain": surest[::-1][:MAX_SHOWN],
         "right": right,
         "pairs": examples,

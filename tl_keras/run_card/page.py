@@ -17,16 +17,19 @@ import numpy as np
 
 from tl_keras import atomic, pages
 from tl_keras.inputs.kinds import nouns
-from tl_keras.run_card import plots, task_page, task_words, words
+from tl_keras.run_card import next_words, plots, task_page, task_words, words
+from tl_keras.run_card.axis import Axis
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
 from tl_keras.run_card.gallery import Album, Gallery, why_no_previews
 from tl_keras.run_card.markdown import as_markdown
 from tl_keras.run_card.numbers import MAX_DUPLICATES, card_numbers
+from tl_keras.run_card.statistics import has_curves
 from tl_keras.runs import RunFolder
 
+MAX_HEAT = 12  # examples of a kind that are explained
 WIDE_FROM = 20  # classes above which the confusion matrix needs all the width
 GALLERY = (
-    ("mistakes", "Wrong, and sure of it"),
+    ("mistakes", "Wrong, the surest first"),
     ("uncertain", "Least certain"),
     ("right", "Right, a few of each class"),
 )
@@ -91,7 +94,14 @@ def _view(
         "headline": words.headline(metrics),
         "reasons": words.reasons(metrics),
         "words": words,
-        "rows": scoreboard(metrics),
+        "verdict": next_words.verdict(metrics),
+        "to_do": next_words.to_do(metrics),
+        "limits": next_words.limits(metrics),
+        "rows": (rows := scoreboard(metrics)),
+        "axis": Axis.around(
+            [row["interval"] for row in rows if row["interval"]], 0.0, 1.0
+        ),
+        "has_data_page": bool(record.data_report),
         "curves": _curves(record, metrics),
         "wide": len(names) > WIDE_FROM,
         "curl": _curl(record.name, metrics),
@@ -105,7 +115,8 @@ def _view(
 def _pictures(card: Mapping, gallery: Gallery, lost: Sequence[Mapping]) -> dict:
     """Cards of test pictures, of label issues and of what a version lost."""
     examples = card.get("gallery", {})
-    gallery.look([e for kind in examples.values() for e in kind])
+    # A map for each of many mistakes would take long on a large network.
+    gallery.look([e for kind in examples.values() for e in kind[:MAX_HEAT]])
     # The many right ones last, should the page become too large.
     return {
         "pairs": [
@@ -148,7 +159,7 @@ def _plots(card: Mapping, names: Sequence[str]) -> dict:
 
 
 def _curves(record: RunRecord, metrics: Mapping) -> tuple[str, str] | str:
-    if not record.history:
+    if not has_curves(record.history):
         return ""
     kept = [
         p["best_epoch"]

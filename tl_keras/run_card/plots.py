@@ -43,6 +43,7 @@ PANELS = {
 }
 MAX_NAMES = 100  # labels of more classes than this would not be readable
 MAX_NUMBERS = 20  # nor would the counts in the cells
+MOST_OF_A_SHARE = 1.005  # a mark at 1 is still seen whole
 NAME_LENGTH = 20  # columns of a name beside an axis; 猫 takes two
 
 
@@ -217,7 +218,8 @@ def curves_figure(
     for axis in axes[:2]:
         # A spike of few pictures shall not look like a mountain.
         if axis is axes[1] and "accuracy" in panels[1][0]:
-            axis.set_ylim(bottom=min(axis.get_ylim()[0], 0.9))
+            low, high = axis.get_ylim()
+            axis.set_ylim(min(low, 0.9), min(high, MOST_OF_A_SHARE))
     if axes[0].get_legend_handles_labels()[1]:
         axes[0].legend(frameon=False, labelcolor=theme.ink)
     _mark_phases(axes, history, theme)

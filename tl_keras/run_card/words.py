@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import task_words
+from tl_keras.run_card.counting import counted
 from tl_keras.run_card.published_words import published_lines
 
 MAX_CHANGED = 5  # pictures that are named
@@ -69,14 +70,27 @@ def short_loss(value: float) -> str:
     return f"{value:.3f}"
 
 
+def at_best(phase: Mapping) -> str:
+    """What validation, or training, says of a phase at its best epoch."""
+    found = phase["at_best_epoch"]
+    before = "val_" if "val_cross_entropy" in found else ""
+    return (
+        f"loss {short_loss(found[f'{before}cross_entropy'])}, accuracy "
+        f"{percent(found[f'{before}accuracy'])}"
+    )
+
+
 def headline(metrics: Mapping) -> str:
     """The verdict in one sentence."""
     if "stopped" in metrics:
         return "This run stopped before it had a model: training diverged."
     test, card = metrics["test"], metrics["card"]
+    asked = counted(
+        test["examples"], f"test {one(metrics)}", f"test {many(metrics)}"
+    )
     words = (
-        f"Right on {percent(test['accuracy'])} of {test['examples']:,} test "
-        f"{many(metrics)} (95 % interval {interval(test['accuracy_interval'])})"
+        f"Right on {percent(test['accuracy'])} of {asked} (95 % interval "
+        f"{interval(test['accuracy_interval'])})"
     )
     majority = card.get("majority")
     if majority is None:
@@ -106,7 +120,8 @@ def leakage(metrics: Mapping) -> list[str]:
     if not found:
         return []
     lines = [
-        f"{found[split]:,} of the {name} {many(metrics)} are in training too "
+        f"{found[split]:,} of the {name} {many(metrics)} "
+        f"{'is' if found[split] == 1 else 'are'} in training too "
         "(--allow_leakage)"
         for split, name in (("test", "test"), ("val", "validation"))
         if found.get(split)
@@ -209,7 +224,8 @@ def reasons(metrics: Mapping) -> list[str]:
             f"with {test['set_size']:.2f} classes in the mean."
         )
     lines += [
-        _compared(c, many(metrics)) for c in metrics["card"]["comparisons"]
+        _compared(c, one(metrics), many(metrics))
+        for c in metrics["card"]["comparisons"]
     ]
     return [
         *lines, _kept(metrics), *published_lines(metrics),
@@ -243,11 +259,6 @@ def unlabelled(metrics: Mapping) -> list[str]:
     return ["; ".join([line, *left_out]) + "."]
 
 
-def advice(metrics: Mapping) -> list[str]:
-    """What to do next, where it could be said."""
-    return list(metrics.get("advice", {}).get("sentences", ()))
-
-
 def _one_class(metrics: Mapping) -> str:
     """That a model has learnt to say one thing, and what may help."""
     return (
@@ -258,13 +269,14 @@ def _one_class(metrics: Mapping) -> str:
     )
 
 
-def _compared(row: Mapping, many: str) -> str:
+def _compared(row: Mapping, one: str, many: str) -> str:
     """One paired comparison in words."""
     first, second = row["first"], row["second"]
     change = (
         f"{points(row['difference'])} points, 95 % interval "
         f"{points(row['interval'][0])} to {points(row['interval'][1])}; "
-        f"{row['second_only']:,} {many} won, {row['first_only']:,} lost, "
+        f"{counted(row['second_only'], one, many)} won, "
+        f"{row['first_only']:,} lost, "
         f"{p_value(row['p_value'])} by McNemar's exact test"
     )
     if second == "published":

@@ -1,0 +1,168 @@
+"""run_card.next_words, counting and axis: what a page says in plain words."""
+
+import pytest
+
+from tl_keras.run_card import next_words
+from tl_keras.run_card.axis import Axis
+from tl_keras.run_card.counting import counted, one_in
+
+AXES = {
+    "shares": ([(0.93, 0.97), (0.95, 0.99)], (0.0, 1.0), (0.92, 1.0)),
+    "near the end": ([(0.985, 1.0)], (0.0, 1.0), (0.98, 1.0)),
+    "one number": ([(5.0, 5.0)], (), (4.0, 6.0)),
+    "wide": ([(0.0, 1.0)], (0.0, 1.0), (0.0, 1.0)),
+    "none": ([], (), (0.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("case", AXES)
+def test_an_axis_ends_just_outside_of_what_it_shows(case):
+    intervals, ends, expected = AXES[case]
+    axis = Axis.around(intervals, *ends)
+    assert axis.low <= min((low for low, _ in intervals), default=0)
+    assert axis.high >= max((high for _, high in intervals), default=0)
+    if case in ("wide", "none"):
+        assert tuple(axis) == expected
+    for interval in intervals:
+        left, width = axis.bar(interval)
+        assert 0 <= left <= left + width <= 100.01
+        if interval[0] < interval[1]:
+            assert width > 15
+
+
+def test_counts_are_singular_and_plural():
+    assert counted(1, "picture", "pictures") == "1 picture"
+    assert counted(1200, "picture", "pictures") == "1,200 pictures"
+    assert counted(0, "picture", "pictures") == "0 pictures"
+    assert [one_in(x) for x in (0.0334, 0.4, 0.5, 0.0)] == [
+        "30", "2.5", "2", "very many",
+    ]  # fmt: skip
+
+
+def row(threshold, coverage, accuracy, low) -> dict:
+    return {
+        "threshold": threshold, "coverage": coverage, "accuracy": accuracy,
+        "interval": [low, 1.0], "answered": int(1000 * coverage),
+    }  # fmt: skip
+
+
+def metrics(**changes) -> dict:
+    test = {
+        "accuracy": 0.95, "accuracy_interval": [0.94, 0.96],
+        "examples": 1000,
+        "per_class": {
+            "cat": {"recall": 0.95, "support": 500},
+            "dog": {"recall": 0.6, "support": 500},
+        },
+    }  # fmt: skip
+    card = {
+        "majority": {"class": "cat", "accuracy": 0.5},
+        "thresholds": [row(0.5, 1.0, 0.95, 0.94), row(0.9, 0.7, 0.998, 0.992)],
+        "calibration": {"ece": 0.01},
+        "worst_classes": [1, 0],
+        "class_counts": {"train": [90, 12]},
+        "confused_pairs": [{"true": 1, "predicted": 0, "count": 40, "of": 500}],
+        "comparisons": [],
+        "data": {"suspects_in_all": 1},
+        "settings": {},
+    }
+    card |= changes.pop("card", {})
+    test |= changes.pop("test", {})
+    return {"test": test, "card": card, "class_names": ["cat", "dog"]} | changes
+
+
+VERDICTS = {
+    "good": (
+        {},
+        ["About one picture in 20 is answered wrongly; in the long run between "
+         "one in 17 and one in 25.",
+         "Above a probability of 0.9 its answers can stand as they are: 99.8 % "
+         "of them are right, and they are 70.0 % of the pictures. A person "
+         "should look at the others."],
+    ),
+    "no better than always one": (
+        {"test": {"accuracy_interval": [0.45, 0.6]}},
+        ["Of no use yet: it is not surely better than to answer cat always."],
+    ),
+    "never sure": (
+        {"card": {"thresholds": [row(0.9, 0.7, 0.97, 0.95)]}},
+        ["At no probability are its answers right for 99.0 % surely"],
+    ),
+    "sure of too few": (
+        {"card": {"thresholds": [row(0.99, 0.1, 1.0, 0.995)]}},
+        ["At no probability"],
+    ),
+    "no mistake": (
+        {"test": {"accuracy": 1.0, "accuracy_interval": [0.9, 1.0]}},
+        ["It had no test picture wrong; that allows for up to 10.0 %"],
+    ),
+    "few test pictures": (
+        {"test": {"accuracy_interval": [0.7, 0.99], "examples": 20}},
+        ["Not sure, because the test split has 20 pictures"],
+    ),
+    "off": (
+        {"card": {"calibration": {"ece": 0.12}}},
+        ["Its probabilities are off by 12.0 % in the mean"],
+    ),
+    "seen in training": (
+        {"leakage": {"test": 3}},
+        ["Some test pictures were trained on"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+def test_a_verdict_says_for_what_it_is_good_enough(case):
+    changes, expected = VERDICTS[case]
+    told = "\n".join(next_words.verdict(metrics(**changes)))
+    for words in expected:
+        assert words in told
+
+
+def pair(verdict: str) -> dict:
+    return {"first": "head", "second": "fine_tune", "verdict": verdict}
+
+
+TO_DO = {
+    "a class that is missed": (
+        {},
+        "More labels of dog first: 60.0 % of its test pictures are found, from "
+        "12 to train on.",
+    ),
+    "one label": ({}, "Look at 1 label that is doubted, under Data below"),
+    "a pair": ({}, "Look at where dog is taken for cat (40 of 500)"),
+    "deeper": ({"card": {"comparisons": [pair("better")]}}, "Deeper pays"),
+    "not deeper": ({"card": {"comparisons": [pair("worse")]}}, "Deeper costs"),
+    "who knows": (
+        {"card": {"comparisons": [pair("cannot tell")]}},
+        "Deeper does not surely pay",
+    ),
+    "of the run": ({"advice": {"sentences": ["Twice."]}}, "Twice."),
+}
+
+
+@pytest.mark.parametrize("case", TO_DO)
+def test_what_to_do_comes_from_numbers(case):
+    changes, expected = TO_DO[case]
+    told = next_words.to_do(metrics(**changes))
+    assert any(expected in line for line in told), told
+
+
+def test_advice_that_was_measured_is_not_contradicted():
+    told = next_words.to_do(metrics(advice={"sentences": ["No class does."]}))
+    assert not any("More labels" in line for line in told)
+
+
+def test_nothing_is_said_of_what_was_not_evaluated():
+    nothing = {"card": {}, "stopped": "loss became nan"}
+    assert next_words.verdict(nothing) == []
+    assert next_words.to_do(nothing) == []
+    assert next_words.limits(nothing) == []
+
+
+def test_limits_name_the_classes_and_what_was_not_measured():
+    told = next_words.limits(metrics())
+    assert "one of 2 classes: cat, dog." in told[0]
+    assert any("--group_column" in line for line in told)
+    grouped = metrics(card={"settings": {"group_column": "patient"}})
+    assert not any("--group_column" in x for x in next_words.limits(grouped))

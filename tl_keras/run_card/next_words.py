@@ -1,0 +1,224 @@
+"""Numbers -> what they are good for, and what to do next, in plain words.
+
+    verdict(metrics); to_do(metrics); limits(metrics)
+
+In: metrics with their `card`, of a run that predicts one class of several. Out:
+sentences, each of which rests on a number of the run.
+"""
+
+from collections.abc import Mapping
+
+from tl_keras.run_card.counting import counted, one_in
+from tl_keras.run_card.words import many, one, percent
+
+# An interval wider than this leaves open what the model is good for.
+WIDE = 0.10
+# Mean distance of probabilities from the truth that is worth a warning.
+OFF = 0.05
+# Answers above a probability are sure where so many of them are right, and
+# worth sorting out where they are so many.
+SURE, WORTH = 0.99, 0.2
+# A pair of classes is worth a look from so many mistakes on.
+CONFUSED = 3
+# A class is missed where its recall is so far below the whole.
+MISSED = 0.1
+MAX_NAMED = 10  # classes
+
+
+def verdict(metrics: Mapping) -> list[str]:
+    """What the model is good enough for, and why one cannot be sure.
+
+    Args:
+        metrics: of a run, with their card.
+
+    Returns:
+        Sentences; none where nothing was evaluated.
+    """
+    if "test" not in metrics or "majority" not in metrics["card"]:
+        return []
+    test, card = metrics["test"], metrics["card"]
+    accuracy, (low, high) = test["accuracy"], test["accuracy_interval"]
+    if low <= card["majority"]["accuracy"]:
+        return [
+            "Of no use yet: it is not surely better than to answer "
+            f"{card['majority']['class']} always."
+        ]
+    names = many(metrics)
+    if accuracy == 1:
+        lines = [
+            f"It had no test {one(metrics)} wrong; that allows for up to "
+            f"{percent(1 - low)} of mistakes in the long run."
+        ]
+    else:
+        lines = [
+            f"About one {one(metrics)} in {one_in(1 - accuracy)} is answered "
+            f"wrongly; in the long run between one in {one_in(1 - low)} and "
+            f"one in {one_in(1 - high)}."
+        ]
+    return [*lines, *_above(card, names), *_unsure(metrics, high - low)]
+
+
+def _above(card: Mapping, names: str) -> list[str]:
+    """From which probability on its answers may stand as they are."""
+    for row in card["thresholds"]:
+        if not row["answered"] or row["coverage"] < WORTH:
+            continue
+        if row["interval"][0] >= SURE:
+            told = f"Above a probability of {row['threshold']:g}"
+            if row["coverage"] == 1:
+                told = "Whatever their probability"
+            return [
+                f"{told} its answers can stand as they are: "
+                f"{percent(row['accuracy'])} of them are right, and they are "
+                f"{percent(row['coverage'])} of the {names}. A person should "
+                "look at the others."
+            ]
+    return [
+        f"At no probability are its answers right for {percent(SURE)} surely: "
+        "take them as suggestions that a person looks at."
+    ]
+
+
+def _unsure(metrics: Mapping, width: float) -> list[str]:
+    """What keeps these numbers from saying more."""
+    test, names = metrics["test"], many(metrics)
+    lines = []
+    if width > WIDE:
+        lines.append(
+            f"Not sure, because the test split has "
+            f"{counted(test['examples'], one(metrics), names)}: four times as "
+            "many would halve the interval."
+        )
+    error = metrics["card"]["calibration"]["ece"]
+    if error > OFF:
+        lines.append(
+            f"Its probabilities are off by {percent(error)} in the mean: do "
+            "not read them as shares."
+        )
+    if metrics.get("leakage", {}).get("test"):
+        lines.append(
+            f"Some test {names} were trained on: judge by the number without "
+            "them."
+        )
+    return lines
+
+
+def to_do(metrics: Mapping) -> list[str]:
+    """What to do next: labels, a look, deeper or not.
+
+    Args:
+        metrics: of a run, with their card.
+
+    Returns:
+        Sentences, what stands in the run's own advice first.
+    """
+    lines = list(metrics.get("advice", {}).get("sentences", ()))
+    if "test" not in metrics:
+        return lines
+    if not lines:
+        lines += _more_labels(metrics)
+    return [*lines, *_look_at(metrics), *_deeper(metrics)]
+
+
+def _more_labels(metrics: Mapping) -> list[str]:
+    """The class that is missed most, with what it had to learn from."""
+    test, card = metrics["test"], metrics["card"]
+    names = metrics["class_names"]
+    rows = [
+        (test["per_class"][names[n]], names[n], n)
+        for n in card.get("worst_classes", ())
+        if test["per_class"][names[n]]["support"]
+    ]
+    if not rows:
+        return []
+    row, name, number = min(rows, key=lambda found: found[0]["recall"])
+    if row["recall"] > test["accuracy"] - MISSED:
+        return []
+    trained = card.get("class_counts", {}).get("train", [])
+    had = f", from {trained[number]:,} to train on" if trained else ""
+    return [
+        f"More labels of {name} first: {percent(row['recall'])} of its test "
+        f"{many(metrics)} are found{had}."
+    ]
+
+
+def _look_at(metrics: Mapping) -> list[str]:
+    """What a person should look at."""
+    card, names = metrics["card"], metrics["class_names"]
+    lines = []
+    doubted = card["data"].get("suspects_in_all", 0) if card["data"] else 0
+    if doubted:
+        those = counted(doubted, "label that is", "labels that are")
+        lines.append(
+            f"Look at {those} doubted, under Data below: a wrong label costs "
+            "more than a missing one."
+        )
+    pairs = card.get("confused_pairs", ())
+    if pairs and pairs[0]["count"] >= CONFUSED:
+        pair = pairs[0]
+        lines.append(
+            f"Look at where {names[pair['true']]} is taken for "
+            f"{names[pair['predicted']]} ({pair['count']:,} of "
+            f"{pair['of']:,}): would two people agree on these?"
+        )
+    return lines
+
+
+def _deeper(metrics: Mapping) -> list[str]:
+    """Whether more layers should train."""
+    pair = next(
+        (
+            row
+            for row in metrics["card"]["comparisons"]
+            if row["first"] == "head" and row["second"] == "fine_tune"
+        ),
+        None,
+    )
+    if pair is None:
+        return []
+    if pair["verdict"] == "better":
+        return [
+            "Deeper pays: try an earlier --unfreeze_from, or more "
+            "--fine_tune_epochs."
+        ]
+    if pair["verdict"] == "worse":
+        return [
+            "Deeper costs: --fine_tune_epochs=0 is quicker and better, until "
+            "there are more labels."
+        ]
+    return [
+        "Deeper does not surely pay: --fine_tune_epochs=0 is quicker; labels "
+        "are worth more than epochs here."
+    ]
+
+
+def limits(metrics: Mapping) -> list[str]:
+    """What the model is for, and what these numbers do not say.
+
+    Args:
+        metrics: of a run, with their card.
+    """
+    if "test" not in metrics:
+        return []
+    names = metrics["class_names"]
+    count = len(names)
+    told = ", ".join(names[:MAX_NAMED]) + ", ..." * (count > MAX_NAMED)
+    lines = [
+        f"For {many(metrics)} like those it was trained on, each of which is "
+        f"one of {counted(count, 'class', 'classes')}: {told}. Whatever else "
+        "it is shown gets one of these names too.",
+        f"The numbers hold for {many(metrics)} drawn as the test split was. "
+        "Other places, people, devices or years were not measured: evaluate "
+        "it on some of them before it is relied on there.",
+    ]
+    if not metrics["card"]["settings"].get("group_column"):
+        lines.append(
+            f"Nothing said which {many(metrics)} belong together (a person, a "
+            "patient, a series): where some do and stand in both splits, the "
+            "numbers flatter (--group_column keeps them apart)."
+        )
+    lines.append(
+        "It was not measured whether it errs more for some groups of people "
+        "than for others; it should decide nothing about a person alone."
+    )
+    return lines
