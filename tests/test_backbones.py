@@ -412,7 +412,7 @@ def models(tmp_path, monkeypatch):
 def test_f22_offline_names_file_folder_and_flag(models, name, arguments, file):
     with pytest.raises(MachineError) as caught:
         build(name, 224, "imagenet", arguments)
-    message = str(caught.value)
+    message = "\n".join(caught.value.faults)
     assert f"{file} is not in {models}" in message
     assert "URL fetch failure" in message
     assert "--weights=PATH" in message

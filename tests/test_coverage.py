@@ -143,6 +143,6 @@ def test_a_server_has_the_share_of_its_model(tmp_path):
         coverage=0.9,
     )  # fmt: skip
     with pytest.raises(
-        ConfigError, match="--server gives what its model was trained"
+        ConfigError, match="server gives what its model was trained"
     ):
         config.validate()

@@ -189,7 +189,7 @@ def test_what_cannot_fit_is_refused_before_it_starts(
     images, tiny_network, tmp_path, monkeypatch
 ):
     store = FeatureStore(tmp_path, limit_gb=1e-6)
-    with pytest.raises(MachineError, match="--feature_cache_gb"):
+    with pytest.raises(MachineError, match=r"^feature_cache_gb"):
         store.activations(trunk_of(tiny_network), images)
     monkeypatch.setattr(
         shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0)
@@ -526,7 +526,7 @@ def test_what_this_run_keeps_counts_against_the_limit(
     need = len(images) * 8 * 8 * 4 * 4 / 1e9
     store = FeatureStore(tmp_path / "s", limit_gb=1.5 * need)
     store.activations(trunk_of(tiny_network), images)
-    with pytest.raises(MachineError, match="--feature_cache_gb"):
+    with pytest.raises(MachineError, match=r"^feature_cache_gb"):
         store.activations(changed_weight(trunk_of(tiny_network)), images)
 
 

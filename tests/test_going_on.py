@@ -173,7 +173,7 @@ def test_a_finished_run_of_other_names_is_told(unfinished, tmp_path):
     (colors / "green" / "1.png").unlink()
     with pytest.raises(DataError, match=r"1 removed \(green/1.png\)") as caught:
         run(config)
-    assert "--restart" in str(caught.value)
+    assert "--restart" in "\n".join(caught.value.faults)
     (colors / "green" / "new.png").rename(colors / "green" / "1.png")
     # Its bytes are not looked at, since nothing is done with them.
     assert run(config).version.name == "1"
@@ -184,7 +184,7 @@ def test_a_finished_run_that_lost_its_version_is_told(unfinished):
     shutil.rmtree(version)
     with pytest.raises(ConfigError, match=r"out/1 is gone since") as caught:
         run(unfinished)
-    assert "--restart" in str(caught.value)
+    assert "--restart" in "\n".join(caught.value.faults)
 
 
 def test_a_version_that_was_published_is_not_published_twice(config):
@@ -243,7 +243,7 @@ def test_f20_other_data_is_refused_with_counts(unfinished, tmp_path):
     write_picture(colors / "green" / "new.png", 5, 1)
     with pytest.raises(DataError, match="added") as caught:
         run(config)
-    assert "--restart" in str(caught.value)
+    assert "--restart" in "\n".join(caught.value.faults)
     begun_anew = run(config, restart=True, stages=tiny.UNTRAINED)
     assert begun_anew.version.name == "1"
     assert (config.run_folder() / "run.1" / "saves").is_dir()
@@ -331,7 +331,7 @@ def test_f14_a_run_that_diverged_says_so_and_left_nothing_bad(
         for array in Checkpoints(folder).newest().arrays.values():
             assert array.dtype.kind != "f" or np.isfinite(array).all()
     assert not (config.run_folder() / "1").exists()
-    with pytest.raises(DivergedError, match=r"this run diverged .* --restart"):
+    with pytest.raises(DivergedError, match=r"this run diverged .* restart"):
         run(config)
 
 
@@ -375,7 +375,7 @@ def test_warm_start_begins_with_the_weights_of_a_run(config, capsys, tmp_path):
     other = changed(warm, output_dir=str(tmp_path / "other"))
     jobs.plan(other)
     assert "its head is for other classes" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match=r"--warm_start=.* expected"):
+    with pytest.raises(ConfigError, match=r"^warm_start=.* expected"):
         run(changed(warm, warm_start=str(file) + "x"))
     file.write_bytes(b"PK no")
     with pytest.raises(ConfigError, match=r"not readable as the model\.keras"):

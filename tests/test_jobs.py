@@ -146,7 +146,7 @@ def test_no_validation_still_gives_a_whole_run(config, capsys):
     assert result.metrics["data"]["used"]["val"] == 0
     assert result.metrics["temperature"] is None
     assert "calibration: none" in capsys.readouterr().out
-    with pytest.raises(DataError, match=r"--calibrate: given, but .* nothing"):
+    with pytest.raises(DataError, match=r"^calibrate: given, but .* nothing"):
         run(changed(config, calibrate=True))
 
 

@@ -108,7 +108,7 @@ def test_without_auto_batch_a_device_that_is_full_is_one_line():
     def stage(_):
         raise errors.InternalError(None, None, OUT[1][1])
 
-    with pytest.raises(MachineError, match="give --batch_size=4 or --auto"):
+    with pytest.raises(MachineError, match="give batch_size=4 or auto"):
         fault_tolerant(run, stage)
     with (
         pytest.raises(MachineError, match="out of memory - halve"),

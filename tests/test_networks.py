@@ -341,7 +341,7 @@ def test_a_network_of_grey_pictures(tmp_path):
 def test_a_network_of_any_size_needs_one(tmp_path):
     inputs = keras.Input((None, None, 3))
     file = save(tmp_path / "a.keras", inputs, keras.layers.Conv2D(2, 3)(inputs))
-    with pytest.raises(ConfigError, match="--image_size"):
+    with pytest.raises(ConfigError, match="image_size"):
         build_classifier(file, 2)
     assert build_classifier(file, 2, image_size=10).input_shape[1] == 10
 
@@ -402,7 +402,7 @@ def conv(x):
     [
         ((16, 20, 3), conv, {}, "expected a square input"),
         ((8, 8, 3), lambda x: [conv(x), conv(x)], {}, "one feature output"),
-        ((None, None, 3), conv, {}, "--image_size"),
+        ((None, None, 3), conv, {}, "image_size"),
         ((8, 8, 3), conv, {"image_size": 9}, "expected 8"),
         ((8, 8, 3), conv, {"input_scaling": "foo"}, "expected auto or one of"),
     ],

@@ -419,7 +419,7 @@ def test_a_table_of_both_is_refused_with_both_commands(root, tmp_path):
     config = TransferConfig(dataset=str(file))
     with pytest.raises(ConfigError) as told:
         kind_of(config)
-    line = str(told.value)
+    line = "\n".join(told.value.faults)
     assert f"--dataset={file} --backbone=DIR reads the texts" in line
     assert f"--dataset={file} --input_kind=image the pictures" in line
     for said in ({"input_kind": "image"}, {"backbone": "MobileNetV2"}):

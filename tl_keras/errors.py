@@ -18,8 +18,10 @@ the built-in exception that each of them also is.
 | 130, 143  | stopped at once by a second SIGINT, SIGTERM         |
 """
 
+import contextlib
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _REASON_LOST = (
     "{} without a reason, which is a fault of tl_keras - please report it "
@@ -27,12 +29,46 @@ _REASON_LOST = (
 )
 
 
+# A flag in a message, but not in a command that is to be copied.
+_FLAG = re.compile(r"(?<![\w-])--(?=[a-z][a-z0-9_]*\b)")
+_COMMAND = ("python -m ", "docker ", "pip ")
+_in_a_command = False
+
+
+@contextlib.contextmanager
+def speaking_flags() -> Iterator[None]:
+    """Inside, errors name settings as a command line does: --head_epochs.
+
+    Example:
+        with speaking_flags():
+            str(ConfigError("--seed=-1: ..."))     # "--seed=-1: ..."
+    """
+    global _in_a_command
+    before, _in_a_command = _in_a_command, True
+    try:
+        yield
+    finally:
+        _in_a_command = before
+
+
+def as_arguments(line: str) -> str:
+    """A message in Python's names: "--seed=-1: ..." -> "seed=-1: ...".
+
+    Example:
+        as_arguments("--seed=-1: expected 0 or more")
+    """
+    if any(command in line for command in _COMMAND):
+        return line
+    return _FLAG.sub("", line)
+
+
 class TlKerasError(Exception):
     """Base of the faults that a user can mend.
 
     Attributes:
-        faults: the messages, one line each and never none; `str(error)`
-            joins them.
+        faults: the messages, one line each and never none, with settings as
+            flags. `str(error)` joins them; outside of a command it names
+            settings as Python's arguments are.
         exit_code: what a command exits with.
     """
 
@@ -43,7 +79,10 @@ class TlKerasError(Exception):
         told = tuple(fault for fault in given if fault.strip())
         # Whoever raises this owes a reason; an exit code alone is none.
         self.faults = told or (_REASON_LOST.format(type(self).__name__),)
-        super().__init__("\n".join(self.faults))
+        said = self.faults
+        if not _in_a_command:
+            said = tuple(map(as_arguments, said))
+        super().__init__("\n".join(said))
 
 
 class ConfigError(TlKerasError, ValueError):

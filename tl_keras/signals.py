@@ -158,7 +158,9 @@ def say(line: str) -> None:
     """A line on stderr, from any thread at any time."""
     # Past Python's buffers and locks, which the main thread may hold.
     with contextlib.suppress(OSError):
-        os.write(_stderr, f"{one_line(line)}\n".encode())
+        # A terminal's line may hold how far work has come.
+        clear = "\r\x1b[K" if os.isatty(_stderr) else ""
+        os.write(_stderr, f"{clear}{one_line(line)}\n".encode())
 
 
 def end(code: int, line: str) -> None:

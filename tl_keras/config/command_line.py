@@ -38,6 +38,7 @@ from tl_keras.errors import (
     StoppedError,
     TlKerasError,
     refuse_windows,
+    speaking_flags,
 )
 
 # Faults of the disk or of rights; any other OSError is a fault of ours.
@@ -54,6 +55,12 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> int:
         0, or the exit code of the fault (see `tl_keras.errors`).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with speaking_flags():
+        return _ended_well_or_not(command, arguments)
+
+
+def _ended_well_or_not(command: Command, arguments: list[str]) -> int:
+    """Runs a command, and tells of whatever ends it."""
     # Of what cannot be read at all, a program wants to know too.
     as_json = "--json" in arguments
     try:

@@ -107,7 +107,7 @@ def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
     try:
         arguments = backbones.parse_arguments(config.backbone_args)
     except ConfigError as error:
-        yield Fault(("backbone_args",), f"--backbone_args: {error}")
+        yield Fault(("backbone_args",), f"--backbone_args: {error.faults[0]}")
         arguments = {}
     if config.backbone_layer and config.backbone in known:
         yield idle("backbone_layer", "only a file of yours is cut")

@@ -146,7 +146,7 @@ def _cannot_run(file: pathlib.Path, row: Format, squares) -> str:
     try:
         ask_file(file, row, squares)
     except NotPublishedError as error:
-        return str(error).removeprefix(PREFIX)
+        return "\n".join(error.faults).removeprefix(PREFIX)
     return ""
 
 
@@ -222,7 +222,9 @@ def _asked(
         )
         report = check_file(file, row, expected, asked, movement, differs)
     except NotPublishedError as error:
-        return Result(row, size, None, str(error).removeprefix(PREFIX))
+        return Result(
+            row, size, None, "\n".join(error.faults).removeprefix(PREFIX)
+        )
     return Result(row, size, report, report.split.refusal)
 
 

@@ -88,7 +88,7 @@ class Acceptance:
         try:
             self.earlier.ask([labelled.test.examples.read(0)])
         except NotPublishedError as error:
-            words = str(error).removeprefix(PREFIX)
+            words = "\n".join(error.faults).removeprefix(PREFIX)
             raise ConfigError(f"{where}: {words} - name another") from None
         except DataError as error:
             raise ConfigError(error.faults) from None

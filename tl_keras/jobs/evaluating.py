@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tl_keras import log, pages, run_card
+from tl_keras import log, pages, progress, run_card
 from tl_keras.audit.reading import SEE_TO_DISK, read_regular
 from tl_keras.config import EvaluateConfig
 from tl_keras.config.paths import output_folder
@@ -204,7 +204,8 @@ def asked(
     if loaded.task.name == "multiclass":
         column = [loaded.labels.index(name) for name in listing.class_names]
     answers, kept, skips = [], [], []
-    for start in range(0, len(examples), batch_size):
+    starts = range(0, len(examples), batch_size)
+    for start in progress.counted(starts, "evaluating", len(starts), "batches"):
         rows = range(start, min(start + batch_size, len(examples)))
         contents = [_read(examples, row) for row in rows]
         good = [content for content, reason in contents if not reason]
@@ -309,7 +310,7 @@ def rounding(
             encoded, answers[: len(some)], task.differs(export.labels)
         )
     except NotPublishedError as error:
-        words = str(error).removeprefix(PREFIX)
+        words = "\n".join(error.faults).removeprefix(PREFIX)
         log.warn(f"warning: rounding is not measured: {words}")
         return None
     if not movement:

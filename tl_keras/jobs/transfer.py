@@ -137,8 +137,9 @@ def _trained(run: Run, stages: Stages, clock: Clock) -> Run:
         for stage in stages.training:
             run = clock.timed(stage, run)
     except DivergedError as error:
-        stages.record_stopped(run, str(error), clock.all_seconds())
-        run.journal.diverged(str(error))
+        why = "\n".join(error.faults)
+        stages.record_stopped(run, why, clock.all_seconds())
+        run.journal.diverged(why)
         raise
     return run
 

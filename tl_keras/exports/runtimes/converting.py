@@ -82,7 +82,7 @@ def _converted(formats: Sequence["Format"], folder: pathlib.Path) -> dict:
             process.finish("the converter", SECONDS)
     except NotPublishedError as error:
         # It took all files with it, also those that it had made.
-        words = str(error).removeprefix(PREFIX)
+        words = "\n".join(error.faults).removeprefix(PREFIX)
         return {row.name: words for row in formats}
     return json.loads(faults.read_text(encoding="utf-8"))
 
