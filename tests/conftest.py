@@ -249,12 +249,14 @@ def tiny_network(tmp_path_factory) -> pathlib.Path:
 
 
 class Finished(typing.NamedTuple):
-    """A whole run: the folder with its data, settings, result, what it said."""
+    """A whole run: the folder with its data, settings, result, what it said,
+    and the work that it counted."""
 
     root: pathlib.Path
     config: "tl_keras.TransferConfig"  # noqa: F821
     result: "tl_keras.RunResult"  # noqa: F821
     printed: str
+    works: tuple = ()
 
 
 @pytest.fixture(scope="session")
@@ -265,7 +267,7 @@ def finished(tiny_network, tmp_path_factory) -> Finished:
     """
     import tiny
 
-    from tl_keras import run
+    from tl_keras import progress, run
 
     root = tmp_path_factory.mktemp("finished")
     config = tiny.config(
@@ -273,9 +275,21 @@ def finished(tiny_network, tmp_path_factory) -> Finished:
         head_epochs=12, head_learning_rate=0.1, dropout=0.0, batch_size=6,
         compare_scratch=True,
     )  # fmt: skip
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
+    works, doing = [], progress.doing
+
+    @contextlib.contextmanager
+    def noted(*about, **more):
+        with doing(*about, **more) as work:
+            works.append(work)
+            yield work
+
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as printed,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setattr(progress, "doing", noted)
         result = run(config)
-    return Finished(root, config, result, printed.getvalue())
+    return Finished(root, config, result, printed.getvalue(), tuple(works))
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ def test_a_page_a_file_and_lines(runs, tmp_path, capsys):
     numbers = compare_with(config)
     text = (tmp_path / "out" / "comparison.html").read_text()
     page = Page(text)
-    assert "--batch_size" in page.text
+    assert "--batch_size" in text
     assert "Over the epochs" in page.text
     assert "/home/somebody" not in text
     assert "<script" not in text

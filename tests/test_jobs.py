@@ -27,6 +27,8 @@ from tl_keras.errors import (
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs import preparation, stages, training
+from tl_keras.jobs.telling import ending
+from tl_keras.runs import RunFolder
 from tl_keras.tasks.multiclass import calibration
 from tl_keras.train import main
 
@@ -296,6 +298,41 @@ def test_what_next_is_said_in_metrics_page_and_log(finished):
     assert all(line in finished.printed for line in told)
 
 
+def test_each_stage_of_a_run_is_told_and_counted_to_its_end(finished):
+    counted = {}
+    for work in finished.works:
+        # "fine_tune 1/1", "scratch 13/13".
+        counted.setdefault(work.what.split(" ")[0], []).append(work)
+    assert set(counted) >= {
+        "preparing", "reading", "checking", "features", "training", "solving",
+        "fine_tune", "scratch", "evaluating", "exporting", "writing",
+        "verifying", "timing", "from",
+    }  # fmt: skip
+    for what in ("reading", "checking", "features", "fine_tune", "scratch"):
+        for work in counted[what]:
+            assert work.done == work.total > 0, what
+    streamed = max(work.done for work in counted["verifying"])
+    assert streamed == finished.result.metrics["test"]["examples"]
+
+
+def test_a_run_ends_with_what_to_type_next(finished):
+    *_, after = finished.printed.split("next:\n")
+    result, model = finished.result, finished.result.version.parent
+    assert after.splitlines() == [
+        f"  open     {result.run_folder / 'report.html'}",
+        f"  predict  python -m tl_keras.predict PICTURE.jpg --model={model}",
+        f"  serve    cd {result.run_folder / 'serving'} && docker compose up "
+        "-d && ./smoke.sh",
+    ]
+    shown = ending.for_programs(
+        result.metrics, result.version, RunFolder(result.run_folder)
+    )
+    told = json.loads(json.dumps(shown))
+    assert told["test"]["accuracy"] == result.metrics["test"]["accuracy"]
+    assert "per_class" not in told["test"]
+    assert all(os.path.exists(told[n]) for n in ("version", "run", "page"))
+
+
 def test_dry_run_says_what_would_be_done_and_writes_nothing(config, capsys):
     arguments = config.to_flags().splitlines()
     assert main([*arguments, "--dry_run"]) == 0
@@ -429,7 +466,8 @@ def test_the_command_from_another_folder(tmp_path):
     assert ran.stderr == ""  # none of TensorFlow's chatter
     assert (tmp_path / "saved_models/quickstart/1/saved_model.pb").exists()
     assert "solved with C=" in ran.stdout
-    assert "Epoch 2/2" in ran.stdout
+    assert "\nfine_tune 1/1  " in ran.stdout
+    assert "Epoch" not in ran.stdout
 
 
 def quickstart(seed: int, out) -> dict:

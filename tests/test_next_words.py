@@ -34,7 +34,7 @@ def test_counts_are_singular_and_plural():
     assert counted(1, "picture", "pictures") == "1 picture"
     assert counted(1200, "picture", "pictures") == "1,200 pictures"
     assert counted(0, "picture", "pictures") == "0 pictures"
-    assert [one_in(x) for x in (0.0334, 0.4, 0.5, 0.0)] == [
+    assert [one_in(x) for x in (29.94, 2.5, 2.0, None)] == [
         "30", "2.5", "2", "very many",
     ]  # fmt: skip
 
@@ -57,6 +57,7 @@ def metrics(**changes) -> dict:
     }  # fmt: skip
     card = {
         "majority": {"class": "cat", "accuracy": 0.5},
+        "one_in": {"measured": 20.0, "worst": 16.7, "best": 25.0},
         "thresholds": [row(0.5, 1.0, 0.95, 0.94), row(0.9, 0.7, 0.998, 0.992)],
         "calibration": {"ece": 0.01},
         "worst_classes": [1, 0],

@@ -346,7 +346,7 @@ def test_thumbnails_carry_no_exif_and_fit(tmp_path):
     for source in jpegs:
         image = Image.open(io.BytesIO(base64.b64decode(source.split(",")[1])))
         assert not image.getexif()
-        assert max(image.size) <= 128
+        assert max(image.size) <= 224
 
 
 def test_the_page_shows_the_last_part_of_paths_alone(tmp_path):
@@ -443,7 +443,8 @@ def test_pictures_grow_by_css_alone(tmp_path):
 
 
 def test_sixty_mistakes_are_shown_and_those_beyond_twelve_folded(tmp_path):
-    _, text, metrics = page_of(make_run(tmp_path, count=400))
+    names = [f"k{number}" for number in range(9)]
+    _, text, metrics = page_of(make_run(tmp_path, names, count=400))
     mistakes = metrics["card"]["gallery"]["mistakes"]
     assert len(mistakes) == min(60, metrics["card"]["mistakes"]) > 12
     assert f"<summary>{len(mistakes) - 12} more</summary>" in text
@@ -459,7 +460,7 @@ def test_why_a_run_was_not_published_stands_on_its_page(tmp_path):
     page, text, _ = page_of(folder)
     assert_safe(page, text)
     assert "export not published: <b>" in page.text
-    assert "tl_keras.predict" not in page.text
+    assert "tl_keras.predict" not in text
 
 
 def test_a_page_has_its_day_and_what_to_type(tmp_path):
@@ -467,7 +468,7 @@ def test_a_page_has_its_day_and_what_to_type(tmp_path):
     metrics = json.loads((folder / "metrics.json").read_text())
     metrics |= {"date": "2026-11-27"}
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    page, *_ = page_of(folder)
+    page, text, _ = page_of(folder)
     assert "run card, 2026-11-27" in page.text
-    if metrics["export"]:
-        assert "python -m tl_keras.predict PICTURE.jpg --model=." in page.text
+    assert metrics["export"]
+    assert "python -m tl_keras.predict PICTURE.jpg --model=." in text

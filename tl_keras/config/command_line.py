@@ -169,9 +169,10 @@ def read_arguments(
     except (flags.Error, ValueError) as error:
         raise ConfigError(f"flags: {error}") from None
     known = sorted(names | set(switches))
-    rest = _without_operands(command, values, rest, arguments)
+    rest, operand = _operand_of(command, values, rest, arguments)
     faults += [_stray(word, known) for word in rest]
     texts = {name: values[name].value for name in names if values[name].present}
+    texts |= operand
     for name in switches:
         value = str(values[name].value).lower() if values[name].present else ""
         if value not in ("", "true", "false", "0", "1"):
@@ -187,17 +188,17 @@ def read_arguments(
     return texts, on, faults
 
 
-def _without_operands(
+def _operand_of(
     command: Command,
     values: flags.FlagValues,
     rest: Sequence[str],
     arguments: Sequence[str],
-) -> list[str]:
-    """What is left of some words when the operand's are taken out."""
+) -> tuple[list[str], dict[str, str]]:
+    """What is left of some words without the operand's, and its setting."""
     operand, rest = command.operand, list(rest)
     bare = [word for word in rest if not word.startswith("-")]
     if not operand or values[operand].present or not bare:
-        return rest
+        return rest, {}
     fields = {f.name: f for f in dataclasses.fields(command.settings)}
     several = tuple in allowed_types(fields[operand])
     if command.operand_is_there:
@@ -205,10 +206,9 @@ def _without_operands(
         bare = bare if several else [w for w in bare if w == arguments[0]]
         bare = [w for w in bare if os.path.exists(os.path.expanduser(w))]
     if not bare or (len(bare) > 1 and not several):
-        return rest
-    values[operand].value = ",".join(map(os.path.expanduser, bare))
-    values[operand].present = 1
-    return [word for word in rest if word not in bare]
+        return rest, {}
+    given = ",".join(map(os.path.expanduser, bare))
+    return [word for word in rest if word not in bare], {operand: given}
 
 
 def _without_ill_formed(

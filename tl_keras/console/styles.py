@@ -32,6 +32,9 @@ def styled(text: str, style: str, stream: TextIO) -> str:
         text: without codes of its own.
         style: of `CODES`.
         stream: that it is written to.
+
+    Returns:
+        The text, with codes where they are seen.
     """
     if not has_colour(stream):
         return text

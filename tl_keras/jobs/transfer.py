@@ -8,6 +8,8 @@ the server and `<output_dir>/run/` for people. Only this room knows both the
 settings and the pieces; the pieces take plain arguments.
 """
 
+import pathlib
+
 from tl_keras import log, progress
 from tl_keras.audit import write_reports
 from tl_keras.config import TransferConfig
@@ -32,7 +34,7 @@ from tl_keras.jobs.telling.printed import (
 )
 from tl_keras.jobs.training import feature_store
 from tl_keras.keras_globals import standard_globals
-from tl_keras.runs import check_writable, leaving_nothing, run_lock
+from tl_keras.runs import RunFolder, check_writable, leaving_nothing, run_lock
 
 
 @on_console()
@@ -78,7 +80,9 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
     clock = Clock()
     journal = look(config, restart)
     if journal.finished:
-        return load_finished(journal)
+        result = load_finished(journal)
+        _tell_next(result.metrics, result.version, journal.folder)
+        return result
     with clock("prepare"), enough_memory(), progress.doing("preparing"):
         prepared, accept = _prepare_all(journal.config, journal.run_id, stages)
     prepared = without(prepared, journal.left_out)
@@ -114,9 +118,7 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
             metrics = stages.record(run, clock.all_seconds())
     log.info(summary(metrics))
     log.result(outcome(metrics, run.version, run.folder))
-    kind = metrics.get("input", "image")
-    told = next_commands(run.version, run.folder, kind)
-    log.info("\n".join(["", *told]), whole=True)
+    _tell_next(metrics, run.version, run.folder)
     # The SavedModel is published, so this is told last; and before the run is
     # closed, so that the same command tries again.
     run.files.refuse()
@@ -129,6 +131,11 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         prepared.labelled.class_names,
         run.fit.history,
     )
+
+
+def _tell_next(metrics: dict, version: pathlib.Path, folder: RunFolder) -> None:
+    told = next_commands(version, folder, metrics.get("input", "image"))
+    log.info("\n".join(["", *told]), whole=True)
 
 
 def _trained(run: Run, stages: Stages, clock: Clock) -> Run:

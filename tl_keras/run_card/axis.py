@@ -34,6 +34,9 @@ class Axis(NamedTuple):
         Args:
             intervals: (low, high) each; a number is one with equal ends.
             least, most: where an axis of this unit ends.
+
+        Returns:
+            From 0 to 1 where there is nothing to show.
         """
         ends = [end for interval in intervals for end in interval]
         if not ends:

@@ -9,15 +9,22 @@ SINGLE_DIGITS = 10  # below, one digit behind the point says more
 
 
 def counted(count: int, one: str, many: str) -> str:
-    """ "1 picture", "1,200 pictures"."""
+    """A number with its noun.
+
+    Args:
+        count: 0 or more.
+        one, many: the noun, singular and plural.
+
+    Returns:
+        "1 picture", "1,200 pictures".
+    """
     return f"{count:,} {one if count == 1 else many}"
 
 
-def one_in(share: float) -> str:
-    """0.0334 -> "30", 0.4 -> "2.5": of how many one is such."""
-    if share <= 0:
+def one_in(number: float | None) -> str:
+    """29.94 -> "30", 2.5 -> "2.5": of how many one is such."""
+    if number is None:
         return "very many"
-    number = 1 / share
     if number < SINGLE_DIGITS:
         return f"{number:.1f}".removesuffix(".0")
     return f"{number:,.0f}"

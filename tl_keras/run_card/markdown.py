@@ -142,7 +142,9 @@ def _publishing(metrics: Mapping) -> list[str]:
 
 def _advice(metrics: Mapping) -> list[str]:
     """What to do next."""
-    told = next_words.to_do(metrics)
+    # Sentences with names are the page's: here nothing may end a code span.
+    told = next_words.measured_advice(metrics)
+    told += next_words.deeper_or_not(metrics)
     if not told:
         return []
     return ["## What next", "", *(f"- {plain(line)}" for line in told), ""]

@@ -9,6 +9,7 @@ sentences, each of which rests on a number of the run.
 from collections.abc import Mapping
 
 from tl_keras.run_card.counting import counted, one_in
+from tl_keras.run_card.task_words import of_classes
 from tl_keras.run_card.words import many, one, percent
 
 # An interval wider than this leaves open what the model is good for.
@@ -38,6 +39,7 @@ def verdict(metrics: Mapping) -> list[str]:
         return []
     test, card = metrics["test"], metrics["card"]
     accuracy, (low, high) = test["accuracy"], test["accuracy_interval"]
+    odds = card["one_in"]
     if low <= card["majority"]["accuracy"]:
         return [
             "Of no use yet: it is not surely better than to answer "
@@ -51,9 +53,9 @@ def verdict(metrics: Mapping) -> list[str]:
         ]
     else:
         lines = [
-            f"About one {one(metrics)} in {one_in(1 - accuracy)} is answered "
-            f"wrongly; in the long run between one in {one_in(1 - low)} and "
-            f"one in {one_in(1 - high)}."
+            f"About one {one(metrics)} in {one_in(odds['measured'])} is "
+            f"answered wrongly; in the long run between one in "
+            f"{one_in(odds['worst'])} and one in {one_in(odds['best'])}."
         ]
     return [*lines, *_above(card, names), *_unsure(metrics, high - low)]
 
@@ -112,12 +114,17 @@ def to_do(metrics: Mapping) -> list[str]:
     Returns:
         Sentences, what stands in the run's own advice first.
     """
-    lines = list(metrics.get("advice", {}).get("sentences", ()))
+    lines = measured_advice(metrics)
     if "test" not in metrics:
         return lines
     if not lines:
         lines += _more_labels(metrics)
-    return [*lines, *_look_at(metrics), *_deeper(metrics)]
+    return [*lines, *_look_at(metrics), *deeper_or_not(metrics)]
+
+
+def measured_advice(metrics: Mapping) -> list[str]:
+    """What the run itself found out for advice."""
+    return list(metrics.get("advice", {}).get("sentences", ()))
 
 
 def _more_labels(metrics: Mapping) -> list[str]:
@@ -164,12 +171,12 @@ def _look_at(metrics: Mapping) -> list[str]:
     return lines
 
 
-def _deeper(metrics: Mapping) -> list[str]:
-    """Whether more layers should train."""
+def deeper_or_not(metrics: Mapping) -> list[str]:
+    """Whether more layers should train; nothing where nobody tried."""
     pair = next(
         (
             row
-            for row in metrics["card"]["comparisons"]
+            for row in metrics.get("card", {}).get("comparisons", ())
             if row["first"] == "head" and row["second"] == "fine_tune"
         ),
         None,
@@ -203,10 +210,17 @@ def limits(metrics: Mapping) -> list[str]:
     names = metrics["class_names"]
     count = len(names)
     told = ", ".join(names[:MAX_NAMED]) + ", ..." * (count > MAX_NAMED)
+    use = (
+        f"each of which is one of {counted(count, 'class', 'classes')}: "
+        f"{told}. Whatever else it is shown gets one of these names too."
+    )
+    if not of_classes(metrics):
+        use = (
+            f"of which it says {told}. Whatever else it is shown gets an "
+            "answer too."
+        )
     lines = [
-        f"For {many(metrics)} like those it was trained on, each of which is "
-        f"one of {counted(count, 'class', 'classes')}: {told}. Whatever else "
-        "it is shown gets one of these names too.",
+        f"For {many(metrics)} like those it was trained on, {use}",
         f"The numbers hold for {many(metrics)} drawn as the test split was. "
         "Other places, people, devices or years were not measured: evaluate "
         "it on some of them before it is relied on there.",

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tl_keras.run_card import statistics
+from tl_keras.run_card.axis import Axis
 from tl_keras.run_card.files import Predictions, RunRecord
 from tl_keras.tasks.multiclass.calibration import reliability
 from tl_keras.tasks.multiclass.evaluation import CONFIDENCE
@@ -98,6 +99,8 @@ def _of_predictions(rows: Predictions, record: RunRecord) -> dict:
         calibration["ece_before"] = test["ece_before"]
     return _only_answer(rows, names) | {
         "majority": _majority(record, support),
+        "one_in": _one_in(test),
+        "axis": list(_axis(record.metrics)),
         "confusion": cells,
         "confused_pairs": pairs[:MAX_PAIRS],
         "confused_pairs_in_all": len(pairs),
@@ -109,6 +112,27 @@ def _of_predictions(rows: Predictions, record: RunRecord) -> dict:
         "worst_classes": _worst_classes(test["per_class"], names),
         "gallery": _gallery(rows, pairs[:MAX_PAIRS], len(names)),
     }
+
+
+def _one_in(test: Mapping) -> dict[str, float | None]:
+    """Of how many examples one is wrong: as measured, at worst, at best."""
+    low, high = test["accuracy_interval"]
+    shares = {"measured": test["accuracy"], "worst": low, "best": high}
+    return {
+        name: 1 / (1 - share) if share < 1 else None
+        for name, share in shares.items()
+    }
+
+
+def _axis(metrics: Mapping) -> Axis:
+    """The axis on which the intervals of all classifiers are drawn."""
+    tests = [phase["test"] for phase in metrics.get("phases", ())]
+    tests += [
+        metrics[other]["test"]
+        for other in ("published", "scratch", "baseline")
+        if other in metrics
+    ]
+    return Axis.around([t["accuracy_interval"] for t in tests], 0.0, 1.0)
 
 
 def _only_answer(rows: Predictions, names: Sequence[str]) -> dict:

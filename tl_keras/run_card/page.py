@@ -97,10 +97,8 @@ def _view(
         "verdict": next_words.verdict(metrics),
         "to_do": next_words.to_do(metrics),
         "limits": next_words.limits(metrics),
-        "rows": (rows := scoreboard(metrics)),
-        "axis": Axis.around(
-            [row["interval"] for row in rows if row["interval"]], 0.0, 1.0
-        ),
+        "rows": scoreboard(metrics),
+        "axis": Axis(*metrics["card"].get("axis", (0.0, 1.0))),
         "has_data_page": bool(record.data_report),
         "curves": _curves(record, metrics),
         "wide": len(names) > WIDE_FROM,

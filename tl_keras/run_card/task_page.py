@@ -11,10 +11,11 @@ from collections.abc import Mapping
 
 from tl_keras import pages
 from tl_keras.inputs.kinds import nouns
-from tl_keras.run_card import plots, task_words, words
+from tl_keras.run_card import next_words, plots, task_words, words
 from tl_keras.run_card.files import RunRecord
 from tl_keras.run_card.gallery import Gallery, why_no_previews
 from tl_keras.run_card.markdown import code, plain
+from tl_keras.run_card.statistics import has_curves
 
 STOPPED = "This run stopped before it had a model: training diverged."
 NOTHING = {"headline": STOPPED, "figures": (), "tables": (), "pictures": ()}
@@ -43,7 +44,7 @@ def render_page(
     first, second = task_words.main_numbers(metrics)
     one, many = nouns(metrics.get("input", "image"))
     curves = ""
-    if record.history:
+    if has_curves(record.history):
         rows = [
             {**row, "phase": words.phase_name(row["phase"])}
             for row in record.history
@@ -77,6 +78,7 @@ def render_page(
         lost=metrics.get("regression", {}).get("lost", ()),
         no_previews=why_no_previews(gallery, no_previews, heat=False),
         curl=curl,
+        limits=next_words.limits(metrics),
         words=words,
     )
 

@@ -134,5 +134,5 @@ def _once(numbers: Mapping[str, float]) -> list[tuple[str, float]]:
     return [
         (name, numbers[name])
         for name in order
-        if name == "loss" or numbers[name] != loss
+        if name in FIRST or numbers[name] != loss
     ]

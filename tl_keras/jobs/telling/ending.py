@@ -54,6 +54,9 @@ def for_programs(
         metrics: of the finished run, as in metrics.json.
         version: folder of the published SavedModel.
         folder: the run's.
+
+    Returns:
+        Plain values by name.
     """
     return {
         "version": os.fspath(version),
