@@ -15,6 +15,7 @@ from run_folders import Page
 
 from tl_keras import TransferConfig, run, versions
 from tl_keras.config import earlier_version
+from tl_keras.console import on_console
 from tl_keras.data import Examples
 from tl_keras.data.catalogues import png
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
@@ -123,7 +124,8 @@ def test_a_version_that_is_worse_is_not_taken(tmp_path):
 def test_one_that_is_as_good_or_better_is_taken(tmp_path, capsys):
     """Also where they are right on other pictures."""
     accept = acceptance(tmp_path, [0, 1, 1, 0, 1, 2])
-    accept(images_of(), rows_for([0, 0, 2, 0, 1, 2]))
+    with on_console():
+        accept(images_of(), rows_for([0, 0, 2, 0, 1, 2]))
     printed = capsys.readouterr().out
     assert printed.startswith(f"not worse than {tmp_path}/pets/3 on the same 6")
     assert "(1 won, 1 lost, McNemar p = 1); lost: dog/1.jpg (dog" in printed
@@ -153,7 +155,8 @@ def test_what_rounding_decides_makes_no_version_worse(tmp_path, capsys, whose):
         with pytest.raises(NotPublishedError, match="0 won, 1 lost, McNemar"):
             accept(images_of(), answers, movement)
         return
-    found = accept(images_of(), answers, movement)["regression"]
+    with on_console():
+        found = accept(images_of(), answers, movement)["regression"]
     printed = capsys.readouterr().out
     assert "(0 won, 1 lost, 1 of these within rounding, McNemar" in printed
     assert "lost: dog/1.jpg (dog, now eel, within rounding)" in printed
@@ -334,7 +337,7 @@ def test_a_worse_run_leaves_all_but_a_version(again, capsys, monkeypatch):
         assert (out / "run" / name).exists()
     page = Page((out / "run" / "report.html").read_text(encoding="utf-8"))
     assert "Version out/1 has" in page.text
-    assert "Not exported" in page.text
+    assert "Not published: there is no version" in page.text
     assert "Right there, wrong here" in page.text
     markdown = (out / "run" / "report.md").read_text()
     assert "## Against an earlier" in markdown
@@ -460,7 +463,8 @@ def test_an_earlier_version_may_be_trusted(version, capsys):
     line = refused_alike(version)
     assert "it has no assets.extra/manifest.json" in line
     assert "--trust_model loads it" in line
-    earlier = opened(version, trust_model=True)
+    with on_console():
+        earlier = opened(version, trust_model=True)
     assert earlier.labels == ("blue_not", "green")
     told = capsys.readouterr().err
     assert told == f"warning: {version}: {earlier.warnings[0]}\n"

@@ -97,7 +97,8 @@ def test_without_any_place_training_goes_on_without_the_store(
     monkeypatch.setenv("HOME", "/dev/null")
     monkeypatch.setattr(cache.tempfile, "gettempdir", nowhere)
     config = TransferConfig(dataset="digits", backbone="letters_vgg")
-    assert usable_cache(config) == "off"
+    with on_console():
+        assert usable_cache(config) == "off"
     assert "computed each epoch, since /dev/null" in capsys.readouterr().out
 
 

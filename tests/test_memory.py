@@ -9,6 +9,7 @@ from run_folders import make_run
 
 from tl_keras import run_card
 from tl_keras.compute.memory import is_out_of_memory
+from tl_keras.console import on_console
 from tl_keras.errors import MachineError
 from tl_keras.jobs import measuring
 from tl_keras.jobs.fault_tolerance import enough_memory, fault_tolerant
@@ -95,7 +96,8 @@ def test_every_lack_of_memory_halves_the_batch(kind, text, capsys):
             raise kind(None, None, text)
         return prepared.config.batch_size
 
-    less, given = fault_tolerant(run, stage)
+    with on_console():
+        less, given = fault_tolerant(run, stage)
     assert given == less.prepared.config.batch_size == 2
     assert run.prepared.config.batch_size == 8  # It is as it was given.
     assert noted == [{"batch_size": 4}, {"batch_size": 2}]
