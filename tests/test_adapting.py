@@ -110,9 +110,5 @@ def test_a_plan_tells_stages(color_folder, tiny_network, tmp_path):
         unfreeze_phases=2, fine_tune_epochs=5,
     )  # fmt: skip
     told = jobs.plan(config)
-    assert "fine_tune_1: epochs 3 to 4, adam at 0.0001, unfrozen from two" in (
-        told
-    )
-    assert "fine_tune_2: epochs 5 to 7, adam at 0.0001, unfrozen from all" in (
-        told
-    )
+    assert "fine_tune_1: 2 epochs, adam at 0.0001, unfrozen from two" in (told)
+    assert "fine_tune_2: 3 epochs, adam at 0.0001, unfrozen from all" in (told)
