@@ -91,7 +91,7 @@ def test_the_classic_recipe_runs(two_folders, capsys):
     assert result.metrics["test"]["examples"] == 6
     printed = capsys.readouterr().out
     assert "all layers" in printed
-    assert "loss: " in printed
+    assert " s  loss " in printed
     assert "test accuracy: " in printed
 
 

@@ -85,7 +85,7 @@ def test_what_is_shared_is_told_with_the_accuracy_without_it(leaking, capsys):
     assert numbers["without"]["accuracy"] == 0
     (line,) = leakage_lines({"leakage": numbers})
     assert line.startswith(
-        "1 of the test pictures are in training too (--allow_leakage); of the "
+        "1 of the test pictures is in training too (--allow_leakage); of the "
         "other 12 0.0 % are right"
     )
     assert leakage_lines({}) == []

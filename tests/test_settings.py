@@ -98,7 +98,7 @@ def test_a_wrong_string_says_what_was_expected(name, text, expected):
     ],
 )
 def test_a_python_value_of_another_type_is_a_fault(name, value):
-    with pytest.raises(ConfigError, match=f"--{name}="):
+    with pytest.raises(ConfigError, match=f"^{name}="):
         Paint(**{name: value}).validate()
 
 

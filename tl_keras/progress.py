@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from tl_keras import log
 
+SINGULAR = {"batches": "batch", "penalties": "penalty"}
 RATE_FROM = 0.5  # seconds; a rate of less is a guess
 TOLD_FROM = 2.0  # seconds that counted work takes, for a line of its own
 
@@ -108,7 +109,7 @@ def doing(
     seconds = time.monotonic() - work.began
     if line and work.unit and work.done and seconds >= TOLD_FROM:
         log.info(
-            f"{work.what}: {work.done:,} {work.unit} in {in_words(seconds)}"
+            f"{work.what}: {units(work.done, work.unit)} in {in_words(seconds)}"
         )
 
 
@@ -133,6 +134,13 @@ def counted(
         for item in items:
             yield item
             work.advance()
+
+
+def units(count: int, many: str) -> str:
+    """ "1 picture", "1,200 pictures"."""
+    if count != 1:
+        return f"{count:,} {many}"
+    return f"1 {SINGULAR.get(many) or many.removesuffix('s')}"
 
 
 def in_words(seconds: float) -> str:

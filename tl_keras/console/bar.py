@@ -6,7 +6,7 @@
 In: a `progress.Work`, the time, a width. Out: text that fits that width.
 """
 
-from tl_keras.progress import Work, in_words
+from tl_keras.progress import Work, in_words, units
 
 FULL, EMPTY = "━", "─"
 PLAIN_FULL, PLAIN_EMPTY = "#", "-"
@@ -51,12 +51,12 @@ def _parts(work: Work, now: float) -> list[str]:
     if not work.done:
         parts = [in_seconds(now - work.began)]
         if work.total:
-            parts.insert(0, f"0 of {work.total:,} {work.unit}")
+            parts.insert(0, f"0 of {units(work.total, work.unit)}")
         return parts
     if work.total is None:
-        parts = [f"{work.done:,} {work.unit}"]
+        parts = [units(work.done, work.unit)]
     else:
-        parts = [f"{work.done:,} of {work.total:,} {work.unit}"]
+        parts = [f"{work.done:,} of {units(work.total, work.unit)}"]
     left, rate = work.seconds_left(now), work.rate(now)
     if left is not None:
         parts.append(f"{in_seconds(left)} left")

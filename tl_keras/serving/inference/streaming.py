@@ -101,7 +101,10 @@ def predict_examples(
             f"{sum(work.listing.ignored.values()):,} other things - "
             f"expected {expected}"
         )
-    with progress.doing("predicting", work.listing.count, many) as told:
+    # Its answers are lines themselves, and their seconds stand below.
+    with progress.doing(
+        "predicting", work.listing.count, many, line=False
+    ) as told:
         asked = _fill(work, ask, examples, batch_size, stop, told)
     done = results.write_results(work, examples, work.listing.ignored)
     if not done["predicted"]:
