@@ -14,13 +14,17 @@ from conftest import ALWAYS_BUILT
 from keras.src.applications import efficientnet, imagenet_utils
 from keras.src.utils import file_utils
 
+from tl_keras import TransferConfig
 from tl_keras.errors import ConfigError, MachineError
+from tl_keras.jobs import preparation
 from tl_keras.networks.backbones import (
     BACKBONES,
     SCALINGS,
     build_backbone,
     describe_backbones,
+    out_of_reach,
     parse_arguments,
+    reach,
 )
 
 NAMES = sorted(BACKBONES)
@@ -386,29 +390,29 @@ def models(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "file"),
-    [
-        ("VGG16", None, "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-        (
-            "MobileNetV2",
-            {"alpha": 0.35},
-            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5",
-        ),
-        (
-            "MobileNetV3Small",
-            {"alpha": 1},
-            "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
-        ),
-        ("EfficientNetV2B0", None, "efficientnetv2-b0_notop.h5"),
-        ("ConvNeXtTiny", None, "convnext_tiny_notop.h5"),
-        (
-            "ResNet50V2",
-            None,
-            "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        ),
-    ],
-)
+OFFICIAL_FILES = [
+    ("VGG16", None, "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    (
+        "MobileNetV2",
+        {"alpha": 0.35},
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5",
+    ),
+    (
+        "MobileNetV3Small",
+        {"alpha": 1},
+        "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+    ),
+    ("EfficientNetV2B0", None, "efficientnetv2-b0_notop.h5"),
+    ("ConvNeXtTiny", None, "convnext_tiny_notop.h5"),
+    (
+        "ResNet50V2",
+        None,
+        "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "file"), OFFICIAL_FILES)
 def test_f22_offline_names_file_folder_and_flag(models, name, arguments, file):
     with pytest.raises(MachineError) as caught:
         build(name, 224, "imagenet", arguments)
@@ -416,7 +420,48 @@ def test_f22_offline_names_file_folder_and_flag(models, name, arguments, file):
     assert f"{file} is not in {models}" in message
     assert "URL fetch failure" in message
     assert "--weights=PATH" in message
+    for works in ("=FILE.keras", "--backbone=letters_vgg", "--weights=none"):
+        assert works in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(("name", "arguments", "file"), OFFICIAL_FILES)
+def test_f22_weights_are_out_of_reach_without_file_and_address(
+    models, monkeypatch, name, arguments, file
+):
+    def nobody_knows(*_):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(reach.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(reach.socket, "getaddrinfo", lambda *_: [])
+    assert not out_of_reach(name)
+    monkeypatch.setattr(reach.socket, "getaddrinfo", nobody_knows)
+    assert out_of_reach(name)
+    (models / file).write_bytes(b"")
+    assert not out_of_reach(name)
+    other = "Xception" if name != "Xception" else "VGG19"
+    assert out_of_reach(other)
+    # A proxy looks addresses up by itself.
+    proxies = {"https": "http://proxy"}
+    monkeypatch.setattr(reach.urllib.request, "getproxies", lambda: proxies)
+    assert not out_of_reach(other)
+
+
+def test_f22_without_a_network_no_picture_is_read_first(models, monkeypatch):
+    def read(*_, **__):
+        raise AssertionError("pictures are read")
+
+    def nobody_knows(*_):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(preparation, "check_data", read)
+    monkeypatch.setattr(reach.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(reach.socket, "getaddrinfo", nobody_knows)
+    config = TransferConfig(dataset="pets", backbone="VGG16", image_size=32)
+    with pytest.raises(MachineError, match="cannot be fetched"):
+        preparation.prepare(config)
+    with pytest.raises(AssertionError):  # A plan downloads nothing.
+        preparation.prepare(config, download=False)
 
 
 def test_a_wrong_file_in_place_is_refused_and_kept(models):

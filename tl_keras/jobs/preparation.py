@@ -74,9 +74,11 @@ def prepare(config: TransferConfig, *, download: bool = True) -> Prepared:
     compute_deterministically(config.deterministic, device)
     keras.utils.set_random_seed(config.seed)
     config = dataclasses.replace(config, feature_cache=usable_cache(config))
+    runs = runs_of(config)
+    if download:  # Without a network that is told before pictures are read.
+        runs.look_for_weights(config)
     # First: weights are not fetched for data that cannot be used.
     report, labelled = check_data(config, download=download)
-    runs = runs_of(config)
     loaded = runs.load(config, labelled, download)
     network, labelled = loaded.network, loaded.labelled
     report = dataclasses.replace(

@@ -34,6 +34,11 @@ class PictureRuns(Runs):
     baseline = False
     explains = True
 
+    def look_for_weights(self, config: TransferConfig) -> None:
+        """As `Runs.look_for_weights`, of ImageNet's."""
+        if _fetches(config) and backbones.out_of_reach(config.backbone):
+            _network(config, config.weights)
+
     def load(
         self,
         config: TransferConfig,
@@ -49,10 +54,8 @@ class PictureRuns(Runs):
         Returns:
             `Loaded`.
         """
-        fetches = config.weights in ("auto", "imagenet") and (
-            config.backbone in backbones.BACKBONES
-        )
-        weights = "none" if fetches and not download else config.weights
+        given = config.weights
+        weights = "none" if _fetches(config) and not download else given
         network = _network(config, weights)
         if config.input_scaling == "auto":
             if hint := scaling_hint(config.backbone, network):
@@ -145,6 +148,12 @@ class PictureRuns(Runs):
         """
         size = metrics.get("model", {}).get("image_size", 0)
         return Pictures(listing, decoding_of(config, size)) if size else None
+
+
+def _fetches(config: TransferConfig) -> bool:
+    return config.weights in ("auto", "imagenet") and (
+        config.backbone in backbones.BACKBONES
+    )
 
 
 def _network(config: TransferConfig, weights: str) -> keras.Model:

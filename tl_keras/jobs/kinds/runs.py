@@ -46,6 +46,16 @@ class Runs(abc.ABC):
     baseline: bool
     explains: bool
 
+    def look_for_weights(  # noqa: B027 (most kinds have nothing to look for)
+        self, config: TransferConfig
+    ) -> None:
+        """Raises what `load` would raise, where it is seen without the data
+        that weights cannot be had.
+
+        Raises:
+            MachineError: they are not here and cannot be fetched.
+        """
+
     @abc.abstractmethod
     def load(
         self,

@@ -19,6 +19,7 @@ from tl_keras.networks.backbones.file_kinds import (
     network_fault,
     weights_fault,
 )
+from tl_keras.networks.backbones.reach import out_of_reach
 from tl_keras.networks.backbones.table import (
     BACKBONES,
     SCALINGS,
@@ -43,6 +44,7 @@ __all__ = [
     "load_weights",
     "named_for_keras",
     "network_fault",
+    "out_of_reach",
     "parse_arguments",
     "weights_fault",
 ]

@@ -186,8 +186,11 @@ def _careful_downloads() -> Iterator[None]:
         except Exception as error:  # Keras raises plain Exceptions here.
             raise MachineError(
                 f"--weights=imagenet: {fname} is not in {file.parent} and "
-                f"cannot be fetched ({_one_line(error)}) - place it there, or "
-                "give its path: --weights=PATH"
+                f"cannot be fetched ({_one_line(error)}) - fetch it where "
+                "there is a network and place it there, or give its path: "
+                "--weights=PATH; these work without: --backbone=FILE.keras, "
+                "--backbone=letters_vgg (small drawings), --weights=none "
+                "(random ones)"
             ) from None
 
     file_utils.get_file = fetch
