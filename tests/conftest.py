@@ -40,7 +40,7 @@ gc.set_threshold(50_000, 20, 100)
 CHECKOUT = pathlib.Path(__file__).parent.parent
 PARTS_OF_NIGHTLY = ("every_network", "fuzz", "acceptance")
 # Those that look at `finished`: in one worker, so that it runs once.
-OF_A_WHOLE_RUN = ("jobs", "acceptance", "report", "evaluate")
+OF_A_WHOLE_RUN = ("jobs", "acceptance", "report", "evaluate", "metrics_schema")
 # The longest first.
 LONG_FILES = (
     *OF_A_WHOLE_RUN, "resume", "features", "backup_callbacks", "exports",

@@ -18,7 +18,7 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
     "atomic", "errors", "io_watchdog", "keras_globals", "keras_internals",
-    "lazy_names", "log", "pages", "progress", "signals", "tf_data",
+    "lazy_names", "log", "pages", "progress", "signals", "summaries", "tf_data",
     "versions",
 }  # fmt: skip
 ALLOWED = {
@@ -29,6 +29,7 @@ ALLOWED = {
     "log": set(),
     "pages": set(),
     "progress": {"log"},
+    "summaries": set(),
     "tf_data": set(),
     "atomic": {"errors"},
     "keras_globals": {"keras_internals"},

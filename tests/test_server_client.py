@@ -3,7 +3,7 @@
 import base64
 import http.client
 import json
-import re
+import runpy
 import shutil
 import ssl
 import subprocess
@@ -15,7 +15,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import CHECKOUT, write_picture
+from conftest import write_picture
+from documents import python_blocks, shell_lines
 from pictures import animated_webp
 
 from tl_keras import predict
@@ -424,17 +425,23 @@ def test_the_double_tells_status_and_metadata(double):
     )  # fmt: skip
 
 
-# README.md: its curl lines are run as they are printed.
+# README.md and docs/serving.md: their curl lines are run as they are printed.
 
 
 def curl_lines() -> list[str]:
-    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    return re.findall(r"^    (curl .*)$", readme, re.MULTILINE)
+    """Of README with the model's name exchanged."""
+    lines = shell_lines("README.md") + shell_lines("docs/serving.md")
+    return [
+        line.replace("/my_photos:", f"/{NAME}:")
+        for line in lines
+        if line.startswith("curl ")
+    ]
 
 
-def test_the_readme_shows_how_to_ask():
+def test_the_documents_show_how_to_ask():
     kinds = {line.rsplit("/", 1)[1] for line in curl_lines()}
     assert kinds == {NAME, "metadata", f"{NAME}:predict", f"{NAME}:classify"}
+    assert len(curl_lines()) == 6
 
 
 @pytest.mark.skipif(
@@ -442,8 +449,9 @@ def test_the_readme_shows_how_to_ask():
     reason="curl or base64 is not installed",
 )
 @pytest.mark.parametrize("line", curl_lines())
-def test_the_curl_lines_of_the_readme(line, double, tmp_path):
-    write_picture(tmp_path / "rose.jpg", 0, 1)
+def test_the_curl_lines_run_as_printed(line, double, tmp_path):
+    for name in ("rose.jpg", "photo.jpg"):
+        write_picture(tmp_path / name, 0, 1)
     assert "http://127.0.0.1:8501/" in line
     ran = subprocess.run(
         ["bash", "-c", line.replace("http://127.0.0.1:8501", double.rest)],
@@ -463,6 +471,19 @@ def test_the_curl_lines_of_the_readme(line, double, tmp_path):
         assert set(answer) <= {
             "model_version_status", "model_spec", "metadata",
         }  # fmt: skip
+
+
+def test_the_client_runs_as_printed(double, tmp_path, monkeypatch, capsys):
+    write_picture(tmp_path / "rose.jpg", 0, 1)
+    monkeypatch.chdir(tmp_path)
+    (script,) = python_blocks("docs/serving.md")
+    file = tmp_path / "script.py"
+    file.write_text(script.replace("http://127.0.0.1:8501", double.rest))
+    runpy.run_path(str(file))
+    label, score, *status = capsys.readouterr().out.split()
+    assert label in ("blue_not", "green")
+    assert 0.5 <= float(score) <= 1
+    assert status == []
 
 
 # Pixels, by serving_float

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -351,11 +352,12 @@ def test_settings_load_no_tensorflow():
     assert ran.stdout.strip() == "set()", ran.stderr
 
 
-def test_the_readme_table_is_the_settings():
-    from conftest import CHECKOUT
-
-    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert settings.markdown_table(TransferConfig) in readme, (
-        "run: python -c 'from tl_keras.config.settings import *; from "
-        "tl_keras.config import *; print(markdown_table(TransferConfig))'"
-    )
+def test_the_tables_of_the_site_have_every_setting():
+    shown = settings.markdown_tables(TransferConfig)
+    rows = [line for line in shown.splitlines() if line.startswith("| `--")]
+    names = {field.name for field in dataclasses.fields(TransferConfig)}
+    assert {re.match(r"\| `--(\w+)`", row)[1] for row in rows} == names
+    assert len(rows) == len(names)
+    for row in rows:  # What a table or a link of Markdown would swallow.
+        assert len(re.findall(r"(?<!\\)\|", row)) == 4, row
+        assert not re.search(r"(?<!\\)[\[<]", row), row

@@ -24,7 +24,7 @@ from planted import PLANTED
 
 CHECKOUT = pathlib.Path(__file__).parent.parent.parent
 COPIED = ("tl_keras", "tests", "configs", "docs", "benchmarks", "README.md",
-          "CHANGELOG.md", "SECURITY.md", "pyproject.toml",
+          "CHANGELOG.md", "SECURITY.md", "pyproject.toml", "mkdocs.yml",
           "constraints.txt")  # fmt: skip
 # Room, or part of one -> the words that its tests' files have in their names,
 # quick ones first; the longest that fits is taken.

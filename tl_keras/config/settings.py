@@ -8,7 +8,7 @@
 
 In: a field's type, default, help, unit, limits and choices. Out: parsing from
 strings, a check that tells all faults at once, the flag file that repeats the
-values, the text of `--help` and the README's table. No TensorFlow.
+values, the text of `--help` and the tables of the site. No TensorFlow.
 
 Types a field may have: str, int, float, bool, `int | None`, `float | None`,
 `bool | None`, `tuple[int, ...]` (written `4096,4096`) and `tuple[str, ...]`,
@@ -305,18 +305,28 @@ def grouped(cls: type[Settings]) -> dict[str, list[dataclasses.Field]]:
     return groups
 
 
-def markdown_table(cls: type[Settings]) -> str:
-    """The settings as the README shows them."""
-    lines = ["| flag | default | what it does |", "|---|---|---|"]
+def markdown_tables(cls: type[Settings], level: int = 3) -> str:
+    """The settings as the site shows them: a heading and a table a group.
+
+    Args:
+        cls: the settings of a command.
+        level: of the headings, 1 to 6.
+
+    Returns:
+        Markdown.
+    """
+    lines = []
     for group, fields in grouped(cls).items():
-        lines.append(f"| **{group}** | | |")
+        lines += [f"{'#' * level} {group}", ""]
+        lines += ["| flag | default | what it does |", "|---|---|---|"]
         for field in fields:
             default = as_text(field.default)
             about = field.metadata
             words = about["help"]
             if about["choices"] or allowed_types(field) != (str,):
                 words += f" ({expectation(field)})"
-            words = words.replace("|", "\\|")
+            words = re.sub(r"([|*<\[])", r"\\\1", words)
             default = f"`{default}`" if default else ""
             lines.append(f"| `--{field.name}` | {default} | {words} |")
+        lines.append("")
     return "\n".join(lines)

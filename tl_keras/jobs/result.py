@@ -9,7 +9,7 @@ is another run, and one says so.
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 
@@ -23,10 +23,14 @@ from tl_keras.jobs.listing import list_data
 from tl_keras.jobs.run_state import Journal
 from tl_keras.jobs.same_run import ANEW
 from tl_keras.networks import LOGITS, inputs_of
+from tl_keras.run_card import task_words
+from tl_keras.run_card.page_view import PageView
+from tl_keras.runs import RunFolder
+from tl_keras.summaries import Summarized
 
 
-@dataclasses.dataclass(frozen=True)
-class RunResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class RunResult(Summarized):
     """What a run leaves.
 
     Attributes:
@@ -42,6 +46,7 @@ class RunResult:
         result: RunResult = run(TransferConfig(dataset="flowers"))
         answers = result.model.predict(pixels).argmax(axis=-1)
         [result.class_names[answer] for answer in answers]
+        result.show()  # in a notebook: the page
     """
 
     metrics: dict
@@ -50,6 +55,45 @@ class RunResult:
     model: keras.Model
     class_names: tuple[str, ...]
     history: list[dict]
+
+    def summary(self) -> str:
+        """What the test split gave, and where everything is."""
+        test = self.metrics["test"]
+        first, _ = task_words.main_numbers(self.metrics)
+        number = task_words.with_interval(first, test)
+        return (
+            f"{task_words.title(first)} {number} on {test['examples']:,} "
+            f"examples of test, {self.version}, "
+            f"page: {RunFolder(self.run_folder).page}"
+        )
+
+    def summary_rows(self) -> list[Sequence]:
+        """Each phase on the test split, the kept one marked."""
+        names = task_words.main_numbers(self.metrics)
+        kept = self.metrics["kept_phase"]
+        return [
+            ("on the test split", *map(task_words.title, names), ""),
+            *(
+                (
+                    phase["name"],
+                    task_words.with_interval(names[0], phase["test"]),
+                    task_words.shown(names[1], phase["test"][names[1]]),
+                    "kept" if phase["name"] == kept else "",
+                )
+                for phase in self.metrics["phases"]
+            ),
+        ]
+
+    def show(self, height: int = 800) -> PageView:
+        """The page of the run, for the last line of a notebook's cell.
+
+        Args:
+            height: of the frame, in pixels; the page scrolls inside it.
+
+        Returns:
+            What a notebook shows as the page, and a prompt as its path.
+        """
+        return PageView(RunFolder(self.run_folder).page, height)
 
 
 def load_finished(journal: Journal) -> RunResult:

@@ -21,10 +21,11 @@ from tl_keras.errors import DataError
 from tl_keras.inputs.image.pixels import MAX_PIXELS, WHITE, Decoding
 from tl_keras.inputs.input import Input
 from tl_keras.sources.pipeline import LabelledExamples
+from tl_keras.summaries import Summarized, some_names
 
 
-@dataclasses.dataclass(frozen=True)
-class LabelledSplits:
+@dataclasses.dataclass(frozen=True, repr=False)
+class LabelledSplits(Summarized):
     """The three splits of a dataset.
 
     Attributes:
@@ -50,6 +51,11 @@ class LabelledSplits:
             "val": self.val.examples,
             "test": self.test.examples,
         }
+
+    def summary(self) -> str:
+        """How many are in each split, and the names of what is predicted."""
+        counts = [f"{len(e):,} {s}" for s, e in self.examples().items()]
+        return f"{', '.join(counts)}; {some_names(self.class_names)}"
 
     def hashed(self) -> "LabelledSplits":
         """The same pictures, each read once at most to be known by its hash.

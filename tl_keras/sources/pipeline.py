@@ -24,6 +24,7 @@ from tl_keras import io_watchdog
 from tl_keras.data.examples import Examples, joined
 from tl_keras.inputs.input import Input, Tensors
 from tl_keras.inputs.kinds import nouns
+from tl_keras.summaries import Summarized
 from tl_keras.tf_data import AHEAD, PARALLEL, paced
 
 
@@ -123,8 +124,8 @@ def _traced_batch(decoding: Input, in_files: bool):
     return many
 
 
-@dataclasses.dataclass(frozen=True)
-class LabelledExamples:
+@dataclasses.dataclass(frozen=True, repr=False)
+class LabelledExamples(Summarized):
     """Labelled examples that become a network's inputs, of any kind.
 
     Attributes:
@@ -141,6 +142,10 @@ class LabelledExamples:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    def summary(self) -> str:
+        """How many there are, and how they are read."""
+        return f"{len(self):,} examples, {self.decoding!r}"
 
     def plus(self, other: "LabelledExamples") -> "LabelledExamples":
         """These examples, then those of another of the same kind."""

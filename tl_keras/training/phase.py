@@ -9,6 +9,7 @@ import numpy as np
 from tl_keras.callbacks import WarmupCosine
 from tl_keras.networks import split_layers
 from tl_keras.strategies import Freeze, Strategy, layer_rates
+from tl_keras.summaries import Summarized
 from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.tasks.task import Task
 from tl_keras.training.fused_adam import FusedAdam, FusedAdamW
@@ -268,8 +269,8 @@ class Objective:
         return self.interpolate and not head_alone
 
 
-@dataclasses.dataclass(frozen=True)
-class PhaseResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class PhaseResult(Summarized):
     """What came of a phase.
 
     Attributes:
@@ -303,9 +304,20 @@ class PhaseResult:
     share: float | None = None
     gain: dict | None = None
 
+    def summary(self) -> str:
+        """Its epochs, and what the best one gave on validation."""
+        told = [
+            f"{name} {value:.4f}"
+            for name, value in self.best_logs.items()
+            if name in ("val_loss", "val_accuracy", "val_map", "val_mae")
+        ]
+        epochs = f"epochs {self.first_epoch} to {self.last_epoch}"
+        best = f"best {self.best_epoch}"
+        return ", ".join([repr(self.phase.name), epochs, best, *told])
 
-@dataclasses.dataclass(frozen=True)
-class FitResult:
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class FitResult(Summarized):
     """What `fit_phases` gives back.
 
     Attributes:
@@ -318,3 +330,23 @@ class FitResult:
     phases: list[PhaseResult]
     kept: int
     history: list[dict]
+
+    def summary(self) -> str:
+        """Each phase, and which is kept."""
+        kept = self.phases[self.kept].phase.name
+        return "; ".join(
+            [*map(PhaseResult.summary, self.phases), f"kept {kept!r}"]
+        )
+
+    def summary_rows(self) -> list[Sequence]:
+        """The best epoch of each phase."""
+        names = ("phase", "epoch", "loss", "val_loss", "val_accuracy")
+        shown = [row for row in self.history if row["epoch"] in self._best()]
+        return [names, *([_short(r.get(n, "")) for n in names] for r in shown)]
+
+    def _best(self) -> set[int]:
+        return {result.best_epoch for result in self.phases}
+
+
+def _short(value) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -20,14 +20,15 @@ import tensorflow as tf
 from sklearn import metrics as sk
 
 from tl_keras.keras_globals import standard_globals
+from tl_keras.summaries import Summarized, with_interval
 from tl_keras.tasks.outputs import raw_outputs
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000  # of the bootstrap for macro-F1
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Evaluation(Summarized):
     """What a classifier did on a split; row i is example i.
 
     Attributes:
@@ -54,6 +55,23 @@ class Evaluation:
     def targets(self) -> np.ndarray:
         """The labels."""
         return self.labels
+
+    def summary(self) -> str:
+        """Accuracy and macro-F1 with their intervals."""
+        told = ("accuracy", "macro_f1")
+        numbers = [f"{n} {with_interval(self.metrics, n)}" for n in told]
+        return f"{self.metrics['examples']:,} examples, {', '.join(numbers)}"
+
+    def summary_rows(self) -> list[Sequence]:
+        """Each class."""
+        told = ("precision", "recall", "f1")
+        return [
+            ("class", *told, "examples"),
+            *(
+                (name, *(f"{of[n]:.3f}" for n in told), f"{of['support']:,}")
+                for name, of in self.metrics["per_class"].items()
+            ),
+        ]
 
 
 @standard_globals()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.special
 
+from tl_keras.summaries import Summarized, with_interval
 from tl_keras.tasks.bootstrap import interval, resampled
 from tl_keras.tasks.multiclass.calibration import reliability
 from tl_keras.tasks.multiclass.evaluation import wilson_interval
@@ -21,8 +22,8 @@ from tl_keras.tasks.multiclass.evaluation import wilson_interval
 MAX_COMPANY = 8  # pairs of labels that are confused in company
 
 
-@dataclasses.dataclass(frozen=True)
-class LabelEvaluation:
+@dataclasses.dataclass(frozen=True, repr=False)
+class LabelEvaluation(Summarized):
     """What a model did on a split; row i is example i.
 
     Attributes:
@@ -42,6 +43,13 @@ class LabelEvaluation:
     given: np.ndarray
     draws: np.ndarray
     metrics: dict
+
+    def summary(self) -> str:
+        """mAP and macro-F1 with their intervals."""
+        numbers = [
+            f"{n} {with_interval(self.metrics, n)}" for n in ("map", "macro_f1")
+        ]
+        return f"{self.metrics['examples']:,} examples, {', '.join(numbers)}"
 
 
 def count_logits(

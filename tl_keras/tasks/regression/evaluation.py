@@ -13,14 +13,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tl_keras.summaries import Summarized, with_interval
 from tl_keras.tasks.bootstrap import interval, resampled
 
 # Told of each column and as means over them.
 NUMBERS = ("mae", "rmse", "r2", "median_error")
 
 
-@dataclasses.dataclass(frozen=True)
-class ValueEvaluation:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ValueEvaluation(Summarized):
     """What a model did on a split; row i is example i.
 
     Attributes:
@@ -36,6 +37,13 @@ class ValueEvaluation:
     targets: np.ndarray
     draws: np.ndarray
     metrics: dict
+
+    def summary(self) -> str:
+        """Mean absolute error, and R2, with their intervals."""
+        numbers = [
+            f"{n} {with_interval(self.metrics, n)}" for n in ("mae", "r2")
+        ]
+        return f"{self.metrics['examples']:,} examples, {', '.join(numbers)}"
 
 
 def count(
