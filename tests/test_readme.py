@@ -1,5 +1,7 @@
 """README.md, and where docs/ starts: what they show to be run is run."""
 
+import json
+import os
 import pathlib
 import re
 import runpy
@@ -18,12 +20,15 @@ from documents import (
     heading_anchors,
     python_blocks,
     relative_links,
+    shell_lines,
     text_of,
 )
+from PIL import Image
 
 from tl_keras import check, predict, train
 
 README = "README.md"
+CARD = CHECKOUT / "docs" / "images" / "card.png"
 START = "docs/pictures.md"
 MAINS = {"check": check.main, "predict": predict.main, "train": train.main}
 # In the place of the file that Keras would fetch for configs/photos.flags.
@@ -86,6 +91,26 @@ def test_the_tests_that_readme_names_are_there():
     assert names - there == set()
 
 
+def notes_of_the_card() -> dict:
+    """What docs/tools/card_picture.py wrote into the picture."""
+    with Image.open(CARD) as picture:
+        return picture.text
+
+
+def test_the_picture_of_the_page_is_small_and_of_the_run_that_is_told():
+    assert CARD.stat().st_size <= 150_000
+    (told,) = re.findall(r"test accuracy: ([\d.]+)", text_of(README))
+    assert notes_of_the_card()["accuracy"] == told
+
+
+@pytest.mark.nightly
+def test_the_picture_is_of_the_page_as_it_is():
+    tool = runpy.run_path(str(CHECKOUT / "docs/tools/card_picture.py"))
+    assert notes_of_the_card()["templates"] == tool["templates_hash"](), (
+        "the page was changed since: docs/contributing.md says how it is taken"
+    )
+
+
 def test_the_numbers_of_readme_are_those_of_its_configs():
     rows = re.findall(
         r"\| `configs/(\w+)\.flags`.*?\| ([\d.]+) \|", text_of(README)
@@ -136,31 +161,55 @@ def test_the_script_runs_as_printed(place, monkeypatch, capsys):
     assert answer in names["result"].class_names == ("rose", "tulip")
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("page", [README, START])
-def test_all_commands_literally(page, tmp_path):
-    """As somebody types them, each a process; with random weights."""
+@pytest.fixture
+def typed(tmp_path):
+    """Runs a line as somebody types it, with random weights; what it said."""
     write_photos(tmp_path)
     random_weights(tmp_path / "keras", alpha=0.35)
     shutil.copytree(CHECKOUT / "configs", tmp_path / "configs")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
     environment = {
-        "KERAS_HOME": str(tmp_path / "keras"), "PYTHONPATH": str(CHECKOUT),
-        "PATH": "/usr/bin:/bin", "HOME": str(tmp_path),
-        "CUDA_VISIBLE_DEVICES": "-1",
+        "KERAS_HOME": str(tmp_path / "keras"), "HOME": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *sys.path]),
+        "PATH": f"{tmp_path}/bin:/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": "-1",
+        "no_proxy": "127.0.0.1",
     }  # fmt: skip
+
+    def run(line: str, **more: str) -> str:
+        ran = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, env={**environment, **more},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert ran.returncode == 0, (line, ran.stderr)
+        return ran.stdout
+
+    return run
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("page", [README, START])
+def test_all_commands_literally(page, typed, tmp_path):
+    """But for those that install, and docker: a stand-in serves."""
     given = dict.fromkeys(commands(page))
     assert any("quickstart" in command for command in given)
     for command in given:
-        _, *rest = shlex.split(command)
-        ran = subprocess.run(
-            [sys.executable, *rest], cwd=tmp_path, env=environment,
-            capture_output=True, text=True,
-        )  # fmt: skip
-        assert ran.returncode == 0, (command, ran.stderr)
+        said = typed(command)
         if "quickstart" in command:
             (told,) = re.findall(r"test accuracy: ([\d.]+)", text_of(page))
-            (found,) = re.findall(r"test accuracy: ([\d.]+)", ran.stdout)
+            (found,) = re.findall(r"test accuracy: ([\d.]+)", said)
             assert float(found) == pytest.approx(float(told), abs=0.005)
+    if page == README:
+        pytest.importorskip("tensorflow_serving", reason="extra `serving`")
+        from serving_double import Double
+
+        lines = shell_lines(README)
+        (smoke,) = [line for line in lines if line.endswith("smoke.sh")]
+        (asked,) = [line for line in lines if line.startswith("curl ")]
+        with Double(tmp_path / "saved_models/my_photos", "my_photos") as double:
+            typed(smoke, URL=double.rest)
+            said = typed(asked.replace("http://127.0.0.1:8501", double.rest))
+        assert json.loads(said)["predictions"][0]["status"] == ""
 
 
 # docs/pieces.md
