@@ -67,3 +67,17 @@ def metrics_validator():
     jsonschema = pytest.importorskip("jsonschema", reason="extra `dev`")
     schema = json.loads(text_of("docs/metrics.schema.json"))
     return jsonschema.Draft202012Validator(schema)
+
+
+def sentences(page: str) -> list[str]:
+    """Its sentences of nine words or more, without code and marks."""
+    text = re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL)
+    text = re.sub(r"^(    .*|#.*|<!--.*)$", "\n", text, flags=re.MULTILINE)
+    text = re.sub(r"\]\([^)]*\)|[*`\[\]]", "", text)
+    found = []
+    for part in re.split(r"\n\s*\n|\n- |\|", text):
+        for sentence in re.split(r"(?<=[.:;!?])\s", part):
+            words = sentence.split()
+            if len(words) >= 9:
+                found.append(" ".join(words))
+    return found

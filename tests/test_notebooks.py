@@ -47,14 +47,14 @@ def shown_by(name: str, folder: pathlib.Path) -> list:
 
 
 def test_the_cells_of_the_quick_start(tmp_path, monkeypatch):
-    """Without an export or a page; the whole of it is a run of `nightly`."""
+    """Without training or a page; the whole of it is a run of `nightly`."""
     monkeypatch.chdir(tmp_path)
-    tiny.use(monkeypatch, tiny.QUICK)
+    tiny.use(monkeypatch, tiny.UNTRAINED)
     result, per_class, page, asked, more = shown_by("quick_start", tmp_path)
-    assert "accuracy 0.9" in repr(result)
+    assert "accuracy 1.000" in repr(result)
     assert set(per_class) == set("0123456789")
-    assert repr(page) == "PageView('saved_models/digits/run/report.html')"
-    assert sum(label == found for label, found in asked) >= 3
+    assert repr(page).endswith("saved_models/digits/run/report.html')")
+    assert {label for label, _ in asked} <= set("0123456789")
     assert "saved_models/digits_20/1" in repr(more)
 
 

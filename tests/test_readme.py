@@ -16,10 +16,12 @@ import pytest
 import tiny
 from conftest import CHECKOUT, write_picture
 from documents import (
+    PAGES,
     commands,
     heading_anchors,
     python_blocks,
     relative_links,
+    sentences,
     shell_lines,
     text_of,
 )
@@ -89,6 +91,16 @@ def test_the_tests_that_readme_names_are_there():
     assert len(names) >= 10
     there = {file.stem for file in (CHECKOUT / "tests").glob("test_*.py")}
     assert names - there == set()
+
+
+def test_no_sentence_stands_in_two_places():
+    places: dict[str, set[str]] = {}
+    for page in (*PAGES, "benchmarks/README.md", "SECURITY.md"):
+        for sentence in sentences(page):
+            places.setdefault(sentence.lower(), set()).add(page)
+    assert len(places) > 500
+    twice = {what: pages for what, pages in places.items() if len(pages) > 1}
+    assert twice == {}
 
 
 def notes_of_the_card() -> dict:
@@ -223,7 +235,8 @@ def test_a_piece_in_your_own_fit_runs_as_printed(tmp_path, monkeypatch):
     pathlib.Path("my_photos").rename("flowers")
     random_weights(tmp_path / "keras", SMALL.replace("0.35", "1.0"))
     script = tmp_path / "script.py"
-    script.write_text(python_blocks("docs/pieces.md")[0], encoding="utf-8")
+    code = python_blocks("docs/pieces.md")[0].replace("epochs=5", "epochs=1")
+    script.write_text(code, encoding="utf-8")
     names = runpy.run_path(str(script))
     model = keras.models.load_model("classifier.keras")
     assert model.output_shape == (None, 2)

@@ -76,6 +76,9 @@ def with_interval(numbers, name: str, digits: int = 3) -> str:
         numbers: name -> number, and `<name>_interval` -> two of them.
         name: of the number.
         digits: behind the point.
+
+    Returns:
+        A text.
     """
     low, high = numbers[f"{name}_interval"]
     return f"{numbers[name]:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"

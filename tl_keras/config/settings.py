@@ -305,19 +305,11 @@ def grouped(cls: type[Settings]) -> dict[str, list[dataclasses.Field]]:
     return groups
 
 
-def markdown_tables(cls: type[Settings], level: int = 3) -> str:
-    """The settings as the site shows them: a heading and a table a group.
-
-    Args:
-        cls: the settings of a command.
-        level: of the headings, 1 to 6.
-
-    Returns:
-        Markdown.
-    """
+def markdown_tables(cls: type[Settings]) -> str:
+    """The settings as the site shows them: a heading and a table a group."""
     lines = []
     for group, fields in grouped(cls).items():
-        lines += [f"{'#' * level} {group}", ""]
+        lines += [f"### {group}", ""]
         lines += ["| flag | default | what it does |", "|---|---|---|"]
         for field in fields:
             default = as_text(field.default)

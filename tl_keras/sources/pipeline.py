@@ -20,11 +20,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import io_watchdog
+from tl_keras import io_watchdog, summaries
 from tl_keras.data.examples import Examples, joined
 from tl_keras.inputs.input import Input, Tensors
 from tl_keras.inputs.kinds import nouns
-from tl_keras.summaries import Summarized
 from tl_keras.tf_data import AHEAD, PARALLEL, paced
 
 
@@ -125,7 +124,7 @@ def _traced_batch(decoding: Input, in_files: bool):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class LabelledExamples(Summarized):
+class LabelledExamples(summaries.Summarized):
     """Labelled examples that become a network's inputs, of any kind.
 
     Attributes:
