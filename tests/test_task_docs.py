@@ -7,13 +7,11 @@ import runpy
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import CHECKOUT
-from documents import PAGES, commands, text_of
+from documents import PAGES, commands, python_blocks, text_of
 
 from tl_keras import check, evaluate, predict, report, train
 from tl_keras.networks import build_classifier
 
-DOCS = CHECKOUT / "docs"
 COMMANDS = {
     module.COMMAND.module.removeprefix("tl_keras."): module.COMMAND
     for module in (check, evaluate, predict, report, train)
@@ -22,11 +20,9 @@ COMMANDS = {
 
 def ran(page: str, folder, **given) -> dict:
     """The names that are there when the lines under "From Python" have run."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    after = text.split("## From Python\n")[1].split("\n## ")[0]
-    lines = [line[4:] for line in after.splitlines() if line.startswith("    ")]
+    (code,) = python_blocks(f"docs/{page}")
     script = folder / "script.py"
-    script.write_text("\n".join(lines).replace('"head", 10,', '"head", 1,'))
+    script.write_text(code.replace('"head", 10,', '"head", 1,'))
     return runpy.run_path(str(script), given)
 
 
