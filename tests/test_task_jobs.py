@@ -12,6 +12,7 @@ import types
 import numpy as np
 import pytest
 import tiny
+from documents import metrics_validator
 from PIL import Image
 
 from tl_keras import TransferConfig, evaluate, predict, run
@@ -94,6 +95,12 @@ def ran(tiny_network, tmp_path_factory):
 def rows_of(file) -> list[dict]:
     with open(file, newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
+
+
+@pytest.mark.parametrize("name", ["labels", "red"])
+def test_its_numbers_are_as_documented(name, ran):
+    file = ran.results[name].run_folder / "metrics.json"
+    metrics_validator().validate(json.loads(file.read_text(encoding="utf-8")))
 
 
 # Several labels.
