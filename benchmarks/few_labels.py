@@ -1,12 +1,15 @@
-"""What a few labels are worth: the whole default training, by labels a class.
+"""What a few labels are worth: the whole training, by strategy and labels.
 
     TL_KERAS_SHARED=FOLDER python -m benchmarks.few_labels --cache=FOLDER
+    python -m benchmarks.few_labels --cache=FOLDER --data=digits --seeds=0 \
+        --labels 5 10 20 --strategies frozen fine_tune auto --draws=10
 
-cats_vs_dogs, MobileNetV2 0.35, all settings by default. With 100 labels a class
-it trains on the splits as they are, over several seeds; with fewer, draws of
-them from `train` and `val` are all that a run has, what it cuts off to validate
-included. Accuracy and loss are of the 300 test pictures. Activations are kept
-in the cache, so that draws after the first train on stored features.
+cats_vs_dogs on MobileNetV2 0.35, or scikit-learn's digits on letters_vgg; all
+other settings by default. Draws of so many labels a class are all that a run
+has, what it cuts off to validate included; --seeds adds cats_vs_dogs's own
+training split, 100 a class, with its own validation. Accuracy and loss are of
+the whole test split. Activations are kept in the cache, so that draws after the
+first train on stored features.
 """
 
 import argparse
@@ -18,6 +21,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -26,6 +30,14 @@ from benchmarks.rounds import describe_machine
 from tl_keras import TransferConfig
 from tl_keras.jobs.final_fit import solve_on_all
 from tl_keras.jobs.preparation import prepare
+from tl_keras.jobs.searching import (
+    FEW_FOLDS,
+    FEW_LABELS,
+    MANY_FOLDS,
+    candidates_of_run,
+    plan_for,
+    search_all,
+)
 from tl_keras.jobs.training import (
     calibrate,
     evaluate_phases,
@@ -33,6 +45,8 @@ from tl_keras.jobs.training import (
     train,
 )
 from tl_keras.runs import RunFolder
+from tl_keras.search import SearchPlan
+from tl_keras.training import PhaseResult
 
 CLASSES = ("cats", "dogs")
 
@@ -54,14 +68,32 @@ def draw(labels: int, seed: int, folder: pathlib.Path) -> pathlib.Path:
     return folder
 
 
-def measure(config: TransferConfig) -> dict:
-    """One run but for its export: what it scores, and its seconds."""
+def measure(config: TransferConfig, tried: int = 0) -> dict:
+    """One run but for its export: what it scores, and its seconds.
+
+    A number of candidates that is given is tried whatever time it takes, so
+    that the load of a machine has no say.
+    """
     began = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         prepared = prepare(config)
         store = feature_store(config)
-        fit = train(prepared, RunFolder.of(config.run_folder()), store)
-        final = solve_on_all(prepared, fit, store)
+        folder, plan = RunFolder.of(config.run_folder()), None
+        if tried:
+            names = [c.name for c in candidates_of_run(prepared)[:tried]]
+            count = len(prepared.labelled.train) + len(prepared.labelled.val)
+            folds = FEW_FOLDS if count > FEW_LABELS else MANY_FOLDS
+            plan = SearchPlan(tuple(names), folds, 0.0, 0.0)
+        elif config.searches():
+            elapsed = time.perf_counter() - began
+            plan, _ = plan_for(prepared, store, folder, elapsed)
+        if plan is not None:
+            found = search_all(prepared, plan, folder, store)
+            prepared = dataclasses.replace(prepared, phases=found.phases)
+            final = found.final
+        else:
+            fit = train(prepared, folder, store)
+            final = solve_on_all(prepared, fit, store)
         fit, _ = calibrate(prepared, final, store)
         phases = evaluate_phases(prepared, fit, store)
     return {
@@ -69,12 +101,21 @@ def measure(config: TransferConfig) -> dict:
         "run": phases[fit.kept].metrics["accuracy"],
         "loss": phases[fit.kept].metrics["loss"],
         "kept": fit.phases[fit.kept].phase.name,
-        "share": getattr(fit.phases[-1], "share", None),
+        "head_loss": phases[0].metrics["loss"],
+        "share": share_of(fit.phases[-1]),
+        "tried": len(plan.names) if plan else 0,
         "seconds": time.perf_counter() - began,
     }
 
 
-def row(labels: int, runs: list[dict]) -> str:
+def share_of(phase: PhaseResult) -> str:
+    """How far a fine-tune went, and how sure that it is better."""
+    if phase.share is None:
+        return "-"
+    return f"{phase.share:g}, p {phase.gain['p_value']:.2f}"
+
+
+def row(labels: int, strategy: str, runs: list[dict]) -> str:
     """A row of the table."""
 
     def mean(name: str) -> float:
@@ -82,12 +123,31 @@ def row(labels: int, runs: list[dict]) -> str:
 
     each = " ".join(f"{run['run']:.3f}" for run in runs)
     tuned = sum(run["kept"] != "head" for run in runs)
-    shares = " ".join(str(run["share"]) for run in runs)
+    shares = "; ".join(run["share"] for run in runs)
+    losses = " ".join(
+        f"{run['head_loss']:.3f} {run['loss']:.3f};" for run in runs
+    )
+    tried = " ".join(str(run["tried"]) for run in runs)
     return (
-        f"| {labels} | {len(runs)} | {mean('head'):.3f} | {mean('run'):.3f} "
-        f"({each}) | {mean('loss'):.3f} | {tuned} ({shares}) | "
+        f"| {labels} | {strategy} | {len(runs)} | {mean('head'):.3f} | "
+        f"{mean('run'):.4f} ({each}) | {mean('loss'):.3f} ({losses}) | {tuned} "
+        f"({shares}) | {tried} | "
         f"{statistics.median(run['seconds'] for run in runs):.0f} s |"
     )
+
+
+def drawn(
+    plain: TransferConfig, labels: int, seed: int, folder: pathlib.Path
+) -> TransferConfig:
+    """A run that has so many labels a class and no more."""
+    if plain.dataset == "digits":
+        val = max(1, round(labels / 4))
+        return dataclasses.replace(
+            plain, seed=seed, train_examples_per_class=labels - val,
+            val_examples_per_class=val,
+        )  # fmt: skip
+    data = draw(labels, seed, folder / "data")
+    return dataclasses.replace(plain, dataset=str(data))
 
 
 def main() -> None:
@@ -98,44 +158,66 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--labels", type=int, nargs="*", default=[5])
     parser.add_argument(
+        "--data", choices=("cats_vs_dogs", "digits"), default="cats_vs_dogs"
+    )
+    parser.add_argument(
+        "--strategies", nargs="*", default=["fine_tune"],
+        help="auto:4 tries four candidates, whatever time they take",
+    )  # fmt: skip
+    parser.add_argument("--budget_minutes", type=float)
+    parser.add_argument(
         "--train_on_all", action=argparse.BooleanOptionalAction,
         help="the setting; by default the 200 pictures' own validation split "
         "is kept apart, and what a draw cuts off is not",
     )  # fmt: skip
     asked = parser.parse_args()
     describe_machine()
-    work = mobilenet()
-    plain = TransferConfig(
-        dataset=str(work.data), backbone=work.backbone,
-        backbone_args="alpha=0.35", weights=work.weights,
-        feature_cache=asked.cache, train_on_all=asked.train_on_all,
-    )  # fmt: skip
-    print("| labels a class | runs | frozen head | whole run (each) | loss | "
-          "fine-tune kept (shares) | median time |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|", flush=True)
+    if asked.data == "digits":
+        plain = TransferConfig(dataset="digits", backbone="letters_vgg")
+    else:
+        work = mobilenet()
+        plain = TransferConfig(
+            dataset=str(work.data), backbone=work.backbone,
+            backbone_args="alpha=0.35", weights=work.weights,
+        )  # fmt: skip
+    plain = dataclasses.replace(
+        plain, feature_cache=asked.cache, train_on_all=asked.train_on_all
+    )
+    print(
+        "| labels a class | strategy | runs | frozen head | whole run (each) "
+        "| loss (head's, run's) | fine-tune kept (shares) | candidates "
+        "| median time |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)  # fmt: skip
+    found: dict[tuple, list[dict]] = {}
     with tempfile.TemporaryDirectory() as name:
-        root = pathlib.Path(name)
-        runs = [
-            measure(
-                dataclasses.replace(
-                    plain, seed=seed, output_dir=str(root / f"whole{seed}")
-                )
-            )
-            for seed in range(asked.seeds)
-        ]
-        if runs:
-            print(row(100, runs), flush=True)
-        for labels in asked.labels:
-            runs = []
-            for seed in range(asked.draws):
-                folder = root / f"{labels}-{seed}"
-                data = draw(labels, seed, folder / "data")
-                config = dataclasses.replace(
-                    plain, dataset=str(data), output_dir=str(folder / "out")
-                )
-                runs.append(measure(config))
-                shutil.rmtree(folder)
-            print(row(labels, runs), flush=True)
+        for labels, strategy, config in runs_of(asked, plain, name):
+            rows = found.setdefault((labels, strategy), [])
+            tried = int(strategy.partition(":")[2] or 0)
+            rows.append(measure(config, tried))
+            if len(rows) == (asked.seeds if labels == 100 else asked.draws):
+                print(row(labels, strategy, rows), flush=True)
+
+
+def runs_of(
+    asked: argparse.Namespace, plain: TransferConfig, root: str
+) -> Iterator[tuple[int, str, TransferConfig]]:
+    """Labels a class, strategy, and the run, the strategies side by side."""
+    cases = [(100, seed) for seed in range(asked.seeds)]
+    cases += [(n, seed) for n in asked.labels for seed in range(asked.draws)]
+    for labels, seed in cases:
+        folder = pathlib.Path(root, f"{labels}-{seed}")
+        config = dataclasses.replace(plain, seed=seed)
+        if labels != 100:
+            config = drawn(plain, labels, seed, folder)
+        for strategy in asked.strategies:
+            minutes = asked.budget_minutes if strategy == "auto" else None
+            word = strategy.partition(":")[0]
+            yield labels, strategy, dataclasses.replace(
+                config, strategy=word, budget_minutes=minutes,
+                output_dir=str(folder / strategy.replace(":", "")),
+            )  # fmt: skip
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

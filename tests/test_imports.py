@@ -56,13 +56,17 @@ ALLOWED = {
         "callbacks", "checkpoints", "compute", "features", "networks",
         "sources", "strategies", "tasks",
     },
+    "search": {
+        "checkpoints", "data", "networks", "sources", "strategies", "tasks",
+        "training",
+    },
     "exports": {"inputs", "networks", "tasks"},
     "serving": {"audit", "compute", "data", "exports", "inputs", "tasks"},
     "run_card": {"inputs", "runs", "tasks"},
     "jobs": {
         "advice", "audit", "baselines", "cache", "compute", "config",
         "console", "data", "exports",
-        "features", "inputs", "networks", "run_card", "runs",
+        "features", "inputs", "networks", "run_card", "runs", "search",
         "semi_supervised", "serving", "sources", "strategies", "tasks",
         "training",
     },

@@ -75,6 +75,7 @@ SETTINGS = {
         "--max_tokens=24", "--head_epochs=1", "--fine_tune_epochs=4",
         "--unfreeze_from=block_1", "--batch_size=8",
     ],
+    "searched": ["--strategy=auto", "--budget_minutes=1000"],
 }  # fmt: skip
 
 
@@ -105,6 +106,8 @@ def arguments(pictures, texts, tiny_network):
                 f"--dataset={texts / 'intents.csv'}",
                 f"--backbone={texts / 'bert'}",
             ]
+        if name == "searched":
+            taken.remove("--unfreeze_from=two")
         places = [f"--output_dir={out}", f"--feature_cache={cache}"]
         return [*taken, *places, *SETTINGS[name]]
 
@@ -253,6 +256,21 @@ def test_texts_killed_at_random_end_with_the_same_bits(
         )  # fmt: skip
         assert fingerprint(out) == expected, chain
         chain += 1
+
+
+@pytest.mark.nightly
+def test_killed_in_a_search_it_ends_with_the_same_bits(
+    runs, arguments, alone, tmp_path, request
+):
+    """Five kills, wherever they fall; the budget lets every way in."""
+    expected, lines, _ = alone("searched", QUICK, arguments)
+    draw = random.Random(request.config.getoption("--kill_seed"))
+    out = tmp_path / "killed" / "out"
+    killed_chain(
+        runs, arguments("searched", out), tmp_path / "log", lines, 5, draw,
+        QUICK,
+    )  # fmt: skip
+    assert fingerprint(out) == expected
 
 
 def test_f05_signals_save_and_the_run_ends_with_the_same_bits(

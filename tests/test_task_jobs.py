@@ -18,9 +18,11 @@ from PIL import Image
 from tl_keras import TransferConfig, evaluate, predict, run
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.exports import inspect_export
+from tl_keras.jobs import stages
 from tl_keras.jobs.first_look import cut_of, list_data
 from tl_keras.jobs.task_choice import task_faults
-from tl_keras.train import main
+from tl_keras.search import SearchPlan
+from tl_keras.train import main as train
 
 COUNT = 40
 # A picture to train on that is clearly red or clearly not; see `labels_of`.
@@ -224,7 +226,7 @@ def test_a_version_of_labels_is_compared_by_map(ran, capsys, monkeypatch):
     ]
     out = ran.root.parent / "second"
     model = ran.results["labels"].version.parent
-    code = main([*flags, f"--output_dir={out}", f"--not_worse_than={model}"])
+    code = train([*flags, f"--output_dir={out}", f"--not_worse_than={model}"])
     printed = capsys.readouterr()
     assert code == 0, printed.err
     assert "not worse than" in printed.out
@@ -451,5 +453,32 @@ def test_so_many_a_class_is_refused_where_there_are_none(ran):
 )
 def test_a_folder_has_classes_alone(flag, words, tmp_path, capsys):
     (tmp_path / "cats").mkdir()
-    assert main([f"--dataset={tmp_path}", flag]) == 2
+    assert train([f"--dataset={tmp_path}", flag]) == 2
     assert words in capsys.readouterr().err
+
+
+# A strategy that folds choose.
+
+
+@pytest.mark.parametrize(
+    ("table", "target", "main"),
+    [("labels.csv", {}, "map"), ("red.csv", {"target": "redness"}, "mae")],
+)
+def test_a_strategy_is_searched_for_other_tasks_too(
+    ran, table, target, main, tiny_network, tmp_path, monkeypatch, capsys
+):
+    """All labels teach, those that validate too, and calibrate what they had
+    no part in."""
+    plan = SearchPlan(("all layers at 0.0003",), 3, 1.0, 9.0)
+    monkeypatch.setattr(stages, "plan_for", lambda *_: (plan, ""))
+    config = settings(
+        ran.root, table, tiny_network, strategy="auto", fine_tune_epochs=10,
+        unfreeze_from="auto", output_dir=str(tmp_path / "out"), **target,
+    )  # fmt: skip
+    metrics = run(config, stages=tiny.QUICK).metrics
+    head, way = metrics["search"]["candidates"]
+    assert head["examples"] == way["examples"] == 30
+    assert way["cost"] <= head["cost"]
+    low, high = way[f"{main}_interval"]
+    assert low <= way[main] <= high
+    assert "what the folds say of all 30" in capsys.readouterr().out

@@ -13,7 +13,9 @@ A warning is shown on stderr unless a script sends it elsewhere. In a command
 `tl_keras.console` shows them all.
 """
 
+import contextlib
 import logging
+from collections.abc import Iterator
 
 LOGGER = logging.getLogger("tl_keras")
 # Above what happens on the way, below what went wrong.
@@ -49,3 +51,14 @@ def result(line: str, *, whole: bool = False) -> None:
 def warn(line: str) -> None:
     """Says what went wrong and is gone on from."""
     LOGGER.warning("%s", line)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Inside, only warnings are told: of what is done over and over."""
+    before = LOGGER.level
+    LOGGER.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        LOGGER.setLevel(before)

@@ -39,6 +39,7 @@ TESTS = {
     "data": ("data", "listing", "bad_input", "leakage", "tables"),
     "data.texts": ("text_data",),
     "exports": ("gate", "rounding", "exports", "inspection"),
+    "exports.comparison": ("comparison", "differs", "gate"),
     "exports.runtimes": ("runtimes",),
     "inputs.image": ("audit", "bad_input", "pillow", "grad_cam"),
     "inputs.image.pixels": ("pixels", "pillow"),
@@ -51,6 +52,7 @@ TESTS = {
     "networks.text": ("text_networks", "text_hub"),
     "run_card": ("run_card", "report"),
     "runs": ("going_on", "first_look"),
+    "search": ("search",),
     "serving.inference": ("inference", "predict"),
     "serving.server_client": ("server_client",),
     "serving.server_files": ("exports_extras",),
@@ -59,6 +61,7 @@ TESTS = {
     "tasks.multiclass": (
         "linear_probe", "calibration", "evaluation", "label_issues",
     ),
+    "tasks.multiclass.differs": ("differs", "comparison", "gate"),
     "tasks": ("table_targets", "targets", "differs"),
     "tasks.multilabel": ("multilabel",),
     "tasks.regression": ("regression",),

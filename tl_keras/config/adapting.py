@@ -22,6 +22,25 @@ ADAPTING = "Fine-tuning"
 class AdaptConfig(Settings):
     """How the fine-tune moves the weights; a phase of 0 epochs reads none."""
 
+    strategy: str = setting(
+        "fine_tune",
+        "how a network adapts: frozen solves the head alone; fine_tune is the "
+        "fixed rule, the head, then --unfreeze_from on, the better one kept; "
+        "auto tries rates, depths, mixup and LoRA on folds of all labels, as "
+        "far as --budget_minutes reaches, and lets all labels teach the best; "
+        "a setting of a fine-tune given by hand is the fixed rule too",
+        group=ADAPTING,
+        choices=("auto", "frozen", "fine_tune"),
+    )
+    budget_minutes: float | None = setting(
+        None,
+        "what a run with --strategy=auto may take, its export included; 1.2 "
+        "times what the fixed rule would, when not given",
+        group=ADAPTING,
+        unit="minutes",
+        low=0.1,
+        high=10**5,
+    )
     adapt_by: str = setting(
         "unfreeze",
         "how the backbone adapts from --unfreeze_from on: its weights train, "
@@ -94,6 +113,12 @@ class AdaptConfig(Settings):
 
 def adapting_faults(config: "TransferConfig") -> Iterator[Fault]:
     """Settings of a fine-tune that nothing would read."""
+    if config.budget_minutes is not None and not config.searches():
+        by_hand = config.by_hand()
+        why = "only --strategy=auto keeps to it"
+        if config.strategy == "auto" and by_hand:
+            why = f"--{by_hand[0]} selects the fixed rule"
+        yield idle("budget_minutes", why)
     if not config.fine_tune_epochs:
         return
     if config.adapt_by == "lora":

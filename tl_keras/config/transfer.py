@@ -28,6 +28,17 @@ from tl_keras.config.settings import Fault, setting
 
 TRAINING = "Training"
 DEFAULT_VIEWS = 4
+# Whoever gives one of these wants to see that fine-tune.
+OF_THE_FINE_TUNE = (
+    "fine_tune_epochs", "fine_tune_learning_rate", "unfreeze_from",
+    "train_batch_norm", "monitor", "early_stopping_patience", "optimizer",
+    "momentum", "weight_decay", "schedule", "warmup_epochs", "label_smoothing",
+    *(
+        field.name
+        for field in dataclasses.fields(AdaptConfig)
+        if field.name not in ("strategy", "budget_minutes")
+    ),
+)  # fmt: skip
 FLIPS = 2  # views that flips can give
 
 
@@ -266,6 +277,29 @@ class TransferConfig(
         """`output_dir`, or `saved_models/<name>`."""
         return pathlib.Path(
             self.output_dir or pathlib.Path("saved_models", self.run_name())
+        )
+
+    def __post_init__(self):
+        if self.strategy == "frozen":
+            # The same thing said in another way; it silences a fine-tune's
+            # settings, as that does.
+            object.__setattr__(self, "fine_tune_epochs", 0)
+
+    def by_hand(self) -> list[str]:
+        """The settings of a fine-tune that are given; they are the fixed
+        rule."""
+        return [name for name in OF_THE_FINE_TUNE if self.given(name)]
+
+    def searches(self) -> bool:
+        """Whether a strategy is chosen by folds, as far as settings say."""
+        return (
+            self.strategy == "auto"
+            and not self.by_hand()
+            and self.solver() == "lbfgs"
+            and bool(self.head_epochs)
+            and self.feature_cache != "off"
+            and not self.unlabelled
+            and not self.test_time_views
         )
 
     def needs_epochs(self) -> list[str]:

@@ -45,15 +45,24 @@ class FinalFit(NamedTuple):
         outputs: raw outputs for all examples, each by a solution that it had
             no part in; None where nothing was solved anew.
         targets: of the same examples.
+        confident: whether the outputs are as confident as they should be;
+            else a temperature mends that.
     """
 
     fit: FitResult
     outputs: np.ndarray | None = None
     targets: np.ndarray | None = None
+    confident: bool = True
 
 
 def is_wanted(prepared: Prepared) -> bool:
     """Whether a solved head may be taught by validation's labels."""
+    # What follows takes the folds' answers for logits of classes.
+    return isinstance(prepared.task, Multiclass) and may_teach(prepared)
+
+
+def may_teach(prepared: Prepared) -> bool:
+    """Whether labels of validation may teach, as far as settings say."""
     config, labelled = prepared.config, prepared.labelled
     asked = config.train_on_all
     if asked is None:
@@ -61,8 +70,6 @@ def is_wanted(prepared: Prepared) -> bool:
         asked = "val" not in labelled.own_splits
     return bool(
         asked
-        # What follows takes the folds' answers for logits of classes.
-        and isinstance(prepared.task, Multiclass)
         and len(labelled.val)
         # The folds' confidence is not that of a mean over views.
         and not config.test_time_views

@@ -48,6 +48,7 @@ def collect(run: Run, seconds: dict[str, float]) -> dict:
             )
         ],
         **solved_on_all(run),
+        **({"search": run.searched.numbers} if run.searched else {}),
         **({"scratch": {"test": run.scratch.metrics}} if run.scratch else {}),
         **baseline_numbers(run),
         **head_numbers(run),

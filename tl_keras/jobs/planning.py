@@ -4,25 +4,15 @@ In: settings, the splits, the classifier. Out: a list of `Phase`; a fine-tune
 that nobody could judge is not in it, one in stages is in it several times.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import keras
 
 from tl_keras.config import TransferConfig
-from tl_keras.config.adapting import AdaptConfig
 from tl_keras.jobs.kinds import runs_of
 from tl_keras.sources import LabelledSplits
 from tl_keras.strategies import LoRA, unfreezing_stages
 from tl_keras.training import FEWEST_TO_JUDGE, Phase, gradual
-
-# Whoever gives one of these wants to see a fine-tune.
-OF_THE_FINE_TUNE = (
-    "fine_tune_epochs", "fine_tune_learning_rate", "unfreeze_from",
-    "train_batch_norm", "monitor", "early_stopping_patience", "optimizer",
-    "momentum", "weight_decay", "schedule", "warmup_epochs", "label_smoothing",
-    *(field.name for field in dataclasses.fields(AdaptConfig)),
-)  # fmt: skip
 
 
 def plan_phases(config: TransferConfig) -> list[Phase]:
@@ -87,9 +77,7 @@ def kept_phases(
         One phase or more.
     """
     phases = plan_phases(config)
-    if tuned_in_vain(phases, labelled) and not any(
-        config.given(name) for name in OF_THE_FINE_TUNE
-    ):
+    if tuned_in_vain(phases, labelled) and not config.by_hand():
         return phases[:1]
     return phases
 

@@ -8,6 +8,7 @@ In: a `Run`. Out: a `Run` in which more is known, and files in its folder.
 """
 
 import dataclasses
+import time
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from tl_keras.jobs.record import (
     write_record,
 )
 from tl_keras.jobs.reporting import record_with_card
+from tl_keras.jobs.searching import plan_for, search_all
 from tl_keras.jobs.staging import Run, Stage, Stages
 from tl_keras.jobs.text_head import choose_head, wants_head
 from tl_keras.jobs.training import (
@@ -40,9 +42,28 @@ from tl_keras.jobs.training import (
     train_from_scratch,
 )
 from tl_keras.networks import answers_model
+from tl_keras.search import SearchPlan
 from tl_keras.serving.server_files import ServerPlan, write_server_files
 from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.training import FitResult
+
+
+def plan_strategy(run: Run) -> Run:
+    """How much a search tries: decided once, and kept with the run."""
+    known = run.journal.state.search
+    if known is None:
+        elapsed = time.perf_counter() - run.began
+        run, (plan, why) = fault_tolerant(
+            run, lambda now: plan_for(now, run.store, run.folder, elapsed)
+        )
+        known = {"plan": plan.numbers()} if plan else {"why": why}
+        run = run.with_more(journal=run.journal.noted(search=known))
+    if "why" in known:
+        log.info(f"strategy: fine_tune, since {known['why']}")
+        return run
+    plan = SearchPlan.of_numbers(known["plan"])
+    log.info(f"strategy: {plan.describe()}")
+    return run.with_more(plan=plan)
 
 
 def weigh(run: Run) -> Run:
@@ -71,6 +92,8 @@ def compare_baseline(run: Run) -> Run:
 
 def fit(run: Run) -> Run:
     """The phases, or what is left of them; writes history and saves."""
+    if run.plan is not None:
+        return _searched(run)
     run, fitted = fault_tolerant(
         run,
         lambda now: train(
@@ -80,11 +103,22 @@ def fit(run: Run) -> Run:
     return run.with_more(fit=fitted)
 
 
+def _searched(run: Run) -> Run:
+    run, found = fault_tolerant(
+        run, lambda now: search_all(now, run.plan, run.folder, run.store)
+    )
+    prepared = dataclasses.replace(run.prepared, phases=found.phases)
+    return run.with_more(prepared=prepared, fit=found.final.fit, searched=found)
+
+
 def evaluate(run: Run) -> Run:
     """All labels, calibration, then the test split, with each phase."""
-    run, final = fault_tolerant(
-        run, lambda now: solve_on_all(now, run.fit, run.store)
-    )
+    if run.searched is not None:
+        final = run.searched.final
+    else:
+        run, final = fault_tolerant(
+            run, lambda now: solve_on_all(now, run.fit, run.store)
+        )
     run, (fitted, calibration) = fault_tolerant(
         run, lambda now: calibrate(now, final, run.store)
     )
@@ -95,7 +129,9 @@ def evaluate(run: Run) -> Run:
     )
     return run.with_more(
         fit=fitted,
-        solved_on=0 if final.targets is None else len(final.targets),
+        solved_on=0
+        if final.targets is None or not final.confident
+        else len(final.targets),
         folds=folds_of(fitted, final),
         calibration=calibration,
         evaluations=tuple(evaluations),
@@ -104,7 +140,7 @@ def evaluate(run: Run) -> Run:
 
 def folds_of(fit: FitResult, final: FinalFit) -> np.ndarray | None:
     """What the folds of the kept head say, as `Run.folds` has it."""
-    if final.outputs is not None:
+    if final.outputs is not None and final.confident:
         return np.exp(final.outputs)
     return fit.phases[fit.kept].out_of_fold
 
@@ -218,6 +254,7 @@ def record_stopped(run: Run, why: str, seconds: dict[str, float]) -> dict:
 STAGES = Stages(
     prepare=prepare,
     training=(
+        Stage("plan", plan_strategy, lambda given: given.searches()),
         # Before the first step, since they are about layers as they were
         # loaded; in a process that goes on they are done again, alike.
         Stage("unlabelled", weigh, lambda given: bool(given.unlabelled)),

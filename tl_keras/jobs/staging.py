@@ -25,8 +25,10 @@ from tl_keras.jobs.baseline import Beside
 from tl_keras.jobs.exporting import NO_FILES, RuntimeFiles
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.run_state import Journal
+from tl_keras.jobs.searching import Searched
 from tl_keras.jobs.unlabelled import Weighed
 from tl_keras.runs import RunFolder
+from tl_keras.search import SearchPlan
 from tl_keras.tasks.values import Calibration, Evaluation
 from tl_keras.training import FitResult
 
@@ -56,6 +58,9 @@ class Run:
         prepared: what it is made of, without what it lost on the way.
         accept: says whether an export is good enough.
         store: where frozen work is kept, if anywhere.
+        began: of `time.perf_counter`, when it did.
+        plan: what a search tries; None where the fixed rule is taken.
+        searched: what it found.
         unlabelled: whether pictures without labels help, where there are.
         advice: what to do next, by what stored features say.
         baseline: what a simpler method makes of the same data.
@@ -82,6 +87,9 @@ class Run:
     prepared: Prepared
     accept: Acceptance
     store: FeatureStore | None
+    began: float = 0.0
+    plan: SearchPlan | None = None
+    searched: Searched | None = None
     unlabelled: Weighed | None = None
     advice: Mapping = dataclasses.field(default_factory=dict)
     baseline: Beside | None = None

@@ -214,8 +214,9 @@ def calibrate(
         judged = raw_outputs(left, batches)
         source = f"{len(labelled.val):,} validation {many_of(prepared)}"
     else:
-        # Its confidence is that of the folds already.
-        judged, confidence = (final.outputs, final.targets), False
+        # That of a solved head is that of the folds already.
+        judged = final.outputs, final.targets
+        confidence = confidence and not final.confident
         many = many_of(prepared)
         source = f"what the folds say of all {len(final.targets):,} {many}"
     found = task.calibrate(*judged, confidence=confidence)

@@ -96,7 +96,9 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         lines.append(prepared.unlabelled.describe())
     log.info("\n".join([*lines, *describe_vain(prepared)]))
     store = feature_store(prepared.config)
-    run = _trained(Run(journal, prepared, accept, store), stages, clock)
+    run = _trained(
+        Run(journal, prepared, accept, store, clock.began), stages, clock
+    )
     try:
         for stage in stages.publishing:
             run = clock.timed(stage, run)

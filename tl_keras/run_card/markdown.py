@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from tl_keras import pages
-from tl_keras.run_card import next_words, task_words, words
+from tl_keras.run_card import next_words, search_table, task_words, words
 
 MAX_CLASSES = 10
 TWICE = ", which the network sees twice, mirrored too (--test_time_views)"
@@ -21,9 +21,9 @@ def as_markdown(metrics: Mapping) -> str:
     lines += ["", *(f"- {plain(line)}" for line in words.reasons(metrics)), ""]
     if "test" in metrics:
         lines += _scores(metrics) + _mistakes(metrics)
-    lines += (
-        _advice(metrics) + _publishing(metrics) + _data(card) + _cost(metrics)
-    )
+    for part in (_advice, _search, _publishing):
+        lines += part(metrics)
+    lines += _data(card) + _cost(metrics)
     lines += [
         "## Repeat it",
         "",
@@ -148,6 +148,17 @@ def _advice(metrics: Mapping) -> list[str]:
     if not told:
         return []
     return ["## What next", "", *(f"- {plain(line)}" for line in told), ""]
+
+
+def _search(metrics: Mapping) -> list[str]:
+    """What a search tried."""
+    rows = search_table.search_rows(metrics)
+    if not rows:
+        return []
+    header = search_table.search_header(metrics)
+    lines = [header, ("---",) * len(header), *map(tuple, rows)]
+    cells = [" | ".join(plain(cell) for cell in line) for line in lines]
+    return ["## Ways to adapt", "", *(f"| {line} |" for line in cells), ""]
 
 
 def _data(card: Mapping) -> list[str]:

@@ -17,7 +17,14 @@ import numpy as np
 
 from tl_keras import atomic, pages
 from tl_keras.inputs.kinds import nouns
-from tl_keras.run_card import next_words, plots, task_page, task_words, words
+from tl_keras.run_card import (
+    next_words,
+    plots,
+    search_table,
+    task_page,
+    task_words,
+    words,
+)
 from tl_keras.run_card.axis import Axis
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
 from tl_keras.run_card.gallery import Album, Gallery, why_no_previews
@@ -94,6 +101,7 @@ def _view(
         "headline": words.headline(metrics),
         "reasons": words.reasons(metrics),
         "words": words,
+        "search": search_table.search_view(metrics),
         "verdict": next_words.verdict(metrics),
         "to_do": next_words.to_do(metrics),
         "limits": next_words.limits(metrics),

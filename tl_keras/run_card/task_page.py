@@ -15,6 +15,7 @@ from tl_keras.run_card import next_words, plots, task_words, words
 from tl_keras.run_card.files import RunRecord
 from tl_keras.run_card.gallery import Gallery, why_no_previews
 from tl_keras.run_card.markdown import code, plain
+from tl_keras.run_card.search_table import search_view
 from tl_keras.run_card.statistics import has_curves
 
 STOPPED = "This run stopped before it had a model: training diverged."
@@ -80,6 +81,7 @@ def render_page(
         curl=curl,
         limits=next_words.limits(metrics),
         words=words,
+        search=search_view(metrics),
     )
 
 

@@ -10,6 +10,7 @@ In: metrics. Out: short texts. What is said of one class of several alone is in
 from collections.abc import Mapping
 
 from tl_keras.inputs.kinds import nouns
+from tl_keras.run_card.search_words import kept_by_search
 from tl_keras.tasks import stored_task
 
 TITLES = {
@@ -102,6 +103,8 @@ def reasons(metrics: Mapping, phase_name) -> list[str]:
             f"{shown(first, row['difference'])}, 95 % interval {low} to "
             f"{high} by a paired bootstrap)."
         )
+    if metrics.get("search"):
+        return [*lines, kept_by_search(metrics)]
     lines.append(
         f"Kept are the weights of the phase {phase_name(metrics['kept_phase'])}"
         f", chosen on validation ({metrics['monitor']}); the test {many} had "

@@ -4,12 +4,20 @@ In: metrics with their `card`. Out: a sentence and the lines under it. Shares
 are percent with one digit, differences are points of percent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import task_words
 from tl_keras.run_card.counting import counted
+from tl_keras.run_card.figures import (
+    interval,
+    p_value,
+    percent,
+    points,
+    short_loss,
+)
 from tl_keras.run_card.published_words import published_lines
+from tl_keras.run_card.search_words import kept_by_search
 
 MAX_CHANGED = 5  # pictures that are named
 PHASES = {
@@ -42,32 +50,6 @@ def seen(metrics: Mapping) -> str:
 def phase_name(name: str) -> str:
     """What a phase is called where people read it."""
     return PHASES.get(name, name)
-
-
-def percent(share: float) -> str:
-    """0.9648 -> "96.5 %"."""
-    return f"{100 * share:.1f} %"
-
-
-def interval(pair: Sequence[float]) -> str:
-    """(0.955, 0.973) -> "95.5 to 97.3 %"."""
-    return f"{100 * pair[0]:.1f} to {100 * pair[1]:.1f} %"
-
-
-def points(difference: float) -> str:
-    """-0.012 -> "-1.2"; a difference of shares in points, with its sign."""
-    text = f"{100 * difference:+.1f}"
-    return "0.0" if text in ("-0.0", "+0.0") else text
-
-
-def p_value(value: float) -> str:
-    """0.0421 -> "p = 0.042"; tiny ones say no more than that they are."""
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
-
-
-def short_loss(value: float) -> str:
-    """A cross-entropy as it is compared: three digits behind the point."""
-    return f"{value:.3f}"
 
 
 def at_best(phase: Mapping) -> str:
@@ -337,6 +319,8 @@ def _kept(metrics: Mapping) -> str:
     """Which phase's weights are kept, and why."""
     kept, phases = metrics["kept_phase"], metrics["phases"]
     name = phase_name(kept)
+    if metrics.get("search"):
+        return kept_by_search(metrics)
     if metrics.get("solved_on_all"):
         return _solved_on_all(metrics)
     if len(phases) == 1:

@@ -18,7 +18,7 @@ from tl_keras.strategies.freezing import (
     training_graph,
 )
 from tl_keras.strategies.layerwise import layer_rates, unfreezing_stages
-from tl_keras.strategies.lora import LoRA
+from tl_keras.strategies.lora import LoRA, suits_lora
 from tl_keras.strategies.strategy import Freeze, Strategy
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "layer_rates",
     "set_trainable",
     "split_at",
+    "suits_lora",
     "trainable_layers",
     "training_graph",
     "unfreezing_stages",

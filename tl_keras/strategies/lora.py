@@ -38,6 +38,24 @@ KINDS = (
 FACTORS = ("lora_kernel_a", "lora_kernel_b")
 
 
+def suits_lora(model: keras.Model, unfreeze_from: str) -> bool:
+    """Whether Dense or attention layers change, which LoRA was made for.
+
+    Args:
+        model: from `build_classifier`.
+        unfreeze_from: as of `LoRA`.
+
+    Example:
+        suits_lora(model, "block_4")  # True of an encoder of texts
+    """
+    dense = keras.layers.Dense, keras.layers.EinsumDense
+    return any(
+        isinstance(inner, dense)
+        for outer in LoRA(unfreeze_from=unfreeze_from)._unfrozen(model)
+        for inner in inner_layers(outer)
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class LoRA:
     """The head trains, and low-rank changes of the backbone's kernels.

@@ -39,7 +39,7 @@ class FrozenWork:
         # A model made twice would be traced twice.
         self._split = functools.cache(lambda cut: split_at(model, cut))
         self._cuts: dict[str, Cut | None] = {}
-        cuts = [self._cut(phase) for phase in phases]
+        cuts = [self.cut_of(phase) for phase in phases]
         self.shortest = min(
             (cut for cut in cuts if cut), key=lambda c: c.position, default=None
         )
@@ -62,7 +62,7 @@ class FrozenWork:
         Raises:
             ValueError: `train` augments without views, so nothing can be kept.
         """
-        cut = self._cut(phase)
+        cut = self.cut_of(phase)
         if cut is None:
             return self.model, train, val
         trunk, tail = self._split(cut)
@@ -89,7 +89,7 @@ class FrozenWork:
         """
         # The trunk that all phases leave alone serves them all; where one
         # trains everything, each of the others has its own.
-        cut = self.always_frozen or self._cut(phase)
+        cut = self.always_frozen or self.cut_of(phase)
         if cut is None:
             return self.model, data()
         trunk, tail = self._split(cut)
@@ -98,8 +98,11 @@ class FrozenWork:
         )
         return tail, activations.batches(data.batch_size)
 
-    def _cut(self, phase: Phase) -> Cut | None:
-        """Of a phase's strategy; asked once, as its tensor is compared."""
+    def cut_of(self, phase: Phase) -> Cut | None:
+        """Where a phase is cut; None where nothing is frozen before it.
+
+        It is that of its strategy, asked once, as its tensor is compared.
+        """
         strategy = phase.adapts_by()
         if repr(strategy) not in self._cuts:
             self._cuts[repr(strategy)] = strategy.cut(self.model)

@@ -11,7 +11,7 @@ phase's last epoch left; see `fitting` for which are kept.
 import contextlib
 import dataclasses
 import time
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -34,6 +34,7 @@ from tl_keras.tasks.outputs import counted_batches
 from tl_keras.training.compiling import compile_for_phase, jit_for
 from tl_keras.training.epochs import epochs_told, in_a_line
 from tl_keras.training.frozen_features import FrozenWork
+from tl_keras.training.graphs import Graph, graph_key
 from tl_keras.training.interpolation import interpolate_result
 from tl_keras.training.phase import Objective, Phase, PhaseResult
 from tl_keras.training.phase_backups import (
@@ -41,13 +42,12 @@ from tl_keras.training.phase_backups import (
     get_variables,
     set_variables,
 )
+from tl_keras.training.phase_data import PhaseData, phase_data
 from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import (
     Compute,
-    DeviceRows,
     Steps,
     Waiting,
-    held_on_device,
 )
 from tl_keras.training.train_step import train_step_of
 from tl_keras.training.validation import LogOfAll, ValidationSteps
@@ -62,45 +62,6 @@ class _EpochNumber(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.number.assign(epoch)
-
-
-class _Data(NamedTuple):
-    """What a phase is fitted to.
-
-    Attributes:
-        train, val: tf.data sets; val may be None.
-        epoch: which one `train` gives next.
-        skip: batches that its next epoch leaves out; None where it cannot.
-        batch_size: None where it is not known.
-        rows, val_rows: what the device holds, by place; None for nothing.
-    """
-
-    train: tf.data.Dataset
-    val: tf.data.Dataset | None
-    epoch: tf.Variable
-    skip: tf.Variable | None
-    batch_size: int | None
-    rows: DeviceRows | None
-    val_rows: DeviceRows | None
-
-
-def _data_of(
-    train: EpochSource, val: EpochSource | None, compute: Compute, first: int
-) -> _Data:
-    """The sources of a phase whose first epoch is number `first` + 1."""
-    rows, val_rows = held_on_device(compute, train, val)
-    with tf.device("CPU:0"):  # Where tf.data reads them.
-        epoch = tf.Variable(first, dtype=tf.int64, trainable=False)
-        skip = tf.Variable(0, dtype=tf.int64, trainable=False)
-    batch_size = train.batch_size
-    if batch_size is None:
-        skip = None
-        batches = train(epoch)
-    else:
-        batches = train(epoch, skip, places=rows is not None)
-    if val is not None:
-        val = val(places=val_rows is not None)
-    return _Data(batches, val, epoch, skip, batch_size, rows, val_rows)
 
 
 @dataclasses.dataclass
@@ -118,6 +79,9 @@ class Trainer:
     compute: Compute
     verbose: int | str
     history: list[dict] = dataclasses.field(default_factory=list)
+    # Graphs that were compiled, for phases that differ in their rates alone;
+    # None compiles one for each phase.
+    graphs: dict | None = None
 
     def fit(self, phase: Phase, first: int) -> PhaseResult:
         """Trains one phase; its first epoch is number `first` + 1."""
@@ -158,6 +122,22 @@ class Trainer:
             self.backups.finish(result, self.history[before:])
         return result
 
+    def first_steps(
+        self, phase: Phase, first: int
+    ) -> Callable[[], Mapping[str, tf.Tensor]]:
+        """What does the first step of an epoch of a phase, again and again.
+
+        Args:
+            phase: of gradient steps; the model's `trainable` is as it says
+                afterwards, and its weights move with each step.
+            first: the number of its first epoch less one.
+        """
+        phase.adapts_by().apply(self.model)
+        left, *sources = self._left_to_fit(phase)
+        data = phase_data(*sources, self.compute, first)
+        _, steps, _ = self._compiled(phase, first, left, data)
+        return lambda: steps(iter(data.train))
+
     def _set_trainable(self, phase: Phase, first: int) -> int:
         """How many parameters train from now on; says so."""
         strategy = phase.adapts_by()
@@ -173,7 +153,7 @@ class Trainer:
         """Epochs of gradient steps."""
         before = get_variables(self.model)
         left, *sources = self._left_to_fit(phase)
-        data = _data_of(*sources, self.compute, first)
+        data = phase_data(*sources, self.compute, first)
         fitting, steps, judged = self._compiled(phase, first, left, data)
         waiting, guard = Waiting(steps), StopOnNonFinite()
         monitor, mode = self.objective.monitored()
@@ -242,13 +222,18 @@ class Trainer:
                 lambda: self._judge(judged, data.val),
             )  # fmt: skip
             history.rows[result.best_epoch - 1 - first]["share"] = result.share
-            self._write_history(history.before, history.rows)
+            self.write_history(history.before, history.rows)
         return result
 
     def _compiled(
-        self, phase: Phase, first: int, left: keras.Model, data: "_Data"
+        self, phase: Phase, first: int, left: keras.Model, data: PhaseData
     ) -> tuple[keras.Model, Steps, ValidationSteps]:
         """The graph that is fitted, with its steps of training and judging."""
+        key = None
+        if self.graphs is not None and data.rows is data.val_rows is None:
+            key = graph_key(phase, left)
+        if key in (self.graphs or {}):
+            return self.graphs[key].begun()
         fitting, looks = training_graph(left), self.compute.looks
         jit = jit_for(fitting, phase, self.compute, data.train, data.batch_size)
         task = self.objective.predicts()
@@ -262,6 +247,8 @@ class Trainer:
         fitting.test_function = judged = ValidationSteps(
             fitting, task, data.val_rows, looks
         )
+        if key is not None:
+            self.graphs[key] = Graph.of(fitting, steps, judged)
         return fitting, steps, judged
 
     def _judge(self, judged: ValidationSteps, val):
@@ -324,7 +311,7 @@ class Trainer:
         )
         logs["learning_rate"] = 0.0
         row = {"phase": phase.name, "epoch": first + 1, **logs}
-        self._write_history(self._earlier_rows(), [row])
+        self.write_history(self._earlier_rows(), [row])
         self.history.append(row)
         return PhaseResult(
             phase=phase,
@@ -345,7 +332,8 @@ class Trainer:
             return read_rows(self.history_file)
         return self.history
 
-    def _write_history(self, earlier: list[dict], rows: list[dict]) -> None:
+    def write_history(self, earlier: list[dict], rows: list[dict]) -> None:
+        """Writes rows behind earlier ones, where there is a file for them."""
         if self.history_file is not None:
             write_rows(self.history_file, [*earlier, *rows])
 

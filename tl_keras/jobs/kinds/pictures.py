@@ -31,6 +31,7 @@ class PictureRuns(Runs):
     """Runs of pictures."""
 
     kind = "image"
+    flips = True
     baseline = False
     explains = True
 
@@ -125,6 +126,11 @@ class PictureRuns(Runs):
     def unfreeze_from(self, config: TransferConfig) -> str:
         """As `usual_unfreeze`."""
         return usual_unfreeze(config.backbone)
+
+    def unfreeze_layers(self, config: TransferConfig) -> list[str]:
+        """The stages of an application, the last one first."""
+        known = backbones.BACKBONES.get(config.backbone)
+        return list(known.stages[::-1]) if known else ["all"]
 
     def cost(self, config: TransferConfig) -> float | None:
         """By a table, or by the file."""

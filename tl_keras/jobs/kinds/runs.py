@@ -37,12 +37,14 @@ class Runs(abc.ABC):
 
     Attributes:
         kind: of input, a name of `inputs.kinds`.
+        flips: whether a flipped example may be one of its class.
         baseline: whether a simpler method is fitted beside the network.
         explains: whether the page shows what in an example speaks for its
             class, for which it needs the model.
     """
 
     kind: str
+    flips: bool = False
     baseline: bool
     explains: bool
 
@@ -167,6 +169,14 @@ class Runs(abc.ABC):
     @abc.abstractmethod
     def unfreeze_from(self, config: TransferConfig) -> str:
         """`--unfreeze_from` where it is auto."""
+
+    def unfreeze_layers(self, config: TransferConfig) -> list[str]:
+        """From where a search may unfreeze: the usual layer, then deeper ones.
+
+        Args:
+            config: the settings.
+        """
+        return [self.unfreeze_from(config)]
 
     @abc.abstractmethod
     def cost(self, config: TransferConfig) -> float | None:

@@ -179,6 +179,17 @@ class TextRuns(Runs):
         blocks = read_description(folder).blocks
         return f"block_{max(0, blocks - UNFROZEN_BLOCKS)}"
 
+    def unfreeze_layers(self, config: TransferConfig) -> list[str]:
+        """The last two blocks, the last four, the last six."""
+        folder = known_folder(config.backbone)
+        if folder is None:
+            return ["all"]
+        blocks = read_description(folder).blocks
+        first = (
+            max(0, blocks - UNFROZEN_BLOCKS * times) for times in (1, 2, 3)
+        )
+        return [f"block_{number}" for number in dict.fromkeys(first)]
+
     def cost(self, config: TransferConfig) -> float | None:
         """Of the blocks' kernels, for a text of usual length."""
         folder = known_folder(config.backbone)

@@ -16,6 +16,7 @@ from tl_keras.jobs.preparation import (
     many_of,
     trainable_in,
 )
+from tl_keras.jobs.searching import candidates_of_run, why_not
 from tl_keras.jobs.telling.estimate import Estimate, settings_given
 from tl_keras.sources import LabelledSplits
 from tl_keras.training import FEWEST_TO_JUDGE, Phase
@@ -63,6 +64,7 @@ def describe_plan(prepared: Prepared, told: Estimate) -> str:
         describe_data(prepared.report, prepared.labelled),
         *([prepared.unlabelled.describe()] if prepared.unlabelled else []),
         told.describe(),
+        *describe_strategy(prepared),
         f"to: {config.run_folder()}",
         *_disk(prepared),
         f"device: {prepared.device}; input {train.decoding.in_words()}; "
@@ -79,6 +81,20 @@ def describe_plan(prepared: Prepared, told: Estimate) -> str:
         "nothing was written; leave --dry_run out to begin",
     ]
     return "\n".join(lines)
+
+
+def describe_strategy(prepared: Prepared) -> list[str]:
+    """What a search may try, or why there is none; [] where none is asked."""
+    if not prepared.config.searches():
+        return []
+    if why := why_not(prepared):
+        return [f"strategy: fine_tune, since {why}"]
+    names = [candidate.name for candidate in candidates_of_run(prepared)]
+    return [
+        "strategy: as many of these as fit the budget, judged on folds of all "
+        "labels:",
+        *(f"  {name}" for name in names),
+    ]
 
 
 def _of(prepared: Prepared, phase: Phase) -> list[str]:
@@ -125,7 +141,8 @@ def describe_vain(prepared: Prepared) -> list[str]:
     """
     labelled = prepared.labelled
     planned = plan_phases(prepared.config)
-    if not tuned_in_vain(planned, labelled):
+    # A search judges by all labels.
+    if prepared.config.searches() or not tuned_in_vain(planned, labelled):
         return []
     what = "done, but never kept"
     if len(prepared.phases) < len(planned):

@@ -196,7 +196,10 @@ def labels_a_class(
 
 
 def cut_folds(
-    labels: np.ndarray, views: int, groups: Sequence[str] | None
+    labels: np.ndarray,
+    views: int,
+    groups: Sequence[str] | None,
+    most: int = FOLDS,
 ) -> list[tuple]:
     """(rows to fit, rows to judge) pairs; no picture or group is in both.
 
@@ -204,9 +207,10 @@ def cut_folds(
         labels: int (n * views,), of rows.
         views: so many rows in a row are of one picture.
         groups: n, what each picture belongs to; None where nothing is known.
+        most: how many folds at most, 2 or more.
 
     Returns:
-        Up to `FOLDS` pairs of int arrays; [] where a class would have nothing
+        Up to so many pairs of int arrays; [] where a class would have nothing
         to fit on.
     """
     of_example = labels[::views]
@@ -215,7 +219,7 @@ def cut_folds(
         len(np.unique(given[of_example == label]))
         for label in np.unique(of_example)
     )
-    folds = min(FOLDS, least)
+    folds = min(most, least)
     if folds < 2:
         return []
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold

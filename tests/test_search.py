@@ -1,0 +1,427 @@
+"""search: what a budget lets in, what folds say, and what all labels teach."""
+
+import dataclasses
+import shutil
+
+import jsonschema
+import numpy as np
+import pytest
+import tiny
+from documents import metrics_validator
+from killing import fingerprint
+
+from tl_keras import run
+from tl_keras.config import transfer
+from tl_keras.jobs import searching, stages
+from tl_keras.jobs.kinds.pictures import PictureRuns
+from tl_keras.jobs.preparation import prepare
+from tl_keras.jobs.telling.printed import describe_strategy
+from tl_keras.jobs.training import feature_store
+from tl_keras.runs import RunFolder
+from tl_keras.search import (
+    Candidate,
+    SearchPlan,
+    candidates_of,
+    plan_search,
+    search,
+)
+from tl_keras.search import searching as race
+from tl_keras.search.plan import Costs, predicted
+from tl_keras.search.standing import stand
+from tl_keras.strategies import LoRA, suits_lora
+from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.training import Phase, set_variables
+
+pytestmark = pytest.mark.usefixtures("plain_decoder")
+TUNE = Phase("fine_tune", 2, 1e-4, unfreeze_from="two")
+ASKED = {"dropout": 0.0, "unfreeze_from": "auto", "strategy": "auto"}
+PLAN = SearchPlan(("from two on at 0.0003", "from two on at 0.0001"), 3, 1, 9)
+
+
+@pytest.fixture(scope="module")
+def colors(tmp_path_factory):
+    return tiny.write_colors(tmp_path_factory.mktemp("colors"), 20)
+
+
+@pytest.fixture(autouse=True)
+def two_depths(monkeypatch):
+    """The tiny network is a file of one's own, which has no known stages."""
+    layers = lambda *_: ["two", "one"]  # noqa: E731
+    monkeypatch.setattr(PictureRuns, "unfreeze_layers", layers)
+    monkeypatch.setattr(PictureRuns, "unfreeze_from", lambda *_: "two")
+    # That there are two epochs is to be quick, and no choice by hand.
+    others = [n for n in transfer.OF_THE_FINE_TUNE if n != "fine_tune_epochs"]
+    monkeypatch.setattr(transfer, "OF_THE_FINE_TUNE", others)
+
+
+@pytest.fixture(autouse=True)
+def any_gain_counts(monkeypatch):
+    """Thirty pictures are sure of little."""
+    monkeypatch.setattr(race, "SURE", 1.0)
+
+
+@pytest.fixture
+def asked(colors, tiny_network, tmp_path):
+    return tiny.config(
+        colors, tiny_network, tmp_path / "out", **ASKED,
+        feature_cache=str(tmp_path / "features"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def fits(asked):
+    """Of 30 pictures on three folds, two candidates."""
+    prepared = prepare(asked)
+    store, folder = feature_store(asked), RunFolder.of(asked.run_folder())
+    some = [
+        c for c in searching.candidates_of_run(prepared) if c.name in PLAN.names
+    ]
+    return searching._fits(prepared, store, folder, some, 3), some
+
+
+def costs(step: float = 1.0, **more) -> Costs:
+    class Same(dict):
+        def __missing__(self, _):
+            return self.all
+
+    steps, passes = Same(), Same()
+    steps.all, passes.all = step, 0.0
+    return Costs(
+        **{
+            "step": steps, "graph": 2.0, "passes": passes, "head": 1.0,
+            "trains": 0.3, "examples": 30, "batch_size": 10, "epochs": 3,
+            **more,
+        }
+    )  # fmt: skip
+
+
+def test_likelier_ways_come_first_and_have_names_of_their_own():
+    found = candidates_of(
+        TUNE, ["two", "one", "zero", "never"], low_rank=True, flips=True
+    )
+    assert [c.name for c in found] == [
+        "from two on at 0.0003", "from two on at 0.0001",
+        "from two on at 0.001", "from one on at 0.0003",
+        "from two on at 0.0003, mixup 0.2",
+        "LoRA of rank 8 from two on at 0.001",
+        "from two on at 0.0003, flipped", "from zero on at 0.0003",
+    ]  # fmt: skip
+    assert {c.phase.epochs for c in found} == {TUNE.epochs}
+    assert found[5].phase.strategy == LoRA(unfreeze_from="two")
+    # Rates share a graph; depth, mixup and LoRA have one of their own.
+    assert len({c.graph for c in found}) == 5
+    plain = candidates_of(TUNE, ["all"])
+    assert [c.name for c in plain][:1] == ["all layers at 0.0003"]
+    assert not any(c.augment == "flip" or c.phase.strategy for c in plain)
+
+
+def test_half_of_those_that_are_left_go_on():
+    plan = SearchPlan(tuple("abcdefg"), 5, 1.0, 1.0)
+    assert [plan.alive(fold) for fold in range(5)] == [7, 4, 2, 1, 1]
+
+
+def test_a_budget_lets_in_as_many_as_fit_and_no_more():
+    candidates = candidates_of(TUNE, ["two", "one"])
+    for seconds in (30, 60, 90, 120, 1000):
+        plan = plan_search(candidates, costs(), folds=[3], seconds=seconds)
+        taken = len(plan.names) if plan else 0
+        fits = [
+            predicted(candidates[:n], costs(), 3) <= seconds
+            for n in range(1, len(candidates) + 1)
+        ]
+        assert taken == sum(fits)
+    assert taken == len(candidates) == 5
+    assert plan_search(candidates, costs(), folds=[3], seconds=1) is None
+    # Where five folds do not fit, three may.
+    one = predicted(candidates[:1], costs(), 5)
+    assert plan_search(
+        candidates, costs(), folds=[5, 3], seconds=one - 0.1
+    ).folds == 3  # fmt: skip
+    again = SearchPlan.of_numbers(plan.numbers())
+    assert again == plan
+
+
+def test_a_deeper_cut_is_paid_for():
+    candidates = candidates_of(TUNE, ["two", "one"])
+    free = predicted(candidates, costs(), 3)
+    passes = dict.fromkeys((c.name for c in candidates), 0.0)
+    passes["from one on at 0.0003"] = 7.0
+    assert predicted(candidates, costs(passes=passes), 3) == free + 7
+
+
+def test_the_share_of_least_cost_and_of_equals_the_start():
+    task, targets = Multiclass(), np.array([0, 1] * 15)
+    right = np.eye(2)[targets] * 4
+    wrong = np.eye(2)[1 - targets] * 4
+    shares = np.stack([wrong, wrong, right, wrong, wrong, right])
+    found = stand(task, "val_loss_calibrated", shares, targets)
+    assert found.share == 0.4
+    assert found.gain["better_by"] > 0
+    np.testing.assert_array_equal(found.outputs, right)
+    alike = np.stack([right] * 6)
+    assert stand(task, "val_loss_calibrated", alike, targets).share == 0
+    broken = np.stack([wrong, *[np.full_like(right, np.nan)] * 5])
+    found = stand(task, "val_loss_calibrated", broken, targets)
+    assert found.share == 0
+    assert np.isfinite(found.cost)
+
+
+def test_a_fold_says_nothing_that_its_labels_told(fits):
+    """Outputs for a fold are the same bits when its labels are others."""
+    folds, (candidate, _) = fits
+    before = folds.fit(candidate, 0, 1).outputs
+    labelled, judged = folds.known.labelled, folds.known.folds[1][1]
+    labels = labelled.labels.copy()
+    labels[judged] = 1 - labels[judged]
+    examples = dataclasses.replace(labelled.examples, labels=labels)
+    folds.known = folds.known._replace(
+        labelled=dataclasses.replace(labelled, examples=examples)
+    )
+    folds._starts.clear()
+    shutil.rmtree(folds.backups.folder)
+    np.testing.assert_array_equal(folds.fit(candidate, 0, 1).outputs, before)
+
+
+def test_kept_graphs_give_what_fresh_ones_do(fits):
+    """A fit after others ends with the bits of one in a fresh process."""
+    folds, (first, second) = fits
+    folds.fit(first, 0, 0)
+    folds.fit(second, 1, 0)
+    kept = folds.fit(second, 1, 1).outputs
+    assert len(folds.trainer.graphs) == 1
+    folds.trainer.graphs.clear()
+    shutil.rmtree(folds.backups.folder)
+    np.testing.assert_array_equal(folds.fit(second, 1, 1).outputs, kept)
+
+
+def test_all_labels_teach_the_mean_of_the_folds(fits):
+    folds, candidates = fits
+    found = search(folds, candidates, PLAN, "val_loss_calibrated")
+    assert [row.folds for row in found.tried] == [3, 1, 3] or [
+        row.folds for row in found.tried
+    ] == [3, 3, 1]
+    assert found.standing.share > 0
+    assert found.made_by == "average"
+    best = PLAN.names.index(found.best.name)
+    tuned = [folds.tuned(found.best, best, fold) for fold in range(3)]
+    share = found.standing.share
+    for start, value, *each in zip(
+        found.start, found.variables, *tuned, strict=True
+    ):
+        mean = np.mean(np.float64(each), axis=0)
+        np.testing.assert_allclose(
+            value, start + share * (mean - start), atol=1e-5
+        )
+    moved = [
+        not np.array_equal(*pair)
+        for pair in zip(found.start, found.variables, strict=True)
+    ]
+    assert any(moved[:-2])
+    assert not all(moved)
+    # Each example has outputs by the weights that had no part in it.
+    set_variables(folds.model, folds.backups.initial)
+    want = np.empty_like(found.standing.outputs)
+    for fold, (_, judged) in enumerate(folds.known.folds):
+        outputs = folds.fit(found.best, best, fold).outputs
+        want[judged] = outputs[round(share * 5)]
+    np.testing.assert_array_equal(found.standing.outputs, want)
+
+
+def test_what_is_not_surely_better_is_not_kept(fits, monkeypatch):
+    folds, candidates = fits
+    monkeypatch.setattr(race, "SURE", -1.0)
+    found = search(folds, candidates, PLAN, "val_loss_calibrated")
+    assert found.standing.share == 0
+    assert found.made_by == ""
+    best = found.tried[1 + PLAN.names.index(found.best.name)]
+    # The table still says how far it came.
+    assert best.standing.share > 0
+    assert best.stopped == "not surely better than the frozen head"
+    np.testing.assert_array_equal(found.standing.outputs, found.at_start)
+
+
+def test_folds_in_different_valleys_are_not_averaged(fits, monkeypatch):
+    folds, candidates = fits
+    monkeypatch.setattr(
+        type(folds), "outputs_of",
+        lambda self, _: -10.0 * np.eye(2)[self.known.labelled.labels],
+    )  # fmt: skip
+    found = search(folds, candidates, PLAN, "val_loss_calibrated")
+    assert found.made_by == "refit"
+
+
+def test_one_that_is_behind_gives_its_disk_back(fits):
+    folds, candidates = fits
+    found = search(folds, candidates, PLAN, "val_loss_calibrated")
+    best = PLAN.names.index(found.best.name)
+    kept = {p.parent.name for p in folds.backups.folder.glob("*/fine_tune")}
+    assert kept == {f"{best}-{fold}" for fold in range(3)}
+    assert found.tried[2 - best].stopped == "behind after fold 1 of 3"
+
+
+@pytest.mark.parametrize(
+    "given", [{"fine_tune_learning_rate": 1e-3}, {"unfreeze_from": "two"},
+              {"mixup": 0.2}, {"head_solver": "adam"}, {"strategy": "frozen"}]
+)  # fmt: skip
+def test_a_setting_given_by_hand_is_the_fixed_rule(asked, given):
+    assert asked.searches()
+    assert not dataclasses.replace(asked, **given).searches()
+
+
+def test_flags_that_a_run_wrote_down_are_given_by_nobody(asked):
+    from tl_keras.runs import parse_flags
+
+    again = type(asked).from_strings(parse_flags(asked.to_flags()))
+    assert again == asked
+    assert again.searches()
+
+
+def test_frozen_is_no_fine_tune(asked):
+    frozen = dataclasses.replace(asked, strategy="frozen")
+    assert frozen.fine_tune_epochs == 0
+    assert frozen.faults() == []
+
+
+def test_a_budget_that_nothing_keeps_to_is_refused(asked):
+    for given, words in (
+        ({"strategy": "fine_tune"}, "only --strategy=auto keeps to it"),
+        ({"mixup": 0.1}, "--mixup selects the fixed rule"),
+    ):
+        config = dataclasses.replace(asked, budget_minutes=2.0, **given)
+        (fault,) = config.faults()
+        assert words in fault.message
+
+
+@pytest.fixture
+def planned(monkeypatch):
+    """A plan that no clock has made."""
+    monkeypatch.setattr(stages, "plan_for", lambda *_: (PLAN, ""))
+
+
+def test_a_run_says_what_it_tried(asked, planned, capsys):
+    result = run(asked, stages=tiny.QUICK)
+    table = result.metrics["search"]
+    described = metrics_validator().schema["properties"]["search"]
+    jsonschema.validate(table, described)
+    assert [row["name"] for row in table["candidates"]] == [
+        "frozen", *PLAN.names
+    ]  # fmt: skip
+    head, *rest = table["candidates"]
+    assert head["examples"] == 30
+    assert head["folds"] == 3
+    best = next(row for row in rest if not row["stopped"])
+    assert table["kept"] == best["name"]
+    assert table["share"] == best["share"]
+    assert best["cost"] <= head["cost"]
+    low, high = best["cost_interval"]
+    assert low <= best["cost"] <= high
+    assert result.metrics["kept_phase"] == "fine_tune"
+    assert [row["phase"] for row in result.history] == ["head"] + [
+        "fine_tune"
+    ] * 2
+    # What confidence needs came from what the folds had not seen.
+    assert "what the folds say of all 30" in capsys.readouterr().out
+
+
+def test_killed_in_a_search_it_goes_on_to_the_same_bits(
+    asked, planned, monkeypatch
+):
+    whole = dataclasses.replace(asked, output_dir=asked.output_dir + "whole")
+    run(whole, stages=tiny.QUICK)
+    fit, done = race._Race.run, []
+
+    def some(self, fold, work):
+        if len(done) == 1:
+            raise tiny.CutShortError
+        done.append(fold)
+        fit(self, fold, work)
+
+    monkeypatch.setattr(race._Race, "run", some)
+    with pytest.raises(tiny.CutShortError):
+        run(asked, stages=tiny.QUICK)
+    monkeypatch.setattr(race._Race, "run", fit)
+    # The plan is the run's: nothing is measured again.
+    monkeypatch.setattr(stages, "plan_for", tiny.end)
+    run(asked, stages=tiny.QUICK)
+    assert fingerprint(asked.run_folder()) == fingerprint(whole.run_folder())
+
+
+def test_a_budget_too_small_for_one_is_the_fixed_rule(asked, capsys):
+    small = dataclasses.replace(asked, budget_minutes=0.1)
+    metrics = run(small, stages=tiny.QUICK).metrics
+    assert "search" not in metrics
+    assert "strategy: fine_tune, since its first" in capsys.readouterr().out
+
+
+def test_what_people_brought_to_validate_teaches_only_where_asked(
+    colors, asked, planned, tmp_path
+):
+    data = tmp_path / "data"
+    for name in tiny.NAMES:
+        files = sorted((colors / name).iterdir())
+        for number, file in enumerate(files):
+            split = ("train", "train", "train", "val", "test")[number % 5]
+            to = data / split / name
+            to.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, to)
+    brought = dataclasses.replace(
+        asked, dataset=str(data), val_fraction=0.15, test_fraction=0.15
+    )
+    for asks, count in ((None, 24), (True, 32)):
+        config = dataclasses.replace(
+            brought, train_on_all=asks,
+            output_dir=str(tmp_path / f"out{count}"),
+        )  # fmt: skip
+        metrics = run(config, stages=tiny.QUICK).metrics
+        assert metrics["search"]["candidates"][0]["examples"] == count
+
+
+def test_lora_is_for_dense_and_attention(asked):
+    model = prepare(asked).model
+    assert not suits_lora(model, "all")
+    assert isinstance(candidates_of(TUNE, ["two"])[0], Candidate)
+
+
+def test_one_that_diverges_goes_no_way_and_stops_nothing(fits):
+    folds, (first, second) = fits
+    phase = dataclasses.replace(first.phase, learning_rate=1e30)
+    wild = dataclasses.replace(first, phase=phase)
+    found = search(folds, [wild, second], PLAN, "val_loss_calibrated")
+    assert found.best == second
+    assert found.tried[1].stopped == "diverged"
+    assert found.tried[1].standing.share == 0
+
+
+def test_where_nothing_is_better_the_head_of_all_labels_is_kept(
+    fits, monkeypatch
+):
+    """To the bit what is solved on all of them; no rows are needed."""
+    folds, candidates = fits
+    wild = [
+        dataclasses.replace(
+            c, phase=dataclasses.replace(c.phase, learning_rate=1e30)
+        )
+        for c in candidates
+    ]
+    found = search(folds, wild, PLAN, "val_loss_calibrated")
+    assert found.standing.share == 0
+    assert found.made_by == ""
+    for start, kept in zip(found.start, found.variables, strict=True):
+        np.testing.assert_array_equal(start, kept)
+    np.testing.assert_array_equal(found.start[-2], found.solved.kernel)
+
+
+def test_a_plan_says_what_may_be_tried_or_why_nothing_is(asked):
+    assert describe_strategy(prepare(asked))[1:] == [
+        "  from two on at 0.0003", "  from two on at 0.0001",
+        "  from two on at 0.001", "  from one on at 0.0003",
+        "  from two on at 0.0003, mixup 0.2",
+        "  from two on at 0.0003, flipped",
+    ]  # fmt: skip
+    few = dataclasses.replace(
+        asked, train_examples_per_class=4, val_examples_per_class=2
+    )
+    (line,) = describe_strategy(prepare(few))
+    assert line.startswith("strategy: fine_tune, since 12 labelled pictures")
+    fixed = dataclasses.replace(asked, strategy="fine_tune")
+    assert describe_strategy(prepare(fixed)) == []

@@ -1,0 +1,75 @@
+"""What a search may take: of `--budget_minutes`, or of the fixed rule's time.
+
+In: a run before its first step, and what steps take. Out: seconds.
+"""
+
+import math
+
+from tl_keras.jobs.preparation import Prepared
+from tl_keras.search import Candidate
+from tl_keras.search.plan import EPOCH, Costs
+from tl_keras.training.interpolation import SHARES
+
+# Of the fixed rule's whole time, what a search may add to it.
+SHARE_MORE = 0.2
+# Seconds from the last step to the end of a run, and those before its first
+# line: evaluation, the export with its two fresh processes, the page. Measured
+# on two cores; machines that trace a graph more slowly take more of them.
+REST, GRAPH = 40.0, 4.0
+
+
+def seconds_of(
+    prepared: Prepared, costs: Costs, usual: Candidate, elapsed: float
+) -> float:
+    """What is left for a search.
+
+    Args:
+        prepared: the run.
+        costs: of its candidates.
+        usual: that of the fixed rule's depth.
+        elapsed: seconds since the run began, those of `costs` included.
+
+    Returns:
+        Seconds; 0 or less where the budget is spent.
+    """
+    rest = rest_of(prepared, costs, usual)
+    minutes = prepared.config.budget_minutes
+    if minutes is not None:
+        return 60 * minutes - elapsed - rest
+    fixed = fixed_rule(prepared, costs, usual)
+    return fixed + SHARE_MORE * (elapsed + fixed + rest)
+
+
+def fixed_rule(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
+    """What the fine-tune of the fixed rule would take.
+
+    Args:
+        prepared: the run.
+        costs: of its candidates.
+        usual: that of the fixed rule's depth.
+
+    Returns:
+        Seconds.
+    """
+    labelled, size = prepared.labelled, costs.batch_size
+    steps = math.ceil(len(labelled.train) / size)
+    # Forward is a third of a step.
+    judged = math.ceil(len(labelled.val) / size) / 3
+    epochs = costs.epochs * (steps + judged) + len(SHARES) * judged
+    return costs.graph + epochs * costs.step[usual.name] + costs.epochs * EPOCH
+
+
+def rest_of(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
+    """What follows a search: the test split's pass, and what is constant.
+
+    Args:
+        prepared: the run.
+        costs: of its candidates.
+        usual: that of the fixed rule's depth.
+
+    Returns:
+        Seconds.
+    """
+    test = len(prepared.labelled.test)
+    whole = costs.step[usual.name] / (3 * costs.batch_size * costs.trains)
+    return test * whole + REST * max(1.0, costs.graph / GRAPH)
