@@ -14,6 +14,7 @@ from tl_keras.errors import DataError
 from tl_keras.exports import export_saved_model, inspect_export
 from tl_keras.exports.graph import foreign_operations
 from tl_keras.exports.manifest import MANIFEST
+from tl_keras.versions import numbered
 
 NAMES = ["a", "b"]
 
@@ -186,3 +187,10 @@ def test_no_operation_on_files_is_on_the_list(place, version):
 def test_restoring_is_allowed_in_its_function_alone(version):
     export = inspect_export(version)
     assert foreign_operations(export.graph) == {}
+
+
+def test_the_newest_version_is_the_largest_number(tmp_path):
+    for name in ("2", "10", "9", "１２", "x", "run"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "11").write_text("no folder")
+    assert [path.name for path in numbered(tmp_path)] == ["10", "9", "2"]
