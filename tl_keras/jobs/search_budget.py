@@ -12,10 +12,11 @@ from tl_keras.training.interpolation import SHARES
 
 # Of the fixed rule's whole time, what a search may add to it.
 SHARE_MORE = 0.2
-# Seconds from the last step to the end of a run, and those before its first
-# line: evaluation, the export with its two fresh processes, the page. Measured
-# on two cores; machines that trace a graph more slowly take more of them.
-REST, GRAPH = 40.0, 4.0
+# Seconds after the last step, and before the first line: evaluation, the export
+# with its two fresh processes, the page; Python's imports. Measured for
+# MobileNetV2 on two quiet cores, where the graph of its last stage was traced
+# in the second of these; a machine that is slower at that is slower at all.
+REST, GRAPH = 26.0, 0.9
 
 
 def seconds_of(

@@ -72,7 +72,7 @@ def _seconds_of_steps(fits: FoldFits, phase: Phase) -> tuple[float, float]:
     """Seconds of the first, which traces, and of the fastest that follow."""
     source = fits.known.batches(fits.known.labelled, "none")
     # What is frozen is computed here, if it is not stored.
-    step = fits.trainer_of(source).first_steps(phase, FIRST)
+    step = fits.trainer_of(source).steps_of(phase, FIRST)
     seconds = []
     for _ in range(TIMED_STEPS):
         began = time.perf_counter()

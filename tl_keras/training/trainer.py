@@ -122,10 +122,10 @@ class Trainer:
             self.backups.finish(result, self.history[before:])
         return result
 
-    def first_steps(
+    def steps_of(
         self, phase: Phase, first: int
     ) -> Callable[[], Mapping[str, tf.Tensor]]:
-        """What does the first step of an epoch of a phase, again and again.
+        """What does a phase's steps, one at each call, epoch after epoch.
 
         Args:
             phase: of gradient steps; the model's `trainable` is as it says
@@ -136,7 +136,8 @@ class Trainer:
         left, *sources = self._left_to_fit(phase)
         data = phase_data(*sources, self.compute, first)
         _, steps, _ = self._compiled(phase, first, left, data)
-        return lambda: steps(iter(data.train))
+        batches = iter(data.train.repeat())
+        return lambda: steps(batches)
 
     def _set_trainable(self, phase: Phase, first: int) -> int:
         """How many parameters train from now on; says so."""
