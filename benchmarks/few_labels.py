@@ -35,6 +35,7 @@ from tl_keras.jobs.searching import (
     FEW_LABELS,
     MANY_FOLDS,
     candidates_of_run,
+    known_of,
     plan_for,
     search_all,
 )
@@ -81,8 +82,8 @@ def measure(config: TransferConfig, tried: int = 0) -> dict:
         folder, plan = RunFolder.of(config.run_folder()), None
         if tried:
             names = [c.name for c in candidates_of_run(prepared)[:tried]]
-            count = len(prepared.labelled.train) + len(prepared.labelled.val)
-            folds = FEW_FOLDS if count > FEW_LABELS else MANY_FOLDS
+            many = len(known_of(prepared)) > FEW_LABELS
+            folds = FEW_FOLDS if many else MANY_FOLDS
             plan = SearchPlan(tuple(names), folds, 0.0, 0.0)
         elif config.searches():
             elapsed = time.perf_counter() - began

@@ -55,7 +55,7 @@ from tl_keras.training.trainer import Trainer
 
 # Of few labels each fold shall learn from most. Halves learn too little to tell
 # how far a fine-tune goes on all of them.
-MANY_FOLDS, FEW_FOLDS, FEW_LABELS = 5, 3, 200
+MANY_FOLDS, FEW_FOLDS, FEW_LABELS = 5, 3, 500
 FLIPPED_VIEWS = 2
 
 
