@@ -12,6 +12,7 @@ from killing import fingerprint
 
 from tl_keras import run
 from tl_keras.config import transfer
+from tl_keras.data import Examples
 from tl_keras.jobs import searching, stages
 from tl_keras.jobs.kinds.pictures import PictureRuns
 from tl_keras.jobs.preparation import prepare
@@ -22,6 +23,7 @@ from tl_keras.search import (
     Candidate,
     SearchPlan,
     candidates_of,
+    cut_examples,
     plan_search,
     search,
 )
@@ -30,6 +32,8 @@ from tl_keras.search.plan import Costs, predicted
 from tl_keras.search.standing import stand
 from tl_keras.strategies import LoRA, suits_lora
 from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.tasks.multilabel.task import Multilabel
+from tl_keras.tasks.regression.task import Regression
 from tl_keras.training import Phase, set_variables
 
 pytestmark = pytest.mark.usefixtures("plain_decoder")
@@ -425,3 +429,34 @@ def test_a_plan_says_what_may_be_tried_or_why_nothing_is(asked):
     assert line.startswith("strategy: fine_tune, since 12 labelled pictures")
     fixed = dataclasses.replace(asked, strategy="fine_tune")
     assert describe_strategy(prepare(fixed)) == []
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("kind", ["classes", "labels", "numbers"])
+def test_folds_are_disjoint_complete_and_tear_no_group(kind, grouped):
+    random = np.random.default_rng(0)
+    classes = np.repeat(np.arange(3), 20)
+    task, targets = {
+        "classes": (Multiclass(), classes),
+        "labels": (Multilabel(), random.integers(0, 2, (60, 3))),
+        "numbers": (Regression.of(classes * 1.0), random.normal(size=(60, 1))),
+    }[kind]
+    groups = tuple(f"g{i // 4}" for i in range(60)) if grouped else None
+    examples = Examples(tuple(map(str, range(60))), targets, groups=groups)
+    folds = cut_examples(task, examples, 5)
+    assert len(folds) == 5
+    judged = np.concatenate([judge for _, judge in folds])
+    np.testing.assert_array_equal(np.sort(judged), np.arange(60))
+    for fit, judge in folds:
+        assert set(fit).isdisjoint(judge)
+        assert len(fit) + len(judge) == 60
+        if grouped:
+            assert {groups[i] for i in fit}.isdisjoint(groups[i] for i in judge)
+
+
+def test_what_stands_alone_gives_no_folds():
+    one = Examples(tuple("abcd"), np.array([0, 0, 0, 1]))
+    assert cut_examples(Multiclass(), one, 5) == []
+    same = Examples(tuple("abcd"), np.zeros((4, 1)), groups=("g",) * 4)
+    task = Regression.of(np.arange(4.0))
+    assert cut_examples(task, same, 5) == []
