@@ -10,7 +10,7 @@ import sys
 import pytest
 from conftest import CHECKOUT
 
-from tl_keras import log
+from tl_keras import errors, log
 from tl_keras.__main__ import main as all_commands
 from tl_keras.config import TransferConfig
 from tl_keras.config.command_line import (
@@ -362,3 +362,15 @@ def test_a_value_may_stand_on_its_own(tmp_path):
     texts, _, faults = read_arguments(COMMAND, ["--dataset", "digits"])
     assert texts["dataset"] == "digits"
     assert faults == []
+
+
+def test_scripts_can_rely_on_exit_codes():
+    """They are written into other people's scripts: none may change."""
+    assert {
+        error.__name__: error.exit_code
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, errors.TlKerasError)
+    } == {
+        "TlKerasError": 1, "ConfigError": 2, "DataError": 3, "MachineError": 4,
+        "DivergedError": 5, "NotPublishedError": 6, "StoppedError": 75,
+    }  # fmt: skip

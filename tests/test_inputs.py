@@ -16,6 +16,7 @@ from tl_keras.data.examples import Examples
 from tl_keras.exports import publish
 from tl_keras.features import FeatureStore
 from tl_keras.inputs.input import Input
+from tl_keras.inputs.kinds import kind_named, nouns
 from tl_keras.networks.building import with_head
 from tl_keras.sources import (
     FixedBatches,
@@ -224,3 +225,13 @@ def test_an_export_that_reads_otherwise_is_not_published(
             decoding=images.decoding,
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "many"),
+    [("image", "picture", "pictures"), ("text", "text", "texts")],
+)
+def test_a_kind_knows_what_its_examples_are_called(name, one, many):
+    kind = kind_named(name)
+    assert (kind.one, kind.many) == (one, many)
+    assert nouns(name) == (one, many)
