@@ -17,7 +17,7 @@ from conftest import CHECKOUT
 NOT_LEARNT = {
     "seconds", "cost", "pictures_per_second", "latency_seconds", "versions",
     "largest_difference", "model.keras", "output_dir", "feature_cache",
-    "predicted", "budget",
+    "predicted", "budget", "date",
 }  # fmt: skip
 
 
