@@ -255,3 +255,15 @@ def test_a_terminal_without_a_size_has_80_columns(terminal):
     with progress.doing("reading", 300, "pictures"):
         console.tick()
     assert 60 < len(screen(terminal.getvalue())[-1]) < 80
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.04, "0.0 s"), (4.24, "4.2 s"), (9.99, "10.0 s"), (10.4, "10 s"),
+        (59.4, "59 s"), (59.6, "1 min 0 s"), (185, "3 min 5 s"),
+        (3599.4, "59 min 59 s"), (3600, "1 h 0 min"), (7800, "2 h 10 min"),
+    ],
+)  # fmt: skip
+def test_seconds_are_told_in_the_units_that_people_use(seconds, words):
+    assert progress.in_words(seconds) == words
