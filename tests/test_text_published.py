@@ -137,13 +137,18 @@ def test_the_baseline_can_be_what_is_published(root):
 
 
 @pytest.mark.nightly
-def test_files_for_other_runtimes_have_the_vocabulary_beside(root):
+def test_files_for_other_runtimes_have_the_vocabulary_beside(root, capsys):
+    """Of the network alone, whatever stands beside it in the SavedModel."""
     config = settings(
         root, write_table(root / "files.csv"), fine_tune_epochs=0,
-        baseline="show", export=("saved_model", "tflite", "onnx"),
+        export=("saved_model", "tflite", "onnx"),
     )  # fmt: skip
     result = run(config)
-    assert "published" not in result.metrics
+    assert "tf-idf" in result.metrics["published"]["kept"]
+    assert "the files hold the network alone" in capsys.readouterr().out
+    (phase,) = result.metrics["phases"]
+    for file in result.metrics["runtimes"].values():
+        assert file["accuracy"] == phase["test"]["accuracy"]
     folder = result.run_folder / "exports"
     assert {file.name for file in folder.iterdir()} == {
         "model_float32.tflite", "model.onnx", "labels.txt", "vocab.txt",
@@ -156,7 +161,10 @@ def test_what_does_nothing_is_refused(root, color_folder):
     table = write_table(root / "refused_too.csv")
     for values, line in (
         ({"reject_class": "lost"}, "without --reject nothing is refused"),
-        ({"export": ("saved_model", "onnx")}, "give --baseline=show"),
+        (
+            {"export": ("saved_model", "onnx"), "baseline": "export"},
+            "leave one of the two out",
+        ),
     ):
         with pytest.raises(ConfigError, match=line.replace("--", "")):
             settings(root, table, **values).validate()

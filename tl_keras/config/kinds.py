@@ -71,6 +71,8 @@ def kind_faults(config: Settings, kind: str) -> Iterator[Fault]:
 def training_faults(config: "TransferConfig") -> Iterator[Fault]:
     """What is wrong with a run's settings for its kind of input."""
     kind = kind_of_network(config.backbone)
+    if kind == "image" and os.path.isdir(config.backbone):
+        return  # Of no kind; that fault is told alone.
     if config.input_kind not in ("auto", kind):
         needs = "an encoder of texts (a folder with config.json, or hf:NAME)"
         if kind == "text":
@@ -99,12 +101,12 @@ def _text_faults(config: "TransferConfig") -> Iterator[Fault]:
         if config.given(name):
             yield idle(name, "a run of texts does not do it")
     files = [name for name in config.export if name != "saved_model"]
-    if files and config.baseline != "show":
+    if files and config.baseline == "export":
         yield Fault(
             ("export", "baseline"),
-            f"--export={','.join(files)}: takes the ids of words, so that it "
-            "holds the network alone - give --baseline=show, which publishes "
-            "that too",
+            f"--export={','.join(files)} --baseline=export: such a file takes "
+            "the ids of words, so that it holds the network, and TF-IDF is "
+            "published - leave one of the two out",
         )
     try:
         found = hub.known_folder(config.backbone)
@@ -112,9 +114,21 @@ def _text_faults(config: "TransferConfig") -> Iterator[Fault]:
     except ConfigError as error:
         yield Fault(("backbone",), str(error))
         return
-    if sizes and config.max_tokens > sizes.positions:
+    if sizes and max_tokens(config, sizes.positions) > sizes.positions:
         yield Fault(
             ("max_tokens", "backbone"),
             f"--max_tokens={config.max_tokens}: expected {sizes.positions} or "
             f"less, for which {config.backbone} has positions",
         )
+
+
+def max_tokens(config: "TransferConfig", positions: int) -> int:
+    """`--max_tokens`; where it is not given, no more than there are positions.
+
+    Args:
+        config: the settings.
+        positions: of the encoder.
+    """
+    if config.given("max_tokens"):
+        return config.max_tokens
+    return min(config.max_tokens, positions)

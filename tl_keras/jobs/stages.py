@@ -197,6 +197,12 @@ def help_servers(run: Run) -> Run:
 
 def convert(run: Run) -> Run:
     """The files for other runtimes."""
+    if run.head is not None:
+        print(
+            "other runtimes: the files hold the network alone, without the "
+            "words beside it that are published",
+            flush=True,
+        )
     with readable(run.prepared.labelled):
         return run.with_more(files=export_files(run.prepared, run.folder))
 

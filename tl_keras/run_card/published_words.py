@@ -36,6 +36,8 @@ def _head(metrics: Mapping) -> list[str]:
     )
     if found["kept"] == ["tf-idf"]:
         line += " --baseline=export publishes TF-IDF without a network."
+    if "runtimes" in metrics:
+        line += " So are the files for other runtimes."
     return [line]
 
 
