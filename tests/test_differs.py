@@ -112,3 +112,18 @@ def test_one_gate_judges_another_task_by_what_it_gives(name):
     assert (worse.ties, worse.accuracy) == (0, None)
     rounding = report(1.0, Movement(0.5, 0.5, 0.5))
     assert (rounding.refusal, rounding.ties) == ("", 1)
+
+
+def test_a_split_is_asked_in_the_order_of_lengths():
+    """Its rows go with it, and come back as they were."""
+    encoded = [b"a long text", b"", b"a text", b"text"]
+    answers = np.arange(8.0).reshape(4, 2)
+    whole = Evaluated(list("abcd"), encoded.__getitem__, answers, np.arange(4))
+    order = whole.by_length()
+    assert order.tolist() == [1, 3, 2, 0]
+    asked = whole.in_order(order)
+    assert asked.ids == ["b", "d", "c", "a"]
+    assert [asked.read(i) for i in range(4)] == sorted(encoded, key=len)
+    np.testing.assert_array_equal(asked.labels, order)
+    np.testing.assert_array_equal(asked.answers[np.argsort(order)], answers)
+    assert whole.in_order(order).answers[0].tolist() == [2.0, 3.0]

@@ -27,7 +27,7 @@ from tl_keras.sources import (
     Views,
     load_images,
 )
-from tl_keras.sources.pipeline import epoch_indices
+from tl_keras.sources.order import epoch_indices
 from tl_keras.strategies import cut_for, split_at
 
 pytestmark = pytest.mark.usefixtures("plain_decoder")

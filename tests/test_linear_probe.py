@@ -16,6 +16,7 @@ from tl_keras.errors import ConfigError
 from tl_keras.features import FeatureStore
 from tl_keras.networks import build_classifier
 from tl_keras.sources import FixedBatches, TrainingBatches, load_images
+from tl_keras.tasks.multiclass import linear_probe
 from tl_keras.tasks.multiclass.feature_scaling import SCALINGS, feature_scales
 from tl_keras.tasks.multiclass.linear_probe import solve_probe
 from tl_keras.training import Phase, fit_phases
@@ -231,6 +232,31 @@ def test_a_constant_feature_and_a_single_example_do_no_harm():
     assert np.isfinite(solve_probe(rows, labels).kernel).all()
     one_each = solve_probe(rows[:3], labels[:3])
     assert np.isfinite(one_each.kernel).all()
+
+
+def test_what_was_solved_is_not_solved_again(monkeypatch):
+    draw = np.random.default_rng(5)
+    features, labels = draw.normal(size=(12, 3)), np.arange(12) // 2 % 2
+    calls, real = [], linear_probe.cross_validate
+
+    def counted(*arguments):
+        calls.append(1)
+        return real(*arguments)
+
+    monkeypatch.setattr(linear_probe, "cross_validate", counted)
+    first = solve_probe(features, labels)
+    for number in range(2):  # another head in between
+        solve_probe(features[: 10 - number], labels[: 10 - number])
+    assert solve_probe(features.copy(), labels) is first
+    assert len(calls) == 3
+    # Anything else that is asked is another head.
+    asked = ({"class_weights": [1.0, 2.0]}, {"scaling": "each"}, {"views": 2},
+             {"groups": [str(i // 2) for i in range(12)]})  # fmt: skip
+    for more in asked:
+        solve_probe(features, labels, **more)
+    solve_probe(features.astype(np.float32), labels)
+    assert len(calls) == 8
+    assert len(linear_probe._solved) == linear_probe.MAX_KEPT
 
 
 def test_class_weights_move_the_boundary():

@@ -227,6 +227,33 @@ def test_stored_work_is_done_at_the_length_of_the_texts(
     )
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_texts_of_about_one_length_are_trained_on_together(
+    stored, listing, folder, tmp_path
+):
+    text_input = TextInput(read_vocabulary(folder), max_tokens=40)
+    texts = Texts.of(listing.splits["train"], text_input, any_length=True)
+    lengths, train = texts.lengths, TrainingBatches(texts, 2, seed=1)
+    if stored:
+        encoder = load_text_encoder(folder, max_tokens=40)
+        network = for_any_length(build_text_classifier(encoder, len(NAMES)))
+        trunk, _ = split_at(network, cut_for(network, "block_1"))
+        train = FeatureStore(tmp_path).training(trunk, train)
+    seen = []
+    for epoch in (0, 1):
+        places = np.concatenate([p for p, _ in train(epoch, places=True)])
+        assert sorted(places) == list(range(21))
+        seen.append(places.tolist())
+        shapes = [rows.shape[1] for rows, _ in train(epoch)]
+        pairs = [lengths[places[i : i + 2]] for i in range(0, 21, 2)]
+        # A batch is as long as its longest text, and few are of two lengths.
+        assert shapes == [pair.max() for pair in pairs]
+        assert sum(pair.min() < pair.max() for pair in pairs) <= 2
+        left = [rows.shape[1] for rows, _ in train(epoch, skip=3).take(8)]
+        assert left == shapes[3:]
+    assert seen[0] != seen[1]
+
+
 def counting(model, asked: list):
     """As `inference`, and notes how long its batches are."""
 

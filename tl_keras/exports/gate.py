@@ -177,7 +177,14 @@ def check_export(
                 examples, decoding, graph.signature_def, task.answer
             ),
         )  # fmt: skip
-        return asked.compare(Reference(model, task), golden, evaluated)
+        if evaluated is None or decoding.kind != "text":
+            return asked.compare(Reference(model, task), golden, evaluated)
+        order = evaluated.by_length()
+        found = asked.compare(
+            Reference(model, task), golden, evaluated.in_order(order)
+        )
+        answers = found.answers[np.argsort(order)]
+        return dataclasses.replace(found, answers=answers)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,6 +40,25 @@ class Evaluated:
     answers: np.ndarray
     labels: np.ndarray | None = None
 
+    def in_order(self, order: np.ndarray) -> "Evaluated":
+        """The same examples in another order.
+
+        Args:
+            order: int (n,), each place once.
+        """
+        return Evaluated(
+            [self.ids[place] for place in order],
+            self.read and (lambda number: self.read(order[number])),
+            self.answers[order],
+            None if self.labels is None else self.labels[order],
+        )
+
+    def by_length(self) -> np.ndarray:
+        """Places of the examples, the shortest first, int (n,): a batch of
+        texts costs what its longest costs."""
+        lengths = [len(self.read(number)) for number in range(len(self.ids))]
+        return np.argsort(lengths, kind="stable")
+
 
 @dataclasses.dataclass(frozen=True)
 class SplitReport:

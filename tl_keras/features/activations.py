@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.sources import EpochSource
+from tl_keras.sources.order import cutter, epoch_indices
 from tl_keras.sources.pipeline import (
-    epoch_indices,
     labelled_places,
     target_tensor,
     with_length,
@@ -84,7 +84,14 @@ class Activations:
         def row(index, number):
             return index * views + (first[index] + number) % views
 
-        indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
+        indices = epoch_indices(
+            count,
+            seed,
+            epoch,
+            lambda: skip * batch_size,
+            lengths=self.lengths,
+            batch_size=batch_size,
+        )
         indices = indices.map(row)
         if places:
             batches = labelled_places(indices, self.labels, batch_size)
@@ -97,8 +104,7 @@ class Activations:
             labels = target_tensor(self.labels)
             in_memory = isinstance(self.rows, np.ndarray)
             rows = tf.constant(self.rows) if in_memory else None
-            lengths = self.lengths
-            lengths = None if lengths is None else tf.constant(lengths)
+        cut = cutter(self.lengths)
 
         def rows_at(index):
             if in_memory:
@@ -110,10 +116,7 @@ class Activations:
             return got
 
         def take(index):
-            got = rows_at(index)
-            if lengths is not None:
-                got = got[:, : tf.reduce_max(tf.gather(lengths, index))]
-            return got, tf.gather(labels, index)
+            return cut(rows_at(index), index), tf.gather(labels, index)
 
         loaded = indices.batch(size).map(take, num_parallel_calls=2)
         return paced(loaded.prefetch(AHEAD))

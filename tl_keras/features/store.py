@@ -24,7 +24,7 @@ from tl_keras.features.activations import Activations, StoredBatches
 from tl_keras.features.keys import trunk_key
 from tl_keras.features.shards import META, Shards, folder_bytes
 from tl_keras.keras_globals import standard_globals
-from tl_keras.networks import inference
+from tl_keras.networks import inference, inner_layers
 from tl_keras.sources import LabelledExamples, TrainingBatches, Views
 
 SHARD_BYTES = 32e6  # what a kill can lose
@@ -182,7 +182,7 @@ class FeatureStore:
             source = self.activations(shorter, labelled, batch_size=batch_size)
         traced = key, via is None
         if traced not in self._traced:
-            self._traced[traced] = inference(rest, constant=True)
+            self._traced[traced] = inference(rest, constant=_folds(rest))
         run = self._traced[traced]
         batches = source.once(examples_at_once(batch_size))
         if via is None and None in trunk.input_shape[1:]:
@@ -244,6 +244,12 @@ class FeatureStore:
                 shutil.rmtree(path, ignore_errors=True)
                 kept -= sizes[path]
         return kept
+
+
+def _folds(trunk: keras.Model) -> bool:
+    """Whether weights that are constants make a network faster: convolutions
+    are. An encoder of texts is not, and its table of words costs seconds."""
+    return any("Conv" in type(x).__name__ for x in inner_layers(trunk))
 
 
 def examples_at_once(batch_size: int) -> int:

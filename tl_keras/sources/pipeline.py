@@ -24,35 +24,8 @@ from tl_keras import io_watchdog, summaries
 from tl_keras.data.examples import Examples, joined
 from tl_keras.inputs.input import Input, Tensors
 from tl_keras.inputs.kinds import nouns
+from tl_keras.sources.order import cutter, epoch_indices
 from tl_keras.tf_data import AHEAD, PARALLEL, paced
-
-
-def epoch_indices(count: int, seed: int, epoch, skip=0) -> tf.data.Dataset:
-    """The order of one epoch, drawn from (seed, epoch) alone.
-
-    Args:
-        count: how many examples.
-        seed: whole number, 0 or more.
-        epoch: int, tf.Variable (read when a pass begins), or a function that
-            gives either.
-        skip: so many examples are left out at its beginning; as `epoch`.
-
-    Returns:
-        Dataset of (index, epoch's number), int64 scalars.
-    """
-
-    def order(_):
-        number = tf.cast(epoch() if callable(epoch) else epoch, tf.int64)
-        key = tf.stack([tf.constant(seed, tf.int64), number])
-        # Sorting random numbers gives a permutation in TensorFlow alone.
-        draw = tf.random.stateless_uniform([count], key, dtype=tf.float64)
-        left_out = tf.cast(skip() if callable(skip) else skip, tf.int64)
-        indices = tf.argsort(draw, stable=True)[left_out:]
-        return tf.data.Dataset.from_tensor_slices(
-            (tf.cast(indices, tf.int64), tf.fill(tf.shape(indices), number))
-        )
-
-    return tf.data.Dataset.range(1).flat_map(order)
 
 
 def with_length(
@@ -199,6 +172,11 @@ class LabelledExamples(summaries.Summarized):
         differ in that (texts); None where all fill all of it."""
         return None
 
+    @property
+    def cut_to(self) -> np.ndarray | None:
+        """`lengths`, where a batch is cut to its longest example."""
+        return None
+
     def made_by(self) -> str:
         """What decides the pixels, besides the bytes of the pictures."""
         return self.decoding.describe()
@@ -283,7 +261,14 @@ class LabelledExamples(summaries.Summarized):
                 f"augment={augment!r}: expected one of {', '.join(augments)}"
             )
         count = len(self)
-        indices = epoch_indices(count, seed, epoch, lambda: skip * batch_size)
+        indices = epoch_indices(
+            count,
+            seed,
+            epoch,
+            lambda: skip * batch_size,
+            lengths=self.cut_to,
+            batch_size=batch_size,
+        )
         if augment == "none":
             indices = indices.map(lambda index, _: index)
             if places:
@@ -347,8 +332,12 @@ class LabelledExamples(summaries.Summarized):
         if self.decoded is not None and view is None:
             # A batch at once: picture by picture costs more than the copy.
             loaded = indices.map(lambda index, *_: index).batch(batch_size)
+            cut = cutter(self.cut_to)
             loaded = loaded.map(
-                lambda index: (tensors_at(index), tf.gather(labels, index)),
+                lambda index: (
+                    cut(tensors_at(index), index),
+                    tf.gather(labels, index),
+                ),
                 num_parallel_calls=2,
             )
         else:

@@ -52,7 +52,11 @@ class Texts(LabelledExamples):
         examples: what was read.
         decoding: the `TextInput`, how a text becomes its tokens.
         decoded: int32 (n, max_tokens).
+        any_length: whether batches are as long as their longest text, for a
+            network that takes any length (`for_any_length`).
     """
+
+    any_length: bool = False
 
     @classmethod
     def of(
@@ -60,6 +64,8 @@ class Texts(LabelledExamples):
         examples: Examples,
         decoding: TextInput,
         length: int | None = None,
+        *,
+        any_length: bool = False,
     ) -> "Texts":
         """Tokenizes all texts.
 
@@ -68,6 +74,7 @@ class Texts(LabelledExamples):
             decoding: how.
             length: so many ids of each are held, which must be enough for the
                 longest; `decoding.max_tokens` when None.
+            any_length: as the attribute.
 
         Returns:
             `Texts`, with their ids.
@@ -87,7 +94,7 @@ class Texts(LabelledExamples):
                     "or leave it out"
                 )
             ids[start : start + len(status)] = tokens.ids[:, :length]
-        return cls(examples, decoding, ids)
+        return cls(examples, decoding, ids, any_length)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -97,6 +104,14 @@ class Texts(LabelledExamples):
         )
         rounded = -(-np.maximum(filled, 1) // MULTIPLE) * MULTIPLE
         return np.minimum(rounded, self.decoded.shape[1])
+
+    @property
+    def cut_to(self) -> np.ndarray | None:
+        """As of `LabelledExamples`; on a GPU, whose compiled steps want one
+        length, batches are as they are."""
+        if not self.any_length or tf.config.get_visible_devices("GPU"):
+            return None
+        return self.lengths
 
     def made_by(self) -> str:
         """As of `LabelledExamples`, and how many ids are held of a text."""

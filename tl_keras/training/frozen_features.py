@@ -18,6 +18,8 @@ from tl_keras.sources import EpochSource, FixedBatches, TrainingBatches
 from tl_keras.strategies import Cut, split_at
 from tl_keras.training.phase import Phase
 
+POOLED = 2  # axes of (batch, features)
+
 
 class FrozenWork:
     """Serves each phase from the longest trunk that it leaves frozen.
@@ -88,13 +90,16 @@ class FrozenWork:
         They hold for the weights that the model has now, those of a phase.
         """
         # The trunk that all phases leave alone serves them all; where one
-        # trains everything, each of the others has its own.
-        cut = self.always_frozen or self.cut_of(phase)
+        # trains everything, each of the others has its own. What is pooled
+        # takes no room, and is asked for again and again.
+        cut, own = self.always_frozen, self.cut_of(phase)
+        if cut is None or (own and len(own.tensor.shape) == POOLED):
+            cut = own
         if cut is None:
             return self.model, data()
         trunk, tail = self._split(cut)
         activations = self.store.activations(
-            trunk, data.labelled, batch_size=data.batch_size
+            trunk, data.labelled, self._via(cut), data.batch_size
         )
         return tail, activations.batches(data.batch_size)
 

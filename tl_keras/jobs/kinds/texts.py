@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import keras
 
 from tl_keras.config import TransferConfig
+from tl_keras.config.kinds import max_tokens
 from tl_keras.data import Listing
 from tl_keras.data.examples import joined
 from tl_keras.data.texts.checks import longer_than
@@ -66,15 +67,17 @@ class TextRuns(Runs):
         """
         found = find_model(config.backbone, download=download)
         vocabulary = read_vocabulary(found.folder)
+        positions = read_description(found.folder).positions
         text_input = TextInput(
             vocabulary,
-            config.max_tokens,
+            max_tokens(config, positions),
             fields=len(patterns(config.text_column)) > 1,
         )
         every = joined(labelled.examples().values())
         length = needed_length(every, text_input)
         labelled = labelled.decoded_by(
-            text_input, functools.partial(Texts.of, length=length)
+            text_input,
+            functools.partial(Texts.of, length=length, any_length=True),
         )
         encoder = for_any_length(
             load_text_encoder(
@@ -87,7 +90,7 @@ class TextRuns(Runs):
         cut = len(Texts.of(every, text_input).cut())
         warnings = ()
         if cut:
-            warnings = (longer_than(cut, len(every), config.max_tokens),)
+            warnings = (longer_than(cut, len(every), text_input.max_tokens),)
         numbers = {
             "tokens": length,
             "texts_cut": cut,
