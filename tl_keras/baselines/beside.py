@@ -4,10 +4,11 @@
     head.choice.lines()                  # what each candidate is worth
     logits = head.outputs(new_texts, new_vectors)
 
-In: texts with an encoder's vectors, and labels. Out: three linear classifiers,
-each solved exactly, and the weights of their sum, chosen by what they answer
-for texts that they had no part in. The third needs no labels: how near a text
-is to the name of each class, which with few labels is worth a few of them.
+In: texts with an encoder's vectors, and labels. Out: linear classifiers, each
+solved exactly, and the weights of their sum, chosen by what they answer for
+texts that they had no part in: on the vectors, on TF-IDF's weights, of few
+texts on both side by side; and how near a text is to the name of each class,
+which needs no labels and with few is worth a few of them.
 """
 
 import dataclasses
@@ -16,12 +17,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tl_keras.baselines.joint import JointHead, solve_joint
 from tl_keras.baselines.tfidf import TfidfBaseline, fit_tfidf
 from tl_keras.tasks.multiclass import solve_probe
 from tl_keras.tasks.multiclass.linear_probe import LinearProbe
 from tl_keras.tasks.multiclass.mixing import MixtureChoice, choose_mixture
 
 ENCODER, TFIDF, NAMES = "encoder", "tf-idf", "class names"
+JOINT = "both side by side"
+CHOSEN = 1  # numbers of it that the folds have chosen, its share
 LEAST = 1e-7  # of a probability, whose logarithm is taken
 # Of cosines, which lie close together, so that a weight of about 1 suits them.
 SHARPER = 10.0
@@ -39,6 +43,8 @@ class TextHead:
             without them.
         out_of_fold: logits (judged, num_classes) of what is kept, for the
             baseline's `judged` texts.
+        joint: one head on both kinds of features; None where it was not
+            tried.
     """
 
     choice: MixtureChoice
@@ -46,10 +52,7 @@ class TextHead:
     probe: LinearProbe
     name_kernel: np.ndarray | None = None
     out_of_fold: np.ndarray | None = None
-
-    def weights(self) -> tuple[float, float]:
-        """Of the logits of `encoder_weights`, and of the baseline's."""
-        return 1.0, self.choice.weight(TFIDF)
+    joint: JointHead | None = None
 
     def encoder_weights(self) -> tuple[np.ndarray, np.ndarray]:
         """Kernel, float32 (width, num_classes), and bias on the encoder's
@@ -58,6 +61,21 @@ class TextHead:
         kernel, bias = weight * self.probe.kernel, weight * self.probe.bias
         if self.name_kernel is not None:
             kernel = kernel + self.choice.weight(NAMES) * self.name_kernel
+        if self.joint is not None:
+            weight = self.choice.weight(JOINT)
+            kernel = kernel + weight * self.joint.kernel
+            bias = bias + weight * self.joint.bias
+        return kernel.astype(np.float32), bias.astype(np.float32)
+
+    def tfidf_weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel, float32 (columns, num_classes), and bias on TF-IDF's
+        weights, weighed: what is added to the above."""
+        weight = self.choice.weight(TFIDF)
+        kernel, bias = (weight * array for array in self.baseline.weights())
+        if self.joint is not None:
+            kernel = (
+                kernel + self.choice.weight(JOINT) * self.joint.tfidf_kernel
+            )
         return kernel.astype(np.float32), bias.astype(np.float32)
 
     def outputs(self, texts: Sequence[str], vectors: np.ndarray) -> np.ndarray:
@@ -69,8 +87,8 @@ class TextHead:
         """
         kernel, bias = self.encoder_weights()
         logits = vectors.astype(np.float64) @ kernel + bias
-        weight = self.choice.weight(TFIDF)
-        return logits + weight * self.baseline.outputs(texts)
+        kernel, bias = self.tfidf_weights()
+        return logits + self.baseline.counts(texts) @ kernel + bias
 
 
 def solve_beside(
@@ -126,9 +144,14 @@ def solve_beside(
     if name_vectors is not None:
         kernel = _name_kernel(name_vectors)
         outputs[NAMES] = vectors[some] @ kernel
-    choice = choose_mixture(outputs, labels[some])
+    joint = solve_joint(
+        texts, vectors, labels, baseline, groups=groups, seed=seed
+    )
+    if joint is not None:
+        outputs[JOINT] = joint.out_of_fold[some]
+    choice = choose_mixture(outputs, labels[some], {JOINT: CHOSEN})
     together = choice.kept.of(outputs)
-    return TextHead(choice, baseline, probe, kernel, together)
+    return TextHead(choice, baseline, probe, kernel, together, joint)
 
 
 def class_words(name: str) -> str:

@@ -66,6 +66,7 @@ def with_baseline(
     weights: tuple[float, float],
     text_input: TextInput,
     head: tuple[np.ndarray, np.ndarray] | None = None,
+    beside: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[keras.Model, TextAndTfidf]:
     """A classifier of texts whose head sees TF-IDF weights too.
 
@@ -76,6 +77,7 @@ def with_baseline(
             `choose_mixture` found them.
         text_input: how texts become the model's token ids.
         head: kernel and bias in the place of those of the model's last layer.
+        beside: kernel and bias in the place of the baseline's.
 
     Returns:
         Functional model for texts of any length: {"token_ids", "tfidf"} ->
@@ -92,15 +94,16 @@ def with_baseline(
     decoding = TextAndTfidf(text_input, tfidf_input(baseline))
     last = served.get_layer(LOGITS)
     given = keras.Input((decoding.tfidf.columns,), name=TFIDF)
-    beside = keras.layers.Concatenate(name="head_and_tfidf", dtype="float32")
-    tensor = beside([last.input, given])
+    join = keras.layers.Concatenate(name="head_and_tfidf", dtype="float32")
+    tensor = join([last.input, given])
     dense = keras.layers.Dense(last.units, dtype="float32", name=LOGITS)
     token_ids = served.inputs[0]
     both = keras.Model(
         {TOKEN_IDS: token_ids, TFIDF: given}, dense(tensor), name=served.name
     )
     own = last.get_weights() if head is None else head
-    parts = zip(weights, (own, baseline.weights()), strict=True)
+    words = baseline.weights() if beside is None else beside
+    parts = zip(weights, (own, words), strict=True)
     kernels, biases = zip(
         *([weight * array for array in part] for weight, part in parts),
         strict=True,

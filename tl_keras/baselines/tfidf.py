@@ -70,6 +70,10 @@ class TfidfBaseline:
         """Logits of texts, float64 (n, num_classes)."""
         return self._model.outputs(self._counts.of(texts))
 
+    def counts(self, texts: Sequence[str]) -> scipy.sparse.csr_matrix:
+        """TF-IDF weights of texts, (n, columns)."""
+        return self._counts.of(texts)
+
     def how(self) -> str:
         """In words, how it was made."""
         return (

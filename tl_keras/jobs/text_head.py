@@ -143,15 +143,17 @@ def _solved(run: Run, baseline: Beside) -> _Found | None:
         _vectors(run, known),
         known.labels,
         name_vectors=_name_vectors(prepared),
+        groups=known.examples.groups,
         probe=LinearProbe(kernel, bias, 0.0, "one", out_of_fold=folds),
         baseline=fitted,
+        seed=prepared.config.seed,
     )
-    choice, weights = head.choice, head.weights()
+    choice = head.choice
     if choice.kept.names == (ENCODER,):
         return None
     model, decoding = with_baseline(
-        prepared.model, fitted, weights, labelled.test.decoding,
-        head.encoder_weights(),
+        prepared.model, fitted, (1.0, 1.0), labelled.test.decoding,
+        head.encoder_weights(), head.tfidf_weights(),
     )  # fmt: skip
     test = texts_of(labelled.test.examples), _vectors(run, labelled.test)
     return _Found(

@@ -82,7 +82,9 @@ class MixtureChoice(NamedTuple):
 
 
 def choose_mixture(
-    outputs: Mapping[str, np.ndarray], labels: np.ndarray
+    outputs: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    chosen: Mapping[str, int] | None = None,
 ) -> MixtureChoice:
     """Tries each classifier alone, and the sums of several.
 
@@ -90,6 +92,8 @@ def choose_mixture(
         outputs: name -> logits or logarithms of probabilities (n,
             num_classes), of examples that it did not learn from.
         labels: int (n,), n of 1 or more.
+        chosen: name -> how many numbers of that classifier the same labels
+            have chosen already; they count as weights do.
 
     Returns:
         `MixtureChoice`.
@@ -101,7 +105,12 @@ def choose_mixture(
     """
     names = list(outputs)
     tried = [
-        _mixture(some, [outputs[name] for name in some], labels)
+        _mixture(
+            some,
+            [outputs[name] for name in some],
+            labels,
+            sum((chosen or {}).get(name, 0) for name in some),
+        )
         for count in range(1, len(names) + 1)
         for some in itertools.combinations(names, count)
     ]
@@ -109,7 +118,10 @@ def choose_mixture(
 
 
 def _mixture(
-    names: Sequence[str], outputs: Sequence[np.ndarray], labels: np.ndarray
+    names: Sequence[str],
+    outputs: Sequence[np.ndarray],
+    labels: np.ndarray,
+    chosen: int,
 ) -> Mixture:
     """The weights of least cross-entropy; it has one valley."""
     stacked = np.stack([_centred(each) for each in outputs])
@@ -137,7 +149,7 @@ def _mixture(
         weights,
         float(found.fun),
         float(right.mean()),
-        float(found.fun) + len(names) / len(labels),
+        float(found.fun) + (len(names) + chosen) / len(labels),
     )
 
 
