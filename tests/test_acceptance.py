@@ -245,7 +245,7 @@ def test_one_that_cannot_be_asked_is_told_before_training(
         )
         with pytest.raises(ConfigError, match=words) as caught:
             accept.check(images_of())
-        assert str(caught.value).startswith(f"{where}: ")
+        assert caught.value.faults[0].startswith(f"{where}: ")
 
 
 @pytest.mark.parametrize(("least", "taken"), [(0.5, True), (0.51, False)])

@@ -48,8 +48,8 @@ def verdict(metrics: Mapping) -> list[str]:
     names = many(metrics)
     if accuracy == 1:
         lines = [
-            f"It had no test {one(metrics)} wrong; that allows for up to "
-            f"{percent(1 - low)} of mistakes in the long run."
+            f"It had no test {one(metrics)} wrong; in the long run up to one "
+            f"in {one_in(odds['worst'])} may be."
         ]
     else:
         lines = [
