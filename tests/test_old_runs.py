@@ -10,6 +10,7 @@ import pytest
 from conftest import CHECKOUT
 
 from tl_keras import TransferConfig, evaluate, predict, report
+from tl_keras.console import on_console
 from tl_keras.data import Examples
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports import inspect_export
@@ -117,7 +118,8 @@ def test_not_worse_than_asks_it(first, tmp_path, capsys):
     images = images_of(first)
     accept.check(images)
     right = np.eye(2, dtype=np.float32)[images.test.labels] * 0.8 + 0.1
-    found = accept(images, right)["regression"]
+    with on_console():
+        found = accept(images, right)["regression"]
     assert "not worse than" in capsys.readouterr().out
     assert (found["accuracy"], found["unread"]) == (1.0, 0)
     right[0] = right[0][::-1]

@@ -37,14 +37,15 @@ __all__ = [*_ROOMS, "callbacks"]
 # What loads no Keras, and works whatever its backend is; of the packages in
 # the second line their names alone, not what these load.
 _WITHOUT_KERAS = frozenset({
-    "atomic", "cache", "check", "checkpoints", "compute.devices", "config",
-    "errors", "evaluate", "inputs.image.augmentation", "inputs.image.formats",
+    "__main__", "atomic", "cache", "check", "checkpoints", "compare",
+    "compute.devices", "config", "console", "errors", "evaluate",
+    "inputs.image.augmentation", "inputs.image.formats",
     "inputs.image.pixels", "inputs.image.rand_augment", "inputs.input",
-    "inputs.kinds",
-    "io_watchdog", "keras_globals", "lazy_names", "log", "networks.backbones",
-    "networks.pretrained", "networks.text.description",
-    "networks.text.hub", "pages", "predict", "report", "runs",
-    "serving.server_client", "signals", "tf_data", "train", "versions",
+    "inputs.kinds", "io_watchdog", "keras_globals", "lazy_names", "log",
+    "networks.backbones", "networks.pretrained", "networks.text.description",
+    "networks.text.hub", "pages", "predict", "progress", "report", "runs",
+    "serving.server_client", "signals", "summaries", "tf_data", "train",
+    "versions",
 })  # fmt: skip
 _FACES_WITHOUT_KERAS = frozenset({
     "compute", "inputs", "inputs.image", "networks", "networks.text",

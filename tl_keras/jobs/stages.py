@@ -198,10 +198,9 @@ def help_servers(run: Run) -> Run:
 def convert(run: Run) -> Run:
     """The files for other runtimes."""
     if run.head is not None:
-        print(
+        log.info(
             "other runtimes: the files hold the network alone, without the "
-            "words beside it that are published",
-            flush=True,
+            "words beside it that are published"
         )
     with readable(run.prepared.labelled):
         return run.with_more(files=export_files(run.prepared, run.folder))
