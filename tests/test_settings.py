@@ -361,3 +361,14 @@ def test_the_tables_of_the_site_have_every_setting():
     for row in rows:  # What a table or a link of Markdown would swallow.
         assert len(re.findall(r"(?<!\\)\|", row)) == 4, row
         assert not re.search(r"(?<!\\)[\[<]", row), row
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("epochs", "head_epochs or fine_tune_epochs"), ("datset", "dataset"),
+     ("qqqqq", r"help\(TransferConfig\) lists them"),
+     ("lr", "head_learning_rate or fine_tune_learning_rate")],
+)  # fmt: skip
+def test_a_name_that_is_no_setting_is_answered_by_ours(given, words):
+    with pytest.raises(TypeError, match=f"no setting {given} - .*{words}"):
+        TransferConfig(**{given: 3})

@@ -22,6 +22,9 @@ pytest.importorskip("mkdocstrings", reason="extra `docs`")
 sys.path.insert(0, str(CHECKOUT / "docs" / "tools"))
 import made_pages
 
+# It takes the checkout first; what the tests run is what is installed.
+sys.path.remove(str(CHECKOUT))
+
 LOADS = {"script": "src", "img": "src", "iframe": "src", "link": "href"}
 
 

@@ -82,7 +82,7 @@ def test_each_command_has_flags_that_there_are(page):
 
 def test_the_flags_that_are_spoken_of_are_there():
     """Each `--flag` of a page, whatever command has it."""
-    known = {"help", "flagfile", "verbosity"}
+    known = {"help", "flagfile", "json", "quiet", "verbosity"}
     for about in COMMANDS.values():
         fields = dataclasses.fields(about.settings)
         known |= {field.name for field in fields} | set(about.switches)
@@ -90,7 +90,8 @@ def test_the_flags_that_are_spoken_of_are_there():
             f"no{f.name}" for f in fields if f.type in (bool, bool | None)
         }
     others = {  # of pip, pytest, mkdocs and benchmarks, or shown as refused
-        "epochs", "kill_seed", "kills", "name", "run", "strict", "seed",
+        "epochs", "lr", "pretrained", "kill_seed", "kills", "name", "run",
+        "strict", "seed",
         "cache", "count", "draws", "labels", "make", "minutes", "model",
         "photos", "rehearse", "rounds", "seeds", "whole", "dir", "all", "kind",
     }  # fmt: skip

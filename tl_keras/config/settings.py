@@ -24,6 +24,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
+from tl_keras.config.suggestions import suggest
 from tl_keras.errors import ConfigError
 
 SCHEME = re.compile(r"[a-zA-Z][\w+.-]*://")
@@ -84,6 +85,20 @@ def setting(
 
 class Settings:
     """Base of the settings dataclasses; see the module's synopsis."""
+
+    def __new__(cls, *values, **given):
+        """As of a dataclass; a name that is no setting is answered by ours."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in given:
+            if name not in known:
+                meant = suggest(name, known)
+                if "did you mean" not in meant:
+                    meant = f"help({cls.__name__}) lists them"
+                raise TypeError(
+                    f"{cls.__name__}: no setting {name} - "
+                    + meant.replace("--", "")
+                )
+        return super().__new__(cls)
 
     @classmethod
     def from_strings(cls, texts: Mapping[str, str]) -> Self:
