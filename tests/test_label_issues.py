@@ -27,6 +27,13 @@ def test_the_worst_come_first_and_only_the_doubted():
     assert len(find_label_issues(examples, likely, ["cat", "dog"], most=1)) == 1
 
 
+def test_no_more_are_shown_than_a_person_looks_at():
+    ids = tuple(map(str, range(60)))
+    examples = Examples(ids, np.zeros(60, np.int32))
+    likely = np.tile([0.05, 0.95], (60, 1))
+    assert len(find_label_issues(examples, likely, ["cat", "dog"])) == 24
+
+
 @pytest.mark.usefixtures("plain_decoder")
 def test_a_planted_wrong_label_is_on_the_page_of_a_run(
     color_folder, tiny_network, tmp_path

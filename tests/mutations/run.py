@@ -80,6 +80,7 @@ TESTS = {
     "tasks.label_issue": ("label_issues",),
     "tasks.multilabel": ("multilabel",),
     "tasks.regression": ("regression",),
+    "training.unfreezing": ("strategies",),
     "training": ("training", "interpolation", "steps", "jit"),
     "versions": ("exports_publishing", "exports", "inspection"),
 }  # fmt: skip
