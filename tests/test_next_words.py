@@ -168,3 +168,11 @@ def test_limits_name_the_classes_and_what_was_not_measured():
     assert any("--group_column" in line for line in told)
     grouped = metrics(card={"settings": {"group_column": "patient"}})
     assert not any("--group_column" in x for x in next_words.limits(grouped))
+
+
+@pytest.mark.parametrize("verdict", ["better", "worse", "cannot tell"])
+def test_where_depths_were_searched_none_is_advised(verdict):
+    row = {"first": "head", "second": "fine_tune", "verdict": verdict}
+    metrics = {"card": {"comparisons": [row]}}
+    assert next_words.deeper_or_not(metrics)
+    assert next_words.deeper_or_not(metrics | {"search": {}}) == []

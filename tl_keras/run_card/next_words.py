@@ -172,7 +172,10 @@ def _look_at(metrics: Mapping) -> list[str]:
 
 
 def deeper_or_not(metrics: Mapping) -> list[str]:
-    """Whether more layers should train; nothing where nobody tried."""
+    """Whether more layers should train; nothing where nobody tried, or where
+    a search has tried several depths."""
+    if "search" in metrics:
+        return []
     pair = next(
         (
             row
