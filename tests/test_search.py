@@ -16,6 +16,7 @@ from tl_keras.data import Examples
 from tl_keras.jobs import searching, stages
 from tl_keras.jobs.kinds.pictures import PictureRuns
 from tl_keras.jobs.preparation import prepare
+from tl_keras.jobs.search_budget import seconds_of
 from tl_keras.jobs.telling.printed import describe_strategy
 from tl_keras.jobs.training import feature_store
 from tl_keras.runs import RunFolder
@@ -394,6 +395,25 @@ def test_one_that_diverges_goes_no_way_and_stops_nothing(fits):
     assert found.best == second
     assert found.tried[1].stopped == "diverged"
     assert found.tried[1].standing.share == 0
+
+
+def test_what_makes_no_three_folds_is_the_fixed_rule(asked, monkeypatch):
+    prepared = prepare(asked)
+    assert searching.why_not(prepared) == ""
+    monkeypatch.setattr(searching, "FEW_FOLDS", 99)  # More than a class has.
+    assert "makes no 99 folds" in searching.why_not(prepared)
+
+
+def test_a_fine_tune_that_the_fixed_rule_leaves_out_takes_nothing(asked):
+    prepared = prepare(asked)
+    usual = searching.candidates_of_run(prepared)[0]
+    head, *_ = prepared.phases
+    alone = dataclasses.replace(prepared, phases=[head])
+    both = dataclasses.replace(prepared, phases=[head, TUNE])
+    without, beside = (
+        seconds_of(each, costs(), usual, 10.0) for each in (alone, both)
+    )
+    assert 0 < without < beside
 
 
 def test_where_nothing_is_better_the_head_of_all_labels_is_kept(

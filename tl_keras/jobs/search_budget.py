@@ -33,25 +33,18 @@ def seconds_of(
     Returns:
         Seconds; 0 or less where the budget is spent.
     """
-    rest = rest_of(prepared, costs, usual)
+    rest = _rest(prepared, costs, usual)
     minutes = prepared.config.budget_minutes
     if minutes is not None:
         return 60 * minutes - elapsed - rest
-    fixed = fixed_rule(prepared, costs, usual)
+    fixed = _fixed_rule(prepared, costs, usual)
     return fixed + SHARE_MORE * (elapsed + fixed + rest)
 
 
-def fixed_rule(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
-    """What the fine-tune of the fixed rule would take.
-
-    Args:
-        prepared: the run.
-        costs: of its candidates.
-        usual: that of the fixed rule's depth.
-
-    Returns:
-        Seconds.
-    """
+def _fixed_rule(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
+    """What the fine-tune of the fixed rule would take."""
+    if len(prepared.phases) < 2:
+        return 0.0  # Too few would judge it: the rule leaves it out.
     labelled, size = prepared.labelled, costs.batch_size
     steps = math.ceil(len(labelled.train) / size)
     # Forward is a third of a step.
@@ -60,17 +53,8 @@ def fixed_rule(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
     return costs.graph + epochs * costs.step[usual.name] + costs.epochs * EPOCH
 
 
-def rest_of(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
-    """What follows a search: the test split's pass, and what is constant.
-
-    Args:
-        prepared: the run.
-        costs: of its candidates.
-        usual: that of the fixed rule's depth.
-
-    Returns:
-        Seconds.
-    """
+def _rest(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
+    """What follows a search: the test split's pass, and what is constant."""
     test = len(prepared.labelled.test)
     whole = costs.step[usual.name] / (3 * costs.batch_size * costs.trains)
     return test * whole + REST * max(1.0, costs.graph / GRAPH)

@@ -89,8 +89,8 @@ def why_not(prepared: Prepared) -> str:
             f"{len(known)} labelled {many_of(prepared)} cannot tell whether a "
             f"fine-tune is better; expected {FEWEST_TO_JUDGE} or more"
         )
-    if not _folds(prepared, known, FEW_FOLDS):
-        return "a class, or a group of its examples, stands alone"
+    if len(_folds(prepared, known, FEW_FOLDS)) < FEW_FOLDS:
+        return f"a class, or all there is, makes no {FEW_FOLDS} folds"
     return ""
 
 
@@ -98,9 +98,9 @@ def known_of(prepared: Prepared) -> LabelledExamples:
     """The examples whose labels may teach: those of validation too, unless
     people brought it apart."""
     labelled = prepared.labelled
-    return labelled.train.plus(labelled.val) if may_teach(prepared) else (
-        labelled.train
-    )  # fmt: skip
+    if may_teach(prepared):
+        return labelled.train.plus(labelled.val)
+    return labelled.train
 
 
 @standard_globals()
