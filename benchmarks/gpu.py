@@ -1,6 +1,7 @@
 """On a GPU, against PyTorch on the same one: steps, epochs, trunk, quick start.
 
     python -m benchmarks.gpu --minutes=8
+    python -m benchmarks.gpu --only trunk steps --numbers=found.json
     python -m benchmarks.gpu --rehearse         # on a CPU, tiny: does it run?
 
 In: nothing; pictures are made in a temporary folder. Out: a line for each
@@ -59,7 +60,7 @@ def parts(folder: str, rehearse: bool) -> list[Part]:
         Part("epochs, peer", peer("epochs"), 60),
         Part("trunk, ours", ours("trunk"), 60),
         Part("trunk, peer", peer("trunk"), 40),
-        Part("steps, ours, XLA", ours("steps", "--jit=on"), 150),
+        Part("XLA steps, ours", ours("steps", "--jit=on"), 150),
     ]
 
 
@@ -146,10 +147,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--rehearse", action="store_true")
-    parser.add_argument("--only", default="", help="parts that begin so")
+    parser.add_argument(
+        "--only", nargs="*", default=[""], help="parts that begin so"
+    )
+    parser.add_argument(
+        "--numbers", type=pathlib.Path,
+        help="file in which numbers are kept, and read from in the next run",
+    )  # fmt: skip
     arguments = parser.parse_args()
     ends = time.monotonic() + 60 * arguments.minutes
     found: dict[str, float] = {}
+    if arguments.numbers and arguments.numbers.exists():
+        found |= json.loads(arguments.numbers.read_text())
     with tempfile.TemporaryDirectory(prefix="tl_keras_gpu_") as folder:
         os.environ["XDG_CACHE_HOME"] = str(pathlib.Path(folder, "cache"))
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -159,7 +168,7 @@ def main() -> None:
         every += [
             part
             for part in parts(folder, arguments.rehearse)
-            if part.name.startswith(arguments.only)
+            if part.name.startswith(tuple(arguments.only))
         ]
         for part in every:
             left = ends - time.monotonic()
@@ -170,6 +179,8 @@ def main() -> None:
             why = run_part(part, min(left, part.seconds), found)
             if why:
                 print(f"  {why}", flush=True)
+            if arguments.numbers:
+                arguments.numbers.write_text(json.dumps(found))
     print("\n".join(["", *table(found)]), flush=True)
 
 

@@ -62,9 +62,15 @@ def make_picture(file: pathlib.Path, number: int) -> None:
 
 
 def quick_start(folder: pathlib.Path, rehearse: bool) -> None:
-    """The command on each device; its seconds, and those of its stages."""
-    for device in ("cpu",) if rehearse else ("gpu", "cpu", "auto"):
-        out = folder / f"quick_{device}"
+    """The command on each device; its seconds, and those of its stages.
+
+    On the GPU twice, as the driver compiles kernels for a new card when they
+    are first used and keeps them for later processes.
+    """
+    devices, failed = ("first gpu", "gpu", "cpu"), False
+    for name in ("cpu",) if rehearse else devices:
+        device = name.split()[-1]
+        out = folder / f"quick_{name.replace(' ', '_')}"
         command = [
             sys.executable, "-m", "tl_keras.train",
             "--flagfile=configs/quickstart.flags", f"--device={device}",
@@ -77,12 +83,14 @@ def quick_start(folder: pathlib.Path, rehearse: bool) -> None:
         )  # fmt: skip
         seconds = time.perf_counter() - began
         if done.returncode:
+            failed = True
             print(done.stdout[-300:], done.stderr[-600:], flush=True)
             continue
-        say(**{f"quick start, {device}, s": seconds})
+        say(**{f"quick start, {name}, s": seconds})
         metrics = json.loads((out / "run" / "metrics.json").read_text())
         for stage, spent in metrics["seconds"].items():
-            say(**{f"  {device}, {stage}, s": spent})
+            say(**{f"  {name}, {stage}, s": spent})
+    sys.exit(failed)
 
 
 def device_of(rehearse: bool) -> str:
@@ -108,12 +116,14 @@ def classic(backbone: str, rehearse: bool):
 
 def steps(folder: pathlib.Path, rehearse: bool, jit: str) -> None:
     """Milliseconds of a step alone, on rows that the device holds."""
-    device = device_of(rehearse)
+    device, failed = device_of(rehearse), False
     for backbone, size in (("VGG16", 32), ("VGG16", 128), ("ResNet50", 32)):
         try:
             one_step(backbone, size, device, jit, rehearse)
         except Exception as error:  # The next one may do.
+            failed = True
             print(f"{backbone} b{size}: {error!r}"[:300], flush=True)
+    sys.exit(failed)
 
 
 def one_step(

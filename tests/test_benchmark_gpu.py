@@ -56,5 +56,5 @@ def test_every_number_that_is_held_against_another_has_a_part():
     names = [part.name for part in gpu.parts("x", rehearse=False)]
     assert len(names) == len(set(names))
     assert {n.split(",")[0] for n in names} == {
-        "quick start", "steps", "epochs", "trunk",
+        "quick start", "steps", "epochs", "trunk", "XLA steps",
     }  # fmt: skip
