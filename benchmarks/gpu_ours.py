@@ -158,7 +158,10 @@ def one_step(
     labels = tf.constant(np.arange(4 * size) % 2, tf.int32)
     batches = tf.data.Dataset.range(4 * size).batch(size).repeat()
     batches = batches.map(lambda i: (i, tf.gather(labels, i))).prefetch(4)
-    run = Steps(fitting.train_step, jit=jit == "on", rows=rows, looks=GPU_LOOKS)
+    run = Steps(
+        fitting.train_step, jit=jit == "on", rows=rows, looks=GPU_LOOKS,
+        gpu=device == "gpu",
+    )  # fmt: skip
     iterator = iter(batches)
     began = time.perf_counter()
     run(iterator)
@@ -224,7 +227,7 @@ def trunk(folder: pathlib.Path, rehearse: bool) -> None:
     """Pictures a second through the frozen network, features on the host."""
     import numpy as np
 
-    from tl_keras.features.store import examples_at_once
+    from tl_keras.features.store import examples_at_once, through
     from tl_keras.networks import inference, set_precision
     from tl_keras.networks.backbones import build_backbone
 
@@ -245,8 +248,8 @@ def trunk(folder: pathlib.Path, rehearse: bool) -> None:
     rates = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        for _ in range(2 if rehearse else 20):
-            run(batch)
+        for _ in through(run, [batch] * (2 if rehearse else 20)):
+            pass
         spent = time.perf_counter() - began
         rates.append((2 if rehearse else 20) * size / spent)
     say(**{"trunk, pictures/s": float(np.median(rates))})

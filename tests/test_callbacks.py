@@ -6,12 +6,14 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tl_keras.callbacks import (
     HistoryLogger,
     KeepBestWeights,
     StopOnNonFinite,
     WarmupCosine,
+    guarding,
 )
 
 
@@ -271,6 +273,27 @@ def test_the_best_epoch_is_kept(values, mode, epoch):
     callback = best_of(values, mode)
     assert callback.best_epoch == epoch
     assert callback.best_variables[1] == epoch - 1
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_what_a_gpu_holds_is_copied_there_where_it_has_room(monkeypatch, room):
+    copied, copy = [], tf.raw_ops.DeepCopy
+
+    def deep_copy(x):
+        if not room:
+            raise tf.errors.ResourceExhaustedError(None, None, "full")
+        copied.append(x.shape)
+        return copy(x=x)
+
+    monkeypatch.setattr(guarding, "_on_gpu", lambda value: True)
+    monkeypatch.setattr(tf.raw_ops, "DeepCopy", deep_copy)
+    callback = best_of([3, 1, 2])
+    assert len(copied) == (4 if room else 0)  # of two epochs, kernel and bias
+    assert callback.best_epoch == 2
+    kernel, bias = callback.best_variables
+    assert bias == 1
+    assert isinstance(kernel, np.ndarray)
+    assert callback.best_variables[0] is kernel
 
 
 def test_nothing_finite_leaves_no_best():

@@ -1,9 +1,15 @@
 """devices.py on a machine without a GPU."""
 
+import os
+
 import pytest
 import tensorflow as tf
 
-from tl_keras.compute.devices import check_precision, choose_device
+from tl_keras.compute.devices import (
+    check_precision,
+    choose_device,
+    compute_deterministically,
+)
 from tl_keras.errors import MachineError
 
 NO_GPU = not tf.config.list_physical_devices("GPU")
@@ -38,3 +44,28 @@ def test_float16_is_refused_on_a_cpu():
         check_precision("mixed_float16", "cpu")
     check_precision("mixed_float16", "gpu")
     check_precision("mixed_bfloat16", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("wish", "device", "asked", "tuned"),
+    [
+        (True, "gpu", True, "0"),
+        (None, "gpu", False, None),
+        (None, "cpu", True, None),
+        (False, "cpu", False, None),
+    ],
+)
+def test_the_same_bits_want_the_same_algorithms(
+    monkeypatch, wish, device, asked, tuned
+):
+    monkeypatch.setenv("TF_CUDNN_USE_AUTOTUNE", "")  # Undone afterwards.
+    monkeypatch.delenv("TF_CUDNN_USE_AUTOTUNE")
+    calls = []
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "enable_op_determinism",
+        lambda: calls.append(True),
+    )
+    compute_deterministically(wish, device)
+    assert bool(calls) == asked
+    assert os.environ.get("TF_CUDNN_USE_AUTOTUNE") == tuned

@@ -13,9 +13,9 @@ from tl_keras import log
 from tl_keras.errors import MachineError
 
 # Seconds before a GPU computes: its libraries, its first kernels, the choice
-# among cuDNN's. A guess: on one H100 a run of some seconds' work took 50 s
-# longer than on 2 cores; the compilation by XLA that is left out now was 15
-# of them, other waste that has gone since is not told apart (2026-11-26).
+# among cuDNN's. On one H200 (2026-11-27) the quick start's own seconds were 63
+# the first time, when the driver compiles kernels for the card and keeps them,
+# 48 the second, and 44 on the 16 cores beside it.
 GPU_SETUP_SECONDS = 15.0
 # Multiply-adds a second for each core, in float32. VGG16 forward reaches 57e9
 # on a server's, small networks far less.
@@ -145,6 +145,10 @@ def compute_deterministically(wish: bool | None, device: str) -> None:
     import tensorflow as tf
 
     if wish or (wish is None and device == "cpu"):
+        if device == "gpu":
+            # It still times cuDNN's algorithms for a convolution that is fused
+            # with its bias, and takes another one in another process.
+            os.environ["TF_CUDNN_USE_AUTOTUNE"] = "0"
         tf.config.experimental.enable_op_determinism()
 
 

@@ -11,7 +11,7 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -187,16 +187,14 @@ class FeatureStore:
         batches = source.once(examples_at_once(batch_size))
         if via is None and None in trunk.input_shape[1:]:
             batches = _shortened(batches, labelled.lengths)
-        waiting: collections.deque = collections.deque()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for batch in batches:
-                if via is None:
-                    self.examples_computed += len(tf.nest.flatten(batch)[0])
-                waiting.append(pool.submit(run, batch))
-                if len(waiting) > AT_ONCE:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        if via is None:
+            batches = self._counting(batches)
+        yield from through(run, batches)
+
+    def _counting(self, batches: Iterator) -> Iterator:
+        for batch in batches:
+            self.examples_computed += len(tf.nest.flatten(batch)[0])
+            yield batch
 
     def _make_room(self, need: int, what: str) -> None:
         """Says what will be stored; evicts, or refuses when it cannot fit."""
@@ -244,6 +242,26 @@ class FeatureStore:
                 shutil.rmtree(path, ignore_errors=True)
                 kept -= sizes[path]
         return kept
+
+
+def through(run: Callable, batches: Iterable) -> Iterator[np.ndarray]:
+    """What a trunk makes of batches, some of them in it at once.
+
+    Args:
+        run: batch -> activations, as of `networks.inference`.
+        batches: any number of them.
+
+    Returns:
+        The activations of each, in their order.
+    """
+    waiting: collections.deque = collections.deque()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(run, batch))
+            if len(waiting) > AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _folds(trunk: keras.Model) -> bool:

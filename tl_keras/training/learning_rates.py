@@ -150,7 +150,10 @@ def find_learning_rate(
         compute = compute or Compute.here()
         compile_for_phase(fitting, phase, task, compute, False, model)
         rates = np.geomspace(lowest, highest, steps)
-        losses = _losses(fitting, phase, _weighted(train, task), rates)
+        losses = _losses(
+            fitting, phase, _weighted(train, task), rates,
+            compute.device == "gpu",
+        )  # fmt: skip
     finally:
         set_variables(model, before)
         strategy.merge(model)
@@ -162,9 +165,9 @@ def find_learning_rate(
     return RateRange(rates[: len(losses)], losses, smooth(losses))
 
 
-def _losses(fitting, phase: Phase, train, rates) -> np.ndarray:
+def _losses(fitting, phase: Phase, train, rates, gpu: bool) -> np.ndarray:
     """Of each step until it explodes, the loss of its batch."""
-    step = Steps(train_step_of(fitting, phase, 0))
+    step = Steps(train_step_of(fitting, phase, 0), gpu=gpu)
     losses, epoch = [], 0
     batches = iter(train(epoch))
     for rate in rates:

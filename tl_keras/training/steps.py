@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.sources import EpochSource
+from tl_keras.training.gpu_gradients import quick_gradients
 
 # Types that a GPU gathers rows of. Rows of others, bytes above all, are taken
 # as int64; int32 would not do, as TensorFlow keeps it in the host's memory.
@@ -136,6 +137,7 @@ class Steps:
         rows: where the batches hold indices instead of inputs, the rows.
         looks: give the logs of every so many steps; those between are given
             the last ones again, without waiting for the device.
+        gpu: take the gradients that a GPU is quick at (`gpu_gradients`).
 
     Attributes:
         waited: seconds spent waiting for batches, in all.
@@ -148,11 +150,13 @@ class Steps:
         jit: bool = False,
         rows: DeviceRows | None = None,
         looks: int = 1,
+        gpu: bool = False,
     ):
         self.step = step
         self.jit = jit
         self.rows = rows
         self.looks = looks
+        self.gpu = gpu
         self.waited = 0.0
         self._functions: dict[bool, Callable] = {}
         self._full: int | None = None
@@ -202,17 +206,15 @@ class Steps:
         return self._functions[jit]
 
     def _traced(self, spec, jit: bool) -> Callable:
-        return tf.function(
-            self._one,
-            input_signature=[spec],
-            autograph=False,
-            jit_compile=jit,
-        )
+        def one(batch):
+            if self.rows is not None:
+                batch = (self.rows.take(batch[0]), *batch[1:])
+            with quick_gradients(self.gpu and not jit):  # XLA has its own.
+                return self.step(batch)
 
-    def _one(self, batch):
-        if self.rows is not None:
-            batch = (self.rows.take(batch[0]), *batch[1:])
-        return self.step(batch)
+        return tf.function(
+            one, input_signature=[spec], autograph=False, jit_compile=jit
+        )
 
 
 class Waiting(keras.callbacks.Callback):

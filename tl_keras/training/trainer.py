@@ -244,6 +244,7 @@ class Trainer:
             jit=jit,
             rows=data.rows,
             looks=looks,
+            gpu=self.compute.device == "gpu",
         )
         fitting.test_function = judged = ValidationSteps(
             fitting, task, data.val_rows, looks
