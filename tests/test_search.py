@@ -16,7 +16,8 @@ from tl_keras.data import Examples
 from tl_keras.jobs import searching, stages
 from tl_keras.jobs.kinds.pictures import PictureRuns
 from tl_keras.jobs.preparation import prepare
-from tl_keras.jobs.search_budget import seconds_of
+from tl_keras.jobs.searching import stage as search_stage
+from tl_keras.jobs.searching.budget import seconds_of
 from tl_keras.jobs.telling.printed import describe_strategy
 from tl_keras.jobs.training import feature_store
 from tl_keras.runs import RunFolder
@@ -81,7 +82,7 @@ def fits(asked):
     some = [
         c for c in searching.candidates_of_run(prepared) if c.name in PLAN.names
     ]
-    return searching._fits(prepared, store, folder, some, 3), some
+    return search_stage._fits(prepared, store, folder, some, 3), some
 
 
 def costs(step: float = 1.0, **more) -> Costs:
@@ -400,7 +401,7 @@ def test_one_that_diverges_goes_no_way_and_stops_nothing(fits):
 def test_what_makes_no_three_folds_is_the_fixed_rule(asked, monkeypatch):
     prepared = prepare(asked)
     assert searching.why_not(prepared) == ""
-    monkeypatch.setattr(searching, "FEW_FOLDS", 99)  # More than a class has.
+    monkeypatch.setattr(search_stage, "FEW_FOLDS", 99)  # More than a class has.
     assert "makes no 99 folds" in searching.why_not(prepared)
 
 

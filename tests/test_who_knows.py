@@ -29,7 +29,7 @@ KNOWN = {
     "exports/split.py": "the row that differs most, of any answers",
     "inputs/image/grad_cam.py": "of a model that nobody says more of, the "
     "output that is explained; and the activations whose gradient vanishes",
-    "jobs/searching.py": "what folds say of one class of several, as "
+    "jobs/searching/outcome.py": "what folds say of one class of several, as "
     "probabilities",
     "networks/building.py": "`probabilities_model`, which people import",
     "networks/loading.py": "a backbone that ends in answers is refused",

@@ -9,10 +9,8 @@ from tl_keras.config.command_line import Command, run_command
 
 def body(config: EvaluateConfig, switches: set[str]) -> Mapping:
     """Asks the model about every picture and counts what is right."""
-    from tl_keras.jobs.evaluating import (
-        evaluate_with,
-        evaluated_for_programs,
-    )
+    from tl_keras.jobs.evaluating import evaluate_with
+    from tl_keras.jobs.telling.evaluated import evaluated_for_programs
 
     return evaluated_for_programs(config, evaluate_with(config))
 

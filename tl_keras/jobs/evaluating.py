@@ -6,7 +6,6 @@ same names (`metrics.json`, key `test`), of any labelled set.
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,27 +18,28 @@ from tl_keras.data import (
     Examples,
     Listing,
     Skip,
-    faults_of_skips,
-    joined,
     names_of_skips,
 )
 from tl_keras.data.examples import label_text
-from tl_keras.errors import DataError, MachineError, NotPublishedError
+from tl_keras.errors import MachineError, NotPublishedError
 from tl_keras.exports import (
     PREFIX,
     Export,
     inspect_export,
 )
-from tl_keras.inputs.kinds import kind_named, nouns
-from tl_keras.jobs.listing import list_labelled
-from tl_keras.jobs.telling.ending import numbers_alone
+from tl_keras.inputs.kinds import kind_named
+from tl_keras.jobs.evaluable import (
+    labelled_like,
+    one_split,
+    refuse_other_classes,
+    refuse_unusable,
+)
+from tl_keras.jobs.telling.evaluated import summary
 from tl_keras.runs import RunFolder, check_writable, run_lock
 from tl_keras.serving.inference import MAX_BYTES, Loaded
-from tl_keras.tasks import task_like
 from tl_keras.tasks.task import Task
 from tl_keras.tasks.values import Evaluation
 
-ALL = "all"
 MEASURED = 8  # pictures, for how far rounding moves the answers
 MAX_NAMED = 20  # pictures that rounding decides
 
@@ -60,7 +60,9 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     for line in export.warnings:
         log.warn(f"warning: {export.folder}: {line}")
     export = export.covering(config.coverage)
-    listing = one_split(_listed(config, export), config.split, config.dataset)
+    listing = one_split(
+        labelled_like(config, export), config.split, config.dataset
+    )
     for line in listing.told:
         log.info(pages.escape_controls(line))
     for line in listing.warnings:
@@ -85,100 +87,6 @@ def evaluate_with(config: EvaluateConfig) -> dict:
             write_record(folder, metrics, listing, evaluation, export.task)
         log.info(f"record: {folder}")
     return metrics
-
-
-def _listed(config: EvaluateConfig, export: Export) -> Listing:
-    """What the dataset holds, read as what the model predicts."""
-    task, names = export.task.name, export.labels
-    if task == "multiclass":
-        return list_labelled(config, task, kind=export.kind)
-    listing = list_labelled(config, task, names, export.kind)
-    if task != task_like(next(iter(listing.splits.values())).labels):
-        raise DataError(
-            f"--dataset={config.dataset}: expected a table of what "
-            f"{export.folder} predicts ({task} of {', '.join(names)}) - give "
-            "a .csv, and its columns by --target"
-        )
-    if task == "regression":
-        listing = dataclasses.replace(listing, class_names=names)
-    return listing
-
-
-def one_split(listing: Listing, split: str, dataset: str) -> Listing:
-    """The part of a dataset that is asked, as its only split.
-
-    Args:
-        listing: the whole dataset.
-        split: "train", "val", "test", "all", or "auto" for test where there is
-            one, else all.
-        dataset: its name, for the message.
-
-    Returns:
-        A listing of one split, and of what was skipped there.
-
-    Raises:
-        DataError: it has no such part.
-    """
-    own = set(listing.splits)
-    if split == "auto":
-        split = "test" if "test" in own else ALL
-    if split != ALL and split not in own:
-        raise DataError(
-            f"--split={split}: {dataset} has {', '.join(sorted(own))} - give "
-            "one of these, or all"
-        )
-    wanted = sorted(own) if split == ALL else [split]
-    skips = tuple(
-        dataclasses.replace(skip, split=split)
-        for skip in listing.skipped
-        if skip.split in wanted
-    )
-    return dataclasses.replace(
-        listing,
-        splits={split: joined([listing.splits[name] for name in wanted])},
-        skipped=skips,
-        # Of other parts nobody can tell which were ignored.
-        ignored=listing.ignored if split == ALL or own == {split} else {},
-    )
-
-
-def refuse_other_classes(
-    names: Sequence[str], export: Export, dataset: str
-) -> None:
-    """Raises DataError with what differs, where it has classes of its own.
-
-    Any part of the model's will do: one may ask cats alone.
-
-    Args:
-        names: the dataset's classes.
-        export: the model that is asked.
-        dataset: its name, for the message.
-
-    Raises:
-        DataError: a class that the model does not know.
-    """
-    extra = [name for name in names if name not in set(export.labels)]
-    missing = [name for name in export.labels if name not in set(names)]
-    if extra:
-        raise DataError(
-            f"--dataset={dataset}: its classes are not those of "
-            f"{export.folder}: only in the dataset {extra or 'none'}, only in "
-            f"the model {missing or 'none'} - name each folder or label as the "
-            "model does; it may lack some"
-        )
-
-
-def refuse_unusable(listing: Listing, max_bad_fraction: float) -> None:
-    """Raises DataError where too much of it, or all, cannot be read."""
-    faults = faults_of_skips(listing, max_bad_fraction)
-    if not faults and not sum(map(len, listing.splits.values())):
-        faults = [
-            f"none of {len(listing.skipped):,} {listing.nouns[1]} can be used "
-            "- mend them, or give another --dataset",
-            *listing.hints,
-        ]
-    if faults:
-        raise DataError([*names_of_skips(listing), *faults])
 
 
 def asked(
@@ -350,62 +258,3 @@ def write_record(
         run_card.plot_confusion(record.confusion, evaluation.confusion, names)
     # Last, so that a folder with it is a whole one.
     run_card.write_metrics(record.metrics, metrics)
-
-
-def summary(metrics: dict, skipped: Sequence[str]) -> str:
-    """The numbers that a person reads first."""
-    test, data = metrics["test"], metrics["data"]
-    _, many = nouns(metrics.get("input", "image"))
-    lines = [f"skip: {line}" for line in skipped]
-    lines += by_name(test, many)
-    lines.append(
-        f"{data['found']:,} found = {test['examples']:,} used + "
-        f"{data['skipped']:,} skipped + {sum(data['ignored'].values()):,} "
-        "ignored"
-    )
-    first, second = run_card.main_numbers(metrics)
-    low, high = (run_card.shown(first, x) for x in test[f"{first}_interval"])
-    lines.append(
-        f"{run_card.title(first)}: {run_card.shown(first, test[first], 4)} "
-        f"({low} to {high}) on {test['examples']:,} {many} of "
-        f"{data['split']}, {run_card.title(second)} "
-        f"{run_card.shown(second, test[second])}, loss {test['loss']:.4f}"
-    )
-    lines += run_card.coverage(test)
-    found = metrics["rounding"]
-    if found:
-        lines.append(
-            f"rounding: moves a probability's logarithm by up to "
-            f"{found['movement']:.2g} here; {found['ties']:,} {many} are "
-            "right or wrong by that alone"
-            + f": {', '.join(found['tied_pictures'])}"
-            * bool(found["ties"])
-        )
-    return pages.escape_lines(lines)
-
-
-def by_name(test: dict, many: str = "pictures") -> list[str]:
-    """A line a class, a label or a column, of the numbers of a split."""
-    rows = test.get("per_class") or test.get("per_label") or test["per_target"]
-    width = max(map(len, rows))
-    if "per_target" in test:
-        head = f"{'column':<{width}}  mean error        RMSE      R2"
-        return [head] + [
-            f"{name:<{width}}  {row['mae']:>10.4g}  {row['rmse']:>10.4g}  "
-            f"{row['r2']:>6.3f}"
-            for name, row in rows.items()
-        ]
-    what = "class" if "per_class" in test else "label"
-    return [f"{what:<{width}}  precision  recall      f1  {many:>8}"] + [
-        f"{name:<{width}}  {row['precision']:>9.3f}  {row['recall']:>6.3f}  "
-        f"{row['f1']:>6.3f}  {row['support']:>8,}"
-        for name, row in rows.items()
-    ]
-
-
-def evaluated_for_programs(config: EvaluateConfig, metrics: dict) -> dict:
-    """What `--json` prints of an evaluation."""
-    return {
-        "test": numbers_alone(metrics["test"]),
-        **({"output_dir": config.output_dir} if config.output_dir else {}),
-    }

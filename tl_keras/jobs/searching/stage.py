@@ -1,7 +1,7 @@
-"""`--strategy=auto`: the stages that plan a search, and that do it.
+"""The stages that plan a search, and that do it.
 
-    run = plan(run)                      # what a budget lets in
-    searched = search_all(run.prepared, run.plan, run.folder, run.store)
+    plan, why = plan_for(prepared, store, folder, elapsed)
+    searched = search_all(prepared, plan, folder, store)
 
 In: a run before its first step. Out: how much is tried, or that the fixed rule
 is taken and why; then a fit as of phases, whose weights all labels have taught,
@@ -14,18 +14,17 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-import scipy.special
-
 from tl_keras import signals
 from tl_keras.features import FeatureStore
-from tl_keras.jobs.final_fit import FinalFit, may_teach
+from tl_keras.jobs.final_fit import FinalFit
 from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.placing import compute_of
 from tl_keras.jobs.planning import plan_phases
 from tl_keras.jobs.preparation import Prepared, many_of
-from tl_keras.jobs.search_budget import seconds_of
-from tl_keras.jobs.search_table import table_of
+from tl_keras.jobs.searching.budget import seconds_of
+from tl_keras.jobs.searching.known import known_of
+from tl_keras.jobs.searching.outcome import final_of, fit_of
+from tl_keras.jobs.searching.table import table_of
 from tl_keras.jobs.task_choice import objective_of
 from tl_keras.keras_globals import standard_globals
 from tl_keras.runs import RunFolder
@@ -43,14 +42,7 @@ from tl_keras.search import (
 )
 from tl_keras.sources import LabelledExamples, TensorMemory, TrainingBatches
 from tl_keras.strategies import set_trainable, suits_lora
-from tl_keras.tasks.multiclass.task import Multiclass
-from tl_keras.training import (
-    FEWEST_TO_JUDGE,
-    FitResult,
-    FrozenWork,
-    PhaseBackups,
-    PhaseResult,
-)
+from tl_keras.training import FEWEST_TO_JUDGE, FrozenWork, PhaseBackups
 from tl_keras.training.trainer import Trainer
 
 # Of few labels each fold shall learn from most. Halves learn too little to tell
@@ -92,15 +84,6 @@ def why_not(prepared: Prepared) -> str:
     if len(_folds(prepared, known, FEW_FOLDS)) < FEW_FOLDS:
         return f"a class, or all there is, makes no {FEW_FOLDS} folds"
     return ""
-
-
-def known_of(prepared: Prepared) -> LabelledExamples:
-    """The examples whose labels may teach: those of validation too, unless
-    people brought it apart."""
-    labelled = prepared.labelled
-    if may_teach(prepared):
-        return labelled.train.plus(labelled.val)
-    return labelled.train
 
 
 @standard_globals()
@@ -166,12 +149,12 @@ def search_all(
         fits.backups.begin_again()  # Whoever goes on finds it as it was.
         raise
     _leave_trainable(prepared, found)
-    fit = _as_fit(prepared, found, fits, time.perf_counter() - began)
+    fit = fit_of(prepared, found, fits, time.perf_counter() - began)
     fits.trainer.write_history([], fit.history)
     numbers = table_of(prepared, plan, found)
     head, _ = plan_phases(config)
     phases = [head, fit.phases[1].phase]
-    return Searched(phases, _final(prepared, found, fit), numbers)
+    return Searched(phases, final_of(prepared, found, fit), numbers)
 
 
 def _leave_trainable(prepared: Prepared, found: Found) -> None:
@@ -247,79 +230,3 @@ def _fits(
         stop=signals.requested,
     )
     return FoldFits(trainer, head, known, backups.of(model))
-
-
-def _as_fit(
-    prepared: Prepared, found: Found, fits: FoldFits, seconds: float
-) -> FitResult:
-    """The search as phases have it: the head, then the best candidate."""
-    objective, train = fits.trainer.objective, len(prepared.labelled.train)
-    task, targets = objective.predicts(), fits.known.labelled.labels
-
-    def logs(outputs: np.ndarray, prefix: str = "val_") -> dict:
-        """Of examples that the folds had not seen."""
-        named = task.logs(outputs, targets)
-        return {f"{prefix}{n}": v for n, v in named.items()} | task.epoch_logs(
-            outputs, targets
-        )
-
-    def by_folds(outputs: np.ndarray) -> np.ndarray | None:
-        """Answers for training, by weights that had no part in them."""
-        if found.solved.out_of_fold is None:
-            return None
-        return np.asarray(task.activation("answers")(outputs[:train]))
-
-    head = PhaseResult(
-        phase=fits.head,
-        first_epoch=1,
-        last_epoch=1,
-        best_epoch=1,
-        best_logs=logs(found.at_start),
-        best_variables=found.start,
-        trainable_parameters=fits.head.adapts_by().count(fits.model),
-        seconds=found.tried[0].seconds,
-        out_of_fold=by_folds(found.at_start),
-    )
-    phase, last = found.best.phase, 1 + max(1, len(found.rows))
-    tuned = PhaseResult(
-        phase=phase,
-        first_epoch=2,
-        last_epoch=last,
-        best_epoch=last,
-        best_logs={**(found.rows or [{}])[-1], **logs(found.standing.outputs)},
-        best_variables=found.variables,
-        trainable_parameters=phase.adapts_by().count(fits.model),
-        seconds=seconds,
-        out_of_fold=by_folds(found.standing.outputs),
-        share=found.standing.share,
-        gain=found.standing.gain,
-    )
-    # Of one that diverged there are none.
-    rows = [dict(row) for row in found.rows] or [
-        {"phase": phase.name, "epoch": 2}
-    ]
-    rows[-1] |= logs(found.standing.outputs) | {"share": found.standing.share}
-    first = {
-        "phase": "head",
-        "epoch": 1,
-        **head.best_logs,
-        "learning_rate": 0.0,
-    }
-    return FitResult(
-        [head, tuned], int(found.standing.share > 0), [first, *rows]
-    )
-
-
-def _final(prepared: Prepared, found: Found, fit: FitResult) -> FinalFit:
-    """With what confidence is judged by, where validation has taught too."""
-    if not may_teach(prepared):
-        return FinalFit(fit)
-    targets, outputs = known_of(prepared).labels, found.standing.outputs
-    solved, wide = found.solved.out_of_fold, outputs.astype(np.float64)
-    if not isinstance(prepared.task, Multiclass):
-        return FinalFit(fit, wide, targets, confident=False)
-    if found.standing.share or solved is None:
-        logs = scipy.special.log_softmax(wide, axis=-1)
-        return FinalFit(fit, logs, targets, confident=False)
-    tiny = np.finfo(np.float32).tiny
-    return FinalFit(fit, np.log(np.maximum(solved, tiny)), targets)

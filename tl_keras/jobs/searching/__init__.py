@@ -1,0 +1,21 @@
+"""`--strategy=auto` in a run: budget, plan, search, and what comes of it.
+
+The search itself, which knows of no run, is `tl_keras.search`.
+"""
+
+from tl_keras.jobs.searching.known import known_of
+from tl_keras.jobs.searching.stage import (
+    FEW_FOLDS,
+    FEW_LABELS,
+    MANY_FOLDS,
+    Searched,
+    candidates_of_run,
+    plan_for,
+    search_all,
+    why_not,
+)
+
+__all__ = [
+    "FEW_FOLDS", "FEW_LABELS", "MANY_FOLDS", "Searched", "candidates_of_run",
+    "known_of", "plan_for", "search_all", "why_not",
+]  # fmt: skip

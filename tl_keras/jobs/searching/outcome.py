@@ -1,0 +1,114 @@
+"""What a search found, as the rest of a run knows a fit.
+
+    fit = fit_of(prepared, found, fits, seconds)
+    final = final_of(prepared, found, fit)
+
+In: what folds found. Out: phases with their weights, and what all labels say
+of them, so that evaluation, page and export need not know of searches.
+"""
+
+import numpy as np
+import scipy.special
+
+from tl_keras.jobs.final_fit import FinalFit, may_teach
+from tl_keras.jobs.preparation import Prepared
+from tl_keras.jobs.searching.known import known_of
+from tl_keras.search import FoldFits, Found
+from tl_keras.tasks.multiclass.task import Multiclass
+from tl_keras.training import FitResult, PhaseResult
+
+
+def fit_of(
+    prepared: Prepared, found: Found, fits: FoldFits, seconds: float
+) -> FitResult:
+    """The search as phases have it: the head, then the best candidate.
+
+    Args:
+        prepared: the run.
+        found: what the folds found.
+        fits: those that found it.
+        seconds: that all of it took.
+
+    Returns:
+        A fit of two phases; the second is kept where its share is above 0.
+    """
+    objective, train = fits.trainer.objective, len(prepared.labelled.train)
+    task, targets = objective.predicts(), fits.known.labelled.labels
+
+    def logs(outputs: np.ndarray, prefix: str = "val_") -> dict:
+        """Of examples that the folds had not seen."""
+        named = task.logs(outputs, targets)
+        return {f"{prefix}{n}": v for n, v in named.items()} | task.epoch_logs(
+            outputs, targets
+        )
+
+    def by_folds(outputs: np.ndarray) -> np.ndarray | None:
+        """Answers for training, by weights that had no part in them."""
+        if found.solved.out_of_fold is None:
+            return None
+        return np.asarray(task.activation("answers")(outputs[:train]))
+
+    head = PhaseResult(
+        phase=fits.head,
+        first_epoch=1,
+        last_epoch=1,
+        best_epoch=1,
+        best_logs=logs(found.at_start),
+        best_variables=found.start,
+        trainable_parameters=fits.head.adapts_by().count(fits.model),
+        seconds=found.tried[0].seconds,
+        out_of_fold=by_folds(found.at_start),
+    )
+    phase, last = found.best.phase, 1 + max(1, len(found.rows))
+    tuned = PhaseResult(
+        phase=phase,
+        first_epoch=2,
+        last_epoch=last,
+        best_epoch=last,
+        best_logs={**(found.rows or [{}])[-1], **logs(found.standing.outputs)},
+        best_variables=found.variables,
+        trainable_parameters=phase.adapts_by().count(fits.model),
+        seconds=seconds,
+        out_of_fold=by_folds(found.standing.outputs),
+        share=found.standing.share,
+        gain=found.standing.gain,
+    )
+    # Of one that diverged there are none.
+    rows = [dict(row) for row in found.rows] or [
+        {"phase": phase.name, "epoch": 2}
+    ]
+    rows[-1] |= logs(found.standing.outputs) | {"share": found.standing.share}
+    first = {
+        "phase": "head",
+        "epoch": 1,
+        **head.best_logs,
+        "learning_rate": 0.0,
+    }
+    return FitResult(
+        [head, tuned], int(found.standing.share > 0), [first, *rows]
+    )
+
+
+def final_of(prepared: Prepared, found: Found, fit: FitResult) -> FinalFit:
+    """With what confidence is judged by, where validation has taught too.
+
+    Args:
+        prepared: the run.
+        found: what the folds found.
+        fit: of `fit_of`.
+
+    Returns:
+        A `FinalFit`; with answers for all labels by folds that had not seen
+        them where those of validation are among them.
+    """
+    if not may_teach(prepared):
+        return FinalFit(fit)
+    targets, outputs = known_of(prepared).labels, found.standing.outputs
+    solved, wide = found.solved.out_of_fold, outputs.astype(np.float64)
+    if not isinstance(prepared.task, Multiclass):
+        return FinalFit(fit, wide, targets, confident=False)
+    if found.standing.share or solved is None:
+        logs = scipy.special.log_softmax(wide, axis=-1)
+        return FinalFit(fit, logs, targets, confident=False)
+    tiny = np.finfo(np.float32).tiny
+    return FinalFit(fit, np.log(np.maximum(solved, tiny)), targets)
