@@ -227,7 +227,7 @@ def trunk(folder: pathlib.Path, rehearse: bool) -> None:
     """Pictures a second through the frozen network, features on the host."""
     import numpy as np
 
-    from tl_keras.features.store import examples_at_once, through
+    from tl_keras.features.passing import examples_at_once, through
     from tl_keras.networks import inference, set_precision
     from tl_keras.networks.backbones import build_backbone
 

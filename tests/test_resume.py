@@ -177,10 +177,11 @@ def chains_of(first: int):
     """(name, how real, kills) of chains, so that each kind has its share.
 
     A whole run comes second, which is always reached; its gate's processes take
-    most of its time, so that few chains behind it are whole.
+    most of its time, so that it is killed once, and few chains behind it are
+    whole.
     """
     yield "stored", QUICK, first
-    yield "solved", WHOLE, first
+    yield "solved", WHOLE, 1
     yield "fresh", QUICK, first
     for chain in itertools.count():
         real = WHOLE if chain % 8 == 7 else UNGATED

@@ -4,15 +4,13 @@ In: a frozen trunk and pictures. Out: the trunk's activations for each of them,
 from the disk where they were computed before, in this run or another.
 """
 
-import collections
 import contextlib
 import itertools
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -22,19 +20,20 @@ from tl_keras import log, progress
 from tl_keras.errors import MachineError
 from tl_keras.features.activations import Activations, StoredBatches
 from tl_keras.features.keys import trunk_key
+from tl_keras.features.passing import (
+    MAX_EXAMPLES,
+    constants_pay,
+    examples_at_once,
+    shortened,
+    through,
+)
 from tl_keras.features.shards import META, Shards, folder_bytes
 from tl_keras.keras_globals import standard_globals
-from tl_keras.networks import inference, inner_layers
+from tl_keras.networks import inference
 from tl_keras.sources import LabelledExamples, TrainingBatches, Views
 
 SHARD_BYTES = 32e6  # what a kill can lose
 GIGABYTE = 1e9
-# Batches in the trunk at once: a small network does not fill two cores.
-AT_ONCE = 2
-MAX_EXAMPLES = 32  # in a batch; more is not faster on a CPU
-# On a GPU a frozen network needs less memory than one that trains and is the
-# quicker the more it is given: batches so many times as large, up to a limit.
-GPU_TIMES, MAX_GPU_EXAMPLES = 4, 128
 
 
 class FeatureStore:
@@ -182,11 +181,11 @@ class FeatureStore:
             source = self.activations(shorter, labelled, batch_size=batch_size)
         traced = key, via is None
         if traced not in self._traced:
-            self._traced[traced] = inference(rest, constant=_folds(rest))
+            self._traced[traced] = inference(rest, constant=constants_pay(rest))
         run = self._traced[traced]
         batches = source.once(examples_at_once(batch_size))
         if via is None and None in trunk.input_shape[1:]:
-            batches = _shortened(batches, labelled.lengths)
+            batches = shortened(batches, labelled.lengths)
         if via is None:
             batches = self._counting(batches)
         yield from through(run, batches)
@@ -244,43 +243,6 @@ class FeatureStore:
         return kept
 
 
-def through(run: Callable, batches: Iterable) -> Iterator[np.ndarray]:
-    """What a trunk makes of batches, some of them in it at once.
-
-    Args:
-        run: batch -> activations, as of `networks.inference`.
-        batches: any number of them.
-
-    Returns:
-        The activations of each, in their order.
-    """
-    waiting: collections.deque = collections.deque()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for batch in batches:
-            waiting.append(pool.submit(run, batch))
-            if len(waiting) > AT_ONCE:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _folds(trunk: keras.Model) -> bool:
-    """Whether weights that are constants make a network faster: convolutions
-    are. An encoder of texts is not, and its table of words costs seconds."""
-    return any("Conv" in type(x).__name__ for x in inner_layers(trunk))
-
-
-def examples_at_once(batch_size: int) -> int:
-    """How many pictures go through a frozen trunk together.
-
-    Args:
-        batch_size: of training; less where memory ran out there.
-    """
-    if tf.config.get_visible_devices("GPU"):
-        return min(GPU_TIMES * batch_size, MAX_GPU_EXAMPLES)
-    return min(batch_size, MAX_EXAMPLES)
-
-
 def _shape_and_lengths(
     trunk: keras.Model, labelled: LabelledExamples | Views
 ) -> tuple[tuple[int, ...], np.ndarray | None]:
@@ -301,17 +263,6 @@ def _shape_and_lengths(
     (longest,) = labelled.decoded.shape[1:]
     fixed = bool(tf.config.get_visible_devices("GPU"))
     return (longest, *shape[1:]), None if fixed else labelled.lengths
-
-
-def _shortened(
-    batches: Iterator[tf.Tensor], lengths: np.ndarray
-) -> Iterator[tf.Tensor]:
-    """Batches in their order, each as long as its longest example."""
-    done = 0
-    for batch in batches:
-        end = done + len(batch)
-        yield batch[:, : lengths[done:end].max()]
-        done = end
 
 
 def _counted(
