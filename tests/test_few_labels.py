@@ -5,17 +5,20 @@ import types
 import keras
 import numpy as np
 import pytest
+import tiny
 from conftest import write_picture
 
+from tl_keras import run
 from tl_keras.config import TransferConfig
 from tl_keras.data import Examples
 from tl_keras.errors import ConfigError
 from tl_keras.features import FeatureStore
 from tl_keras.inputs.image.pixels import Decoding
-from tl_keras.jobs import few_labels
+from tl_keras.jobs import few_labels, stages
 from tl_keras.jobs.stages import wants_advice
 from tl_keras.networks import build_classifier
 from tl_keras.run_card import markdown, next_words, words
+from tl_keras.runs import RunFolder, read_state
 from tl_keras.sources import LabelledExamples
 
 
@@ -88,6 +91,30 @@ def test_advice_is_given_where_it_can_be(case):
         return
     config.validate()
     assert wants_advice(config) == expected
+
+
+@pytest.mark.usefixtures("plain_decoder")
+def test_advice_of_a_killed_run_is_not_computed_again(
+    tiny_network, tmp_path, monkeypatch
+):
+    advising = tiny.UNTRAINED._replace(
+        training=tuple(
+            stage._replace(do=stages.advise)
+            if stage.name == "advice"
+            else stage
+            for stage in tiny.UNTRAINED.training
+        )
+    )
+    config = tiny.config(
+        tiny.write_colors(tmp_path / "colors"), tiny_network, tmp_path / "out",
+        dropout=0.0, fine_tune_epochs=0, feature_cache=str(tmp_path / "kept"),
+    )  # fmt: skip
+    with pytest.raises(tiny.CutShortError):
+        run(config, stages=advising.replacing(tiny.fit, tiny.end))
+    kept = read_state(RunFolder.of(tmp_path / "out")).advice
+    assert len(kept["sentences"]) >= 2
+    monkeypatch.setattr(stages, "advise_on", tiny.end)
+    assert run(config, stages=advising).metrics["advice"] == kept
 
 
 FOUND = {

@@ -78,11 +78,17 @@ def advise(run: Run) -> Run:
     """What more labels would bring, from what the frozen layers make of all.
 
     Of one class of several: how the others' numbers grow nobody has measured.
+    It is found once, and kept with the run.
     """
     if not isinstance(run.prepared.task, Multiclass):
         return run
+    known = run.journal.state.advice
+    if known is not None:
+        log.info("advice: of the process before")
+        return run.with_more(advice=known)
     run, advice = fault_tolerant(run, lambda now: advise_on(now, run.store))
-    return run.with_more(advice=advice)
+    journal = run.journal.noted(advice=advice)
+    return run.with_more(journal=journal, advice=advice)
 
 
 def compare_baseline(run: Run) -> Run:
@@ -261,7 +267,7 @@ STAGES = Stages(
     training=(
         Stage("plan", plan_strategy, lambda given: given.searches()),
         # Before the first step, since they are about layers as they were
-        # loaded; in a process that goes on they are done again, alike.
+        # loaded, which a process that goes on finds alike.
         Stage("unlabelled", weigh, lambda given: bool(given.unlabelled)),
         Stage("advice", advise, wants_advice),
         Stage("baseline", compare_baseline, wants_baseline),

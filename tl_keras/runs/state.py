@@ -37,6 +37,7 @@ class RunState:
         batch_size: what `--auto_batch` had to go down to.
         refused: why its model is not published ("why"), and the standard it
             was judged by ("by").
+        advice: what more labels would bring; none yet, or none can be given.
         search: the plan of a search ("plan"), or why there is none ("why").
         why: it diverged.
         version: what it has published.
@@ -50,6 +51,7 @@ class RunState:
     left_out: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
     batch_size: int | None = None
     refused: Mapping | None = None
+    advice: Mapping | None = None
     search: Mapping | None = None
     why: str = ""
     version: int | None = None
