@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tl_keras.config import TransferConfig, command_line, settings
+from tl_keras.config import TransferConfig, command_line, kinds, settings
 from tl_keras.config.settings import Settings, setting
 from tl_keras.errors import ConfigError
 from tl_keras.jobs import first_look
@@ -197,6 +197,31 @@ def test_defaults_never_count_and_zero_epochs_silence_a_phase():
         fine_tune_learning_rate=1e-6,
         train_batch_norm=True,
     ).validate()
+
+
+def test_a_kind_of_input_brings_its_own_defaults(tmp_path):
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert" / "config.json").write_text("{}")
+    backbones = {"image": "VGG16", "text": str(tmp_path / "bert")}
+    for name, by_kind in kinds.DEFAULTS.items():
+        assert by_kind.keys() == kinds.MANY.keys() == backbones.keys()
+        (field,) = [
+            f for f in dataclasses.fields(TransferConfig) if f.name == name
+        ]
+        assert field.default is None
+        for kind, value in by_kind.items():
+            config = TransferConfig(dataset="x", backbone=backbones[kind])
+            assert getattr(config, name) == value == config.default(name)
+            assert f"{value} with {kinds.MANY[kind]}" in field.metadata["help"]
+            # What a run writes down is the number, and given by nobody.
+            text = config.to_flags()
+            assert f"--{name}={value}\n" in text
+            flags = parse_flags(text)
+            again = dataclasses.replace(config, **{name: int(flags[name])})
+            assert not again.given(name)
+            assert again.by_hand() == []
+            other = dataclasses.replace(config, **{name: value + 1})
+            assert other.given(name)
 
 
 @pytest.mark.parametrize(

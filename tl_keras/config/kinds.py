@@ -1,16 +1,19 @@
-"""Which settings mean nothing for a kind of input. No TensorFlow.
+"""What settings mean for a kind of input: nothing, or another default. No
+TensorFlow.
 
     kind_of_network("models/MiniLM")          # "text"
+    default_of("fine_tune_epochs", "text")    # 4
     list(kind_faults(config, "text"))         # --image_size was given, ...
 
 In: settings, and the kind of input that they are read for: "image" or "text".
-Out: a fault for each that was given and that nothing would read. What a run is
-trained on, its backbone says; what a table holds, `jobs.kinds` looks up.
+Out: a fault for each that was given and that nothing would read; defaults that
+depend on the kind. What a run is trained on, its backbone says; what a table
+holds, `jobs.kinds` looks up.
 """
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tl_keras.config.data_rules import idle
 from tl_keras.config.settings import Fault, Settings
@@ -36,6 +39,8 @@ OWN = {
     ),
     "text": ("max_tokens", "baseline", "text_column", "text_encoding"),
 }  # fmt: skip
+# Defaults that depend on the kind: of a setting that is declared as None.
+DEFAULTS = {"fine_tune_epochs": {"image": 10, "text": 4}}
 # What a run of texts cannot do.
 NOT_OF_TEXTS = ("unlabelled", "warm_start")
 
@@ -51,6 +56,29 @@ def is_encoder(backbone: str) -> bool:
 def kind_of_network(backbone: str) -> str:
     """The kind of input that a `--backbone` takes."""
     return "text" if is_encoder(backbone) else "image"
+
+
+def default_of(name: str, kind: str) -> Any:
+    """A default that depends on the kind of input.
+
+    Args:
+        name: of a setting in `DEFAULTS`.
+        kind: "image" or "text".
+    """
+    return DEFAULTS[name][kind]
+
+
+def defaults_in_words(name: str) -> str:
+    """The defaults of a setting as its help says them.
+
+    Args:
+        name: of a setting in `DEFAULTS`.
+
+    Returns:
+        As "when not given, 10 with pictures and 4 with texts".
+    """
+    values = [f"{v} with {MANY[kind]}" for kind, v in DEFAULTS[name].items()]
+    return f"when not given, {', '.join(values[:-1])} and {values[-1]}"
 
 
 def kind_faults(config: Settings, kind: str) -> Iterator[Fault]:

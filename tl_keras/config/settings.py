@@ -158,10 +158,14 @@ class Settings:
         """
         yield from ()
 
+    def default(self, name: str) -> Any:
+        """What a setting is where nobody gives it."""
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        return fields[name].default
+
     def given(self, name: str) -> bool:
         """Whether a setting differs from its default."""
-        fields = {field.name: field for field in dataclasses.fields(self)}
-        return getattr(self, name) != fields[name].default
+        return getattr(self, name) != self.default(name)
 
     def to_flags(self) -> str:
         """The flag file that repeats these settings, one flag a line.

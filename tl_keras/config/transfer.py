@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from tl_keras.config import kinds, rules
 from tl_keras.config.adapting import AdaptConfig
@@ -77,10 +78,10 @@ class TransferConfig(
     head_learning_rate: float = setting(
         1e-3, "of the first phase", group=TRAINING, low=1e-12, high=1e3
     )
-    fine_tune_epochs: int = setting(
-        10,
+    fine_tune_epochs: int | None = setting(
+        None,
         "epochs of the second phase: the head and the backbone from "
-        "--unfreeze_from on",
+        f"--unfreeze_from on; {kinds.defaults_in_words('fine_tune_epochs')}",
         group=TRAINING,
         unit="epochs",
         low=0,
@@ -280,10 +281,20 @@ class TransferConfig(
         )
 
     def __post_init__(self):
+        for name in kinds.DEFAULTS:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, self.default(name))
         if self.strategy == "frozen":
             # The same thing said in another way; it silences a fine-tune's
             # settings, as that does.
             object.__setattr__(self, "fine_tune_epochs", 0)
+
+    def default(self, name: str) -> Any:
+        """As of any settings; of some by the kind of input."""
+        if name in kinds.DEFAULTS and isinstance(self.backbone, str):
+            kind = kinds.kind_of_network(self.backbone)
+            return kinds.default_of(name, kind)
+        return super().default(name)
 
     def by_hand(self) -> list[str]:
         """The settings of a fine-tune that are given; they are the fixed
