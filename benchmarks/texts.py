@@ -209,6 +209,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="the encoder's folder")
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--only", default="", help="one of the data sets")
+    parser.add_argument("--labels", type=int, nargs="*", help="a class")
     parser.add_argument("--max_tokens", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=4, help="0: not tuned")
     parser.add_argument("--learning_rate", type=float, default=1e-4)
@@ -229,7 +231,9 @@ def main() -> None:
     )
     counts = {"banking77": (8, 32), "SMS spam": (8, 32, 128)}
     for data in load(shared, encoder, decoding, cache):
-        for count in counts[data.name]:
+        if data.name not in (options.only or data.name):
+            continue
+        for count in options.labels or counts[data.name]:
             draws = [
                 sides(data, count, options, seed, cache)
                 for seed in range(options.draws)
