@@ -103,6 +103,21 @@ def test_a_python_value_of_another_type_is_a_fault(name, value):
         Paint(**{name: value}).validate()
 
 
+@pytest.mark.parametrize("value", [None, ["x"], 1j, object])
+@pytest.mark.parametrize("name", ["backbone", "dataset", "weights", "task"])
+def test_no_type_ends_in_a_traceback(name, value):
+    config = TransferConfig(**{"dataset": "digits", name: value})
+    with pytest.raises(ConfigError, match=f"^{name}=.*expected"):
+        config.validate()
+
+
+def test_a_path_is_as_good_as_its_text(tmp_path):
+    config = TransferConfig(dataset=tmp_path, output_dir=tmp_path / "out")
+    assert config == TransferConfig(
+        dataset=str(tmp_path), output_dir=str(tmp_path / "out")
+    )
+
+
 def test_all_faults_are_told_at_once_and_none_twice():
     with pytest.raises(ConfigError) as caught:
         TransferConfig.from_strings(

@@ -100,6 +100,12 @@ class Settings:
                 )
         return super().__new__(cls)
 
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, os.PathLike) and str in allowed_types(field):
+                object.__setattr__(self, field.name, os.fspath(value))
+
     @classmethod
     def from_strings(cls, texts: Mapping[str, str]) -> Self:
         """Parses and checks values as a flag file gives them.
@@ -143,9 +149,13 @@ class Settings:
             if message:
                 faults.append(Fault((field.name,), message))
         wrong = {name for fault in faults for name in fault.names}
+        # What is of another type cannot be asked anything.
+        readable = dataclasses.replace(
+            self, **{name: self.default(name) for name in wrong}
+        )
         faults += [
             fault
-            for fault in self.combination_faults(wrong)
+            for fault in readable.combination_faults(wrong)
             if not wrong.intersection(fault.names)
         ]
         return faults
@@ -273,7 +283,8 @@ def value_fault(field: dataclasses.Field, value: Any) -> str:
         fits = all(low <= part <= high for part in parts)
     if fits:
         return ""
-    return f"--{field.name}={as_text(value)}: expected {expectation(field)}"
+    shown = "None" if value is None else as_text(value)
+    return f"--{field.name}={shown}: expected {expectation(field)}"
 
 
 def expectation(field: dataclasses.Field) -> str:

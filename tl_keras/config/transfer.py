@@ -281,6 +281,7 @@ class TransferConfig(
         )
 
     def __post_init__(self):
+        super().__post_init__()
         for name in kinds.DEFAULTS:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, self.default(name))
