@@ -2,9 +2,9 @@
 
 import pytest
 
+from tl_keras.inputs.counting import counted, how_often, one_in
 from tl_keras.run_card import next_words
 from tl_keras.run_card.axis import Axis
-from tl_keras.run_card.counting import counted, one_in
 
 AXES = {
     "shares": ([(0.93, 0.97), (0.95, 0.99)], (0.0, 1.0), (0.92, 1.0)),
@@ -37,6 +37,18 @@ def test_counts_are_singular_and_plural():
     assert [one_in(x) for x in (29.94, 2.5, 2.0, None)] == [
         "30", "2.5", "2", "very many",
     ]  # fmt: skip
+
+
+def test_what_is_wrong_often_is_told_in_hundreds():
+    words = "picture", "pictures", "is wrong", "are wrong"
+    assert how_often(0.95, (0.94, 0.96), *words) == (
+        "About one picture in 20 is wrong; in the long run between one in 17 "
+        "and one in 25."
+    )
+    assert how_often(0.3, (0.2, 0.45), *words) == (
+        "Of 100 pictures about 70 are wrong; in the long run 55 to 80."
+    )
+    assert "one in very many" in how_often(0.99, (0.9, 1.0), *words)
 
 
 def row(threshold, coverage, accuracy, low) -> dict:
@@ -121,6 +133,49 @@ def test_a_verdict_says_for_what_it_is_good_enough(case):
         assert words in told
 
 
+def test_what_is_surely_better_beside_it_is_to_be_used_rather():
+    rows = [
+        {"first": "baseline", "second": "head", "verdict": verdict}
+        for verdict in ("worse", "cannot tell")
+    ]
+    told = next_words.verdict(metrics(card={"comparisons": rows}))
+    assert [line for line in told if line.startswith("Rather use")] == [
+        "Rather use TF-IDF with a linear model, which needs no network: it is "
+        "surely better here."
+    ]
+
+
+def other_task(name: str, test: dict, **section) -> dict:
+    card = {
+        "section": section, "comparisons": [], "settings": {},
+        "data": {"suspects_in_all": 2},
+    }  # fmt: skip
+    return {
+        "task": {"task": name}, "test": {"examples": 20, **test}, "card": card,
+        "class_names": ["a"],
+    }  # fmt: skip
+
+
+def test_other_tasks_say_in_their_own_words_what_they_are_good_for():
+    wide = other_task(
+        "multilabel", {"map": 0.9, "map_interval": [0.7, 1.0], "ece": 0.2},
+        verdict=["Fine."], to_do=["More of a."],
+    )  # fmt: skip
+    good, unsure, off = next_words.verdict(wide)
+    assert good == "Fine."
+    assert unsure.startswith("Not sure, because the test split has 20 pictures")
+    assert off.startswith("Its probabilities are off by 20.0 %")
+    told = next_words.to_do(wide)
+    assert told[0] == "More of a."
+    assert told[1].startswith("Look at 2 labels that are doubted")
+    narrow = {"mae": 5.0, "mae_interval": [4.8, 5.2]}
+    sure = other_task("regression", narrow, verdict=["Fine."])
+    sure["task"] |= {"mean": [0.0], "scale": [1.0]}
+    assert next_words.verdict(sure) == ["Fine."]
+    sure["test"]["mae_interval"] = [4.0, 6.0]
+    assert len(next_words.verdict(sure)) == 2
+
+
 def pair(verdict: str) -> dict:
     return {"first": "head", "second": "fine_tune", "verdict": verdict}
 
@@ -139,6 +194,7 @@ TO_DO = {
         {"card": {"comparisons": [pair("cannot tell")]}},
         "Deeper does not surely pay",
     ),
+    "not published": ({"export": None}, "Mend what kept it from being"),
     "of the run": ({"advice": {"sentences": ["Twice."]}}, "Twice."),
 }
 

@@ -149,6 +149,15 @@ def test_curves_of_what_is_not_finite_leave_gaps():
     assert np.isnan(figure.axes[2].lines[0].get_ydata()[2])
 
 
+def test_a_single_learning_rate_has_no_panel_of_its_own():
+    rows = [{**row, "learning_rate": 0.0} for row in HISTORY]
+    assert len(plots.curves_figure(rows).axes) == 2
+    rows[-1]["learning_rate"] = 1e-3
+    assert len(plots.curves_figure(rows).axes) == 2
+    rows[-2]["learning_rate"] = 1e-3
+    assert len(plots.curves_figure(rows).axes) == 3
+
+
 def test_pairs_are_counted_on_the_same_pictures():
     labels = np.array([0, 0, 1, 1, 1])
     first, second = np.array([0, 1, 1, 0, 0]), np.array([0, 0, 0, 1, 0])

@@ -471,4 +471,5 @@ def test_a_page_has_its_day_and_what_to_type(tmp_path):
     page, text, _ = page_of(folder)
     assert "run card, 2026-11-27" in page.text
     assert metrics["export"]
-    assert "python -m tl_keras.predict PICTURE.jpg --model=." in text
+    assert "python -m tl_keras.predict PICTURE.jpg <span" in text
+    assert '<span class="flag">--model=.</span>' in text

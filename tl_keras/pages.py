@@ -91,8 +91,8 @@ def together(text: str) -> markupsafe.Markup:
 
 
 def _with_flags(text: str) -> markupsafe.Markup:
-    """Escapes a line, and keeps a --flag in it from being broken in two."""
-    safe = str(markupsafe.escape(escape_controls(text)))
+    """As `together`, and keeps a --flag from being broken in two."""
+    safe = str(together(text))
     return markupsafe.Markup(
         re.sub(r"--\w[\w=.]*", r'<span class="flag">\g<0></span>', safe)
     )

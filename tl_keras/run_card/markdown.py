@@ -21,7 +21,7 @@ def as_markdown(metrics: Mapping) -> str:
     lines += ["", *(f"- {plain(line)}" for line in words.reasons(metrics)), ""]
     if "test" in metrics:
         lines += _scores(metrics) + _mistakes(metrics)
-    for part in (_advice, _search, _publishing):
+    for part in (advice_lines, _search, _publishing):
         lines += part(metrics)
     lines += _data(card) + _cost(metrics)
     lines += [
@@ -140,7 +140,7 @@ def _publishing(metrics: Mapping) -> list[str]:
     return lines
 
 
-def _advice(metrics: Mapping) -> list[str]:
+def advice_lines(metrics: Mapping) -> list[str]:
     """What to do next."""
     # Sentences with names are the page's: here nothing may end a code span.
     told = next_words.measured_advice(metrics)

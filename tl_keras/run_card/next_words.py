@@ -2,18 +2,20 @@
 
     verdict(metrics); to_do(metrics); limits(metrics)
 
-In: metrics with their `card`, of a run that predicts one class of several. Out:
-sentences, each of which rests on a number of the run.
+In: metrics with their `card`; what is said of another task than one class of
+several, the task itself words (`Task.card`). Out: sentences, each of which
+rests on a number of the run.
 """
 
 from collections.abc import Mapping
 
-from tl_keras.run_card.counting import counted, one_in
-from tl_keras.run_card.task_words import of_classes
+from tl_keras.inputs.counting import counted, how_often, one_in
+from tl_keras.run_card.task_words import SHARES, main_numbers, of_classes
 from tl_keras.run_card.words import many, one, percent
 
 # An interval wider than this leaves open what the model is good for.
 WIDE = 0.10
+WIDE_NUMBER = 0.25  # of the number itself, where that is no share
 # Mean distance of probabilities from the truth that is worth a warning.
 OFF = 0.05
 # Answers above a probability are sure where so many of them are right, and
@@ -23,6 +25,15 @@ SURE, WORTH = 0.99, 0.2
 CONFUSED = 3
 # A class is missed where its recall is so far below the whole.
 MISSED = 0.1
+# What stands beside a run -> what it is, where it should be used instead.
+SIMPLER = {
+    "baseline": "TF-IDF with a linear model, which needs no network",
+    "scratch": "the same network trained from random weights",
+}
+NOT_PUBLISHED = (
+    "Mend what kept it from being published, named above, and train again; "
+    "an earlier version, where there is one, is served as before."
+)
 MAX_NAMED = 10  # classes
 
 
@@ -35,11 +46,16 @@ def verdict(metrics: Mapping) -> list[str]:
     Returns:
         Sentences; none where nothing was evaluated.
     """
-    if "test" not in metrics or "majority" not in metrics["card"]:
+    if "test" not in metrics:
         return []
     test, card = metrics["test"], metrics["card"]
-    accuracy, (low, high) = test["accuracy"], test["accuracy_interval"]
-    odds = card["one_in"]
+    if not of_classes(metrics):
+        # Each task says in its own words what its numbers are good for.
+        told = card.get("section", {}).get("verdict", ())
+        return [*told, *_beaten(metrics), *_unsure(metrics)] if told else []
+    if "majority" not in card:
+        return []
+    accuracy, low = test["accuracy"], test["accuracy_interval"][0]
     if low <= card["majority"]["accuracy"]:
         return [
             "Of no use yet: it is not surely better than to answer "
@@ -49,15 +65,17 @@ def verdict(metrics: Mapping) -> list[str]:
     if accuracy == 1:
         lines = [
             f"It had no test {one(metrics)} wrong; in the long run up to one "
-            f"in {one_in(odds['worst'])} may be."
+            f"in {one_in(card['one_in']['worst'])} may be."
         ]
     else:
         lines = [
-            f"About one {one(metrics)} in {one_in(odds['measured'])} is "
-            f"answered wrongly; in the long run between one in "
-            f"{one_in(odds['worst'])} and one in {one_in(odds['best'])}."
-        ]
-    return [*lines, *_above(card, names), *_unsure(metrics, high - low)]
+            how_often(
+                accuracy, test["accuracy_interval"], one(metrics), names,
+                "is answered wrongly", "are answered wrongly",
+            )
+        ]  # fmt: skip
+    lines += [*_above(card, names), *_beaten(metrics)]
+    return [*lines, *_unsure(metrics)]
 
 
 def _above(card: Mapping, names: str) -> list[str]:
@@ -81,17 +99,40 @@ def _above(card: Mapping, names: str) -> list[str]:
     ]
 
 
-def _unsure(metrics: Mapping, width: float) -> list[str]:
+def _beaten(metrics: Mapping) -> list[str]:
+    """What stands beside and is surely better, if anything is."""
+    if "published" in metrics:
+        return []
+    return [
+        f"Rather use {SIMPLER[row['first']]}: it is surely better here."
+        for row in metrics["card"]["comparisons"]
+        if row["first"] in SIMPLER and row["verdict"] == "worse"
+    ]
+
+
+def _is_wide(metrics: Mapping) -> bool:
+    """Whether the interval of the first number leaves open what it is."""
+    main, _ = main_numbers(metrics)
+    test = metrics["test"]
+    # Where all are ranked right, no draw has another mAP, however few they are.
+    low, high = test.get("exact_match_interval", test[f"{main}_interval"])
+    if main in SHARES:
+        return high - low > WIDE
+    return high - low > WIDE_NUMBER * test[main]
+
+
+def _unsure(metrics: Mapping) -> list[str]:
     """What keeps these numbers from saying more."""
     test, names = metrics["test"], many(metrics)
     lines = []
-    if width > WIDE:
+    if _is_wide(metrics):
         lines.append(
             f"Not sure, because the test split has "
             f"{counted(test['examples'], one(metrics), names)}: four times as "
             "many would halve the interval."
         )
-    error = metrics["card"]["calibration"]["ece"]
+    calibration = metrics["card"].get("calibration", test)
+    error = calibration.get("ece", 0.0)
     if error > OFF:
         lines.append(
             f"Its probabilities are off by {percent(error)} in the mean: do "
@@ -117,9 +158,15 @@ def to_do(metrics: Mapping) -> list[str]:
     lines = measured_advice(metrics)
     if "test" not in metrics:
         return lines
-    if not lines:
-        lines += _more_labels(metrics)
-    return [*lines, *_look_at(metrics), *deeper_or_not(metrics)]
+    if not metrics.get("export", True):
+        lines = [NOT_PUBLISHED, *lines]
+    if of_classes(metrics):
+        lines += [] if measured_advice(metrics) else _more_labels(metrics)
+        lines += [*_doubted(metrics), *_confused(metrics)]
+    else:
+        lines += metrics["card"].get("section", {}).get("to_do", ())
+        lines += _doubted(metrics)
+    return [*lines, *deeper_or_not(metrics)]
 
 
 def measured_advice(metrics: Mapping) -> list[str]:
@@ -149,26 +196,30 @@ def _more_labels(metrics: Mapping) -> list[str]:
     ]
 
 
-def _look_at(metrics: Mapping) -> list[str]:
-    """What a person should look at."""
+def _doubted(metrics: Mapping) -> list[str]:
+    """Labels of training that a person should look at."""
+    doubted = metrics["card"]["data"].get("suspects_in_all", 0)
+    if not doubted:
+        return []
+    those = counted(doubted, "label that is", "labels that are")
+    return [
+        f"Look at {those} doubted, under Data below: a wrong label costs more "
+        "than a missing one."
+    ]
+
+
+def _confused(metrics: Mapping) -> list[str]:
+    """The pair of classes that a person should look at."""
     card, names = metrics["card"], metrics["class_names"]
-    lines = []
-    doubted = card["data"].get("suspects_in_all", 0) if card["data"] else 0
-    if doubted:
-        those = counted(doubted, "label that is", "labels that are")
-        lines.append(
-            f"Look at {those} doubted, under Data below: a wrong label costs "
-            "more than a missing one."
-        )
     pairs = card.get("confused_pairs", ())
-    if pairs and pairs[0]["count"] >= CONFUSED:
-        pair = pairs[0]
-        lines.append(
-            f"Look at where {names[pair['true']]} is taken for "
-            f"{names[pair['predicted']]} ({pair['count']:,} of "
-            f"{pair['of']:,}): would two people agree on these?"
-        )
-    return lines
+    if not pairs or pairs[0]["count"] < CONFUSED:
+        return []
+    pair = pairs[0]
+    return [
+        f"Look at where {names[pair['true']]} is taken for "
+        f"{names[pair['predicted']]} ({pair['count']:,} of "
+        f"{pair['of']:,}): would two people agree on these?"
+    ]
 
 
 def deeper_or_not(metrics: Mapping) -> list[str]:
@@ -212,7 +263,9 @@ def limits(metrics: Mapping) -> list[str]:
         return []
     names = metrics["class_names"]
     count = len(names)
-    told = ", ".join(names[:MAX_NAMED]) + ", ..." * (count > MAX_NAMED)
+    told = ", ".join(names[:MAX_NAMED])
+    if count > MAX_NAMED:
+        told += f" and {count - MAX_NAMED:,} more"
     use = (
         f"each of which is one of {counted(count, 'class', 'classes')}: "
         f"{told}. Whatever else it is shown gets one of these names too."

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tl_keras.run_card import statistics
-from tl_keras.run_card.axis import Axis
 from tl_keras.run_card.files import Predictions, RunRecord
+from tl_keras.run_card.scores import axis_of
 from tl_keras.tasks.multiclass.calibration import reliability
 from tl_keras.tasks.multiclass.evaluation import CONFIDENCE
 from tl_keras.tasks.multiclass.pairing import paired_comparison
@@ -53,6 +53,8 @@ def card_numbers(record: RunRecord) -> dict:
         card["section"] = record.task.card(record.rows, metrics, training)
         # Numbers or sets of labels have no table by class.
         del card["class_counts"]
+    if "test" in metrics:
+        card["axis"] = list(axis_of(metrics))
     if record.predictions is not None and "test" in metrics:
         card |= _of_predictions(record.predictions, record)
     return card
@@ -100,7 +102,6 @@ def _of_predictions(rows: Predictions, record: RunRecord) -> dict:
     return _only_answer(rows, names) | {
         "majority": _majority(record, support),
         "one_in": _one_in(test),
-        "axis": list(_axis(record.metrics)),
         "confusion": cells,
         "confused_pairs": pairs[:MAX_PAIRS],
         "confused_pairs_in_all": len(pairs),
@@ -122,17 +123,6 @@ def _one_in(test: Mapping) -> dict[str, float | None]:
         name: 1 / (1 - share) if share < 1 else None
         for name, share in shares.items()
     }
-
-
-def _axis(metrics: Mapping) -> Axis:
-    """The axis on which the intervals of all classifiers are drawn."""
-    tests = [phase["test"] for phase in metrics.get("phases", ())]
-    tests += [
-        metrics[other]["test"]
-        for other in ("published", "scratch", "baseline")
-        if other in metrics
-    ]
-    return Axis.around([t["accuracy_interval"] for t in tests], 0.0, 1.0)
 
 
 def _only_answer(rows: Predictions, names: Sequence[str]) -> dict:

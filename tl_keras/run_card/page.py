@@ -9,27 +9,18 @@ again, and shows no path, user or host.
 
 import os
 import pathlib
-import shlex
 from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 
 from tl_keras import atomic, pages
-from tl_keras.inputs.kinds import nouns
-from tl_keras.run_card import (
-    next_words,
-    plots,
-    search_table,
-    task_page,
-    task_words,
-    words,
-)
-from tl_keras.run_card.axis import Axis
+from tl_keras.run_card import plots, task_page, task_words, words
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
 from tl_keras.run_card.gallery import Album, Gallery, why_no_previews
 from tl_keras.run_card.markdown import as_markdown
-from tl_keras.run_card.numbers import MAX_DUPLICATES, card_numbers
+from tl_keras.run_card.numbers import card_numbers
+from tl_keras.run_card.page_values import page_values
 from tl_keras.run_card.statistics import has_curves
 from tl_keras.runs import RunFolder
 
@@ -68,9 +59,7 @@ def write_card(
     metrics = {**record.metrics, "card": card_numbers(record)}
     gallery = Gallery(metrics.get("class_names", ()), album, model)
     if not task_words.of_classes(metrics):
-        page = task_page.render_page(
-            record, metrics, gallery, no_previews, _curl(record.name, metrics)
-        )
+        page = task_page.render_page(record, metrics, gallery, no_previews)
         markdown = task_page.as_markdown(metrics)
     else:
         page = pages.render(
@@ -90,27 +79,12 @@ def _view(
 ) -> dict:
     """What the template is filled with."""
     names = metrics.get("class_names", [])
-    one, many = nouns(metrics.get("input", "image"))
-    view = {
-        "one": one,
-        "many": many,
-        "name": record.name,
-        "metrics": metrics,
-        "card": metrics["card"],
+    view = page_values(record, metrics, gallery) | {
         "names": names,
         "headline": words.headline(metrics),
         "reasons": words.reasons(metrics),
-        "words": words,
-        "search": search_table.search_view(metrics),
-        "verdict": next_words.verdict(metrics),
-        "to_do": next_words.to_do(metrics),
-        "limits": next_words.limits(metrics),
-        "rows": scoreboard(metrics),
-        "axis": Axis(*metrics["card"].get("axis", (0.0, 1.0))),
-        "has_data_page": bool(record.data_report),
         "curves": _curves(record, metrics),
         "wide": len(names) > WIDE_FROM,
-        "curl": _curl(record.name, metrics),
     }
     lost = metrics.get("regression", {}).get("lost", ())
     view |= _plots(metrics["card"], names)
@@ -134,11 +108,6 @@ def _pictures(card: Mapping, gallery: Gallery, lost: Sequence[Mapping]) -> dict:
             )
         ],
         "lost": [(row, gallery.plain("test", row["id"])) for row in lost],
-        "duplicates": _duplicates(card, gallery),
-        "label_issues": [
-            (label_issue, gallery.plain("train", label_issue["id"]))
-            for label_issue in card["data"].get("label_suspects", ())
-        ],
         "galleries": [
             (title, [gallery.card(e) for e in examples[kind]])
             for kind, title in GALLERY
@@ -178,72 +147,4 @@ def _curves(record: RunRecord, metrics: Mapping) -> tuple[str, str] | str:
     ]
     return plots.in_both_themes(
         plots.curves_figure, rows, kept[0] if kept else None
-    )
-
-
-def scoreboard(metrics: Mapping) -> list[dict]:
-    """One row a classifier: the phases, what stands beside, the majority."""
-    rows = [
-        {
-            "name": words.phase_name(phase["name"]),
-            "kept": task_words.is_kept(phase, metrics),
-            "accuracy": phase["test"]["accuracy"],
-            "interval": phase["test"]["accuracy_interval"],
-            "macro_f1": phase["test"]["macro_f1"],
-        }
-        for phase in metrics.get("phases", ())
-    ]
-    for other in ("published", "scratch", "baseline"):
-        if other not in metrics:
-            continue
-        test = metrics[other]["test"]
-        rows.append(
-            {
-                "name": words.phase_name(other),
-                "kept": other == "published",
-                "accuracy": test["accuracy"],
-                "interval": test["accuracy_interval"],
-                "macro_f1": test["macro_f1"],
-            }
-        )
-    if "majority" in metrics["card"]:
-        rows.append(
-            {
-                "name": "always the most frequent class",
-                "kept": False,
-                "accuracy": metrics["card"]["majority"]["accuracy"],
-                "interval": None,
-                "macro_f1": None,
-            }
-        )
-    return rows
-
-
-def _duplicates(card: Mapping, gallery: Gallery) -> list[dict]:
-    """Groups of pictures that are the same or alike, doubtful ones first."""
-    groups = []
-    for group in card["data"].get("duplicates", ())[:MAX_DUPLICATES]:
-        cards = [
-            gallery.plain(picture["split"], picture["id"])
-            for picture in group["pictures"][:2]
-        ]
-        labels = {c["label"] for c in cards if c["label"]}
-        groups.append(
-            {
-                "kind": group["kind"],
-                "cards": cards,
-                "danger": "two labels" if len(labels) > 1 else "",
-            }
-        )
-    return sorted(groups, key=lambda group: not group["danger"])
-
-
-def _curl(name: str, metrics: Mapping) -> str:
-    """The line that asks TensorFlow Serving, for a shell."""
-    address = shlex.quote(f"http://127.0.0.1:8501/v1/models/{name}:predict")
-    if metrics.get("input") == "text":
-        return f"""curl -d '{{"instances": ["a text"]}}' {address}"""
-    return (
-        'curl -d "{\\"instances\\": [{\\"b64\\": '
-        f'\\"$(base64 -w0 picture.jpg)\\"}}]}}" {address}'
     )

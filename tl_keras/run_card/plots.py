@@ -42,6 +42,7 @@ PANELS = {
     "accuracy": (("cross_entropy", "cross-entropy"), ("accuracy", "accuracy")),
 }
 MAX_NAMES = 100  # labels of more classes than this would not be readable
+MANY_POINTS = 200
 MAX_NUMBERS = 20  # nor would the counts in the cells
 MOST_OF_A_SHARE = 1.005  # a mark at 1 is still seen whole
 NAME_LENGTH = 20  # columns of a name beside an axis; 猫 takes two
@@ -180,10 +181,13 @@ def curves_figure(
         theme: colours.
 
     Returns:
-        A figure of three panels over the same epochs.
+        A figure of three panels over the same epochs; of two where there are
+        not two learning rates, as a dot is no curve.
     """
-    figure = Figure(figsize=(5.6, 6.4), layout="constrained")
-    axes = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1.4])
+    rates = finite(row.get("learning_rate") or np.nan for row in history)
+    heights = [3, 3, 1.4] if np.isfinite(rates).sum() > 1 else [3, 3]
+    figure = Figure(figsize=(5.6, 0.865 * sum(heights)), layout="constrained")
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     epochs = [row["epoch"] for row in history]
     panels = next(
         (found for key, found in PANELS.items() if key in history[0]),
@@ -199,17 +203,14 @@ def curves_figure(
             if not np.isnan(values).all():
                 axis.plot(epochs, values, color=color, label=label,
                           marker="o", markersize=3)  # fmt: skip
-    rates = finite(row.get("learning_rate") or np.nan for row in history)
-    axes[2].plot(epochs, rates, color=theme.quiet, marker=".")
-    axes[2].set_ylabel("learning rate\nat epoch's end")
-    if np.isfinite(rates).any():
+    if len(axes) > len(panels):
+        axes[2].plot(epochs, rates, color=theme.quiet, marker=".")
+        axes[2].set_ylabel("learning rate\nat epoch's end")
         axes[2].set_ylim(bottom=0)
-    else:
-        axes[2].set_yticks([])
-    axes[2].set_xlabel("epoch")
-    axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     # A single epoch would stand between fractions of epochs.
-    axes[2].set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+    axes[-1].set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
     for axis in axes:
         if kept_epoch is not None:
             axis.axvline(kept_epoch, color=theme.best, alpha=0.7, zorder=0,
@@ -384,8 +385,10 @@ def scatter_figure(points: Mapping, theme: Theme = LIGHT) -> Figure:
     """
     figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     axis = figure.subplots()
-    axis.scatter(points["x"], points["y"], s=9, alpha=0.6, color=theme.train,
-                 linewidths=0)  # fmt: skip
+    # Few points are to be seen, many to be told apart.
+    size = 9 if len(points["x"]) > MANY_POINTS else 28
+    axis.scatter(points["x"], points["y"], s=size, alpha=0.6,
+                 color=theme.train, linewidths=0)  # fmt: skip
     ends = [min(points["x"]), max(points["x"])]
     there = ends if points["line"] == "equals" else [0.0, 0.0]
     axis.plot(ends, there, color=theme.quiet, linewidth=1, zorder=0)

@@ -10,12 +10,11 @@ In: a record, its metrics with the card in them, whose `section` is the task's
 from collections.abc import Mapping
 
 from tl_keras import pages
-from tl_keras.inputs.kinds import nouns
-from tl_keras.run_card import next_words, plots, task_words, words
+from tl_keras.run_card import next_words, plots, scores, task_words, words
 from tl_keras.run_card.files import RunRecord
 from tl_keras.run_card.gallery import Gallery, why_no_previews
-from tl_keras.run_card.markdown import code, plain
-from tl_keras.run_card.search_table import search_view
+from tl_keras.run_card.markdown import advice_lines, code, plain
+from tl_keras.run_card.page_values import page_values
 from tl_keras.run_card.statistics import has_curves
 
 STOPPED = "This run stopped before it had a model: training diverged."
@@ -23,11 +22,7 @@ NOTHING = {"headline": STOPPED, "figures": (), "tables": (), "pictures": ()}
 
 
 def render_page(
-    record: RunRecord,
-    metrics: Mapping,
-    gallery: Gallery,
-    no_previews: str,
-    curl: str,
+    record: RunRecord, metrics: Mapping, gallery: Gallery, no_previews: str
 ) -> str:
     """The page.
 
@@ -36,14 +31,11 @@ def render_page(
         metrics: with their card.
         gallery: finds pictures again.
         no_previews: why there is no album, in words.
-        curl: the line that asks a server, for a shell.
 
     Returns:
         HTML that opens offline.
     """
     section = metrics["card"].get("section", NOTHING)
-    first, second = task_words.main_numbers(metrics)
-    one, many = nouns(metrics.get("input", "image"))
     curves = ""
     if has_curves(record.history):
         rows = [
@@ -51,37 +43,23 @@ def render_page(
             for row in record.history
         ]
         curves = plots.in_both_themes(plots.curves_figure, rows, None)
-    pictures = [
-        (kind["title"], cards)
-        for kind, cards in [
-            *_shown(section["pictures"], "test", gallery),
-            *_shown(_doubted(metrics["card"], many), "train", gallery),
-        ]
-        if cards
-    ]
     return pages.render(
         "task_report.html",
-        one=one,
-        many=many,
-        name=record.name,
-        metrics=metrics,
-        card=metrics["card"],
+        **page_values(record, metrics, gallery),
         section=section,
+        headline=section["headline"],
         reasons=task_words.reasons(metrics, words.phase_name),
-        titles=(task_words.title(first), task_words.title(second)),
-        rows=task_words.scoreboard(metrics, words.phase_name),
         curves=curves,
         figures=[
             (f["title"], plots.in_both_themes(plots.scatter_figure, f))
             for f in section["figures"]
         ],
-        pictures=pictures,
-        lost=metrics.get("regression", {}).get("lost", ()),
+        pictures=[
+            (kind["title"], cards)
+            for kind, cards in _shown(section["pictures"], "test", gallery)
+            if cards
+        ],
         no_previews=why_no_previews(gallery, no_previews, heat=False),
-        curl=curl,
-        limits=next_words.limits(metrics),
-        words=words,
-        search=search_view(metrics),
     )
 
 
@@ -96,45 +74,27 @@ def _shown(kinds, split: str, gallery: Gallery) -> list[tuple]:
     ]
 
 
-def _doubted(card: Mapping, many: str) -> list[dict]:
-    """Training examples whose label is probably wrong, as kinds of them."""
-    label_issues = card["data"].get("label_suspects", ())
-    rows = [
-        {
-            "id": s["id"],
-            "words": f"{s['guess']} {s['probability_of_guess']:.3f}",
-        }
-        for s in label_issues
-    ]
-    title = (
-        f"Labels to look at: training {many} of which a classifier fitted to "
-        "the others says"
-    )
-    return [{"title": title, "rows": rows}]
-
-
 def as_markdown(metrics: Mapping) -> str:
     """The same in a page of Markdown, for a pull request."""
     card = metrics["card"]
     section = card.get("section", NOTHING)
-    told = task_words.reasons(metrics, words.phase_name)
+    told = next_words.verdict(metrics)
+    told += task_words.reasons(metrics, words.phase_name)
     lines = [
         f"# {code(card['name'])}: run card",
         "",
         plain(section["headline"]),
     ]
     lines += ["", *(f"- {plain(line)}" for line in told), ""]
-    if metrics.get("phases"):
+    if "test" in metrics:
         first, second = map(task_words.title, task_words.main_numbers(metrics))
         lines += [
-            f"| test split | {first} (95 % interval) | {second} |",
-            "|---|---|---|",
+            f"| test split | {first} | 95 % interval | {second} |",
+            "|---|---|---|---|",
+            *(_score(row) for row in scores.scoreboard(metrics)),
+            "",
         ]
-        lines += [
-            f"| {' | '.join(map(plain, row))} |"
-            for row in task_words.scoreboard(metrics, words.phase_name)
-        ]
-        lines += [""]
+    lines += advice_lines(metrics)
     for table in section["tables"]:
         if table["rows"]:
             lines += [f"## {table['title']}", ""]
@@ -154,3 +114,9 @@ def as_markdown(metrics: Mapping) -> str:
         f"`{metrics['data']['fingerprint'][:16]}`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _score(row: Mapping) -> str:
+    name = row["name"] + " (kept)" * row["kept"]
+    cells = name, row["value"], row["interval"], row["beside"]
+    return f"| {' | '.join(map(plain, cells))} |"

@@ -7,7 +7,7 @@ In: metrics. Out: short texts. What is said of one class of several alone is in
 `words`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card.search_words import kept_by_search
@@ -22,6 +22,19 @@ TITLES = {
 }
 # The others are in a unit of their own.
 SHARES = ("accuracy", "macro_f1", "map", "r2")
+
+
+MEANT = {
+    "macro_f1": "Macro-F1 is the mean over all of F1, which is 1 where none is "
+    "missed and none is given wrongly; rare ones count as much as frequent "
+    "ones.",
+    "map": "mAP asks how well each label ranks the examples: 100 % where all "
+    "that have it come before all that have it not.",
+    "r2": "R2 is 1 where every answer is right, and 0 where they are no better "
+    "than always the mean.",
+}
+# On a page, where there is room for a unit.
+PERCENTS = ("accuracy", "map")
 
 
 def of_classes(metrics: Mapping) -> bool:
@@ -52,6 +65,35 @@ def shown(name: str, value: float, digits: int = 3) -> str:
         A text; what is no share has four digits in all.
     """
     return f"{value:.{digits}f}" if name in SHARES else f"{value:.4g}"
+
+
+def on_page(name: str, value: float) -> str:
+    """As `shown`, in percent where a share is usually told so."""
+    return f"{100 * value:.1f} %" if name in PERCENTS else shown(name, value)
+
+
+def range_on_page(name: str, ends: Sequence[float]) -> str:
+    """ "91.2 to 95.0 %"."""
+    low, high = (on_page(name, end) for end in ends)
+    return f"{low.removesuffix(' %')} to {high}"
+
+
+def explained(metrics: Mapping) -> list[str]:
+    """What the words of the first table mean, for who meets them first."""
+    lines = [MEANT[name] for name in main_numbers(metrics) if name in MEANT]
+    phases = {phase["name"] for phase in metrics.get("phases", ())}
+    if "head" in phases:
+        lines.append(
+            "Frozen backbone: the pretrained network stays as it is, and a new "
+            "last layer learns."
+        )
+    if "fine_tune" in phases:
+        lines.append("Fine-tuned: layers of the network learn too.")
+    if of_classes(metrics) and metrics["card"]["comparisons"]:
+        lines.append(
+            "p: how often chance alone makes a difference as large as this."
+        )
+    return lines
 
 
 def with_interval(name: str, test: Mapping) -> str:
@@ -111,33 +153,6 @@ def reasons(metrics: Mapping, phase_name) -> list[str]:
         "no say."
     )
     return lines
-
-
-def scoreboard(metrics: Mapping, phase_name) -> list[list[str]]:
-    """A row a model: its name, the first number and its interval, the second.
-
-    Args:
-        metrics: with their card.
-        phase_name: as in `reasons`.
-    """
-    first, second = main_numbers(metrics)
-    tests = [
-        (
-            phase_name(phase["name"])
-            + " (kept)" * (phase["name"] == metrics["kept_phase"]),
-            phase["test"],
-        )
-        for phase in metrics.get("phases", ())
-    ]
-    tests += [
-        (phase_name(other), metrics[other]["test"])
-        for other in ("scratch", "baseline")
-        if other in metrics
-    ]
-    return [
-        [name, with_interval(first, test), shown(second, test[second])]
-        for name, test in tests
-    ]
 
 
 def is_kept(phase: Mapping, metrics: Mapping) -> bool:

@@ -6,9 +6,9 @@ are percent with one digit, differences are points of percent.
 
 from collections.abc import Mapping
 
+from tl_keras.inputs.counting import counted
 from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import task_words
-from tl_keras.run_card.counting import counted
 from tl_keras.run_card.figures import (
     interval,
     p_value,

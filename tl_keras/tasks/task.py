@@ -12,7 +12,7 @@ what the exported model gives (probabilities, values), *targets* what is true.
 """
 
 import abc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -220,6 +220,30 @@ class Task(abc.ABC):
     def compare(self, first: Evaluation, second: Evaluation) -> dict:
         """Two evaluations of the same examples, paired, for metrics.json."""
 
+    def compare_rows(
+        self,
+        first: Sequence[Mapping[str, str]],
+        second: Sequence[Mapping[str, str]],
+        names: Sequence[str],
+    ) -> dict | None:
+        """Two runs asked the same examples, paired, by predictions.csv.
+
+        Args:
+            first, second: rows of the same examples in the same order.
+            names: of the outputs of both.
+
+        Returns:
+            As `compare`, with `test`, the name of the paired test; None where
+            the four counts of one class of several say it.
+        """
+        return None
+
+    def truth_of(
+        self, row: Mapping[str, str], names: Sequence[str]
+    ) -> Hashable:
+        """What a row of predictions.csv says is true."""
+        return row["label"]
+
     @abc.abstractmethod
     def judge(
         self,
@@ -309,7 +333,10 @@ class Task(abc.ABC):
             training: label in words -> how many training examples have it.
 
         Returns:
-            `headline`, a sentence; `lines` under it; `figures`, each with
+            `headline`, a sentence; `verdict`, sentences that say what the
+            answers are good for; `lines` that say more; `to_do`, sentences;
+            `simplest`, `name` and `value` of the number told first for what
+            answers without looking; `figures`, each with
             `title`, `x`, `y`, `x_label`, `y_label` and `line` (to be drawn
             through equals, or through 0); `tables`, each with `title`,
             `header` and `rows` of texts; and `pictures`, each with `title`

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tl_keras.inputs.counting import counted
 from tl_keras.inputs.kinds import nouns
+from tl_keras.tasks.multilabel import label_words
 from tl_keras.tasks.multilabel.evaluation import confused_company
 
 MAX_SHOWN = 12  # pictures of each kind of mistake
@@ -24,18 +26,27 @@ def section(rows: Sequence[Mapping[str, str]], metrics: Mapping) -> dict:
         for column in ("label", "predicted")
     )
     ids = [row["id"] for row in rows]
-    _, many = nouns(metrics.get("input", "image"))
+    nouns_ = nouns(metrics.get("input", "image"))
+    asked = [f"test {noun}" for noun in nouns_]
     return {
         "headline": (
-            f"mAP {_percent(test['map'])} on {test['examples']:,} test "
-            f"{many} (95 % interval {_range(test['map_interval'])}); at the "
-            f"thresholds of validation micro-F1 {_percent(test['micro_f1'])}, "
-            f"all labels of {_percent(test['exact_match'])} of the {many} "
-            "right."
+            f"All labels are right on {_percent(test['exact_match'])} of "
+            f"{counted(test['examples'], *asked)}; mAP "
+            f"{_percent(test['map'])} (95 % interval "
+            f"{_range(test['map_interval'])})."
         ),
+        "verdict": label_words.verdict(truth, given, test, nouns_),
         "lines": _lines(test),
+        "to_do": label_words.to_do(test, names, nouns_),
+        "simplest": {
+            "name": "labels ranked by chance",
+            "value": float(truth.mean()),
+        },
         "figures": [],
-        "tables": [_by_label(test, names), _company(truth, given, names)],
+        "tables": [
+            _by_label(test, names, nouns_[1]),
+            _company(truth, given, names, nouns_[1]),
+        ],
         "pictures": [
             {
                 "title": "Given and not there, the surest first",
@@ -51,19 +62,22 @@ def section(rows: Sequence[Mapping[str, str]], metrics: Mapping) -> dict:
 
 def _lines(test: Mapping) -> list[str]:
     lines = [
-        f"Hamming loss {test['hamming']:.4f}: that share of all answers, one a "
-        "label and example, is wrong."
+        "A label is given from a probability on that validation chose: there "
+        f"micro-F1 is {_percent(test['micro_f1'])}, and "
+        f"{_percent(test['hamming'])} of all answers, one a label and example, "
+        "are wrong (Hamming loss)."
     ]
     if "ece_before" in test:
+        before, after = f"{test['ece_before']:.3f}", f"{test['ece']:.3f}"
         lines.append(
-            f"Expected calibration error, a mean over labels: "
-            f"{test['ece_before']:.3f} before the temperatures, "
-            f"{test['ece']:.3f} after."
+            "Expected calibration error, a mean over labels: "
+            + f"{before} before the temperatures, " * (before != after)
+            + f"{after}{' after' * (before != after)}."
         )
     return lines
 
 
-def _by_label(test: Mapping, names: Sequence[str]) -> dict:
+def _by_label(test: Mapping, names: Sequence[str], many: str) -> dict:
     def place(name: str) -> tuple:
         precision = test["per_label"][name]["ap"]
         return precision is None, precision or 0.0, name
@@ -89,17 +103,17 @@ def _by_label(test: Mapping, names: Sequence[str]) -> dict:
         "title": "By label, the lowest average precision first",
         "header": [
             "label", "AP", "95 % interval", "F1", "precision", "recall",
-            "given from", "calibration error", "pictures",
+            "given from", "calibration error", many,
         ],
         "rows": rows,
     }  # fmt: skip
 
 
-def _company(truth, given, names: Sequence[str]) -> dict:
+def _company(truth, given, names: Sequence[str], many: str) -> dict:
     found = confused_company(truth, given, names)
     return {
         "title": "One label missed and another given in its place",
-        "header": ["missed", "given", "pictures"],
+        "header": ["missed", "given", many],
         "rows": [
             [p["missing"], p["instead"], f"{p['count']:,} of {p['of']:,}"]
             for p in found

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tl_keras.inputs.counting import counted
 from tl_keras.inputs.kinds import nouns
+from tl_keras.tasks.regression import number_words
 
 MAX_SHOWN = 12  # pictures
 MAX_POINTS = 2000  # of a figure
@@ -37,16 +39,25 @@ def section(
     medians = _medians(training, len(names))
     baseline = np.abs(truth - medians).mean(axis=0)
     low, high = test["mae_interval"]
-    _, many = nouns(metrics.get("input", "image"))
-    unit = f" of {names[0]}" if len(names) == 1 else ", a mean over columns,"
+    one, many = nouns(metrics.get("input", "image"))
+    asked = counted(test["examples"], f"test {one}", f"test {many}")
+    unit = f" for {names[0]}" if len(names) == 1 else ""
     return {
         "headline": (
-            f"Mean absolute error{unit} {test['mae']:.4g} on "
-            f"{test['examples']:,} test {many} (95 % interval {low:.4g} to "
-            f"{high:.4g}), against {baseline.mean():.4g} for always answering "
-            "with the median of training."
+            f"Answers{unit} are off by {test['mae']:.4g} in the mean, on "
+            f"{asked} (95 % interval {low:.4g} to {high:.4g}), against "
+            f"{baseline.mean():.4g} for always answering with the median of "
+            "training."
         ),
         "baseline_mae": float(baseline.mean()),
+        "simplest": {
+            "name": "always the median of training",
+            "value": float(baseline.mean()),
+        },
+        "verdict": number_words.verdict(
+            truth, values, test, names, float(baseline.mean())
+        ),
+        "to_do": number_words.to_do(truth, values, names, many),
         "lines": _lines(test),
         "figures": [
             figure
@@ -73,8 +84,9 @@ def _medians(training: Mapping[str, int], columns: int) -> np.ndarray:
 
 def _lines(test: Mapping) -> list[str]:
     lines = [
-        f"Root mean square error {test['rmse']:.4g}, R2 {test['r2']:.3f}, "
-        f"median error {test['median_error']:.4g}."
+        f"Median error {test['median_error']:.4g}; root mean square error "
+        f"{test['rmse']:.4g}, in which large errors weigh more; R2 "
+        f"{test['r2']:.3f}."
     ]
     if "coverage" in test:
         lines.append(
