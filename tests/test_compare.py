@@ -11,6 +11,10 @@ from tl_keras.errors import ConfigError, DataError
 from tl_keras.jobs.comparing import compare_with
 from tl_keras.run_card import read_run
 from tl_keras.run_card.comparison import compare_records
+from tl_keras.run_card.comparison_plot import (
+    comparison_figure,
+    comparison_panels,
+)
 
 
 @pytest.fixture
@@ -76,6 +80,22 @@ def test_classes_in_another_order_are_the_same_classes(tmp_path):
     )
     (pair,) = compare_records([record, other])["pairs"]
     assert pair["first_only"] == pair["second_only"] == 0
+
+
+def test_a_curve_joins_what_is_there_and_a_dot_is_none():
+    nothing = float("nan")
+    rows = [
+        {"epoch": n, "accuracy": 0.5, "cross_entropy": nothing,
+         "val_accuracy": value, "val_cross_entropy": loss}
+        for n, value, loss in ((1, 0.5, 0.3), (2, nothing, nothing),
+                               (3, 0.7, nothing))
+    ]  # fmt: skip
+    panels = comparison_panels({"one": rows})
+    assert [key for key, _ in panels] == ["accuracy"]
+    figure = comparison_figure({"one": rows}, *panels[0])
+    (line,) = figure.axes[0].lines
+    assert line.get_xdata().tolist() == [1, 3]
+    assert line.get_ydata().tolist() == [0.5, 0.7]
 
 
 def test_runs_of_other_tasks_are_refused(runs):

@@ -8,25 +8,23 @@ plain numbers, and a page. Where two runs were asked the same test examples the
 comparison is paired; elsewhere there are intervals alone, and it is said.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
-
-import numpy as np
 
 from tl_keras import pages
 from tl_keras.errors import DataError
 from tl_keras.run_card import plots, task_words, words
 from tl_keras.run_card.axis import Axis
-from tl_keras.run_card.comparison_plot import comparison_figure
+from tl_keras.run_card.comparison_plot import (
+    comparison_figure,
+    comparison_panels,
+)
 from tl_keras.run_card.files import RunRecord
 from tl_keras.run_card.numbers import shown_settings
+from tl_keras.run_card.paired_runs import paired_runs
 from tl_keras.run_card.statistics import has_curves
-from tl_keras.tasks.multiclass.pairing import paired_comparison, paired_counts
 
 # Where a run lies is no setting that its numbers come from.
 PLACES = ("name", "output_dir")
-# Of the test split's examples, so many have to be the same.
-FEWEST_SHARED = 10
 UNSET = "not set"
 
 
@@ -50,15 +48,13 @@ def compare_records(records: Sequence[RunRecord]) -> dict:
             "- compare those that predict the same"
         )
     main, second = task_words.main_numbers(records[0].metrics)
+    names = _names(records)
     return {
         "main": main,
         "second": second,
-        "runs": [
-            _run(record, name)
-            for record, name in zip(records, _names(records), strict=True)
-        ],
+        "runs": [_run(*pair) for pair in zip(records, names, strict=True)],
         "settings": _differing(records),
-        "pairs": _pairs(records),
+        "pairs": paired_runs(records, names),
     }
 
 
@@ -95,80 +91,6 @@ def _differing(records: Sequence[RunRecord]) -> dict[str, list[str]]:
         if name not in PLACES
     }
     return {name: row for name, row in rows.items() if len(set(row)) > 1}
-
-
-def _pairs(records: Sequence[RunRecord]) -> list[dict]:
-    """Each run against each before it, by the examples that both were asked."""
-    names, pairs = _names(records), []
-    for first, second in itertools.combinations(range(len(records)), 2):
-        pair = {"first": names[first], "second": names[second]}
-        counts = _counts(records[first], records[second])
-        if isinstance(counts, str):
-            told = (
-                f"{names[second]} and {names[first]}: no paired test, {counts}"
-            )
-            pairs.append({**pair, "sentence": told})
-            continue
-        found = paired_comparison(counts)
-        pairs.append(
-            {
-                **pair, **counts, **found,
-                "sentence": _sentence(pair, counts, found),
-            }
-        )  # fmt: skip
-    return pairs
-
-
-def _counts(first: RunRecord, second: RunRecord) -> dict[str, int] | str:
-    """How both did on the same examples; or why nobody can say."""
-    if not task_words.of_classes(first.metrics):
-        return "which is there for one class of several alone"
-    answers = [_answers(record) for record in (first, second)]
-    shared = [
-        id_
-        for id_, (label, _) in answers[0].items()
-        if id_ in answers[1] and answers[1][id_][0] == label
-    ]
-    if len(shared) < FEWEST_SHARED:
-        return f"since they share {len(shared):,} test examples"
-    labels = np.array([answers[0][id_][0] for id_ in shared])
-    one, two = (np.array([some[id_][1] for id_ in shared]) for some in answers)
-    return paired_counts(labels, one, two)
-
-
-def _answers(record: RunRecord) -> dict[str, tuple[str, str]]:
-    """Test example -> its class and what it was taken for, by their names."""
-    rows, names = record.predictions, record.metrics.get("class_names", ())
-    if rows is None:
-        return {}
-    return {
-        id_: (names[label], names[predicted])
-        for id_, label, predicted in zip(
-            rows.ids, rows.labels, rows.predicted, strict=True
-        )
-    }
-
-
-def _sentence(pair: Mapping, counts: Mapping, found: Mapping) -> str:
-    if not counts["first_only"] and not counts["second_only"]:
-        return (
-            f"{pair['second']} and {pair['first']} are right and wrong on the "
-            f"same {sum(counts.values()):,} examples"
-        )
-    verdict = {
-        "better": "is better than",
-        "worse": "is worse than",
-    }.get(found["verdict"], "or")
-    unsure = ": cannot tell at this size" * (verdict == "or")
-    low, high = found["interval"]
-    return (
-        f"{pair['second']} {verdict} {pair['first']}{unsure} "
-        f"({words.points(found['difference'])} points, 95 % interval "
-        f"{words.points(low)} to {words.points(high)}; "
-        f"{counts['second_only']:,} won, {counts['first_only']:,} lost of "
-        f"{sum(counts.values()):,}, {words.p_value(found['p_value'])} by "
-        "McNemar's exact test)"
-    )
 
 
 def render_comparison(
@@ -215,13 +137,16 @@ def render_comparison(
 
 def _curves(
     numbers: Mapping, records: Sequence[RunRecord]
-) -> tuple[str, str] | str:
-    """Curves of those that have any: one dot is none."""
-    series = {
+) -> list[tuple[str, str]]:
+    """A picture a column, in both themes, of the runs that have curves."""
+    histories = {
         run["name"]: record.history
         for run, record in zip(numbers["runs"], records, strict=True)
         if has_curves(record.history)
     }
-    if not series:
-        return ""
-    return plots.in_both_themes(comparison_figure, series)
+    if not histories:
+        return []
+    return [
+        plots.in_both_themes(comparison_figure, histories, *panel)
+        for panel in comparison_panels(histories)
+    ]

@@ -1,6 +1,8 @@
 """Histories of several runs -> their curves in one picture.
 
-    light, dark = in_both_themes(comparison_figure, {"one": history, ...})
+    histories = {"one": history, "other": other}
+    for panel in comparison_panels(histories):
+        light, dark = in_both_themes(comparison_figure, histories, *panel)
 
 In: name -> rows of a history. Out: a figure.
 """
@@ -27,42 +29,71 @@ COLOURS = (
 )  # fmt: skip
 
 
+def comparison_panels(
+    histories: Mapping[str, Sequence[Mapping]],
+) -> list[tuple[str, str]]:
+    """(column of a history, what it is) of what can be drawn of these runs.
+
+    Args:
+        histories: run -> its rows, as `plots.curves_figure` takes them.
+
+    Returns:
+        Columns of which some run has two numbers: a dot is no curve.
+    """
+    first = next(iter(histories.values()))
+    panels = next(
+        (found for key, found in PANELS.items() if key in first[0]),
+        PANELS["accuracy"],
+    )
+    return [
+        (key, words)
+        for key, words in panels
+        if any(_curve(rows, key)[0].size > 1 for rows in histories.values())
+    ]
+
+
 def comparison_figure(
-    histories: Mapping[str, Sequence[Mapping]], theme: Theme = LIGHT
+    histories: Mapping[str, Sequence[Mapping]],
+    key: str,
+    words: str,
+    theme: Theme = LIGHT,
 ) -> Figure:
     """What validation says over the epochs of several runs.
 
     Args:
         histories: run -> its rows, as `plots.curves_figure` takes them; those
             without validation are shown by their training.
+        key, words: of `comparison_panels`.
         theme: colours.
 
     Returns:
-        A figure of two panels.
+        A figure.
     """
-    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
-    axes = figure.subplots(1, 2)
-    first = next(iter(histories.values()))
-    panels = next(
-        (found for key, found in PANELS.items() if key in first[0]),
-        PANELS["accuracy"],
-    )
-    for axis, (key, words) in zip(axes, panels, strict=False):
-        for (name, history), color in zip(
-            histories.items(), COLOURS, strict=False
-        ):
-            values = finite(row.get(f"val_{key}") for row in history)
-            style = "-"
-            if np.isnan(values).all():
-                values, style = finite(row.get(key) for row in history), ":"
-            axis.plot([row["epoch"] for row in history], values, color=color,
-                      linestyle=style, label=short_name(name), marker="o",
+    figure = Figure(figsize=(5.6, 3.8), layout="constrained")
+    axis = figure.subplots()
+    for (name, history), color in zip(histories.items(), COLOURS, strict=False):
+        epochs, values, style = _curve(history, key)
+        if epochs.size > 1:
+            axis.plot(epochs, values, color=color, linestyle=style,
+                      label=short_name(name), marker="o",
                       markersize=3)  # fmt: skip
-        axis.set_ylabel(f"{words} on validation")
-        axis.set_xlabel("epoch")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        dress(axis, theme)
-    legend = axes[0].legend(frameon=False, labelcolor=theme.ink)
+    axis.set_ylabel(f"{words} on validation")
+    axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    dress(axis, theme)
+    legend = axis.legend(frameon=False, labelcolor=theme.ink)
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure
+
+
+def _curve(
+    history: Sequence[Mapping], key: str
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Epochs that have a number, the numbers, and the style of the line."""
+    values, style = finite(row.get(f"val_{key}") for row in history), "-"
+    if np.isnan(values).all():
+        values, style = finite(row.get(key) for row in history), ":"
+    there = np.isfinite(values)
+    epochs = np.array([row["epoch"] for row in history])
+    return epochs[there], values[there], style

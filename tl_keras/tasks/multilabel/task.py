@@ -246,6 +246,23 @@ class Multilabel(Task):
         draws = second.draws - first.draws
         return paired(difference, draws, more_is_better=True)
 
+    def compare_rows(
+        self,
+        first: Sequence[Mapping[str, str]],
+        second: Sequence[Mapping[str, str]],
+        names: Sequence[str],
+    ) -> dict:
+        """As of `Task`: mAP of both on the same draws; see `pairing`."""
+        from tl_keras.tasks.multilabel.pairing import compare_rows
+
+        return compare_rows(first, second, names)
+
+    def truth_of(
+        self, row: Mapping[str, str], names: Sequence[str]
+    ) -> frozenset[str]:
+        """The labels that are there, in whatever order."""
+        return frozenset(filter(None, row["label"].split("|")))
+
     def judge(
         self,
         ids: Sequence[str],

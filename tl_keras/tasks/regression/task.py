@@ -260,6 +260,23 @@ class Regression(Task):
         draws = second.draws - first.draws
         return paired(difference, draws, more_is_better=False)
 
+    def compare_rows(
+        self,
+        first: Sequence[Mapping[str, str]],
+        second: Sequence[Mapping[str, str]],
+        names: Sequence[str],
+    ) -> dict:
+        """As of `Task`: errors of both on each example; see `pairing`."""
+        from tl_keras.tasks.regression.pairing import compare_rows
+
+        return compare_rows(first, second, names)
+
+    def truth_of(
+        self, row: Mapping[str, str], names: Sequence[str]
+    ) -> tuple[float, ...]:
+        """The true numbers, in the order of `names`."""
+        return tuple(float(row[f"true:{name}"]) for name in names)
+
     def judge(
         self,
         ids: Sequence[str],
