@@ -144,7 +144,7 @@ def test_the_card_says_what_pictures_without_labels_were_worth():
 def test_advice_stands_in_markdown_without_its_markup():
     told = {"advice": {"sentences": ["Label more of '*<i>' first."]}}
     assert next_words.to_do(told) == ["Label more of '*<i>' first."]
-    lines = markdown._advice(told)
+    lines = markdown.advice_lines(told)
     assert lines[0] == "## What next"
     assert lines[2] == "- Label more of '\\*\\<i\\>' first."
-    assert markdown._advice({}) == []
+    assert markdown.advice_lines({}) == []

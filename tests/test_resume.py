@@ -160,9 +160,10 @@ def killed_chain(runs, given, log, lines, most, draw, real) -> list[str]:
     """
     said = []
     for again in range(most):
-        # A run that goes on has less to say.
-        last = lines // 3 if again else lines - 1
-        moment = draw.randint(1, last), draw.uniform(0, 1)
+        # A run that goes on has less to say. After the last line evaluation
+        # and export are silent.
+        line = draw.randint(1, lines // 3 if again else lines)
+        moment = line, draw.uniform(0, 8 if line == lines else 1)
         code = runs.run(given, log, moment, real=real)
         assert code in (0, -9), log.read_text()
         if code == 0:

@@ -9,12 +9,12 @@ import pytest
 import tensorflow as tf
 from documents import PAGES, commands, python_blocks, text_of
 
-from tl_keras import check, evaluate, predict, report, train
+from tl_keras import check, compare, evaluate, predict, report, train
 from tl_keras.networks import build_classifier
 
 COMMANDS = {
     module.COMMAND.module.removeprefix("tl_keras."): module.COMMAND
-    for module in (check, evaluate, predict, report, train)
+    for module in (check, compare, evaluate, predict, report, train)
 }
 
 

@@ -133,7 +133,7 @@ def test_the_baseline_can_be_what_is_published(root):
     told = served["serving_default"](text=tf.constant(["lost my card"]))
     assert told["classes"][0, 0] == b"lost"
     page = (result.run_folder / "report.html").read_text("utf-8")
-    assert "as --baseline=export asks" in page
+    assert "--baseline=export</span> asks" in page
 
 
 @pytest.mark.nightly

@@ -120,6 +120,7 @@ KNOWN_OF_PICTURES = {
     "pages.py": SHOWN,
     "run_card/gallery.py": SHOWN,
     "run_card/page.py": SHOWN,
+    "run_card/page_values.py": SHOWN,
     "run_card/task_page.py": SHOWN,
     "serving/inference/gallery.py": SHOWN,
     "serving/server_client/client.py": SIGNATURE,
