@@ -17,6 +17,7 @@ from keras.src.utils import file_utils
 from tl_keras import TransferConfig
 from tl_keras.errors import ConfigError, MachineError
 from tl_keras.jobs import preparation
+from tl_keras.networks import build_classifier
 from tl_keras.networks.backbones import (
     BACKBONES,
     SCALINGS,
@@ -26,6 +27,8 @@ from tl_keras.networks.backbones import (
     parse_arguments,
     reach,
 )
+from tl_keras.networks.flattening import flattened
+from tl_keras.strategies.freezing import first_unfrozen
 
 NAMES = sorted(BACKBONES)
 SMALL = {"VGG16", *ALWAYS_BUILT}
@@ -126,6 +129,8 @@ def test_row_is_that_of_the_network(name):
     assert network.input_shape == (None, row.least_size, row.least_size, 3)
     assert network.name == network.name.lower()
     assert len(network.output_shape) == 4
+    # What is trained has the layers of models inside it in their place.
+    network = flattened(network, row.least_size)
     names = [layer.name for layer in network.layers]
     firsts = []
     for stage in row.stages:
@@ -139,6 +144,14 @@ def test_row_is_that_of_the_network(name):
         alive = [tensors_alive_before(network, first) for first in firsts]
         assert alive == [1] * len(firsts)
     keras.backend.clear_session()
+
+
+def test_a_network_of_models_is_unfrozen_from_its_stages():
+    """3 s: the smallest of the one family that has models inside it."""
+    model = build_classifier("ConvNeXtTiny", 2, weights="none", image_size=32)
+    stages = BACKBONES["ConvNeXtTiny"].stages
+    firsts = [first_unfrozen(model, stage).name for stage in stages]
+    assert firsts == list(stages)
 
 
 @pytest.mark.every_network

@@ -79,7 +79,7 @@ _NAS_M = _NAS_STEM + _each("reduction_conv_1_reduce_{}", 4, 8)
 
 
 def _convnext(variant: str) -> tuple[str, ...]:
-    return _each(f"convnext_{variant}_downsampling_block_{{}}", 0, 1, 2)
+    return _each(f"convnext_{variant}_downsampling_layernorm_{{}}", 0, 1, 2)
 
 
 # fmt: off
