@@ -470,6 +470,7 @@ def test_a_page_has_its_day_and_what_to_type(tmp_path):
     (folder / "metrics.json").write_text(json.dumps(metrics))
     page, text, _ = page_of(folder)
     assert "run card, 2026-11-27" in page.text
+    assert "Most confused" in page.text
     assert metrics["export"]
     assert "python -m tl_keras.predict PICTURE.jpg <span" in text
     assert '<span class="flag">--model=.</span>' in text
