@@ -17,7 +17,7 @@ from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs import few_labels, stages
 from tl_keras.jobs.stages import wants_advice
 from tl_keras.networks import build_classifier
-from tl_keras.run_card import markdown, next_words, words
+from tl_keras.run_card import markdown, next_words, reason_words
 from tl_keras.runs import RunFolder, read_state
 from tl_keras.sources import LabelledExamples
 
@@ -125,7 +125,7 @@ FOUND = {
 
 
 def test_the_card_says_what_pictures_without_labels_were_worth():
-    (line,) = words.unlabelled({"unlabelled": FOUND})
+    (line,) = reason_words.unlabelled({"unlabelled": FOUND})
     for part in (
         "9 of 12 pictures without labels could be used, and were learnt from",
         "the loss with them is 0.400, without them 0.500",
@@ -133,12 +133,12 @@ def test_the_card_says_what_pictures_without_labels_were_worth():
         "3 left out: looks like one",
     ):
         assert part in line
-    (line,) = words.unlabelled({"unlabelled": FOUND | {"share": 0}})
+    (line,) = reason_words.unlabelled({"unlabelled": FOUND | {"share": 0}})
     assert "were not learnt from" in line
     few = {"found": 1, "used": 1, "left_out": {}, "share": 0, "answers": 0}
-    (line,) = words.unlabelled({"unlabelled": few})
+    (line,) = reason_words.unlabelled({"unlabelled": few})
     assert "needs two labels of each class" in line
-    assert words.unlabelled({}) == []
+    assert reason_words.unlabelled({}) == []
 
 
 def test_advice_stands_in_markdown_without_its_markup():

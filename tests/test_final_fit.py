@@ -14,7 +14,7 @@ from tl_keras.jobs.final_fit import is_sure, is_wanted, solve_on_all
 from tl_keras.jobs.preparation import prepare
 from tl_keras.jobs.training import evaluate_phases, feature_store, train
 from tl_keras.networks import LOGITS
-from tl_keras.run_card.words import _kept
+from tl_keras.run_card.kept_words import kept
 from tl_keras.runs import RunFolder
 from tl_keras.sources import LabelledExamples
 from tl_keras.tasks.multiclass import solve_probe
@@ -136,7 +136,7 @@ def test_a_run_says_so(colors, tiny_network, tmp_path):
         "examples": 30, "validation_examples": 10,
     }  # fmt: skip
     assert metrics["temperature"] == {"value": 1.0, "examples": 30}
-    said = _kept(metrics)
+    said = kept(metrics)
     assert "once more on all 30 labels, the 10 of validation too" in said
 
 

@@ -11,7 +11,17 @@ from PIL import Image
 
 from tl_keras import run_card
 from tl_keras.errors import DataError
-from tl_keras.run_card import numbers, plots, statistics, words
+from tl_keras.run_card import (
+    curves_plot,
+    figures,
+    numbers,
+    plot_files,
+    plot_style,
+    reason_words,
+    statistics,
+    words,
+)
+from tl_keras.run_card.confusion_plot import confusion_figure
 from tl_keras.run_card.files import Predictions, read_run
 from tl_keras.tasks.multiclass import evaluation, pairing
 
@@ -113,37 +123,38 @@ def test_a_plot_has_neither_mathematics_nor_controls_of_names():
     names = ["$\\frac{", "a\x1b[31m", "\u732b" * 40]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Of no room beside the names, too.
-        light, dark = plots.in_both_themes(
-            plots.confusion_figure, np.eye(3, dtype=int), names
+        light, dark = plot_files.in_both_themes(
+            confusion_figure, np.eye(3, dtype=int), names
         )
     assert light != dark
     assert light.startswith("data:image/svg+xml;base64,")
-    assert plots.short_name(names[1]) == "a\\x1b[31m"
-    assert plots.short_name(names[2]) == "\u732b" * 9 + "\u2026"
-    assert plots.short_name("a" * 21) == "a" * 19 + "\u2026"
-    assert plots.short_name("a" * 20) == "a" * 20
-    assert plots.short_name("") == ""
+    assert plot_style.short_name(names[1]) == "a\\x1b[31m"
+    assert plot_style.short_name(names[2]) == "\u732b" * 9 + "\u2026"
+    assert plot_style.short_name("a" * 21) == "a" * 19 + "\u2026"
+    assert plot_style.short_name("a" * 20) == "a" * 20
+    assert plot_style.short_name("") == ""
 
 
 def test_a_dark_plot_is_the_light_one_in_other_colours():
     """As if it were drawn again, but for the ids that the library draws."""
     rows = HISTORY
-    figures = [
-        plots.curves_figure(rows, 3, t) for t in (plots.LIGHT, plots.DARK)
+    drawn = [
+        curves_plot.curves_figure(rows, 3, t)
+        for t in (plot_style.LIGHT, plot_style.DARK)
     ]
     light, dark = (
-        re.sub('(id="|#)[a-z]*[0-9a-f]{8,}', r"\1", plots._svg(figure))
-        for figure in figures
+        re.sub('(id="|#)[a-z]*[0-9a-f]{8,}', r"\1", plot_files._svg(figure))
+        for figure in drawn
     )
     assert light != dark
-    assert plots._recolored(light) == dark
+    assert plot_files._recolored(light) == dark
 
 
 def test_curves_of_what_is_not_finite_leave_gaps():
     rows = [{**row} for row in HISTORY[:3]]
     rows[1] |= {"cross_entropy": float("nan"), "accuracy": float("inf")}
     rows[2]["learning_rate"] = 0.0
-    figure = plots.curves_figure(rows)
+    figure = curves_plot.curves_figure(rows)
     drawn = figure.axes[0].lines[0].get_ydata()
     np.testing.assert_array_equal(np.isnan(drawn), [False, True, False])
     assert np.isnan(figure.axes[2].lines[0].get_ydata()[2])
@@ -151,11 +162,11 @@ def test_curves_of_what_is_not_finite_leave_gaps():
 
 def test_a_single_learning_rate_has_no_panel_of_its_own():
     rows = [{**row, "learning_rate": 0.0} for row in HISTORY]
-    assert len(plots.curves_figure(rows).axes) == 2
+    assert len(curves_plot.curves_figure(rows).axes) == 2
     rows[-1]["learning_rate"] = 1e-3
-    assert len(plots.curves_figure(rows).axes) == 2
+    assert len(curves_plot.curves_figure(rows).axes) == 2
     rows[-2]["learning_rate"] = 1e-3
-    assert len(plots.curves_figure(rows).axes) == 3
+    assert len(curves_plot.curves_figure(rows).axes) == 3
 
 
 def test_pairs_are_counted_on_the_same_pictures():
@@ -246,7 +257,7 @@ def test_the_verdict_says_why_weights_are_kept():
         ("head", {"val_cross_entropy": 0.3, "val_accuracy": 0.9}),
         ("fine_tune", {"val_cross_entropy": 0.2, "val_accuracy": 0.95}),
     ]
-    (line,) = words.reasons(metrics_of(two))
+    (line,) = reason_words.reasons(metrics_of(two))
     assert (
         "the lowest loss on validation (0.200; frozen backbone 0.300)" in line
     )
@@ -255,22 +266,26 @@ def test_the_verdict_says_why_weights_are_kept():
         for (name, logs), loss in zip(two, (0.25, 0.22), strict=True)
     ]
     told = metrics_of(calibrated, monitor="val_loss_calibrated")
-    (line,) = words.reasons(told)
+    (line,) = reason_words.reasons(told)
     assert "after temperature (0.220; frozen backbone 0.250)" in line
     told["phases"][1] |= {"share": 0.6, "gain": {"p_value": 0.031}}
-    (line,) = words.reasons(told)
+    (line,) = reason_words.reasons(told)
     assert "fine-tuned lie 60 % of the way" in line
     assert "p = 0.031 by a paired t-test on the validation" in line
     told["phases"][1] |= {"share": 0.0, "gain": {"p_value": 1.0}}
-    (line,) = words.reasons(told)
+    (line,) = reason_words.reasons(told)
     assert "none were better there than where it began" in line
-    (line,) = words.reasons(metrics_of(two, monitor="val_accuracy"))
+    (line,) = reason_words.reasons(metrics_of(two, monitor="val_accuracy"))
     assert "the highest accuracy on validation (95.0 %; " in line
-    (line,) = words.reasons(metrics_of([two[0], ("fine_tune", two[0][1])]))
+    (line,) = reason_words.reasons(
+        metrics_of([two[0], ("fine_tune", two[0][1])])
+    )
     assert "the earlier of equals" in line
-    (line,) = words.reasons(metrics_of([("head", {}), ("fine_tune", {})]))
+    (line,) = reason_words.reasons(
+        metrics_of([("head", {}), ("fine_tune", {})])
+    )
     assert "nothing to validate on" in line
-    (line,) = words.reasons(metrics_of(two[:1]))
+    (line,) = reason_words.reasons(metrics_of(two[:1]))
     assert "There was one phase" in line
 
 
@@ -291,10 +306,10 @@ def test_the_headline_compares_with_the_most_frequent_class(right, phrase):
 
 
 def test_small_differences_have_no_sign_and_tiny_chances_no_digits():
-    assert words.points(-0.0001) == "0.0"
-    assert words.points(0.012) == "+1.2"
-    assert words.p_value(0.00001) == "p < 0.001"
-    assert words.p_value(0.0421) == "p = 0.042"
+    assert figures.points(-0.0001) == "0.0"
+    assert figures.points(0.012) == "+1.2"
+    assert figures.p_value(0.00001) == "p < 0.001"
+    assert figures.p_value(0.0421) == "p = 0.042"
 
 
 def test_a_batch_that_memory_made_smaller_is_told(tmp_path):
@@ -329,6 +344,6 @@ def test_a_model_that_answers_one_class_alone_is_told():
     metrics = metrics_of([("head", {})])
     metrics["test"] = {"examples": 3}
     metrics["card"]["only_answer"] = "dog"
-    line, _ = words.reasons(metrics)
+    line, _ = reason_words.reasons(metrics)
     assert line.startswith("All 3 test pictures are answered with one class")
     assert "--class_weights=balanced" in line

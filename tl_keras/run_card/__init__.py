@@ -9,6 +9,8 @@ curves.png, confusion.png, and the page. They work on any run's numbers and
 know no settings.
 """
 
+from tl_keras.run_card.confusion_plot import plot_confusion
+from tl_keras.run_card.curves_plot import plot_curves
 from tl_keras.run_card.files import (
     RunRecord,
     read_run,
@@ -17,7 +19,6 @@ from tl_keras.run_card.files import (
     write_predictions,
 )
 from tl_keras.run_card.page import write_card
-from tl_keras.run_card.plots import plot_confusion, plot_curves
 from tl_keras.run_card.task_words import (
     coverage,
     is_kept,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from tl_keras import pages
 from tl_keras.errors import DataError
-from tl_keras.run_card import plots, task_words, words
+from tl_keras.run_card import task_words, words
 from tl_keras.run_card.axis import Axis
 from tl_keras.run_card.comparison_plot import (
     comparison_figure,
@@ -21,6 +21,7 @@ from tl_keras.run_card.comparison_plot import (
 from tl_keras.run_card.files import RunRecord
 from tl_keras.run_card.numbers import shown_settings
 from tl_keras.run_card.paired_runs import paired_runs
+from tl_keras.run_card.plot_files import in_both_themes
 from tl_keras.run_card.statistics import has_curves
 
 # Where a run lies is no setting that its numbers come from.
@@ -147,6 +148,6 @@ def _curves(
     if not histories:
         return []
     return [
-        plots.in_both_themes(comparison_figure, histories, *panel)
+        in_both_themes(comparison_figure, histories, *panel)
         for panel in comparison_panels(histories)
     ]

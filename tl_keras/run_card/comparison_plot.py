@@ -13,14 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tl_keras.run_card.plots import (
-    LIGHT,
-    PANELS,
-    Theme,
-    dress,
-    finite,
-    short_name,
-)
+from tl_keras.run_card.curves_plot import PANELS, finite
+from tl_keras.run_card.plot_style import LIGHT, Theme, dress, short_name
 
 # Okabe and Ito's, as far as both a light and a dark page show them.
 COLOURS = (
@@ -35,7 +29,7 @@ def comparison_panels(
     """(column of a history, what it is) of what can be drawn of these runs.
 
     Args:
-        histories: run -> its rows, as `plots.curves_figure` takes them.
+        histories: run -> its rows, as `curves_figure` takes them.
 
     Returns:
         Columns of which some run has two numbers: a dot is no curve.
@@ -61,7 +55,7 @@ def comparison_figure(
     """What validation says over the epochs of several runs.
 
     Args:
-        histories: run -> its rows, as `plots.curves_figure` takes them; those
+        histories: run -> its rows, as `curves_figure` takes them; those
             without validation are shown by their training.
         key, words: of `comparison_panels`.
         theme: colours.

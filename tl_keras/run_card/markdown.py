@@ -8,7 +8,15 @@ import re
 from collections.abc import Mapping
 
 from tl_keras import pages
-from tl_keras.run_card import next_words, search_table, task_words, words
+from tl_keras.run_card import (
+    export_words,
+    figures,
+    next_words,
+    search_table,
+    task_words,
+    words,
+)
+from tl_keras.run_card.reason_words import reasons
 
 MAX_CLASSES = 10
 TWICE = ", which the network sees twice, mirrored too (--test_time_views)"
@@ -18,7 +26,7 @@ def as_markdown(metrics: Mapping) -> str:
     """A run in a page of Markdown."""
     card = metrics["card"]
     lines = [f"# {code(card['name'])}: run card", "", words.headline(metrics)]
-    lines += ["", *(f"- {plain(line)}" for line in words.reasons(metrics)), ""]
+    lines += ["", *(f"- {plain(line)}" for line in reasons(metrics)), ""]
     if "test" in metrics:
         lines += _scores(metrics) + _mistakes(metrics)
     for part in (advice_lines, _search, _publishing):
@@ -68,14 +76,14 @@ def _scores(metrics: Mapping) -> list[str]:
         mark = " (kept)" if kept else ""
         rows.append(
             f"| {plain(words.phase_name(name))}{mark} | "
-            f"{words.percent(test['accuracy'])} | "
-            f"{words.interval(test['accuracy_interval'])} | "
+            f"{figures.percent(test['accuracy'])} | "
+            f"{figures.interval(test['accuracy_interval'])} | "
             f"{test['macro_f1']:.3f} |"
         )
     majority = metrics["card"]["majority"]
     rows.append(
         f"| always {code(majority['class'])} | "
-        f"{words.percent(majority['accuracy'])} | | |"
+        f"{figures.percent(majority['accuracy'])} | | |"
     )
     return [*rows, ""]
 
@@ -113,13 +121,15 @@ def _mistakes(metrics: Mapping) -> list[str]:
 def _publishing(metrics: Mapping) -> list[str]:
     """Rounding, an earlier version, and the files for other runtimes."""
     lines = []
-    told = words.rounding(metrics.get("export") or {}, words.many(metrics))
+    told = export_words.rounding(
+        metrics.get("export") or {}, words.many(metrics)
+    )
     if told:
         lines += ["## Rounding", ""]
         lines += [*(f"- {plain(line)}" for line in told), ""]
     if "regression" in metrics:
         many = words.many(metrics)
-        told = words.regression(metrics["regression"], many)
+        told = export_words.regression(metrics["regression"], many)
         lines += ["## Against an earlier version", ""]
         lines += [*(f"- {plain(line)}" for line in told)]
         lines += [
@@ -174,7 +184,7 @@ def _file(file: Mapping) -> str:
     name = code(file["file"])
     if file["refused"]:
         return f"| {name} | not written: {plain(file['refused'])} | | |"
-    accuracy = words.percent(file["accuracy"])
+    accuracy = figures.percent(file["accuracy"])
     return (
         f"| {name} | {file['bytes'] / 1e6:,.2f} | {accuracy} | "
         f"{file['largest_difference']:.3f} |"
@@ -196,7 +206,7 @@ def _cost(metrics: Mapping) -> list[str]:
         most = cost["peak_device_memory_bytes"] / 1e6
         lines.append(f"- {most:,.0f} MB of the GPU's memory at most")
     lines += [
-        f"- {plain(words.phase_name(name))}: {words.percent(share)} of its "
+        f"- {plain(words.phase_name(name))}: {figures.percent(share)} of its "
         "training waited for data"
         for name, share in cost.get("waiting_for_data", {}).items()
     ]

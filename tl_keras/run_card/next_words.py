@@ -10,8 +10,9 @@ rests on a number of the run.
 from collections.abc import Mapping
 
 from tl_keras.inputs.counting import counted, how_often, one_in
+from tl_keras.run_card.figures import percent
 from tl_keras.run_card.task_words import SHARES, main_numbers, of_classes
-from tl_keras.run_card.words import many, one, percent
+from tl_keras.run_card.words import many, one
 
 # An interval wider than this leaves open what the model is good for.
 WIDE = 0.10

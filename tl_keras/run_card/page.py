@@ -15,12 +15,18 @@ import keras
 import numpy as np
 
 from tl_keras import atomic, pages
-from tl_keras.run_card import plots, task_page, task_words, words
+from tl_keras.run_card import task_page, task_words, words
+from tl_keras.run_card.confusion_plot import confusion_figure
+from tl_keras.run_card.curves_plot import curves_figure
+from tl_keras.run_card.export_words import regression
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
 from tl_keras.run_card.gallery import Album, Gallery, why_no_previews
 from tl_keras.run_card.markdown import as_markdown
 from tl_keras.run_card.numbers import card_numbers
 from tl_keras.run_card.page_values import page_values
+from tl_keras.run_card.plot_files import in_both_themes
+from tl_keras.run_card.reason_words import reasons
+from tl_keras.run_card.reliability_plot import reliability_figure
 from tl_keras.run_card.statistics import has_curves
 from tl_keras.runs import RunFolder
 
@@ -82,8 +88,13 @@ def _view(
     view = page_values(record, metrics, gallery) | {
         "names": names,
         "headline": words.headline(metrics),
-        "reasons": words.reasons(metrics),
+        "reasons": reasons(metrics),
         "curves": _curves(record, metrics),
+        "against_earlier": regression(
+            metrics["regression"], words.many(metrics)
+        )
+        if "regression" in metrics
+        else [],
         "wide": len(names) > WIDE_FROM,
     }
     lost = metrics.get("regression", {}).get("lost", ())
@@ -124,11 +135,9 @@ def _plots(card: Mapping, names: Sequence[str]) -> dict:
     for true, predicted, count in card["confusion"]:
         matrix[true, predicted] = count
     return {
-        "confusion": plots.in_both_themes(
-            plots.confusion_figure, matrix, names
-        ),
-        "reliability": plots.in_both_themes(
-            plots.reliability_figure, card["calibration"]["bins"]
+        "confusion": in_both_themes(confusion_figure, matrix, names),
+        "reliability": in_both_themes(
+            reliability_figure, card["calibration"]["bins"]
         ),
     }
 
@@ -145,6 +154,4 @@ def _curves(record: RunRecord, metrics: Mapping) -> tuple[str, str] | str:
         {**row, "phase": words.phase_name(row["phase"])}
         for row in record.history
     ]
-    return plots.in_both_themes(
-        plots.curves_figure, rows, kept[0] if kept else None
-    )
+    return in_both_themes(curves_figure, rows, kept[0] if kept else None)

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 
 from tl_keras.inputs.kinds import nouns
 from tl_keras.run_card import (
+    figures,
     next_words,
     scores,
     search_table,
     task_words,
     words,
 )
+from tl_keras.run_card.export_words import rounding
 from tl_keras.run_card.files import RunRecord
 from tl_keras.run_card.gallery import Gallery
 from tl_keras.run_card.numbers import MAX_DUPLICATES
@@ -49,6 +51,7 @@ def page_values(record: RunRecord, metrics: Mapping, gallery: Gallery) -> dict:
         # Excerpts want wider cards than pictures.
         "reading": " read" if one == "text" else "",
         "words": words,
+        "figures": figures,
         "search": search_table.search_view(metrics),
         "verdict": next_words.verdict(metrics),
         "to_do": next_words.to_do(metrics),
@@ -59,7 +62,7 @@ def page_values(record: RunRecord, metrics: Mapping, gallery: Gallery) -> dict:
         "explained": task_words.explained(metrics),
         "ends": scores.ends(metrics),
         # In words of probabilities and classes.
-        "rounding": words.rounding(export, many) if of_classes else [],
+        "rounding": rounding(export, many) if of_classes else [],
         "has_data_page": bool(record.data_report),
         "duplicates": _duplicates(card, gallery),
         "label_issues": [

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tl_keras.run_card import task_words, words
+from tl_keras.run_card import figures, task_words
 from tl_keras.run_card.files import RunRecord
 from tl_keras.tasks.multiclass.pairing import paired_comparison, paired_counts
 
@@ -103,7 +103,7 @@ def _sentence(pair: Mapping, main: str, found: Mapping) -> str:
         f"{_verdict(pair, found)} ({task_words.title(main)} "
         f"{signed(found['difference'])}, 95 % interval {low} to {high}, on the "
         f"same {found['examples']:,} examples; "
-        f"{words.p_value(found['p_value'])} by {found['test']})"
+        f"{figures.p_value(found['p_value'])} by {found['test']})"
     )
 
 
@@ -157,9 +157,9 @@ def _sentence_of_classes(pair: Mapping, counts: Mapping, found: Mapping) -> str:
     low, high = found["interval"]
     return (
         f"{_verdict(pair, found)} "
-        f"({words.points(found['difference'])} points, 95 % interval "
-        f"{words.points(low)} to {words.points(high)}; "
+        f"({figures.points(found['difference'])} points, 95 % interval "
+        f"{figures.points(low)} to {figures.points(high)}; "
         f"{counts['second_only']:,} won, {counts['first_only']:,} lost of "
-        f"{sum(counts.values()):,}, {words.p_value(found['p_value'])} by "
+        f"{sum(counts.values()):,}, {figures.p_value(found['p_value'])} by "
         "McNemar's exact test)"
     )

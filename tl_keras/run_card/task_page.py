@@ -10,11 +10,14 @@ In: a record, its metrics with the card in them, whose `section` is the task's
 from collections.abc import Mapping
 
 from tl_keras import pages
-from tl_keras.run_card import next_words, plots, scores, task_words, words
+from tl_keras.run_card import next_words, scores, task_words, words
+from tl_keras.run_card.curves_plot import curves_figure
 from tl_keras.run_card.files import RunRecord
 from tl_keras.run_card.gallery import Gallery, why_no_previews
 from tl_keras.run_card.markdown import advice_lines, code, plain
 from tl_keras.run_card.page_values import page_values
+from tl_keras.run_card.plot_files import in_both_themes
+from tl_keras.run_card.scatter_plot import scatter_figure
 from tl_keras.run_card.statistics import has_curves
 
 STOPPED = "This run stopped before it had a model: training diverged."
@@ -42,7 +45,7 @@ def render_page(
             {**row, "phase": words.phase_name(row["phase"])}
             for row in record.history
         ]
-        curves = plots.in_both_themes(plots.curves_figure, rows, None)
+        curves = in_both_themes(curves_figure, rows, None)
     return pages.render(
         "task_report.html",
         **page_values(record, metrics, gallery),
@@ -51,7 +54,7 @@ def render_page(
         reasons=task_words.reasons(metrics, words.phase_name),
         curves=curves,
         figures=[
-            (f["title"], plots.in_both_themes(plots.scatter_figure, f))
+            (f["title"], in_both_themes(scatter_figure, f))
             for f in section["figures"]
         ],
         pictures=[
