@@ -153,7 +153,7 @@ def test_where_all_is_learnt_more_labels_are_not_asked_for():
     advice = advise(rows, labels, class_names="ab", trained_on=90)
     first, second = advice["sentences"]
     assert "would hardly help" in first
-    assert "No class wants labels more than the others" in second
+    assert "No class needs labels more than the others" in second
 
 
 def test_very_few_labels_say_how_many_it_takes():

@@ -63,7 +63,7 @@ def test_what_is_shared_is_told_with_the_accuracy_without_it(leaking, capsys):
     ran = check(capsys, leaking, "--allow_leakage")
     assert ran.code == 0
     assert (
-        "1 of 13 pictures of test have the bytes of a training picture "
+        "1 of 13 pictures of test has the bytes of a training picture "
         "(--allow_leakage) - the accuracy without them says more"
     ) in ran.warnings
     rules = Rules(allow_leakage=True)

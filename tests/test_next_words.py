@@ -95,15 +95,15 @@ VERDICTS = {
     ),
     "no better than always one": (
         {"test": {"accuracy_interval": [0.45, 0.6]}},
-        ["Of no use yet: it is not surely better than to answer cat always."],
+        ["Of no use yet: it is not clearly better than always answering cat."],
     ),
     "never sure": (
         {"card": {"thresholds": [row(0.9, 0.7, 0.97, 0.95)]}},
-        ["At no probability are its answers right for 99.0 % surely"],
+        ["There is no probability above which clearly 99.0 % of its"],
     ),
     "sure of too few": (
         {"card": {"thresholds": [row(0.99, 0.1, 1.0, 0.995)]}},
-        ["At no probability"],
+        ["There is no probability above which"],
     ),
     "no mistake": (
         {"test": {"accuracy": 1.0, "accuracy_interval": [0.9, 1.0]}},
@@ -116,7 +116,7 @@ VERDICTS = {
     ),
     "off": (
         {"card": {"calibration": {"ece": 0.12}}},
-        ["Its probabilities are off by 12.0 % in the mean"],
+        ["Its probabilities are off by 12.0 % on average"],
     ),
     "seen in training": (
         {"leakage": {"test": 3}},
@@ -133,15 +133,15 @@ def test_a_verdict_says_for_what_it_is_good_enough(case):
         assert words in told
 
 
-def test_what_is_surely_better_beside_it_is_to_be_used_rather():
+def test_what_is_clearly_better_beside_it_is_to_be_used_rather():
     rows = [
         {"first": "baseline", "second": "head", "verdict": verdict}
         for verdict in ("worse", "cannot tell")
     ]
     told = next_words.verdict(metrics(card={"comparisons": rows}))
-    assert [line for line in told if line.startswith("Rather use")] == [
-        "Rather use TF-IDF with a linear model, which needs no network: it is "
-        "surely better here."
+    assert [line for line in told if line.startswith("Use ")] == [
+        "Use TF-IDF with a linear model, which needs no network, instead: it "
+        "is clearly better here."
     ]
 
 
@@ -167,7 +167,7 @@ def test_other_tasks_say_in_their_own_words_what_they_are_good_for():
     assert off.startswith("Its probabilities are off by 20.0 %")
     told = next_words.to_do(wide)
     assert told[0] == "More of a."
-    assert told[1].startswith("Look at 2 labels that are doubted")
+    assert told[1].startswith("Look at 2 doubtful labels")
     narrow = {"mae": 5.0, "mae_interval": [4.8, 5.2]}
     sure = other_task("regression", narrow, verdict=["Fine."])
     sure["task"] |= {"mean": [0.0], "scale": [1.0]}
@@ -186,13 +186,13 @@ TO_DO = {
         "More labels of dog first: 60.0 % of its test pictures are found, from "
         "12 to train on.",
     ),
-    "one label": ({}, "Look at 1 label that is doubted, under Data below"),
+    "one label": ({}, "Look at 1 doubtful label, under Data below"),
     "a pair": ({}, "Look at where dog is taken for cat (40 of 500)"),
     "deeper": ({"card": {"comparisons": [pair("better")]}}, "Deeper pays"),
     "not deeper": ({"card": {"comparisons": [pair("worse")]}}, "Deeper costs"),
     "who knows": (
         {"card": {"comparisons": [pair("cannot tell")]}},
-        "Deeper does not surely pay",
+        "Deeper does not clearly pay",
     ),
     "not published": ({"export": None}, "Mend what kept it from being"),
     "of the run": ({"advice": {"sentences": ["Twice."]}}, "Twice."),

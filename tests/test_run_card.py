@@ -274,7 +274,7 @@ def test_the_verdict_says_why_weights_are_kept():
     assert "p = 0.031 by a paired t-test on the validation" in line
     told["phases"][1] |= {"share": 0.0, "gain": {"p_value": 1.0}}
     (line,) = reason_words.reasons(told)
-    assert "none were better there than where it began" in line
+    assert "none were better on validation than where" in line
     (line,) = reason_words.reasons(metrics_of(two, monitor="val_accuracy"))
     assert "the highest accuracy on validation (95.0 %; " in line
     (line,) = reason_words.reasons(
@@ -286,7 +286,7 @@ def test_the_verdict_says_why_weights_are_kept():
     )
     assert "nothing to validate on" in line
     (line,) = reason_words.reasons(metrics_of(two[:1]))
-    assert "There was one phase" in line
+    assert "There was only one phase" in line
 
 
 @pytest.mark.parametrize(

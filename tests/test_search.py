@@ -242,7 +242,7 @@ def test_what_is_not_surely_better_is_not_kept(fits, monkeypatch):
     best = found.tried[1 + PLAN.names.index(found.best.name)]
     # The table still says how far it came.
     assert best.standing.share > 0
-    assert best.stopped == "not surely better than the frozen head"
+    assert best.stopped == "not clearly better than the frozen head"
     np.testing.assert_array_equal(found.standing.outputs, found.at_start)
 
 

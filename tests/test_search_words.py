@@ -41,7 +41,7 @@ def test_a_kept_fine_tune_says_how_far_how_sure_and_what_taught_it():
 
 @pytest.mark.parametrize(
     ("ways", "words"),
-    [(1, "it was not surely better"), (2, "none was surely better")],
+    [(1, "it was not clearly better"), (2, "none was clearly better")],
 )
 def test_a_kept_head_says_so(ways, words):
     told = kept_by_search(found(0.0, "", ways))

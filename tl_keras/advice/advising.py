@@ -83,7 +83,7 @@ def advise(
     told += [_more_of(need, class_names) for need in needs]
     if whole is not None and not needs:
         told.append(
-            "No class wants labels more than the others: that one is missed "
+            "No class needs labels more than the others: that one is missed "
             "more often may be chance."
         )
     if depths:
@@ -124,8 +124,8 @@ def _more_labels(numbers: dict) -> str:
         if said is None:
             return f"{told}: some dozens of each class are enough for that."
         return (
-            f"{told}: half of them foretold {100 * said['foretold']:.1f} % for "
-            f"all of them, and it was {100 * said['measured']:.1f} %."
+            f"{told}: half of them predicted {100 * said['foretold']:.1f} % "
+            f"for all of them, and it was {100 * said['measured']:.1f} %."
         )
     twice, four_times = numbers["forecast"]
     # The gain, and not up to where: labelled pictures that are easier than
@@ -144,8 +144,8 @@ def _more_labels(numbers: dict) -> str:
         )
     off = 100 * abs(said["foretold"] - said["measured"])
     return (
-        f"{told} Half of the labels foretold what all of them gave to "
-        f"{off:.1f} points."
+        f"{told} Half of the labels predicted what all of them gave to "
+        f"within {off:.1f} points."
     )
 
 

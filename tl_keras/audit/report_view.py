@@ -190,8 +190,8 @@ def doubted(report) -> list[dict]:
             "name": label_issue.id,
             "label": label_issue.label,
             "guess": label_issue.guess,
-            "own": f"{label_issue.own:.0%}",
-            "other": f"{label_issue.other:.0%}",
+            "own": f"{100 * label_issue.own:.1f} %",
+            "other": f"{100 * label_issue.other:.1f} %",
             **contents.shown("train", label_issue.id, label_issue.file),
         }
         for label_issue in report.label_issues

@@ -86,8 +86,8 @@ def after_cutting(
     for split, places in seen_in_training(report.rows, splits).items():
         more.append(
             f"{len(places):,} of {len(splits[split]):,} {many} of {split} "
-            f"have the bytes of a training {one} (--allow_leakage) - the "
-            "accuracy without them says more"
+            f"{'has' if len(places) == 1 else 'have'} the bytes of a training "
+            f"{one} (--allow_leakage) - the accuracy without them says more"
         )
     if config.group_column:
         groups = {s: len(set(e.groups or ())) for s, e in splits.items()}

@@ -49,6 +49,10 @@ class Axis(NamedTuple):
         high = min(most, step * math.ceil(high / step))
         return cls(round(low, 10), round(high, 10))
 
+    def ticks(self) -> tuple[float, float, float]:
+        """Both ends, and the middle between them."""
+        return self.low, (self.low + self.high) / 2, self.high
+
     def place(self, value: float) -> float:
         """Where a value stands, in percent of the width."""
         share = (value - self.low) / (self.high - self.low)

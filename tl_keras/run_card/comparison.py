@@ -17,6 +17,7 @@ from tl_keras.run_card.axis import Axis
 from tl_keras.run_card.comparison_plot import (
     comparison_figure,
     comparison_panels,
+    has_validation,
 )
 from tl_keras.run_card.files import RunRecord
 from tl_keras.run_card.numbers import shown_settings
@@ -122,8 +123,9 @@ def render_comparison(
         if test := row["test"]:
             row["bar"] = (*axis.bar(test[f"{main}_interval"]),
                           axis.place(test[main]))  # fmt: skip
-            row["told"] = task_words.with_interval(main, test)
-            row["beside"] = task_words.shown(
+            ends = task_words.range_on_page(main, test[f"{main}_interval"])
+            row["told"] = f"{task_words.on_page(main, test[main])} ({ends})"
+            row["beside"] = task_words.on_page(
                 numbers["second"], test[numbers["second"]]
             )
     return pages.render(
@@ -131,8 +133,9 @@ def render_comparison(
         rows=rows,
         numbers=numbers,
         titles=[task_words.title(numbers[n]) for n in ("main", "second")],
-        ends=[task_words.shown(main, end) for end in axis],
+        ends=[task_words.on_page(main, tick) for tick in axis.ticks()],
         curves=_curves(numbers, records),
+        notes=_curve_notes(numbers, records),
     )
 
 
@@ -151,3 +154,18 @@ def _curves(
         in_both_themes(comparison_figure, histories, *panel)
         for panel in comparison_panels(histories)
     ]
+
+
+def _curve_notes(numbers: Mapping, records: Sequence[RunRecord]) -> list[str]:
+    """What a reader of the curves would miss, or wonder at."""
+    names = [run["name"] for run in numbers["runs"]]
+    pairs = list(zip(names, records, strict=True))
+    flat = [name for name, record in pairs if not has_curves(record.history)]
+    dotted = any(
+        has_curves(record.history) and not has_validation(record.history)
+        for record in records
+    )
+    notes = [f"No curves of {', '.join(flat)}: too few epochs."] if flat else []
+    if dotted:
+        notes.append("Dotted: a run without validation, by its training.")
+    return notes

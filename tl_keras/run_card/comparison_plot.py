@@ -81,6 +81,21 @@ def comparison_figure(
     return figure
 
 
+def has_validation(history: Sequence[Mapping]) -> bool:
+    """Whether some epoch has a number of validation.
+
+    Args:
+        history: rows, as `curves_figure` takes them.
+    """
+    values = [
+        value
+        for row in history
+        for key, value in row.items()
+        if key.startswith("val_")
+    ]
+    return bool(np.isfinite(finite(values)).any())
+
+
 def _curve(
     history: Sequence[Mapping], key: str
 ) -> tuple[np.ndarray, np.ndarray, str]:

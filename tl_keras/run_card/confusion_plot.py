@@ -38,6 +38,17 @@ def plot_confusion(
     save_png(confusion_figure(confusion, class_names), path)
 
 
+def confusion_side(class_names: Sequence[str]) -> float:
+    """Inches of a side of the matrix: names take room, and cells keep theirs.
+
+    Args:
+        class_names: as in `confusion_figure`.
+    """
+    longest = max(name_width(short_name(name)) for name in class_names)
+    side = 0.36 * len(class_names) + 1.4 + 0.11 * longest
+    return float(np.clip(side, 3.6, 14))
+
+
 def confusion_figure(
     confusion: np.ndarray, class_names: Sequence[str], theme: Theme = LIGHT
 ) -> Figure:
@@ -53,10 +64,7 @@ def confusion_figure(
     """
     count = len(class_names)
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    names = [short_name(name) for name in class_names]
-    longest = max(map(name_width, names))
-    # Names take room on two sides; the cells keep theirs.
-    side = float(np.clip(0.36 * count + 1.4 + 0.11 * longest, 3.6, 14))
+    side = confusion_side(class_names)
     figure = Figure(figsize=(side, side), layout="constrained")
     axis = figure.subplots()
     shades = LinearSegmentedColormap.from_list(
@@ -75,18 +83,23 @@ def confusion_figure(
     axis.spines[:].set_color(theme.quiet)
     axis.tick_params(colors=theme.quiet, labelcolor=theme.ink)
     if count <= MAX_NAMES:
-        size = float(np.clip(120 / count, 6.5, 10))
-        turn = {"rotation": 90}
-        if count <= 4 and longest <= 10:
-            turn = {"rotation": 0}
-        elif count <= 12:
-            turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-        axis.set_xticks(range(count), names, fontsize=size, parse_math=False,
-                        **turn)  # fmt: skip
-        axis.set_yticks(range(count), names, fontsize=size, parse_math=False)
+        _write_names(axis, [short_name(name) for name in class_names])
     if count <= MAX_NUMBERS:
         _write_counts(axis, confusion, share, theme)
     return figure
+
+
+def _write_names(axis, names: Sequence[str]) -> None:
+    count = len(names)
+    size = float(np.clip(120 / count, 6.5, 10))
+    turn = {"rotation": 90}
+    if count <= 4 and max(map(name_width, names)) <= 10:
+        turn = {"rotation": 0}
+    elif count <= 12:
+        turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axis.set_xticks(range(count), names, fontsize=size, parse_math=False,
+                    **turn)  # fmt: skip
+    axis.set_yticks(range(count), names, fontsize=size, parse_math=False)
 
 
 def _write_counts(axis, confusion, share, theme: Theme) -> None:

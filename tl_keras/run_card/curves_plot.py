@@ -19,12 +19,12 @@ from tl_keras.run_card.plot_style import LIGHT, Theme, dress, short_name
 # A column of the history -> the two panels of a task that logs it.
 PANELS = {
     "label_accuracy": (
-        ("cross_entropy", "cross-entropy a label"),
+        ("cross_entropy", "cross-entropy per label"),
         ("label_accuracy", "share of labels right"),
     ),
     "scaled_mae": (
         ("loss", "loss"),
-        ("scaled_mae", "mean abs. error\nin deviations"),
+        ("scaled_mae", "mean abs. error\nin std. deviations"),
     ),
     "accuracy": (("cross_entropy", "cross-entropy"), ("accuracy", "accuracy")),
 }
@@ -69,6 +69,29 @@ def curves_figure(
     figure = Figure(figsize=(5.6, 0.865 * sum(heights)), layout="constrained")
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     epochs = [row["epoch"] for row in history]
+    _draw_panels(axes, history, theme)
+    if len(axes) > 2:
+        axes[2].plot(epochs, rates, color=theme.quiet, marker=".")
+        axes[2].set_ylabel("learning rate\nat epoch's end")
+        axes[2].set_ylim(bottom=0)
+    axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    # A single epoch would stand between fractions of epochs.
+    axes[-1].set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+    for axis in axes:
+        if kept_epoch is not None:
+            axis.axvline(kept_epoch, color=theme.best, alpha=0.7, zorder=0,
+                         linewidth=2, label="kept")  # fmt: skip
+        dress(axis, theme)
+    if axes[0].get_legend_handles_labels()[1]:
+        axes[0].legend(frameon=False, labelcolor=theme.ink)
+    _mark_phases(axes, history, theme)
+    return figure
+
+
+def _draw_panels(axes, history: Sequence[Mapping], theme: Theme) -> None:
+    """What training and validation say, in the first two panels."""
+    epochs = [row["epoch"] for row in history]
     panels = next(
         (found for key, found in PANELS.items() if key in history[0]),
         PANELS["accuracy"],
@@ -83,28 +106,10 @@ def curves_figure(
             if not np.isnan(values).all():
                 axis.plot(epochs, values, color=color, label=label,
                           marker="o", markersize=3)  # fmt: skip
-    if len(axes) > len(panels):
-        axes[2].plot(epochs, rates, color=theme.quiet, marker=".")
-        axes[2].set_ylabel("learning rate\nat epoch's end")
-        axes[2].set_ylim(bottom=0)
-    axes[-1].set_xlabel("epoch")
-    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    # A single epoch would stand between fractions of epochs.
-    axes[-1].set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
-    for axis in axes:
-        if kept_epoch is not None:
-            axis.axvline(kept_epoch, color=theme.best, alpha=0.7, zorder=0,
-                         linewidth=2, label="kept")  # fmt: skip
-        dress(axis, theme)
-    for axis in axes[:2]:
+    if "accuracy" in panels[1][0]:
         # A spike of few pictures shall not look like a mountain.
-        if axis is axes[1] and "accuracy" in panels[1][0]:
-            low, high = axis.get_ylim()
-            axis.set_ylim(min(low, 0.9), min(high, MOST_OF_A_SHARE))
-    if axes[0].get_legend_handles_labels()[1]:
-        axes[0].legend(frameon=False, labelcolor=theme.ink)
-    _mark_phases(axes, history, theme)
-    return figure
+        low, high = axes[1].get_ylim()
+        axes[1].set_ylim(min(low, 0.9), min(high, MOST_OF_A_SHARE))
 
 
 def finite(values) -> np.ndarray:

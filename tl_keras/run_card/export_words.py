@@ -53,12 +53,11 @@ def rounding(export: Mapping, many: str = "pictures") -> list[str]:
     if not found:
         return []
     lines = [
-        f"In float32 on the CPU the export is the model to "
-        f"{small(export['largest_difference'])} of a probability. On the "
-        f"device and in the precision of this run its answers to the test "
-        f"{many} are up to {small(found['largest_difference'])} from the "
-        f"evaluation, where rounding moves the model's own by "
-        f"{small(found['movement'])} (natural logarithm)."
+        f"In float32 on the CPU {_same_as_model(export)}. On this run's "
+        f"device, in its precision, the logarithms of its probabilities of the "
+        f"test {many} are up to {small(found['largest_difference'])} from the "
+        f"evaluation's, where rounding moves the model's own by "
+        f"{small(found['movement'])}."
     ]
     if found["changed"]:
         named = "; ".join(
@@ -72,6 +71,13 @@ def rounding(export: Mapping, many: str = "pictures") -> list[str]:
             f"the export's: {named}{more}."
         )
     return lines
+
+
+def _same_as_model(export: Mapping) -> str:
+    off = export["largest_difference"]
+    if not off:
+        return "the export gives the model's probabilities exactly"
+    return f"the export's probabilities are within {small(off)} of the model's"
 
 
 def small(value: float) -> str:

@@ -1,6 +1,6 @@
 """Metrics -> which phase's weights are kept, and why, in a sentence.
 
-    kept(metrics)     # "Kept are the weights of the phase fine-tuned: ..."
+    kept(metrics)     # "Kept: fine-tuned, with the lowest loss ..."
 
 In: metrics of a run of one class of several. Out: words.
 """
@@ -40,13 +40,13 @@ def kept(metrics: Mapping) -> str:
     if metrics.get("solved_on_all"):
         return _solved_on_all(metrics)
     if len(phases) == 1:
-        return f"There was one phase, {name}, and its best weights are kept."
+        return f"There was only one phase, {name}; its best weights are kept."
     key, words, order = MONITORS[metrics.get("monitor", "val_loss")]
     values = {p["name"]: p["at_best_epoch"].get(key) for p in phases}
     if None in values.values():
         return (
-            f"Kept are the weights of the last phase, {name}: there was "
-            "nothing to validate on."
+            f"Kept: {name}, the last phase, as there was nothing to validate "
+            "on."
         )
 
     def shown(value: float) -> str:
@@ -56,10 +56,10 @@ def kept(metrics: Mapping) -> str:
         f"{phase_name(n)} {shown(v)}" for n, v in values.items() if n != best
     )
     tie = all(v == values[best] for v in values.values())
-    why = "the earlier of equals on validation" if tie else words
+    why = "the earlier of equals on validation" if tie else f"with {words}"
     tried = "".join(f" {line}" for line in map(interpolated, phases) if line)
     return (
-        f"Kept are the weights of the phase {name}: {why} "
+        f"Kept: {name}, {why} "
         f"({shown(values[best])}; {others}).{tried} The test {many(metrics)} "
         "had no say."
     )
@@ -69,17 +69,17 @@ def _solved_on_all(metrics: Mapping) -> str:
     """Of a head that validation's labels had a part in."""
     labels = metrics["solved_on_all"]
     unsure = "".join(
-        f" The phase {phase_name(phase['name'])} was not surely better than "
-        f"it on validation ({p_value(phase['gain']['p_value'])} by a paired "
+        f" {phase_name(phase['name']).capitalize()} was not clearly better "
+        f"on validation ({p_value(phase['gain']['p_value'])} by a paired "
         "t-test)."
         for phase in metrics["phases"]
         if phase.get("share")
     )
     return (
-        "Kept is the frozen head, solved once more on all "
+        "Kept: the frozen head, solved once more on all "
         f"{labels['examples']:,} labels, the {labels['validation_examples']:,} "
         f"of validation too.{unsure} How sure it is was judged by solutions "
-        "that had no part in what they judged; the test "
+        "that had not learnt from what they judged; the test "
         f"{many(metrics)} had no say."
     )
 
@@ -92,12 +92,12 @@ def interpolated(phase: Mapping) -> str:
     name = phase_name(phase["name"])
     if not share:
         return (
-            f"Of the weights between where the phase {name} began and its "
-            "best epoch, none were better there than where it began."
+            f"Of the weights between where {name} began and its best epoch, "
+            "none were better on validation than where it began."
         )
     return (
-        f"The weights of the phase {name} lie {100 * share:.0f} % of the way "
-        "from where it began to its best epoch: better there than at the "
-        f"start, {p_value(phase['gain']['p_value'])} by a paired t-test on "
+        f"The weights of {name} lie {100 * share:.0f} % of the way from where "
+        "that phase began to its best epoch: better there than at the start, "
+        f"{p_value(phase['gain']['p_value'])} by a paired t-test on "
         "the validation examples, which chose them too."
     )

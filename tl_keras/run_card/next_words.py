@@ -59,8 +59,8 @@ def verdict(metrics: Mapping) -> list[str]:
     accuracy, low = test["accuracy"], test["accuracy_interval"][0]
     if low <= card["majority"]["accuracy"]:
         return [
-            "Of no use yet: it is not surely better than to answer "
-            f"{card['majority']['class']} always."
+            "Of no use yet: it is not clearly better than always answering "
+            f"{card['majority']['class']}."
         ]
     names = many(metrics)
     if accuracy == 1:
@@ -95,17 +95,17 @@ def _above(card: Mapping, names: str) -> list[str]:
                 "look at the others."
             ]
     return [
-        f"At no probability are its answers right for {percent(SURE)} surely: "
-        "take them as suggestions that a person looks at."
+        f"There is no probability above which clearly {percent(SURE)} of its "
+        "answers are right: take them as suggestions for a person to check."
     ]
 
 
 def _beaten(metrics: Mapping) -> list[str]:
-    """What stands beside and is surely better, if anything is."""
+    """What stands beside and is clearly better, if anything is."""
     if "published" in metrics:
         return []
     return [
-        f"Rather use {SIMPLER[row['first']]}: it is surely better here."
+        f"Use {SIMPLER[row['first']]}, instead: it is clearly better here."
         for row in metrics["card"]["comparisons"]
         if row["first"] in SIMPLER and row["verdict"] == "worse"
     ]
@@ -136,8 +136,8 @@ def _unsure(metrics: Mapping) -> list[str]:
     error = calibration.get("ece", 0.0)
     if error > OFF:
         lines.append(
-            f"Its probabilities are off by {percent(error)} in the mean: do "
-            "not read them as shares."
+            f"Its probabilities are off by {percent(error)} on average: do "
+            "not read them as frequencies."
         )
     if metrics.get("leakage", {}).get("test"):
         lines.append(
@@ -202,10 +202,10 @@ def _doubted(metrics: Mapping) -> list[str]:
     doubted = metrics["card"]["data"].get("suspects_in_all", 0)
     if not doubted:
         return []
-    those = counted(doubted, "label that is", "labels that are")
+    those = counted(doubted, "doubtful label", "doubtful labels")
     return [
-        f"Look at {those} doubted, under Data below: a wrong label costs more "
-        "than a missing one."
+        f"Look at {those}, under Data below: a wrong label costs more than a "
+        "missing one."
     ]
 
 
@@ -249,7 +249,7 @@ def deeper_or_not(metrics: Mapping) -> list[str]:
             "there are more labels."
         ]
     return [
-        "Deeper does not surely pay: --fine_tune_epochs=0 is quicker; labels "
+        "Deeper does not clearly pay: --fine_tune_epochs=0 is quicker; labels "
         "are worth more than epochs here."
     ]
 
@@ -273,8 +273,8 @@ def limits(metrics: Mapping) -> list[str]:
     )
     if not of_classes(metrics):
         use = (
-            f"of which it says {told}. Whatever else it is shown gets an "
-            "answer too."
+            f"for each of which it gives {told}. Whatever else it is shown "
+            "gets an answer too."
         )
     lines = [
         f"For {many(metrics)} like those it was trained on, {use}",
@@ -284,12 +284,13 @@ def limits(metrics: Mapping) -> list[str]:
     ]
     if not metrics["card"]["settings"].get("group_column"):
         lines.append(
-            f"Nothing said which {many(metrics)} belong together (a person, a "
-            "patient, a series): where some do and stand in both splits, the "
-            "numbers flatter (--group_column keeps them apart)."
+            f"Nothing says which {many(metrics)} belong together (of one "
+            "person, patient or series): where some of them were trained on "
+            "and others tested on, the numbers are too good (--group_column "
+            "keeps each group in one split)."
         )
     lines.append(
         "It was not measured whether it errs more for some groups of people "
-        "than for others; it should decide nothing about a person alone."
+        "than for others; it should not decide about a person on its own."
     )
     return lines

@@ -16,7 +16,7 @@ import numpy as np
 
 from tl_keras import atomic, pages
 from tl_keras.run_card import task_page, task_words, words
-from tl_keras.run_card.confusion_plot import confusion_figure
+from tl_keras.run_card.confusion_plot import confusion_figure, confusion_side
 from tl_keras.run_card.curves_plot import curves_figure
 from tl_keras.run_card.export_words import regression
 from tl_keras.run_card.files import RunRecord, read_run, write_metrics
@@ -31,7 +31,7 @@ from tl_keras.run_card.statistics import has_curves
 from tl_keras.runs import RunFolder
 
 MAX_HEAT = 12  # examples of a kind that are explained
-WIDE_FROM = 20  # classes above which the confusion matrix needs all the width
+WIDE_FROM = 6  # inches of a confusion matrix that needs all the width
 GALLERY = (
     ("mistakes", "Wrong, the surest first"),
     ("uncertain", "Least certain"),
@@ -95,7 +95,7 @@ def _view(
         )
         if "regression" in metrics
         else [],
-        "wide": len(names) > WIDE_FROM,
+        "wide": bool(names) and confusion_side(names) > WIDE_FROM,
     }
     lost = metrics.get("regression", {}).get("lost", ())
     view |= _plots(metrics["card"], names)

@@ -25,14 +25,14 @@ def _head(metrics: Mapping) -> list[str]:
         return []
     if not found["candidates"]:
         return [
-            "Published is TF-IDF with logistic regression, as "
+            "What is published is TF-IDF with logistic regression, as "
             "--baseline=export asks; model.keras is the network."
         ]
     weighed = "; ".join(found["candidates"][:MAX_CANDIDATES])
     line = (
-        f"Published is a head on {' and '.join(found['kept'])}, weighed by "
-        f"answers that nothing had learnt from: {weighed}. model.keras is the "
-        "network alone."
+        f"What is published is a head on {' and '.join(found['kept'])}, chosen "
+        f"by answers to examples not learnt from: {weighed}. model.keras is "
+        "the network alone."
     )
     if found["kept"] == ["tf-idf"]:
         line += " --baseline=export publishes TF-IDF without a network."

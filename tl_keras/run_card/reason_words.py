@@ -26,10 +26,10 @@ def reasons(metrics: Mapping) -> list[str]:
     test = metrics.get("test", {})
     if "set_size" in test:
         lines.append(
-            f"Sets of classes that shall hold the truth of "
+            f"Sets of classes meant to hold the truth for "
             f"{percent(test['coverage_asked'])} of the {many(metrics)} hold it "
             f"for {percent(test['coverage'])} of the test {many(metrics)}, "
-            f"with {test['set_size']:.2f} classes in the mean."
+            f"with {test['set_size']:.2f} classes on average."
         )
     lines += [
         _compared(c, one(metrics), many(metrics))

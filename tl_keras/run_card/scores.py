@@ -45,10 +45,10 @@ def scoreboard(metrics: Mapping) -> list[dict]:
 
 
 def ends(metrics: Mapping) -> list[str]:
-    """Both ends of the card's axis, as texts."""
+    """Both ends of the card's axis and its middle, as texts."""
     first, _ = task_words.main_numbers(metrics)
-    axis = metrics["card"].get("axis", (0.0, 1.0))
-    return [task_words.on_page(first, end) for end in axis]
+    axis = Axis(*metrics["card"].get("axis", (0.0, 1.0)))
+    return [task_words.on_page(first, tick) for tick in axis.ticks()]
 
 
 def axis_of(metrics: Mapping) -> Axis:

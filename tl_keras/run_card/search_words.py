@@ -33,8 +33,8 @@ def kept_by_search(metrics: Mapping) -> str:
     if found["kept"] == FROZEN:
         return (
             f"{tried}: {'none' if several else 'it'} was "
-            f"{'' if several else 'not '}surely better than the frozen head on "
-            "labels not learnt, so that the head is kept, solved on all of "
+            f"{'' if several else 'not '}clearly better than the frozen head "
+            "on labels not learnt, so that the head is kept, solved on all of "
             "them. The test split had no say."
         )
     best = next(way for way in ways if way["name"] == found["kept"])

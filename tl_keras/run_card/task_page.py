@@ -19,6 +19,7 @@ from tl_keras.run_card.page_values import page_values
 from tl_keras.run_card.plot_files import in_both_themes
 from tl_keras.run_card.scatter_plot import scatter_figure
 from tl_keras.run_card.statistics import has_curves
+from tl_keras.tasks import stored_task
 
 STOPPED = "This run stopped before it had a model: training diverged."
 NOTHING = {"headline": STOPPED, "figures": (), "tables": (), "pictures": ()}
@@ -39,6 +40,7 @@ def render_page(
         HTML that opens offline.
     """
     section = metrics["card"].get("section", NOTHING)
+    task = stored_task(metrics.get("task", {}))
     curves = ""
     if has_curves(record.history):
         rows = [
@@ -53,25 +55,33 @@ def render_page(
         headline=section["headline"],
         reasons=task_words.reasons(metrics, words.phase_name),
         curves=curves,
-        figures=[
+        plots=[
             (f["title"], in_both_themes(scatter_figure, f))
             for f in section["figures"]
         ],
         pictures=[
             (kind["title"], cards)
-            for kind, cards in _shown(section["pictures"], "test", gallery)
+            for kind, cards in _shown(
+                section["pictures"], "test", gallery, task.name == "multilabel"
+            )
             if cards
         ],
         no_previews=why_no_previews(gallery, no_previews, heat=False),
     )
 
 
-def _shown(kinds, split: str, gallery: Gallery) -> list[tuple]:
+def _shown(kinds, split: str, gallery: Gallery, labels: bool) -> list[tuple]:
     """Each kind of pictures, and (words, card) of each of them."""
+
+    def card(row: Mapping) -> dict:
+        shown = gallery.plain(split, row["id"])
+        # The words of numbers hold the true ones, side by side.
+        return shown if labels else {**shown, "label": ""}
+
     return [
         (
             kind,
-            [(r["words"], gallery.plain(split, r["id"])) for r in kind["rows"]],
+            [(row["words"], card(row)) for row in kind["rows"]],
         )
         for kind in kinds
     ]

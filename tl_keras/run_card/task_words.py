@@ -25,13 +25,13 @@ SHARES = ("accuracy", "macro_f1", "map", "r2")
 
 
 MEANT = {
-    "macro_f1": "Macro-F1 is the mean over all of F1, which is 1 where none is "
-    "missed and none is given wrongly; rare ones count as much as frequent "
+    "macro_f1": "Macro-F1 is the average F1, which is 1 where nothing is "
+    "missed and nothing given wrongly; rare ones count as much as frequent "
     "ones.",
     "map": "mAP asks how well each label ranks the examples: 100 % where all "
-    "that have it come before all that have it not.",
+    "that have it come before all that do not.",
     "r2": "R2 is 1 where every answer is right, and 0 where they are no better "
-    "than always the mean.",
+    "than always answering the mean.",
 }
 # On a page, where there is room for a unit.
 PERCENTS = ("accuracy", "map")
@@ -110,7 +110,7 @@ def coverage(test: Mapping) -> list[str]:
         return []
     size = f"{test.get('interval_width', 0):.4g} wide"
     if "set_size" in test:
-        size = f"of {test['set_size']:.2f} classes in the mean"
+        size = f"of {test['set_size']:.2f} classes on average"
     return [
         f"coverage: {test['coverage']:.3f} of the truths are held, for "
         f"{test['coverage_asked']:g}, by "
@@ -147,11 +147,14 @@ def reasons(metrics: Mapping, phase_name) -> list[str]:
         )
     if metrics.get("search"):
         return [*lines, kept_by_search(metrics)]
-    lines.append(
-        f"Kept are the weights of the phase {phase_name(metrics['kept_phase'])}"
-        f", chosen on validation ({metrics['monitor']}); the test {many} had "
-        "no say."
+    kept = phase_name(metrics["kept_phase"])
+    line = (
+        f"Kept: {kept}, chosen on validation ({metrics['monitor']}); the test "
+        f"{many} had no say."
     )
+    if len(metrics["phases"]) == 1:
+        line = f"There was only one phase, {kept}; its best weights are kept."
+    lines.append(line)
     return lines
 
 

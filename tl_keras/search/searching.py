@@ -29,7 +29,7 @@ NORMAL_95 = 1.96
 # 40 labels of cats_vs_dogs four candidates took the mean test loss from 0.172
 # to 0.204 without it.
 SURE = 0.1
-NOT_SURE = "not surely better than the frozen head"
+NOT_SURE = "not clearly better than the frozen head"
 
 
 class Tried(NamedTuple):

@@ -1,7 +1,8 @@
 """A few pictures of a run -> gallery.html, to look at.
 
 In: rows one by one; of them the least sure, and the surest of each label, are
-remembered, a limited number however many there are. Out: one page that opens
+remembered (of numbers the lowest and the highest), a limited number however
+many there are. Out: one page that opens
 offline, with thumbnails that are encoded anew; a picture that is no longer
 there is shown by its name.
 """
@@ -23,6 +24,7 @@ from tl_keras.inputs.kinds import kind_named, nouns
 from tl_keras.inputs.text.facts import excerpt
 
 MAX_UNSURE, MAX_LABELS, A_LABEL, MAX_UNREADABLE = 24, 24, 3, 50
+AN_END = 6  # of the highest, and of the lowest, of a number
 MAX_BYTES = 64 << 20
 MAX_NAME = 60  # of a text that is asked itself, in the page's title
 TEMPLATE = "predictions.html"
@@ -51,6 +53,7 @@ class Choice:
     def __init__(self):
         self._unsure: list = []
         self._sure: dict[str, list] = collections.defaultdict(list)
+        self._ends: dict[str, list] = collections.defaultdict(list)
         self.unreadable: list[dict] = []
 
     def see(self, row: dict) -> None:
@@ -62,8 +65,10 @@ class Choice:
         if "top" in row:
             self._see_label(row, MAX_UNSURE)
             return
-        # Of several labels the last is the least sure. Numbers have none, and
-        # are neither sure nor unsure.
+        if "labels" not in row:
+            self._see_numbers(row)
+            return
+        # Of several labels the last is the least sure.
         given = _one_by_one(row)
         for number, of_label in enumerate(given, 1):
             most = MAX_UNSURE if number == len(given) else 0
@@ -74,6 +79,11 @@ class Choice:
         if most_unsure:
             self._keep(self._unsure, -row["score"], row, most_unsure)
         self._keep(self._sure[row["label"]], row["score"], row, A_LABEL)
+
+    def _see_numbers(self, row: dict) -> None:
+        for name in columns_of(row):
+            self._keep(self._ends[f"Highest {name}"], row[name], row, AN_END)
+            self._keep(self._ends[f"Lowest {name}"], -row[name], row, AN_END)
 
     @staticmethod
     def _keep(heap: list, score: float, row: dict, most: int) -> None:
@@ -90,6 +100,24 @@ class Choice:
     def sure(self, label: str) -> list[dict]:
         """A label's surest first."""
         return [row for *_, row in sorted(self._sure[label], key=_key)]
+
+    def ends(self) -> dict[str, list[dict]]:
+        """Title -> rows of the highest, and of the lowest, of each number."""
+        return {
+            title: [row for *_, row in sorted(heap, key=_key)]
+            for title, heap in self._ends.items()
+        }
+
+
+def columns_of(row: Mapping) -> list[str]:
+    """The numbers of a row that are answers, not ends of their intervals.
+
+    Args:
+        row: of numbers, as it stands in predictions.jsonl.
+    """
+    names = [name for name in row if name not in ("id", "status")]
+    ends = {f"{name}_{end}" for name in names for end in ("low", "high")}
+    return [name for name in names if name not in ends]
 
 
 def _one_by_one(row: dict) -> list[dict]:
@@ -145,6 +173,10 @@ def write_gallery(
             }
             for label in shown
         ],
+        ends=[
+            (title, cards.of_numbers(rows))
+            for title, rows in choice.ends().items()
+        ],
         more_labels=len(done["labels"]) - len(shown),
         unreadable=choice.unreadable,
     )
@@ -169,6 +201,25 @@ class _Cards:
                 "others": ", ".join(
                     f"{best['label']} {best['score']:.3f}"
                     for best in row["top"][1:3]
+                ),
+                **self._shown(row["id"]),
+            }
+            for row in rows
+        ]
+
+    def of_numbers(self, rows: list[dict]) -> list[dict]:
+        """One card a row: its numbers, and the interval of each."""
+        return [
+            {
+                "name": row["id"],
+                "label": "; ".join(
+                    f"{name} {row[name]:.4g}" for name in columns_of(row)
+                ),
+                "score": "",
+                "others": "; ".join(
+                    f"{row[f'{name}_low']:.4g} to {row[f'{name}_high']:.4g}"
+                    for name in columns_of(row)
+                    if f"{name}_low" in row
                 ),
                 **self._shown(row["id"]),
             }

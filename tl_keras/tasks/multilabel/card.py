@@ -49,11 +49,11 @@ def section(rows: Sequence[Mapping[str, str]], metrics: Mapping) -> dict:
         ],
         "pictures": [
             {
-                "title": "Given and not there, the surest first",
+                "title": "Given, but not there: the surest first",
                 "rows": _mistakes(given & ~truth, likely, ids, names),
             },
             {
-                "title": "There and not given, the least likely first",
+                "title": "There, but not given: the least likely first",
                 "rows": _mistakes(truth & ~given, -likely, ids, names),
             },
         ],
@@ -62,10 +62,10 @@ def section(rows: Sequence[Mapping[str, str]], metrics: Mapping) -> dict:
 
 def _lines(test: Mapping) -> list[str]:
     lines = [
-        "A label is given from a probability on that validation chose: there "
-        f"micro-F1 is {_percent(test['micro_f1'])}, and "
-        f"{_percent(test['hamming'])} of all answers, one a label and example, "
-        "are wrong (Hamming loss)."
+        "A label is given above a probability that validation chose: micro-F1 "
+        f"is then {_percent(test['micro_f1'])}, and "
+        f"{_percent(test['hamming'])} of all answers, one per label and "
+        "example, are wrong (Hamming loss)."
     ]
     if "ece_before" in test:
         before, after = f"{test['ece_before']:.3f}", f"{test['ece']:.3f}"
@@ -128,7 +128,7 @@ def _mistakes(wrong, surest, ids, names) -> list[dict]:
         row, label = np.unravel_index(flat, wrong.shape)
         if not wrong[row, label] or len(shown) == MAX_SHOWN:
             break
-        words = f"{names[label]} {abs(surest[row, label]):.3f}"
+        words = f"{names[label]} {_percent(abs(surest[row, label]))}"
         shown.setdefault(ids[row], words)
     return [{"id": id_, "words": words} for id_, words in shown.items()]
 

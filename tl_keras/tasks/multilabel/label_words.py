@@ -35,7 +35,7 @@ def verdict(
     """
     if test["map_interval"][0] <= truth.mean():
         return [
-            "Of no use yet: it does not surely rank labels better than chance "
+            "Of no use yet: it does not clearly rank labels better than chance "
             "does."
         ]
     right, said, there = (

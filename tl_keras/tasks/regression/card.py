@@ -44,7 +44,7 @@ def section(
     unit = f" for {names[0]}" if len(names) == 1 else ""
     return {
         "headline": (
-            f"Answers{unit} are off by {test['mae']:.4g} in the mean, on "
+            f"Answers{unit} are off by {test['mae']:.4g} on average, on "
             f"{asked} (95 % interval {low:.4g} to {high:.4g}), against "
             f"{baseline.mean():.4g} for always answering with the median of "
             "training."
@@ -90,9 +90,9 @@ def _lines(test: Mapping) -> list[str]:
     ]
     if "coverage" in test:
         lines.append(
-            f"Intervals that shall hold {100 * test['coverage_asked']:.0f} % "
-            f"of the truths hold {100 * test['coverage']:.1f} % of the test "
-            f"examples'; they are {test['interval_width']:.4g} wide."
+            f"Intervals meant to hold {100 * test['coverage_asked']:.0f} % of "
+            f"the true values hold {100 * test['coverage']:.1f} % of them on "
+            f"test; they are {test['interval_width']:.4g} wide."
         )
     return lines
 
@@ -141,8 +141,8 @@ def _worst(truth, values, ids, names) -> list[dict]:
     errors = np.abs(values - truth) / spread
     shown = []
     for row in np.argsort(-errors.max(axis=1), kind="stable")[:MAX_SHOWN]:
-        told = ", ".join(
-            f"{name} {values[row, i]:.4g} for {truth[row, i]:.4g}"
+        told = "; ".join(
+            f"{name} {values[row, i]:.4g}, true {truth[row, i]:.4g}"
             for i, name in enumerate(names)
         )
         shown.append({"id": ids[row], "words": told})

@@ -37,8 +37,8 @@ def verdict(
     """
     if test["mae_interval"][1] >= baseline:
         return [
-            "Of no use yet: it is not surely better than to answer the median "
-            "of training always."
+            "Of no use yet: it is not clearly better than always answering "
+            "the median of training."
         ]
     lines = []
     errors = np.abs(values - truth)
@@ -86,7 +86,7 @@ def to_do(
         elif bias := _surely(error):
             lines.append(
                 f"Its answers for {name} are {abs(bias):.3g} too "
-                f"{'high' if bias > 0 else 'low'} in the mean: look whether "
+                f"{'high' if bias > 0 else 'low'} on average: look whether "
                 f"the test {many} are of the same kind as those it learnt from."
             )
     return lines
