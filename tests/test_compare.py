@@ -10,7 +10,7 @@ from tl_keras.config import CompareConfig
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.jobs.comparing import compare_with
 from tl_keras.run_card import read_run
-from tl_keras.run_card.comparison import compare_records
+from tl_keras.run_card.comparison import compare_records, render_comparison
 from tl_keras.run_card.comparison_plot import (
     comparison_figure,
     comparison_panels,
@@ -96,6 +96,24 @@ def test_a_curve_joins_what_is_there_and_a_dot_is_none():
     (line,) = figure.axes[0].lines
     assert line.get_xdata().tolist() == [1, 3]
     assert line.get_ydata().tolist() == [0.5, 0.7]
+
+
+def test_a_run_without_curves_or_validation_is_told(tmp_path):
+    folders = [
+        make_run(tmp_path / "a"), make_run(tmp_path / "b", epochs=1),
+        make_run(tmp_path / "c", val=False),
+    ]  # fmt: skip
+    records = [read_run(folder) for folder in folders]
+
+    def told(some) -> str:
+        return render_comparison(compare_records(some), some, [""] * len(some))
+
+    page = told(records)
+    assert "No curves of flowers (2): too few epochs." in page
+    assert "Dotted: a run without validation" in page
+    page = told([records[0], records[0]])
+    assert "No curves" not in page
+    assert "Dotted" not in page
 
 
 def test_runs_of_other_tasks_are_refused(runs):

@@ -14,7 +14,7 @@ from tl_keras import atomic
 from tl_keras.data import Unlabelled
 from tl_keras.errors import ConfigError, DataError, MachineError, StoppedError
 from tl_keras.serving.inference import Answer, predict_examples
-from tl_keras.serving.inference.gallery import Choice
+from tl_keras.serving.inference.gallery import Choice, without_bars
 from tl_keras.serving.inference.results import safe_cell
 
 RESULTS = ("predictions.jsonl", "predictions.csv", "gallery.html")
@@ -474,3 +474,46 @@ def test_a_gallery_of_several_labels_shows_the_label_that_is_least_sure():
     assert choice.unsure()[0]["top"][1]["label"] == "cat"
     assert [r["id"] for r in choice.sure("dog")] == ["b.png", "a.png"]
     assert [r["id"] for r in choice.sure("cat")] == ["a.png"]
+
+
+def test_a_gallery_of_numbers_shows_the_highest_and_the_lowest(tmp_path):
+    choice = Choice()
+    for number in range(20):
+        choice.see(
+            {"id": f"{number}.png", "status": "ok", "age": float(number),
+             "age_low": -1.0, "age_high": 1.0}
+        )  # fmt: skip
+    ends = choice.ends()
+    assert list(ends) == ["Highest age", "Lowest age"]
+    assert [row["age"] for row in ends["Highest age"]] == [
+        19, 18, 17, 16, 15, 14,
+    ]  # fmt: skip
+    assert [row["age"] for row in ends["Lowest age"]] == [0, 1, 2, 3, 4, 5]
+
+    root = make_files(tmp_path / "photos", 3)
+    told = {"age": 3.25, "age_low": 2.0, "age_high": 4.5}
+    predict_examples(
+        lambda inputs: [Answer((), (), "", told) for _ in inputs],
+        Unlabelled(str(root)), tmp_path / "out", known_as={"model": "m"},
+    )  # fmt: skip
+    page = (tmp_path / "out" / "gallery.html").read_text("utf-8")
+    assert "<h2>Lowest age</h2>" in page
+    assert "age 3.25" in page
+    assert "2 to 4.5" in page
+
+
+@pytest.mark.parametrize(
+    ("part", "shape"),
+    [
+        ((slice(2, 6), slice(None)), (4, 8)),
+        ((slice(None), slice(1, 7)), (8, 6)),
+        ((slice(None), slice(None)), (8, 8)),
+        # Its upper half is black itself: nothing tells that it is no bar.
+        ((slice(4, 8), slice(None)), (8, 8)),
+        ((slice(0, 0), slice(0, 0)), (8, 8)),
+    ],
+)
+def test_a_padded_picture_loses_its_bars(part, shape):
+    square = np.zeros((8, 8, 3), np.uint8)
+    square[part] = 200
+    assert without_bars(square).shape == (*shape, 3)

@@ -123,7 +123,8 @@ def measure(folder, chromium: str, shown: dict[str, str]) -> dict[str, dict]:
     ran = subprocess.run(
         [
             chromium, "--headless", "--no-sandbox", "--disable-gpu",
-            "--hide-scrollbars", "--no-first-run", "--disable-background-networking",
+            "--hide-scrollbars", "--no-first-run",
+            "--disable-background-networking",
             "--virtual-time-budget=20000",
             f"--user-data-dir={folder / 'profile'}", "--dump-dom",
             outside.as_uri(),

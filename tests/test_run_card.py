@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from tl_keras import run_card
@@ -15,14 +16,16 @@ from tl_keras.run_card import (
     curves_plot,
     figures,
     numbers,
+    page,
     plot_files,
     plot_style,
     reason_words,
     statistics,
     words,
 )
-from tl_keras.run_card.confusion_plot import confusion_figure
+from tl_keras.run_card.confusion_plot import confusion_figure, confusion_side
 from tl_keras.run_card.files import Predictions, read_run
+from tl_keras.run_card.reliability_plot import reliability_figure
 from tl_keras.tasks.multiclass import evaluation, pairing
 
 
@@ -148,6 +151,28 @@ def test_a_dark_plot_is_the_light_one_in_other_colours():
     )
     assert light != dark
     assert plot_files._recolored(light) == dark
+
+
+def test_a_matrix_of_long_names_is_a_large_one():
+    """As large as twenty short ones, which half a page does not hold."""
+    short, long = ["ab"] * 10, ["a" * 20] * 10
+    assert confusion_side(short) < page.WIDE_FROM < confusion_side(long)
+    figure = confusion_figure(np.eye(10, dtype=int), long)
+    assert figure.get_size_inches()[0] == confusion_side(long)
+
+
+def test_the_legend_of_reliability_stands_above_the_bars():
+    bins = [
+        {"low": n / 10, "high": (n + 1) / 10, "count": 5, "accuracy": 1.0,
+         "confidence": n / 10 + 0.05}
+        for n in range(10)
+    ]  # fmt: skip
+    figure = reliability_figure(bins)
+    FigureCanvasAgg(figure).draw()
+    axis = figure.axes[0]
+    legend = axis.get_legend().get_window_extent()
+    assert legend.y0 >= axis.bbox.y1
+    assert legend.x1 <= figure.bbox.x1
 
 
 def test_curves_of_what_is_not_finite_leave_gaps():

@@ -100,6 +100,9 @@ def _view(
     lost = metrics.get("regression", {}).get("lost", ())
     view |= _plots(metrics["card"], names)
     view |= _pictures(metrics["card"], gallery, lost)
+    view["has_heat"] = any(
+        card["heat"] for _, cards in view["galleries"] for card in cards
+    )
     return view | {"no_previews": why_no_previews(gallery, no_previews)}
 
 

@@ -247,7 +247,7 @@ class _Cards:
             # Seldom, so that not every picture's header is read twice.
             mended = pixels.repair(content)
             square = None if mended is None else _small(mended)
-        return "" if square is None else pages.thumbnail(square)
+        return "" if square is None else pages.thumbnail(without_bars(square))
 
 
 def _small(encoded: bytes) -> np.ndarray | None:
@@ -258,3 +258,23 @@ def _small(encoded: bytes) -> np.ndarray | None:
         return decoding.load(tf.constant(encoded)).numpy()
     except tf.errors.OpError:
         return None
+
+
+def without_bars(square: np.ndarray) -> np.ndarray:
+    """A padded picture without its bars, which a light page shows as frames.
+
+    Args:
+        square: uint8 (side, side, 3), black bars at two sides of it.
+
+    Returns:
+        What lies between them; all of it where all is black.
+    """
+    for axis in (0, 1):
+        seen = np.flatnonzero(square.any(axis=(1 - axis, 2)))
+        if not seen.size:
+            break
+        # Both bars are as wide: what is black at one side alone is picture.
+        bar = min(seen[0], square.shape[axis] - 1 - seen[-1])
+        kept = slice(bar, square.shape[axis] - bar)
+        square = square[kept] if axis == 0 else square[:, kept]
+    return square
