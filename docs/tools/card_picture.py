@@ -20,7 +20,14 @@ from PIL import Image, PngImagePlugin
 
 CHECKOUT = pathlib.Path(__file__).parents[2]
 PICTURE = CHECKOUT / "docs" / "images" / "card.png"
-TEMPLATES = ("page.html", "report.html")
+TEMPLATES = (
+    "card.html",
+    "macros.html",
+    "next.html",
+    "page.html",
+    "report.html",
+    "scores.html",
+)
 SIZE = (840, 1180)  # pixels
 COLOURS = 256  # of its palette
 MAX_BYTES = 150_000
