@@ -136,7 +136,7 @@ def test_advice_says_what_to_do():
     advice = advise(rows, labels, class_names=names, trained_on=180)
     first, *others = advice["sentences"]
     assert "Twice as many labels (360 to train on)" in first
-    assert "Half of the labels foretold" in first
+    assert "Half of the labels predicted" in first
     assert [row["labels"] for row in advice["forecast"]] == [360, 720]
     off = abs(advice["hindcast"]["foretold"] - advice["hindcast"]["measured"])
     for row in advice["forecast"]:

@@ -507,6 +507,7 @@ def test_a_gallery_of_numbers_shows_the_highest_and_the_lowest(tmp_path):
     [
         ((slice(2, 6), slice(None)), (4, 8)),
         ((slice(None), slice(1, 7)), (8, 6)),
+        ((slice(1, 6), slice(None)), (5, 8)),
         ((slice(None), slice(None)), (8, 8)),
         # Its upper half is black itself: nothing tells that it is no bar.
         ((slice(4, 8), slice(None)), (8, 8)),

@@ -273,8 +273,10 @@ def without_bars(square: np.ndarray) -> np.ndarray:
         seen = np.flatnonzero(square.any(axis=(1 - axis, 2)))
         if not seen.size:
             break
-        # Both bars are as wide: what is black at one side alone is picture.
-        bar = min(seen[0], square.shape[axis] - 1 - seen[-1])
-        kept = slice(bar, square.shape[axis] - bar)
+        # What is black at one side alone is picture: bars are as wide, but
+        # for a pixel.
+        dark = seen[0], square.shape[axis] - 1 - seen[-1]
+        bar = min(dark) and min(dark) + 1
+        kept = slice(min(bar, dark[0]), square.shape[axis] - min(bar, dark[1]))
         square = square[kept] if axis == 0 else square[:, kept]
     return square
