@@ -1,10 +1,10 @@
-"""tasks.table_targets: what a table says, decided by it and told, or asked."""
+"""tasks.tables: what a table says, decided by it and told, or asked."""
 
 import numpy as np
 import pytest
 
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.tasks.table_targets import CLASSES, read_targets
+from tl_keras.tasks.tables import CLASSES, read_targets
 
 
 def written(tmp_path, text: str, name: str = "t.csv") -> str:

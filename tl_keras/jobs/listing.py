@@ -22,7 +22,7 @@ from tl_keras.data import Listing, is_table, list_dataset, set_apart
 from tl_keras.data.texts import list_texts, raw_texts
 from tl_keras.errors import ConfigError
 from tl_keras.jobs.looking import looks_like
-from tl_keras.tasks.table_targets import (
+from tl_keras.tasks.tables import (
     CLASSES,
     Reading,
     read_targets,

@@ -1,49 +1,28 @@
-"""A table's cells -> what is predicted, and each row's target.
+"""Which reading of a table's cells is meant, by the cells themselves.
 
-    reading = read_targets({"train": "pets.csv"}, task="auto")
-    reading.task, reading.targets.names, reading.told
+    found = decide(table, "auto", target=(), separator="", leave_out=())
+    found.task, found.names, found.why
 
-In: tables and what a person has said of them. Out: a `Reading`, decided by the
-table and told with the reason; or ConfigError with the command for each
-reading, where there are two. Of a table with one class in each row, as before,
-the listing reads the column itself.
+In: raw cells and what a person has said of them. Out: `Columns`; or ConfigError
+with the command for each reading, where there are two.
 """
 
-import dataclasses
-import functools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from tl_keras.data import RawTable, read_table, split_labels
-from tl_keras.data.examples import stamp_of
+from tl_keras.data import RawTable, split_labels
 from tl_keras.data.labels import LIST, MINUS, NO, YES
 from tl_keras.data.readings import ColumnFacts, column_facts
-from tl_keras.data.targets import Targets
-from tl_keras.errors import ConfigError, DataError
-from tl_keras.tasks import table_cells
-from tl_keras.tasks.table_cells import Asked, marks_of, some
+from tl_keras.errors import ConfigError
+from tl_keras.tasks.tables.cells import marks_of, some
 
-AUTO, LABEL = "auto", "label"
+LABEL = "label"
 # Whole numbers are names of classes, unless there are more of them than
 # anybody has classes of, most with an example or two.
 MANY_NUMBERS = 20
 # What a command line and a flag file cannot hold well, by a word.
 WORDS = {"space": " ", "tab": "\t", "comma": ","}
-
-
-class Reading(NamedTuple):
-    """How tables are understood.
-
-    Attributes:
-        task: "multiclass", "multilabel" or "regression".
-        targets: of each row; None where the column of labels holds classes.
-        told: the reason, in lines; () where there is no other reading.
-    """
-
-    task: str
-    targets: Targets | None = None
-    told: tuple[str, ...] = ()
 
 
 class Columns(NamedTuple):
@@ -60,139 +39,6 @@ class Columns(NamedTuple):
     names: tuple[str, ...]
     separator: str = ""
     why: str = ""
-
-
-CLASSES = Reading("multiclass")
-
-
-def read_targets(
-    tables: Mapping[str, str],
-    *,
-    task: str = AUTO,
-    target: Sequence[str] = (),
-    separator: str = "",
-    leave_out: Sequence[str] = (),
-    skip_unlabelled: bool = False,
-    names: Sequence[str] = (),
-    path_column: str = "",
-    label_column: str = "",
-) -> Reading:
-    """Decides what tables say, and reads it.
-
-    Args:
-        tables: split -> .csv; that of "train" decides.
-        task: "auto", or one of `tasks.TASKS`.
-        target: columns; () for `label`, or for all columns of 0 and 1.
-        separator: between the labels of a cell; "" where it is to be found.
-        leave_out: columns that are no targets.
-        skip_unlabelled: leave out rows that say nothing.
-        names: labels that are known already, of a model that is asked.
-        path_column, label_column: of `data.read_table`.
-
-    Returns:
-        `Reading`.
-
-    Raises:
-        ConfigError: two readings are possible, or none of that task.
-        DataError: cells that cannot be read so, by row.
-
-    Example:
-        read_targets({"train": "xrays.csv"}).told
-    """
-    # A run lists its data several times, and a table may be large.
-    files = tuple((s, file, stamp_of(file)) for s, file in tables.items())
-    return _read(
-        files,
-        task,
-        tuple(target),
-        WORDS.get(separator, separator),
-        tuple(leave_out),
-        skip_unlabelled,
-        tuple(names),
-        (path_column, label_column),
-    )
-
-
-@functools.lru_cache(maxsize=2)
-def _read(
-    files: tuple[tuple[str, str, object], ...],
-    task: str,
-    target: tuple[str, ...],
-    separator: str,
-    leave_out: tuple[str, ...],
-    skip: bool,
-    names: tuple[str, ...],
-    columns: tuple[str, str],
-) -> Reading:
-    """See `read_targets`; files are known by their stamps too."""
-    raw = {split: _table(file, target, *columns) for split, file, _ in files}
-    return targets_of(
-        raw, task=task, target=target, separator=separator,
-        leave_out=leave_out, skip_unlabelled=skip, names=names,
-    )  # fmt: skip
-
-
-def targets_of(
-    raw: Mapping[str, RawTable],
-    *,
-    task: str = AUTO,
-    target: Sequence[str] = (),
-    separator: str = "",
-    leave_out: Sequence[str] = (),
-    skip_unlabelled: bool = False,
-    names: Sequence[str] = (),
-) -> Reading:
-    """As `read_targets`, of tables that are read already.
-
-    Args:
-        raw: split -> its cells.
-        task, target, separator, leave_out, skip_unlabelled, names: as there.
-    """
-    target, names = tuple(target), tuple(names)
-    separator = WORDS.get(separator, separator)
-    main = raw["train"]
-    if task == "regression" and set(names) <= set(main.columns):
-        target = target or names
-    found = decide(main, task, target, separator, ("split", *leave_out))
-    if found is None:
-        return CLASSES
-    missing = [n for n in found.names if n not in main.columns]
-    if missing:
-        raise ConfigError(
-            f"--target={','.join(found.names)}: {main.file} has no column "
-            f"{', '.join(missing)}; it has {', '.join(main.columns)}"
-        )
-    in_cells = bool(found.separator)
-    read = {
-        "regression": table_cells.read_columns_of_numbers,
-        "multilabel": table_cells.read_cells_of_labels
-        if in_cells
-        else table_cells.read_columns_of_marks,
-        "multiclass": table_cells.read_single_marks,
-    }[found.task]
-    asked = Asked(found.names, found.separator, skip_unlabelled, names)
-    targets, more = read(raw.values(), asked)
-    told = (f"task: {found.task}, since {found.why}", *more)
-    return Reading(found.task, targets, told)
-
-
-def _table(
-    file: str, target: tuple[str, ...], path_column: str, label_column: str
-) -> RawTable:
-    """A table's cells; a column that is named keeps its name."""
-    table = read_table(file, path_column, label_column)
-    renamed = [n for n in target if n not in table.columns]
-    if len(renamed) != 1 or label_column:
-        return table
-    try:
-        table = read_table(file, path_column, renamed[0])
-    except DataError:
-        return table  # There is no such column, as is told.
-    columns = {
-        renamed[0] if name == LABEL else name: cells
-        for name, cells in table.columns.items()
-    }
-    return dataclasses.replace(table, columns=columns)
 
 
 def decide(
