@@ -27,7 +27,7 @@ from tl_keras.networks.backbones import (
 )
 from tl_keras.networks.backbones.cost import BILLIONS
 from tl_keras.networks.inference_mode import _filled
-from tl_keras.sources.pipeline import _traced_batch
+from tl_keras.sources.decoding import _traced_batch
 
 
 def counted(network: keras.Model) -> float:

@@ -13,7 +13,7 @@ from tl_keras.data import Cut, Examples, Listing, write_split
 from tl_keras.data.examples import class_counts, label_key, label_text
 from tl_keras.data.splits import cut_splits
 from tl_keras.errors import DataError
-from tl_keras.sources.pipeline import target_tensor
+from tl_keras.sources.targets import target_tensor
 from tl_keras.tasks import stored_task, task_like
 from tl_keras.tasks.multilabel.task import Multilabel
 from tl_keras.tasks.regression.task import Regression

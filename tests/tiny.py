@@ -28,7 +28,7 @@ from tl_keras.inputs.image.pixels.header import traced
 from tl_keras.jobs import stages, transfer
 from tl_keras.jobs.stages import STAGES
 from tl_keras.jobs.staging import Run, Stages
-from tl_keras.sources import pipeline
+from tl_keras.sources import decoding
 from tl_keras.tasks.multiclass import evaluation
 from tl_keras.training import FitResult, PhaseResult, get_variables
 
@@ -215,8 +215,8 @@ def use_plain_decoder(patch) -> None:
         pixels.Decoding, "describe", lambda self: f"plain, {real(self)}"
     )
     # Else a batch's graph of one decoder would be found by the other.
-    fresh = functools.lru_cache(pipeline._traced_batch.__wrapped__)
-    patch.setattr(pipeline, "_traced_batch", fresh)
+    fresh = functools.lru_cache(decoding._traced_batch.__wrapped__)
+    patch.setattr(decoding, "_traced_batch", fresh)
 
 
 def use(monkeypatch, some: Stages) -> None:

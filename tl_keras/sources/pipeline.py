@@ -12,88 +12,23 @@ any epoch can be given again without those before it.
 """
 
 import dataclasses
-import functools
-import math
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import io_watchdog, summaries
+from tl_keras import summaries
 from tl_keras.data.examples import Examples, joined
 from tl_keras.inputs.input import Input, Tensors
 from tl_keras.inputs.kinds import nouns
+from tl_keras.sources.decoding import decoded_once, reader_of, unreadable
 from tl_keras.sources.order import cutter, epoch_indices
+from tl_keras.sources.targets import (
+    labelled_places,
+    target_tensor,
+    with_length,
+)
 from tl_keras.tf_data import AHEAD, PARALLEL, paced
-
-
-def with_length(
-    batches: tf.data.Dataset, count: int, batch_size: int
-) -> tf.data.Dataset:
-    """Tells Keras how many batches an epoch of `count` examples has.
-
-    It is the last step: where some batches are left out, whoever takes the
-    others knows not to ask for more.
-
-    Args:
-        batches: one epoch's.
-        count: examples in an epoch.
-        batch_size: examples a batch; the last may have fewer.
-
-    Returns:
-        The same batches.
-    """
-    length = math.ceil(count / batch_size)
-    return batches.apply(tf.data.experimental.assert_cardinality(length))
-
-
-def target_tensor(labels: np.ndarray) -> tf.Tensor:
-    """Labels (n, ...) in the host's memory: numbers float32, else int32."""
-    kind = tf.float32 if labels.dtype.kind == "f" else tf.int32
-    with tf.device("CPU:0"):
-        return tf.constant(labels, kind)
-
-
-def labelled_places(
-    indices: tf.data.Dataset, labels: np.ndarray, batch_size: int
-) -> tf.data.Dataset:
-    """(indices (b,), their labels (b,)) of a dataset of indices, in order.
-
-    Args:
-        indices: int64 scalars.
-        labels: (n,), of all examples.
-        batch_size: examples a batch; the last may have fewer.
-
-    Returns:
-        (int64 (b,), int32 (b,)).
-    """
-    labels = target_tensor(labels)
-    batches = indices.batch(batch_size)
-    batches = batches.map(lambda index: (index, tf.gather(labels, index)))
-    return paced(batches.prefetch(AHEAD))
-
-
-@functools.lru_cache(maxsize=16)
-def _traced_batch(decoding: Input, in_files: bool):
-    """Files or encoded examples (b,) -> their tensors, side by side."""
-
-    def one(source):
-        return decoding.load(tf.io.read_file(source) if in_files else source)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def many(sources):
-        # Left to itself TensorFlow places what can be on a GPU there: for each
-        # picture dozens of small kernels, and copies to and fro.
-        with tf.device("CPU:0"):
-            return tf.map_fn(
-                one,
-                sources,
-                fn_output_signature=decoding.specs,
-                parallel_iterations=max(8, os.cpu_count() or 1),
-            )
-
-    return many
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -321,7 +256,7 @@ class LabelledExamples(summaries.Summarized):
 
     def _load(self, indices, batch_size: int, view=None) -> tf.data.Dataset:
         labels = target_tensor(self.examples.labels)
-        tensors_at = self._reader()
+        tensors_at = reader_of(self.examples, self.decoding, self.decoded)
 
         def load(index, *number):
             tensors = tensors_at(index)
@@ -346,64 +281,16 @@ class LabelledExamples(summaries.Summarized):
             )
         return paced(loaded.prefetch(AHEAD))
 
-    def _reader(self):
-        """An index -> that example's tensors, as TensorFlow operations."""
-        if self.decoded is not None:
-            with tf.device("CPU:0"):  # A GPU's memory is for training.
-                decoded = tf.nest.map_structure(tf.constant, self.decoded)
-            return lambda index: tf.nest.map_structure(
-                lambda held: tf.gather(held, index), decoded
-            )
-        in_files = self.examples.files is not None
-        sources = tf.constant(self._sources())
-
-        def tensors_at(index):
-            source = sources[index]
-            encoded = tf.io.read_file(source) if in_files else source
-            return self.decoding.load(encoded)
-
-        return tensors_at
-
-    def _sources(self) -> list[bytes]:
-        """Names of files, or encoded pictures."""
-        files = self.examples.files
-        if files is None:
-            return list(self.examples.encoded)
-        return [file.encode("utf-8", "surrogateescape") for file in files]
-
     def once(self, batch_size: int) -> Iterator[tf.Tensor]:
-        """The pixels of `batches`, for a single pass.
-
-        A pass of tf.data sets up the decoder anew, which takes longer than
-        decoding a hundred pictures; here it is set up once in a process.
-        """
-        sources = self._sources()
-        load = _traced_batch(self.decoding, self.examples.files is not None)
-        for start in range(0, len(sources), batch_size):
-            batch = load(tf.constant(sources[start : start + batch_size]))
-            io_watchdog.answered()
-            yield batch
+        """The tensors of `batches`, for a single pass; see `decoded_once`."""
+        return decoded_once(self.examples, self.decoding, batch_size)
 
     def unreadable(self) -> dict[int, str]:
-        """Index -> why, of the pictures that cannot be read now.
+        """Index -> why, of the examples that cannot be read now.
 
         TensorFlow's own faults name no file; this is called after one. Where
         all can be read, those that do not decode are named.
         """
-        bad = {}
-        for index in range(len(self)):
-            try:
-                self.examples.read(index)
-            except OSError as error:
-                bad[index] = f"cannot be read ({error.strerror})"
-        if bad or self.decoded is not None:
-            return bad
-        for index in range(len(self)):
-            try:
-                self.decoding.load(tf.constant(self.examples.read(index)))
-            except tf.errors.OpError as error:
-                reason = str(error).split("} ")[-1].split(" [Op")[0]
-                bad[index] = f"does not decode ({reason[:120]})"
-            except OSError as error:
-                bad[index] = f"cannot be read ({error.strerror})"
-        return bad
+        return unreadable(
+            self.examples, self.decoding if self.decoded is None else None
+        )
