@@ -31,16 +31,20 @@ def bare(folder: str) -> dict:
     return {"seconds": seconds, "test accuracy": float(found[1])}
 
 
+def of_photographs() -> list[str]:
+    """The flags of a run on cats_vs_dogs."""
+    work = mobilenet()
+    return [
+        f"--dataset={work.data}", "--backbone=MobileNetV2",
+        "--backbone_args=alpha=0.35", f"--weights={work.weights}",
+    ]  # fmt: skip
+
+
 def command(folder: str, *flags: str) -> dict:
     """`python -m tl_keras.train`, nothing kept from before."""
-    work = mobilenet()
     with tempfile.TemporaryDirectory(dir=folder) as own:
         arguments = [
-            sys.executable, "-m", "tl_keras.train", f"--dataset={work.data}",
-            "--backbone=MobileNetV2", "--backbone_args=alpha=0.35",
-            f"--weights={work.weights}", f"--head_epochs={HEAD}",
-            f"--fine_tune_epochs={FINE_TUNE}",
-            "--unfreeze_from=block_13_expand", f"--output_dir={own}/out",
+            sys.executable, "-m", "tl_keras.train", f"--output_dir={own}/out",
             f"--feature_cache={own}/features", *flags,
         ]  # fmt: skip
         # Nothing is known of the pictures either: the check reads them all.
@@ -57,13 +61,19 @@ def main() -> None:
     """With a head by Adam, and with the default: solved exactly."""
     rounds = rounds_asked(3)
     describe_machine()
+    flags = [
+        *of_photographs(), f"--head_epochs={HEAD}",
+        f"--fine_tune_epochs={FINE_TUNE}", "--unfreeze_from=block_13_expand",
+    ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         compare(
             f"whole job, MobileNetV2 0.35, {HEAD} and {FINE_TUNE} epochs",
             lambda: bare(folder),
             {
                 f"--head_solver={solver}": (
-                    lambda s=solver: command(folder, f"--head_solver={s}"),
+                    lambda s=solver: command(
+                        folder, *flags, f"--head_solver={s}"
+                    ),
                     reach,
                 )
                 for solver, reach in (("adam", 2), ("auto", 3))
