@@ -12,7 +12,8 @@ import tensorflow as tf
 from conftest import write_picture
 
 from tl_keras.data import Cut, Examples, Listing
-from tl_keras.data.splits import cut_splits, split_changes, write_split
+from tl_keras.data.split_record import split_changes, write_split
+from tl_keras.data.splits import cut_splits
 from tl_keras.errors import DataError
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.sources import (

@@ -15,7 +15,8 @@ from tl_keras.audit import Rules, check_listing
 from tl_keras.config.command_line import read_arguments
 from tl_keras.config.settings import Settings
 from tl_keras.data import Cut, Examples, Listing, list_dataset
-from tl_keras.data.splits import counts_of, cut_splits
+from tl_keras.data.split_record import counts_of
+from tl_keras.data.splits import cut_splits
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.inputs.image.header_facts import explain, read_facts
 

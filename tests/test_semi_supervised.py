@@ -125,9 +125,9 @@ def test_the_head_is_the_same_again_and_its_folds_keep_views_together():
 
 
 def test_groups_are_not_torn_apart(monkeypatch):
-    from tl_keras.semi_supervised import head
+    from tl_keras.semi_supervised import learner
 
-    seen, real = [], head.cut_folds
+    seen, real = [], learner.cut_folds
 
     def cut(labels, views, groups):
         folds = real(labels, views, groups)
@@ -137,7 +137,7 @@ def test_groups_are_not_torn_apart(monkeypatch):
         )
         return folds
 
-    monkeypatch.setattr(head, "cut_folds", cut)
+    monkeypatch.setattr(learner, "cut_folds", cut)
     rows, labels = clouds(12)
     groups = [f"g{i // 4}" for i in range(24)]
     assert compare(rows, labels, rows, groups=groups).answers == 96

@@ -6,6 +6,7 @@ File -> (what stands there, what stands there instead); once in the file.
 ATOMIC = "tl_keras/atomic.py"
 CHECKPOINTS = "tl_keras/checkpoints.py"
 SPLITS = "tl_keras/data/splits.py"
+SPLIT_RECORD = "tl_keras/data/split_record.py"
 COMPARISON = "tl_keras/exports/comparison.py"
 DIFFERENCE = "tl_keras/tasks/difference.py"
 DIFFERS = "tl_keras/tasks/multiclass/differs.py"
@@ -113,8 +114,8 @@ PLANTED = [
     ),
     (SPLITS, "count - val - test", "count - val"),
     (SPLITS, "sum(sizes.values()) > count", "sum(sizes.values()) >= count"),
-    (SPLITS, "now[k][1] != before[k][1]", "now[k][0] != before[k][0]"),
-    (SPLITS, "now[k][3] != before[k][3]", "now[k][0] != before[k][0]"),
+    (SPLIT_RECORD, "now[k][1] != before[k][1]", "now[k][0] != before[k][0]"),
+    (SPLIT_RECORD, "now[k][3] != before[k][3]", "now[k][0] != before[k][0]"),
     # An export that is not its model.
     (COMPARISON, "        if difference > limit:\n", "        if False:\n"),
     (DIFFERENCE, "nan=np.inf", "nan=0.0"),

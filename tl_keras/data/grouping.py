@@ -9,15 +9,12 @@ Classes keep their shares as far as whole groups allow it.
 
 import collections
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tl_keras.data.cut import Cut
 from tl_keras.data.examples import Examples, Listing
 from tl_keras.errors import DataError
-
-if TYPE_CHECKING:
-    from tl_keras.data.splits import Cut
 
 MAX_NAMED = 5
 
@@ -41,7 +38,7 @@ def refuse_groups_in_two_splits(listing: Listing) -> None:
 
 
 def cut_groups(
-    train: Examples, names: Sequence[str], cut: "Cut", wanted: Sequence[str]
+    train: Examples, names: Sequence[str], cut: Cut, wanted: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """Split -> indices; no group is on two sides.
 
@@ -91,7 +88,7 @@ def cut_groups(
     return splits
 
 
-def shares_of(cut: "Cut", wanted: Sequence[str]) -> dict[str, float]:
+def shares_of(cut: Cut, wanted: Sequence[str]) -> dict[str, float]:
     """Split -> its share, "train" first; of those that are cut alone.
 
     Args:

@@ -23,20 +23,19 @@ holds no names; what 1 asks, a manifest that is there, and names in another
 order hold for it too.
 """
 
-import dataclasses
 import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from tl_keras.errors import ConfigError, DataError, NotPublishedError
+from tl_keras.errors import DataError, NotPublishedError
 from tl_keras.exports import sizes
-from tl_keras.exports.fresh_process import PREFIX, ask_version
+from tl_keras.exports.export import SIGNATURE, STATUS, Export
+from tl_keras.exports.fresh_process import PREFIX
 from tl_keras.exports.graph import (
     GraphFault,
     foreign_operations,
@@ -44,7 +43,6 @@ from tl_keras.exports.graph import (
 )
 from tl_keras.exports.labels import ABSENT, OTHER_ORDER, naming
 from tl_keras.exports.manifest import (
-    AGAIN,
     EXTRA,
     MANIFEST,
     NO_MANIFEST,
@@ -53,10 +51,7 @@ from tl_keras.exports.manifest import (
     hashes_of,
     manifest_doubts,
 )
-from tl_keras.exports.rounding import movement_of
-from tl_keras.inputs.kinds import BY_SERVING_NAME
 from tl_keras.tasks import stored_task
-from tl_keras.tasks.difference import Differs
 from tl_keras.tasks.task import Task
 from tl_keras.versions import (
     LABELS_FILE,
@@ -68,129 +63,6 @@ from tl_keras.versions import (
 
 # Lists of names in a graph, of which TensorFlow makes objects when it loads.
 COLLECTIONS = ("saved_model_main_op",)
-# What is asked of a model: signature, and the output beside its answers.
-SIGNATURE, STATUS = "serving_default", "status"
-
-
-@dataclasses.dataclass(frozen=True)
-class Export:
-    """A SavedModel that was inspected.
-
-    Attributes:
-        folder: of the version.
-        graph: the one that was inspected; load this, not the file again.
-        labels: class names in the order of the probabilities.
-        sha256: of all its files' names and hashes: which model it is.
-        warnings: what `trust_model` let pass, one line each.
-        flag: how the model was named, for a message.
-        task: what it predicts.
-    """
-
-    folder: pathlib.Path
-    graph: meta_graph_pb2.MetaGraphDef
-    labels: tuple[str, ...]
-    sha256: str
-    warnings: tuple[str, ...] = ()
-    flag: str = "--model"
-    task: Task = dataclasses.field(default_factory=lambda: stored_task({}))
-
-    @property
-    def kind(self) -> str:
-        """The kind of input that it takes, a name of `inputs.kinds`."""
-        (name,) = self.graph.signature_def[SIGNATURE].inputs
-        return BY_SERVING_NAME.get(name, "image")
-
-    def tensors(self) -> tuple[str, list[str]]:
-        """Names of the tensors to feed with encoded examples, and to fetch:
-        answers and status."""
-        signature = self.graph.signature_def[SIGNATURE]
-        outputs = [
-            signature.outputs[name].name for name in (self.task.answer, STATUS)
-        ]
-        (given,) = signature.inputs.values()
-        return given.name, outputs
-
-    def ask(self, examples: Iterable[bytes]) -> np.ndarray:
-        """Asks about encoded pictures in a fresh process.
-
-        Args:
-            examples: bytes of picture files, any number.
-
-        Returns:
-            Answers, float32 (n, outputs); a row is zeros where the model
-            could not read a picture.
-
-        Raises:
-            NotPublishedError: it cannot be loaded and run.
-            DataError: its answers are none of its labels.
-        """
-        given = 0
-
-        def counted():
-            nonlocal given
-            for given, example in enumerate(examples, 1):  # noqa: B007
-                yield example
-
-        found = ask_version(
-            self.graph, self.folder, counted(), self.task.answer
-        )
-        self.refuse_odd(found, given)
-        return found
-
-    def covering(self, coverage: float | None) -> "Export":
-        """The same, with sets or intervals of so large a coverage.
-
-        Args:
-            coverage: 0.5 to 0.999; None for those it was made with.
-
-        Raises:
-            ConfigError: it does not know what they take.
-        """
-        if coverage is None:
-            return self
-        try:
-            task = self.task.covering(coverage)
-        except ValueError as fault:
-            raise ConfigError(
-                f"--coverage={coverage:g}: {self.folder} cannot give it: "
-                f"{fault} - leave --coverage out"
-            ) from None
-        return dataclasses.replace(self, task=task)
-
-    def movement(
-        self, examples: Sequence[bytes], answers: np.ndarray, differs: Differs
-    ) -> float:
-        """How far rounding moves its answers on this device.
-
-        Args:
-            examples: encoded, a few.
-            answers: its own to them, here.
-            differs: the task's comparison of answers.
-
-        Returns:
-            The largest `Difference.moved` from exact ones: of a class, of a
-            probability's logarithm, in nats; 0.0 where answers here are exact.
-
-        Raises:
-            NotPublishedError: it cannot be loaded and run on the CPU.
-        """
-        return movement_of(self.graph, self.folder, examples, answers, differs)
-
-    def refuse_odd(self, found: np.ndarray, count: int) -> None:
-        """Raises DataError for answers that are no row of numbers, one a
-        label, for each of `count` pictures."""
-        what = self.task.answer
-        if found.shape != (count, len(self.labels)):
-            raise self.fault(
-                f"gives {found.shape} {what} for {count} pictures and "
-                f"{len(self.labels)} labels"
-            )
-        if not np.isfinite(found).all():
-            raise self.fault(f"gives {what} that are no numbers")
-
-    def fault(self, what: str) -> DataError:
-        """That the model is not what it should be, in one line."""
-        return DataError(f"{self.flag}={self.folder}: {what} - {AGAIN}")
 
 
 def inspect_export(

@@ -9,6 +9,7 @@ In: a dataset's name, or a listing and how to cut it. Out: an `LabelledSplits`.
 import dataclasses
 from collections.abc import Callable, Mapping
 
+from tl_keras.data.cut import Cut
 from tl_keras.data.examples import Examples, Listing
 from tl_keras.data.limits import (
     faults_of_skips,
@@ -16,7 +17,8 @@ from tl_keras.data.limits import (
     without_unreadable,
 )
 from tl_keras.data.listing import list_dataset
-from tl_keras.data.splits import Cut, counts_of, cut_splits
+from tl_keras.data.split_record import counts_of
+from tl_keras.data.splits import cut_splits
 from tl_keras.errors import DataError
 from tl_keras.inputs.image.pixels import MAX_PIXELS, WHITE, Decoding
 from tl_keras.inputs.input import Input

@@ -21,18 +21,13 @@ from tl_keras.training.frozen_features import FrozenWork
 from tl_keras.training.interpolation import FEWEST_TO_JUDGE
 from tl_keras.training.learning_rates import RateRange, find_learning_rate
 from tl_keras.training.mixing import Mixing
-from tl_keras.training.phase import (
-    OPTIMIZERS,
-    FitResult,
-    Objective,
-    Phase,
-    PhaseResult,
-)
+from tl_keras.training.phase import OPTIMIZERS, Objective, Phase
 from tl_keras.training.phase_backups import (
     PhaseBackups,
     get_variables,
     set_variables,
 )
+from tl_keras.training.results import FitResult, PhaseResult
 from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import Compute
 from tl_keras.training.unfreezing import gradual

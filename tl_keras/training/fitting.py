@@ -13,13 +13,9 @@ from tl_keras.features import FeatureStore
 from tl_keras.keras_globals import standard_globals
 from tl_keras.sources import as_source
 from tl_keras.training.frozen_features import FrozenWork
-from tl_keras.training.phase import (
-    FitResult,
-    Objective,
-    Phase,
-    PhaseResult,
-)
+from tl_keras.training.phase import Objective, Phase
 from tl_keras.training.phase_backups import PhaseBackups, set_variables
+from tl_keras.training.results import FitResult, PhaseResult
 from tl_keras.training.steps import Compute
 from tl_keras.training.trainer import Trainer
 

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.stats
 
 from tl_keras import log
-from tl_keras.training.phase import PhaseResult
+from tl_keras.training.results import PhaseResult
 
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Fewer examples choose nothing: at 5 labels a class of cats_vs_dogs three

@@ -18,7 +18,8 @@ import tensorflow as tf
 
 from tl_keras.callbacks import TrainingBackup
 from tl_keras.checkpoints import Checkpoints
-from tl_keras.training.phase import Phase, PhaseResult
+from tl_keras.training.phase import Phase
+from tl_keras.training.results import PhaseResult
 
 # Of a result, what JSON holds as it is.
 NUMBERS = (

@@ -36,13 +36,14 @@ from tl_keras.training.epochs import epochs_told, in_a_line
 from tl_keras.training.frozen_features import FrozenWork
 from tl_keras.training.graphs import Graph, graph_key
 from tl_keras.training.interpolation import interpolate_result
-from tl_keras.training.phase import Objective, Phase, PhaseResult
+from tl_keras.training.phase import Objective, Phase
 from tl_keras.training.phase_backups import (
     PhaseBackups,
     get_variables,
     set_variables,
 )
 from tl_keras.training.phase_data import PhaseData, phase_data
+from tl_keras.training.results import PhaseResult
 from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import (
     Compute,
