@@ -19,8 +19,9 @@ from benchmarks.material import mobilenet
 from benchmarks.rounds import describe_machine, rounds_asked
 from tl_keras import TransferConfig
 from tl_keras.features.shards import folder_bytes
+from tl_keras.jobs.judging import evaluate_phases
 from tl_keras.jobs.preparation import prepare
-from tl_keras.jobs.training import evaluate_phases, feature_store, train
+from tl_keras.jobs.training import feature_store, train
 from tl_keras.runs import RunFolder
 
 AUGMENT = "flip_crop"

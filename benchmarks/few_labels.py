@@ -30,6 +30,7 @@ from benchmarks.material import mobilenet, spectra
 from benchmarks.rounds import describe_machine
 from tl_keras import TransferConfig
 from tl_keras.jobs.final_fit import solve_on_all
+from tl_keras.jobs.judging import calibrate, evaluate_phases
 from tl_keras.jobs.preparation import prepare
 from tl_keras.jobs.searching import (
     FEW_FOLDS,
@@ -40,12 +41,7 @@ from tl_keras.jobs.searching import (
     plan_for,
     search_all,
 )
-from tl_keras.jobs.training import (
-    calibrate,
-    evaluate_phases,
-    feature_store,
-    train,
-)
+from tl_keras.jobs.training import feature_store, train
 from tl_keras.runs import RunFolder
 from tl_keras.search import SearchPlan
 from tl_keras.training import PhaseResult

@@ -11,8 +11,9 @@ from tl_keras.data.examples import Examples
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.jobs import run
 from tl_keras.jobs.final_fit import is_sure, is_wanted, solve_on_all
+from tl_keras.jobs.judging import evaluate_phases
 from tl_keras.jobs.preparation import prepare
-from tl_keras.jobs.training import evaluate_phases, feature_store, train
+from tl_keras.jobs.training import feature_store, train
 from tl_keras.networks import LOGITS
 from tl_keras.run_card.kept_words import kept
 from tl_keras.runs import RunFolder

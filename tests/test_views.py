@@ -77,7 +77,7 @@ def test_a_run_evaluates_and_publishes_both_views(
     """One graph: calibrated, evaluated, measured and exported alike."""
     asked, published = [], exports.publish
     monkeypatch.setattr(
-        "tl_keras.jobs.training.publish",
+        "tl_keras.jobs.publishing.publish",
         lambda model, *args, **more: (
             asked.append(model) or published(model, *args, **more)
         ),

@@ -12,12 +12,7 @@ import os
 from collections.abc import Collection, Iterator
 
 from tl_keras import atomic
-from tl_keras.data.examples import (
-    Examples,
-    Listing,
-    label_text,
-    total,
-)
+from tl_keras.data.examples import Examples, Listing, label_text, total
 
 
 def write_split(

@@ -13,11 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tl_keras.data.cut import Cut
-from tl_keras.data.examples import (
-    EMPTY,
-    Examples,
-    Listing,
-)
+from tl_keras.data.examples import EMPTY, Examples, Listing
 from tl_keras.data.grouping import (
     cut_groups,
     refuse_groups_in_two_splits,

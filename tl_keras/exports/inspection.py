@@ -36,11 +36,7 @@ from tl_keras.errors import DataError, NotPublishedError
 from tl_keras.exports import sizes
 from tl_keras.exports.export import SIGNATURE, STATUS, Export
 from tl_keras.exports.fresh_process import PREFIX
-from tl_keras.exports.graph import (
-    GraphFault,
-    foreign_operations,
-    parse_graph,
-)
+from tl_keras.exports.graph import GraphFault, foreign_operations, parse_graph
 from tl_keras.exports.labels import ABSENT, OTHER_ORDER, naming
 from tl_keras.exports.manifest import (
     EXTRA,

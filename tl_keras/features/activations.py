@@ -12,11 +12,7 @@ import tensorflow as tf
 
 from tl_keras.sources import EpochSource
 from tl_keras.sources.order import cutter, epoch_indices
-from tl_keras.sources.targets import (
-    labelled_places,
-    target_tensor,
-    with_length,
-)
+from tl_keras.sources.targets import labelled_places, target_tensor, with_length
 from tl_keras.tf_data import AHEAD, paced
 
 

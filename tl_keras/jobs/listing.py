@@ -12,22 +12,13 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
-from tl_keras.config import (
-    DataConfig,
-    EvaluateConfig,
-    TransferConfig,
-)
+from tl_keras.config import DataConfig, EvaluateConfig, TransferConfig
 from tl_keras.config.kinds import kind_faults, kind_of_network
 from tl_keras.data import Listing, is_table, list_dataset, set_apart
 from tl_keras.data.texts import list_texts, raw_texts
 from tl_keras.errors import ConfigError
 from tl_keras.jobs.looking import looks_like
-from tl_keras.tasks.tables import (
-    CLASSES,
-    Reading,
-    read_targets,
-    targets_of,
-)
+from tl_keras.tasks.tables import CLASSES, Reading, read_targets, targets_of
 
 
 def kind_of(config: DataConfig) -> str:

@@ -21,10 +21,12 @@ from tl_keras.jobs.exporting import asked_formats, export_files
 from tl_keras.jobs.fault_tolerance import fault_tolerant, readable
 from tl_keras.jobs.few_labels import advise_on, weigh_unlabelled
 from tl_keras.jobs.final_fit import FinalFit, solve_on_all
+from tl_keras.jobs.judging import calibrate, evaluate_phases
 from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.measuring import measured
 from tl_keras.jobs.metrics import collect, stopped
 from tl_keras.jobs.preparation import prepare, served
+from tl_keras.jobs.publishing import export
 from tl_keras.jobs.record import (
     note_label_issues,
     write_evaluation,
@@ -34,13 +36,7 @@ from tl_keras.jobs.reporting import record_with_card
 from tl_keras.jobs.searching import plan_for, search_all
 from tl_keras.jobs.staging import Run, Stage, Stages
 from tl_keras.jobs.text_head import choose_head, wants_head
-from tl_keras.jobs.training import (
-    calibrate,
-    evaluate_phases,
-    export,
-    train,
-    train_from_scratch,
-)
+from tl_keras.jobs.training import train, train_from_scratch
 from tl_keras.networks import answers_model
 from tl_keras.search import SearchPlan
 from tl_keras.serving.server_files import ServerPlan, write_server_files

@@ -19,15 +19,9 @@ from tl_keras.semi_supervised.label_spreading import (
     neighbour_graph,
     spread_labels,
 )
-from tl_keras.tasks.multiclass.cross_validation import (
-    ROUGH,
-    cut_folds,
-)
+from tl_keras.tasks.multiclass.cross_validation import ROUGH, cut_folds
 from tl_keras.tasks.multiclass.feature_scaling import ScaledFeatures
-from tl_keras.tasks.multiclass.linear_probe import (
-    LinearProbe,
-    fit_head,
-)
+from tl_keras.tasks.multiclass.linear_probe import LinearProbe, fit_head
 
 ROUNDS = 5  # of self-training
 

@@ -23,11 +23,7 @@ from tl_keras.inputs.input import Input, Tensors
 from tl_keras.inputs.kinds import nouns
 from tl_keras.sources.decoding import decoded_once, reader_of, unreadable
 from tl_keras.sources.order import cutter, epoch_indices
-from tl_keras.sources.targets import (
-    labelled_places,
-    target_tensor,
-    with_length,
-)
+from tl_keras.sources.targets import labelled_places, target_tensor, with_length
 from tl_keras.tf_data import AHEAD, PARALLEL, paced
 
 

@@ -45,11 +45,7 @@ from tl_keras.training.phase_backups import (
 from tl_keras.training.phase_data import PhaseData, phase_data
 from tl_keras.training.results import PhaseResult
 from tl_keras.training.solving import solve_on
-from tl_keras.training.steps import (
-    Compute,
-    Steps,
-    Waiting,
-)
+from tl_keras.training.steps import Compute, Steps, Waiting
 from tl_keras.training.train_step import train_step_of
 from tl_keras.training.validation import LogOfAll, ValidationSteps
 
