@@ -48,17 +48,7 @@ from tl_keras.training.solving import solve_on
 from tl_keras.training.steps import Compute, Steps, Waiting
 from tl_keras.training.train_step import train_step_of
 from tl_keras.training.validation import LogOfAll, ValidationSteps
-
-
-class _EpochNumber(keras.callbacks.Callback):
-    """Tells the data which epoch begins."""
-
-    def __init__(self, number: tf.Variable):
-        super().__init__()
-        self.number = number
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.number.assign(epoch)
+from tl_keras.training.watching import EpochNumber, Watch
 
 
 @dataclasses.dataclass
@@ -153,51 +143,14 @@ class Trainer:
         left, *sources = self._left_to_fit(phase)
         data = phase_data(*sources, self.compute, first)
         fitting, steps, judged = self._compiled(phase, first, left, data)
-        waiting, guard = Waiting(steps), StopOnNonFinite()
-        monitor, mode = self.objective.monitored()
-        earlier = None if self.backups is None else tuple(self.history)
-        history = HistoryLogger(self.history_file, earlier, phase=phase.name)
-        watched = None if data.val is None else monitor
-        keeper = KeepBestWeights(watched, mode, left.variables)
-        callbacks = [
-            *([] if data.val is None else [LogOfAll(judged)]),
-            _EpochNumber(data.epoch),
-            waiting,
-            phase.new_schedule(first),
-            *phase.averages(),
-            guard,
-            history,
-            keeper,
-            *([] if data.val is None else self._stoppers()),
-            *self.callbacks,
-        ]
-        if self.backups:
-            callbacks.append(
-                self.backups.callback(
-                    phase, data.skip, data.batch_size, self.callbacks
-                )
-            )
-        with (
-            signals.at_a_step() if self.backups else contextlib.nullcontext(),
-            epochs_told(phase, first, counted_batches(data.train)) as told,
-        ):
-            callbacks.append(told)
-            fitting.fit(
-                data.train,
-                validation_data=data.val,
-                initial_epoch=first,
-                epochs=first + phase.epochs,
-                class_weight=self.objective.predicts().class_weight(),
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=self.verbose,
-            )
+        watch = self._watch(phase, left, data, steps)
+        self._run_epochs(fitting, phase, first, data, watch, judged)
+        history, keeper = watch.history, watch.keeper
         self.history += history.rows
-        if guard.found or not keeper.best_epoch:
+        if why := watch.diverged():
             set_variables(self.model, before)
-            found = guard.found or f"{monitor} is never finite"
             raise DivergedError(
-                f"phase {phase.name}: {found} - lower "
+                f"phase {phase.name}: {why} - lower "
                 f"its learning rate ({phase.learning_rate:g})"
             )
         result = PhaseResult(
@@ -207,7 +160,7 @@ class Trainer:
             best_epoch=keeper.best_epoch,
             best_logs=keeper.best_logs,
             best_variables=self._with_moved(before, left, keeper),
-            waiting=waiting.share(),
+            waiting=watch.waiting.share(),
         )
         if (
             first
@@ -222,6 +175,64 @@ class Trainer:
             history.rows[result.best_epoch - 1 - first]["share"] = result.share
             self.write_history(history.before, history.rows)
         return result
+
+    def _watch(
+        self, phase: Phase, left: keras.Model, data: PhaseData, steps: Steps
+    ) -> Watch:
+        """What looks on while a phase is fitted."""
+        monitor, mode = self.objective.monitored()
+        earlier = None if self.backups is None else tuple(self.history)
+        watched = None if data.val is None else monitor
+        return Watch(
+            Waiting(steps),
+            StopOnNonFinite(),
+            HistoryLogger(self.history_file, earlier, phase=phase.name),
+            KeepBestWeights(watched, mode, left.variables),
+        )
+
+    def _run_epochs(
+        self,
+        fitting: keras.Model,
+        phase: Phase,
+        first: int,
+        data: PhaseData,
+        watch: Watch,
+        judged: ValidationSteps,
+    ) -> None:
+        """Keras's `fit`, told, watched and saved on the way."""
+        validates = data.val is not None
+        callbacks = [
+            *([LogOfAll(judged)] if validates else []),
+            EpochNumber(data.epoch),
+            watch.waiting,
+            phase.new_schedule(first),
+            *phase.averages(),
+            watch.guard,
+            watch.history,
+            watch.keeper,
+            *(self._stoppers() if validates else []),
+            *self.callbacks,
+        ]
+        if self.backups:
+            callbacks.append(
+                self.backups.callback(
+                    phase, data.skip, data.batch_size, self.callbacks
+                )
+            )
+        with (
+            signals.at_a_step() if self.backups else contextlib.nullcontext(),
+            epochs_told(phase, first, counted_batches(data.train)) as told,
+        ):
+            fitting.fit(
+                data.train,
+                validation_data=data.val,
+                initial_epoch=first,
+                epochs=first + phase.epochs,
+                class_weight=self.objective.predicts().class_weight(),
+                callbacks=[*callbacks, told],
+                shuffle=False,
+                verbose=self.verbose,
+            )
 
     def _compiled(
         self, phase: Phase, first: int, left: keras.Model, data: PhaseData
