@@ -1,6 +1,7 @@
 """search: what a budget lets in, what folds say, and what all labels teach."""
 
 import dataclasses
+import re
 import shutil
 
 import jsonschema
@@ -17,7 +18,7 @@ from tl_keras.jobs import searching, stages
 from tl_keras.jobs.kinds.pictures import PictureRuns
 from tl_keras.jobs.preparation import prepare
 from tl_keras.jobs.searching import stage as search_stage
-from tl_keras.jobs.searching.budget import seconds_of
+from tl_keras.jobs.searching.budget import rest, share_of_run
 from tl_keras.jobs.telling.printed import describe_strategy
 from tl_keras.jobs.training import feature_store
 from tl_keras.runs import RunFolder
@@ -26,6 +27,7 @@ from tl_keras.search import (
     SearchPlan,
     candidates_of,
     cut_examples,
+    measuring,
     plan_search,
     search,
 )
@@ -301,7 +303,8 @@ def test_a_budget_that_nothing_keeps_to_is_refused(asked):
 @pytest.fixture
 def planned(monkeypatch):
     """A plan that no clock has made."""
-    monkeypatch.setattr(stages, "plan_for", lambda *_: (PLAN, ""))
+    found = searching.Searches(PLAN, "")
+    monkeypatch.setattr(stages, "plan_for", lambda *_: found)
 
 
 def test_a_run_says_what_it_tried(asked, planned, capsys):
@@ -412,7 +415,7 @@ def test_a_fine_tune_that_the_fixed_rule_leaves_out_takes_nothing(asked):
     alone = dataclasses.replace(prepared, phases=[head])
     both = dataclasses.replace(prepared, phases=[head, TUNE])
     without, beside = (
-        seconds_of(each, costs(), usual, 10.0) for each in (alone, both)
+        share_of_run(each, costs(), usual, 10.0) for each in (alone, both)
     )
     assert 0 < without < beside
 
@@ -436,8 +439,19 @@ def test_where_nothing_is_better_the_head_of_all_labels_is_kept(
     np.testing.assert_array_equal(found.start[-2], found.solved.kernel)
 
 
-def test_a_plan_says_what_may_be_tried_or_why_nothing_is(asked):
-    assert describe_strategy(prepare(asked))[1:] == [
+def told_of(config) -> list[str]:
+    prepared = prepare(config)
+    found = searching.reckoned_search(prepared, feature_store(config))
+    return describe_strategy(prepared, found)
+
+
+def test_a_plan_says_what_is_tried_or_why_nothing_is(asked, tmp_path):
+    first, *names = told_of(asked)
+    assert first.startswith(f"strategy: {len(names)} way")
+    assert names[0] == "  from two on at 0.0003"
+    # What a number of minutes has room for, steps that are timed will say.
+    minutes = dataclasses.replace(asked, budget_minutes=2.0)
+    assert told_of(minutes)[1:] == [
         "  from two on at 0.0003", "  from two on at 0.0001",
         "  from two on at 0.001", "  from one on at 0.0003",
         "  from two on at 0.0003, mixup 0.2",
@@ -446,10 +460,56 @@ def test_a_plan_says_what_may_be_tried_or_why_nothing_is(asked):
     few = dataclasses.replace(
         asked, train_examples_per_class=4, val_examples_per_class=2
     )
-    (line,) = describe_strategy(prepare(few))
+    (line,) = told_of(few)
     assert line.startswith("strategy: fine_tune, since 12 labelled pictures")
     fixed = dataclasses.replace(asked, strategy="fine_tune")
-    assert describe_strategy(prepare(fixed)) == []
+    assert told_of(fixed) == []
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "features").exists()
+
+
+def test_no_clock_has_a_part_in_a_default_plan(asked, monkeypatch):
+    prepared, store = prepare(asked), feature_store(asked)
+    folder = RunFolder.of(asked.run_folder())
+    monkeypatch.setattr(search_stage, "measure_costs", tiny.end)
+    slow, fast = (
+        searching.plan_for(prepared, store, folder, elapsed)
+        for elapsed in (1e6, 0.0)
+    )
+    assert slow == fast
+    assert slow.plan.predicted <= slow.plan.budget
+
+
+def test_what_has_no_room_says_how_many_minutes_it_wants(asked, monkeypatch):
+    """Of a network that takes a thousand times as long."""
+    monkeypatch.setattr(measuring, "RATE", measuring.RATE / 1e6)
+    prepared = prepare(asked)
+    plan, why = searching.reckoned_search(prepared, feature_store(asked))
+    assert plan is None
+    assert why.startswith("a search would add more than a fifth to the run")
+    minutes = int(re.search(r"--budget_minutes=(\d+)", why)[1])
+    monkeypatch.setattr(
+        search_stage, "measure_costs", search_stage.reckon_costs
+    )
+    monkeypatch.setattr(search_stage.time, "perf_counter", lambda: 0.0)
+    folder = RunFolder.of(asked.run_folder())
+    for more, fits in ((0, True), (-minutes * 0.5, False)):
+        given = dataclasses.replace(asked, budget_minutes=minutes + more)
+        searched = searching.plan_for(
+            dataclasses.replace(prepared, config=given),
+            feature_store(asked), folder, 0.0,
+        )  # fmt: skip
+        assert bool(searched.plan) is fits
+
+
+def test_what_follows_a_search_is_the_test_split_and_what_is_constant(asked):
+    prepared = prepare(asked)
+    usual = searching.candidates_of_run(prepared)[0]
+    slow, fast = (
+        rest(prepared, costs(step=step), usual) for step in (2.0, 1.0)
+    )
+    a_picture = 1.0 / (3 * 10 * 0.3)
+    assert slow - fast == pytest.approx(len(prepared.labelled.test) * a_picture)
 
 
 @pytest.mark.parametrize("grouped", [False, True])

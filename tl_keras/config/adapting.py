@@ -23,19 +23,21 @@ class AdaptConfig(Settings):
     """How the fine-tune moves the weights; a phase of 0 epochs reads none."""
 
     strategy: str = setting(
-        "fine_tune",
+        "auto",
         "how a network adapts: frozen solves the head alone; fine_tune is the "
         "fixed rule, the head, then --unfreeze_from on, the better one kept; "
         "auto tries rates, depths, mixup and LoRA on folds of all labels, as "
         "far as --budget_minutes reaches, and lets all labels teach the best; "
-        "a setting of a fine-tune given by hand is the fixed rule too",
+        "it is the fixed rule where that has no room, and where a setting of "
+        "a fine-tune is given by hand",
         group=ADAPTING,
         choices=("auto", "frozen", "fine_tune"),
     )
     budget_minutes: float | None = setting(
         None,
-        "what a run with --strategy=auto may take, its export included; 1.2 "
-        "times what the fixed rule would, when not given",
+        "what a run with --strategy=auto may take, its export included; when "
+        "not given, 1.2 times what the fixed rule would, as reckoned by "
+        "multiply-adds, so that two runs of one seed try the same",
         group=ADAPTING,
         unit="minutes",
         low=0.1,

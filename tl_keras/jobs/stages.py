@@ -35,6 +35,7 @@ from tl_keras.jobs.record import (
 from tl_keras.jobs.reporting import record_with_card
 from tl_keras.jobs.searching import plan_for, search_all
 from tl_keras.jobs.staging import Run, Stage, Stages
+from tl_keras.jobs.telling.printed import describe_vain
 from tl_keras.jobs.text_head import choose_head, wants_head
 from tl_keras.jobs.training import train, train_from_scratch
 from tl_keras.networks import answers_model
@@ -55,7 +56,8 @@ def plan_strategy(run: Run) -> Run:
         known = {"plan": plan.numbers()} if plan else {"why": why}
         run = run.with_more(journal=run.journal.noted(search=known))
     if "why" in known:
-        log.info(f"strategy: fine_tune, since {known['why']}")
+        lines = [f"strategy: fine_tune, since {known['why']}"]
+        log.info("\n".join([*lines, *describe_vain(run.prepared)]))
         return run
     plan = SearchPlan.of_numbers(known["plan"])
     log.info(f"strategy: {plan.describe()}")

@@ -22,6 +22,7 @@ from tl_keras.jobs.fault_tolerance import enough_memory, readable, without
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.result import RunResult, load_finished
 from tl_keras.jobs.run_state import look
+from tl_keras.jobs.searching import reckoned_search
 from tl_keras.jobs.stages import STAGES
 from tl_keras.jobs.staging import Clock, Run, Stages
 from tl_keras.jobs.telling.ending import next_commands, outcome
@@ -94,7 +95,9 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
     lines = [describe_data(prepared.report, prepared.labelled)]
     if prepared.unlabelled:
         lines.append(prepared.unlabelled.describe())
-    log.info("\n".join([*lines, *describe_vain(prepared)]))
+    if not prepared.config.searches():  # Else that is told with its plan.
+        lines += describe_vain(prepared)
+    log.info("\n".join(lines))
     store = feature_store(prepared.config)
     run = _trained(
         Run(journal, prepared, accept, store, clock.began), stages, clock
@@ -162,9 +165,10 @@ def plan(config: TransferConfig) -> str:
         prepared, _ = _prepare_all(
             config.resolved(), "", STAGES, download=False
         )
+        searched = reckoned_search(prepared, feature_store(prepared.config))
         with progress.doing("measuring a pass"):
-            told = estimate(prepared)
-        return describe_plan(prepared, told)
+            told = estimate(prepared, searched.plan)
+        return describe_plan(prepared, told, searched)
 
 
 def _prepare_all(

@@ -20,13 +20,15 @@ def ordered_nodes(model: keras.Model) -> list:
 
 
 def multiply_adds(node) -> int:
-    """Multiply-adds of one call for one picture; 0 for what has no kernel."""
-    layer = node.operation
+    """Multiply-adds of one call for one picture; 0 for what has no kernel.
+
+    Of attention those of its four kernels, not of rows with each other.
+    """
     outputs = node.output_tensors[0].shape
     kernels = [
-        getattr(layer, name)
-        for name in ("kernel", "depthwise_kernel", "pointwise_kernel")
-        if getattr(layer, name, None) is not None
+        weight
+        for weight in getattr(node.operation, "weights", ())
+        if weight.name.endswith("kernel")
     ]
     # A kernel of any convolution or Dense is applied once at each place of
     # the output; all axes between batch and channels are places.

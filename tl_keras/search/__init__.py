@@ -24,6 +24,8 @@ __all__, __getattr__, __dir__ = names_of(
         "cut_examples": "folds",
         "plan_search": "plan",
         "search": "searching",
+        "forward_seconds": "measuring",
         "measure_costs": "measuring",
+        "reckon_costs": "measuring",
     },
 )

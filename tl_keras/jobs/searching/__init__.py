@@ -9,13 +9,16 @@ from tl_keras.jobs.searching.stage import (
     FEW_LABELS,
     MANY_FOLDS,
     Searched,
+    Searches,
     candidates_of_run,
     plan_for,
+    reckoned_search,
     search_all,
     why_not,
 )
 
 __all__ = [
-    "FEW_FOLDS", "FEW_LABELS", "MANY_FOLDS", "Searched", "candidates_of_run",
-    "known_of", "plan_for", "search_all", "why_not",
+    "FEW_FOLDS", "FEW_LABELS", "MANY_FOLDS", "Searched", "Searches",
+    "candidates_of_run", "known_of", "plan_for", "reckoned_search",
+    "search_all", "why_not",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ In: a run before its first step, and what steps take. Out: seconds.
 import math
 
 from tl_keras.jobs.preparation import Prepared
-from tl_keras.search import Candidate
+from tl_keras.search import Candidate, FoldFits, forward_seconds
 from tl_keras.search.plan import EPOCH, Costs
 from tl_keras.training.interpolation import SHARES
 
@@ -17,28 +17,41 @@ SHARE_MORE = 0.2
 # MobileNetV2 on two quiet cores, where the graph of its last stage was traced
 # in the second of these; a machine that is slower at that is slower at all.
 REST, GRAPH = 26.0, 0.9
+BEGIN = 8.0
 
 
-def seconds_of(
+def beginning(fits: FoldFits, prepared: Prepared) -> float:
+    """Reckoned, what a run has taken before it searches.
+
+    Args:
+        fits: of the run.
+        prepared: the run.
+
+    Returns:
+        Seconds, of the pass through the frozen layers for the most part.
+    """
+    labelled = prepared.labelled
+    taught = len(labelled.train) + len(labelled.val)
+    return BEGIN + forward_seconds(fits, taught)
+
+
+def share_of_run(
     prepared: Prepared, costs: Costs, usual: Candidate, elapsed: float
 ) -> float:
-    """What is left for a search.
+    """What a search may take where nobody has said: what the fixed rule's
+    fine-tune would, and a fifth of the whole run more.
 
     Args:
         prepared: the run.
         costs: of its candidates.
         usual: that of the fixed rule's depth.
-        elapsed: seconds since the run began, those of `costs` included.
+        elapsed: seconds of the run before.
 
     Returns:
-        Seconds; 0 or less where the budget is spent.
+        Seconds.
     """
-    rest = _rest(prepared, costs, usual)
-    minutes = prepared.config.budget_minutes
-    if minutes is not None:
-        return 60 * minutes - elapsed - rest
     fixed = _fixed_rule(prepared, costs, usual)
-    return fixed + SHARE_MORE * (elapsed + fixed + rest)
+    return fixed + SHARE_MORE * (elapsed + fixed + rest(prepared, costs, usual))
 
 
 def _fixed_rule(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
@@ -53,8 +66,17 @@ def _fixed_rule(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
     return costs.graph + epochs * costs.step[usual.name] + costs.epochs * EPOCH
 
 
-def _rest(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
-    """What follows a search: the test split's pass, and what is constant."""
+def rest(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
+    """What follows a search: the test split's pass, and what is constant.
+
+    Args:
+        prepared: the run.
+        costs: of its candidates.
+        usual: that of the fixed rule's depth.
+
+    Returns:
+        Seconds.
+    """
     test = len(prepared.labelled.test)
     whole = costs.step[usual.name] / (3 * costs.batch_size * costs.trains)
     return test * whole + REST * max(1.0, costs.graph / GRAPH)

@@ -10,6 +10,7 @@ and the table of what was tried.
 
 import dataclasses
 import hashlib
+import math
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from tl_keras.jobs.kinds import runs_of
 from tl_keras.jobs.placing import compute_of
 from tl_keras.jobs.planning import plan_phases
 from tl_keras.jobs.preparation import Prepared, many_of
-from tl_keras.jobs.searching.budget import seconds_of
+from tl_keras.jobs.searching.budget import beginning, rest, share_of_run
 from tl_keras.jobs.searching.known import known_of
 from tl_keras.jobs.searching.outcome import final_of, fit_of
 from tl_keras.jobs.searching.table import table_of
@@ -38,8 +39,10 @@ from tl_keras.search import (
     cut_examples,
     measure_costs,
     plan_search,
+    reckon_costs,
     search,
 )
+from tl_keras.search.plan import predicted
 from tl_keras.sources import LabelledExamples, TensorMemory, TrainingBatches
 from tl_keras.strategies import set_trainable, suits_lora
 from tl_keras.training import FEWEST_TO_JUDGE, FrozenWork, PhaseBackups
@@ -49,6 +52,18 @@ from tl_keras.training.trainer import Trainer
 # how far a fine-tune goes on all of them.
 MANY_FOLDS, FEW_FOLDS, FEW_LABELS = 5, 3, 500
 FLIPPED_VIEWS = 2
+
+
+class Searches(NamedTuple):
+    """Whether a run searches.
+
+    Attributes:
+        plan: what is tried, or None.
+        why: the fixed rule is taken; "" where it is not.
+    """
+
+    plan: SearchPlan | None
+    why: str
 
 
 class Searched(NamedTuple):
@@ -89,8 +104,9 @@ def why_not(prepared: Prepared) -> str:
 @standard_globals()
 def plan_for(
     prepared: Prepared, store: FeatureStore, folder: RunFolder, elapsed: float
-) -> tuple[SearchPlan | None, str]:
-    """How much is tried, by what a few steps take here.
+) -> Searches:
+    """How much is tried: as much as a fifth of the run reckoned by its
+    multiply-adds, or what `--budget_minutes` lets in by what steps take here.
 
     Args:
         prepared: the run; its model as it was loaded, also afterwards.
@@ -99,10 +115,10 @@ def plan_for(
         elapsed: seconds since the run began.
 
     Returns:
-        (the plan, ""), or (None, why the fixed rule is taken).
+        The plan, or why the fixed rule is taken.
     """
     if why := why_not(prepared):
-        return None, why
+        return Searches(None, why)
     began, candidates = time.perf_counter(), candidates_of_run(prepared)
     known = known_of(prepared)
     counts = (FEW_FOLDS,)
@@ -113,13 +129,45 @@ def plan_for(
         dict.fromkeys(len(_folds(prepared, known, n)) for n in counts)
     )
     fits = _fits(prepared, store, folder, candidates[:1], counts[0])
-    costs = measure_costs(fits, candidates)
-    elapsed += time.perf_counter() - began
-    seconds = seconds_of(prepared, costs, candidates[0], elapsed)
+    usual, minutes = candidates[0], prepared.config.budget_minutes
+    if minutes is None:
+        # By no clock: two runs of the same seed shall try the same.
+        costs = reckon_costs(fits, candidates)
+        elapsed = beginning(fits, prepared)
+        seconds = share_of_run(prepared, costs, usual, elapsed)
+        why = "a search would add more than a fifth to the run"
+    else:
+        costs = measure_costs(fits, candidates)
+        elapsed += time.perf_counter() - began
+        seconds = 60 * minutes - elapsed - rest(prepared, costs, usual)
+        why = f"its first candidate does not fit {seconds:.0f} s"
     plan = plan_search(candidates, costs, folds=counts, seconds=seconds)
-    if plan is None:
-        return None, f"its first candidate does not fit {seconds:.0f} s"
-    return plan, ""
+    if plan is not None:
+        return Searches(plan, "")
+    least = predicted(candidates[:1], costs, counts[-1])
+    whole = elapsed + least + rest(prepared, costs, usual)
+    minutes = math.ceil(whole / 60)
+    return Searches(None, f"{why} - --budget_minutes={minutes} has room for it")
+
+
+def reckoned_search(prepared: Prepared, store: FeatureStore | None) -> Searches:
+    """What a run will try, as far as no clock is needed to say it.
+
+    Args:
+        prepared: the run; its model as it was loaded, also afterwards.
+        store: of its features; nothing is computed.
+
+    Returns:
+        Neither a plan nor a reason where nothing is searched, or the budget
+        is one of minutes.
+    """
+    config = prepared.config
+    if not config.searches():
+        return Searches(None, "")
+    if config.budget_minutes is not None:
+        return Searches(None, why_not(prepared))
+    folder = RunFolder.of(config.run_folder())
+    return plan_for(prepared, store, folder, 0.0)
 
 
 @standard_globals()

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from tl_keras.jobs.preparation import MAX_PROBE_WORK, Prepared, done_once
 from tl_keras.networks import LOGITS, inference
 from tl_keras.progress import in_words
+from tl_keras.search import SearchPlan
 from tl_keras.training import Phase
 
 MEASURED = 16  # examples in the batch
@@ -66,11 +67,15 @@ def rounded(seconds: float) -> str:
     return in_words(60 * round(seconds / 60)).removesuffix(" 0 s")
 
 
-def estimate(prepared: Prepared) -> Estimate:
+def estimate(prepared: Prepared, search: SearchPlan | None = None) -> Estimate:
     """Measures a pass and reckons the rest; takes seconds, changes nothing.
 
     Args:
         prepared: the run; its model is asked one batch.
+        search: what is tried in the place of the fine-tune, if anything.
+
+    Returns:
+        Seconds, by parts.
     """
     labelled, config = prepared.labelled, prepared.config
     read, forward, measured = _measure(prepared)
@@ -86,6 +91,10 @@ def estimate(prepared: Prepared) -> Estimate:
     for phase, share in zip(prepared.phases, shares, strict=True):
         left = forward * (1 - share)
         parts[phase.name] = _of_phase(prepared, phase, left, seen, judged)
+    if search is not None:
+        for phase in prepared.phases[1:]:
+            del parts[phase.name]
+        parts["search"] = search.predicted
     parts["evaluation"] = forward * len(labelled.test) * len(prepared.phases)
     parts["export and page"] = FIXED_SECONDS + forward * len(labelled.test)
     if config.compare_scratch:

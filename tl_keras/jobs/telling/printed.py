@@ -16,7 +16,7 @@ from tl_keras.jobs.preparation import (
     many_of,
     trainable_in,
 )
-from tl_keras.jobs.searching import candidates_of_run, why_not
+from tl_keras.jobs.searching import Searches, candidates_of_run
 from tl_keras.jobs.telling.estimate import Estimate, settings_given
 from tl_keras.sources import LabelledSplits
 from tl_keras.training import FEWEST_TO_JUDGE, Phase
@@ -49,12 +49,15 @@ def describe_data(report: Report, labelled: LabelledSplits) -> str:
     )
 
 
-def describe_plan(prepared: Prepared, told: Estimate) -> str:
+def describe_plan(
+    prepared: Prepared, told: Estimate, searched: Searches
+) -> str:
     """What a run would do: what matters first, its settings last.
 
     Args:
         prepared: the run.
         told: how long it will take.
+        searched: what a search would try.
 
     Returns:
         Data, time, phases, device and disk, and every setting.
@@ -64,7 +67,7 @@ def describe_plan(prepared: Prepared, told: Estimate) -> str:
         describe_data(prepared.report, prepared.labelled),
         *([prepared.unlabelled.describe()] if prepared.unlabelled else []),
         told.describe(),
-        *describe_strategy(prepared),
+        *describe_strategy(prepared, searched),
         f"to: {config.run_folder()}",
         *_disk(prepared),
         f"device: {prepared.device}; input {train.decoding.in_words()}; "
@@ -72,7 +75,10 @@ def describe_plan(prepared: Prepared, told: Estimate) -> str:
         f"{config.batch_size}; precision {config.precision}; XLA {config.jit}",
         "phases:",
         *(line for phase in prepared.phases for line in _of(prepared, phase)),
-        *(f"  {line}" for line in describe_vain(prepared)),
+        *(
+            f"  {line}"
+            for line in ([] if searched.plan else describe_vain(prepared))
+        ),
         "",
         "settings that were given or decided:",
         *(f"  {line}" for line in settings_given(prepared)),
@@ -83,12 +89,18 @@ def describe_plan(prepared: Prepared, told: Estimate) -> str:
     return "\n".join(lines)
 
 
-def describe_strategy(prepared: Prepared) -> list[str]:
-    """What a search may try, or why there is none; [] where none is asked."""
+def describe_strategy(prepared: Prepared, searched: Searches) -> list[str]:
+    """What a search tries, or why there is none; [] where none is asked."""
+    if searched.why:
+        return [f"strategy: fine_tune, since {searched.why}"]
+    if searched.plan:
+        names = searched.plan.names
+        return [
+            f"strategy: {searched.plan.describe()}",
+            *(f"  {name}" for name in names),
+        ]
     if not prepared.config.searches():
         return []
-    if why := why_not(prepared):
-        return [f"strategy: fine_tune, since {why}"]
     names = [candidate.name for candidate in candidates_of_run(prepared)]
     return [
         "strategy: as many of these as fit the budget, judged on folds of all "
@@ -141,8 +153,7 @@ def describe_vain(prepared: Prepared) -> list[str]:
     """
     labelled = prepared.labelled
     planned = plan_phases(prepared.config)
-    # A search judges by all labels.
-    if prepared.config.searches() or not tuned_in_vain(planned, labelled):
+    if not tuned_in_vain(planned, labelled):
         return []
     what = "done, but never kept"
     if len(prepared.phases) < len(planned):
