@@ -17,7 +17,8 @@ from tl_keras.data import Examples
 from tl_keras.jobs import searching, stages
 from tl_keras.jobs.kinds.pictures import PictureRuns
 from tl_keras.jobs.preparation import prepare
-from tl_keras.jobs.searching import stage as search_stage
+from tl_keras.jobs.searching import fits as search_fits
+from tl_keras.jobs.searching import planning
 from tl_keras.jobs.searching.budget import rest, share_of_run
 from tl_keras.jobs.telling.printed import describe_strategy
 from tl_keras.jobs.training import feature_store
@@ -84,7 +85,7 @@ def fits(asked):
     some = [
         c for c in searching.candidates_of_run(prepared) if c.name in PLAN.names
     ]
-    return search_stage._fits(prepared, store, folder, some, 3), some
+    return search_fits.fits_of(prepared, store, folder, some, 3), some
 
 
 def costs(step: float = 1.0, **more) -> Costs:
@@ -402,10 +403,20 @@ def test_one_that_diverges_goes_no_way_and_stops_nothing(fits):
 
 
 def test_what_makes_no_three_folds_is_the_fixed_rule(asked, monkeypatch):
-    prepared = prepare(asked)
-    assert searching.why_not(prepared) == ""
-    monkeypatch.setattr(search_stage, "FEW_FOLDS", 99)  # More than a class has.
-    assert "makes no 99 folds" in searching.why_not(prepared)
+    store = feature_store(asked)
+    assert searching.reckoned_search(prepare(asked), store).plan
+    monkeypatch.setattr(search_fits, "cut_examples", lambda *_: [])
+    plan, why = searching.reckoned_search(prepare(asked), store)
+    assert plan is None
+    assert "makes no 3 folds" in why
+
+
+def test_where_there_is_no_room_no_folds_are_cut(asked, monkeypatch):
+    """Of a million labels they would take seconds."""
+    monkeypatch.setattr(measuring, "RATE", measuring.RATE / 1e6)
+    monkeypatch.setattr(search_fits, "cut_examples", tiny.end)
+    found = searching.reckoned_search(prepare(asked), feature_store(asked))
+    assert found.why.startswith(planning.ADDS)
 
 
 def test_a_fine_tune_that_the_fixed_rule_leaves_out_takes_nothing(asked):
@@ -471,7 +482,7 @@ def test_a_plan_says_what_is_tried_or_why_nothing_is(asked, tmp_path):
 def test_no_clock_has_a_part_in_a_default_plan(asked, monkeypatch):
     prepared, store = prepare(asked), feature_store(asked)
     folder = RunFolder.of(asked.run_folder())
-    monkeypatch.setattr(search_stage, "measure_costs", tiny.end)
+    monkeypatch.setattr(planning, "measure_costs", tiny.end)
     slow, fast = (
         searching.plan_for(prepared, store, folder, elapsed)
         for elapsed in (1e6, 0.0)
@@ -488,10 +499,8 @@ def test_what_has_no_room_says_how_many_minutes_it_wants(asked, monkeypatch):
     assert plan is None
     assert why.startswith("a search would add more than a fifth to the run")
     minutes = int(re.search(r"--budget_minutes=(\d+)", why)[1])
-    monkeypatch.setattr(
-        search_stage, "measure_costs", search_stage.reckon_costs
-    )
-    monkeypatch.setattr(search_stage.time, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(planning, "measure_costs", planning.reckon_costs)
+    monkeypatch.setattr(planning.time, "perf_counter", lambda: 0.0)
     folder = RunFolder.of(asked.run_folder())
     for more, fits in ((0, True), (-minutes * 0.5, False)):
         given = dataclasses.replace(asked, budget_minutes=minutes + more)
