@@ -21,7 +21,7 @@ from tl_keras.jobs.exporting import asked_formats, refuse_unconvertible
 from tl_keras.jobs.fault_tolerance import enough_memory, readable, without
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.result import RunResult, load_finished
-from tl_keras.jobs.run_state import look
+from tl_keras.jobs.run_state import Journal, look
 from tl_keras.jobs.searching import reckoned_search
 from tl_keras.jobs.stages import STAGES
 from tl_keras.jobs.staging import Clock, Run, Stages
@@ -84,6 +84,27 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         result = load_finished(journal)
         _tell_next(result.metrics, result.version, journal.folder)
         return result
+    run = _trained(_begun(journal, stages, clock), stages, clock)
+    run, metrics = _published(run, stages, clock)
+    log.info(summary(metrics))
+    log.result(outcome(metrics, run.version, run.folder))
+    _tell_next(metrics, run.version, run.folder)
+    # The SavedModel is published, so this is told last; and before the run is
+    # closed, so that the same command tries again.
+    run.files.refuse()
+    run.journal.closed(int(run.version.name))
+    return RunResult(
+        metrics,
+        run.version,
+        run.folder.path,
+        run.prepared.model,
+        run.prepared.labelled.class_names,
+        run.fit.history,
+    )
+
+
+def _begun(journal: Journal, stages: Stages, clock: Clock) -> Run:
+    """A run before its first step; says what it is made of."""
     with clock("prepare"), enough_memory(), progress.doing("preparing"):
         prepared, accept = _prepare_all(journal.config, journal.run_id, stages)
     prepared = without(prepared, journal.left_out)
@@ -99,9 +120,11 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         lines += describe_vain(prepared)
     log.info("\n".join(lines))
     store = feature_store(prepared.config)
-    run = _trained(
-        Run(journal, prepared, accept, store, clock.began), stages, clock
-    )
+    return Run(journal, prepared, accept, store, clock.began)
+
+
+def _published(run: Run, stages: Stages, clock: Clock) -> tuple[Run, dict]:
+    """(the run with its version, its metrics), or why nothing is published."""
     try:
         for stage in stages.publishing:
             run = clock.timed(stage, run)
@@ -121,21 +144,7 @@ def _run(config: TransferConfig, restart: bool, stages: Stages) -> RunResult:
         # was trained is not lost.
         with progress.doing("writing the page"):
             metrics = stages.record(run, clock.all_seconds())
-    log.info(summary(metrics))
-    log.result(outcome(metrics, run.version, run.folder))
-    _tell_next(metrics, run.version, run.folder)
-    # The SavedModel is published, so this is told last; and before the run is
-    # closed, so that the same command tries again.
-    run.files.refuse()
-    run.journal.closed(int(run.version.name))
-    return RunResult(
-        metrics,
-        run.version,
-        run.folder.path,
-        prepared.model,
-        prepared.labelled.class_names,
-        run.fit.history,
-    )
+    return run, metrics
 
 
 def _tell_next(metrics: dict, version: pathlib.Path, folder: RunFolder) -> None:
