@@ -15,6 +15,7 @@ from tl_keras import run
 from tl_keras.config import transfer
 from tl_keras.data import Examples
 from tl_keras.jobs import searching, stages
+from tl_keras.jobs import transfer as transfer_job
 from tl_keras.jobs.kinds.pictures import PictureRuns
 from tl_keras.jobs.preparation import prepare
 from tl_keras.jobs.searching import fits as search_fits
@@ -477,6 +478,17 @@ def test_a_plan_says_what_is_tried_or_why_nothing_is(asked, tmp_path):
     assert told_of(fixed) == []
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "features").exists()
+
+
+def test_a_plan_tells_no_phase_that_a_search_takes_the_place_of(asked):
+    told = transfer_job.plan(asked)
+    assert "  then what the folds found best" in told
+    assert "  head: solved exactly" in told
+    assert "  fine_tune: " not in told
+    assert "search " in told.split("time: ")[1].splitlines()[0]
+    fixed = transfer_job.plan(dataclasses.replace(asked, strategy="fine_tune"))
+    assert "  fine_tune: " in fixed
+    assert "the folds" not in fixed
 
 
 def test_no_clock_has_a_part_in_a_default_plan(asked, monkeypatch):

@@ -63,6 +63,11 @@ def describe_plan(
         Data, time, phases, device and disk, and every setting.
     """
     config, train = prepared.config, prepared.labelled.train
+    phases = prepared.phases
+    after = describe_vain(prepared)
+    if searched.plan:
+        phases = phases[:1]
+        after = ["then what the folds found best, where that is surely better"]
     lines = [
         describe_data(prepared.report, prepared.labelled),
         *([prepared.unlabelled.describe()] if prepared.unlabelled else []),
@@ -74,11 +79,8 @@ def describe_plan(
         f"{len(train):,} training {many_of(prepared)} in batches of "
         f"{config.batch_size}; precision {config.precision}; XLA {config.jit}",
         "phases:",
-        *(line for phase in prepared.phases for line in _of(prepared, phase)),
-        *(
-            f"  {line}"
-            for line in ([] if searched.plan else describe_vain(prepared))
-        ),
+        *(line for phase in phases for line in _of(prepared, phase)),
+        *(f"  {line}" for line in after),
         "",
         "settings that were given or decided:",
         *(f"  {line}" for line in settings_given(prepared)),
