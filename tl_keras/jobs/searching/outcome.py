@@ -7,6 +7,9 @@ In: what folds found. Out: phases with their weights, and what all labels say
 of them, so that evaluation, page and export need not know of searches.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import numpy as np
 import scipy.special
 
@@ -32,32 +35,18 @@ def fit_of(
     Returns:
         A fit of two phases; the second is kept where its share is above 0.
     """
-    objective, train = fits.trainer.objective, len(prepared.labelled.train)
-    task, targets = objective.predicts(), fits.known.labelled.labels
-
-    def logs(outputs: np.ndarray, prefix: str = "val_") -> dict:
-        """Of examples that the folds had not seen."""
-        named = task.logs(outputs, targets)
-        return {f"{prefix}{n}": v for n, v in named.items()} | task.epoch_logs(
-            outputs, targets
-        )
-
-    def by_folds(outputs: np.ndarray) -> np.ndarray | None:
-        """Answers for training, by weights that had no part in them."""
-        if found.solved.out_of_fold is None:
-            return None
-        return np.asarray(task.activation("answers")(outputs[:train]))
-
+    heads = _Unseen.of(prepared, fits, found.at_start, found)
+    best = _Unseen.of(prepared, fits, found.standing.outputs, found)
     head = PhaseResult(
         phase=fits.head,
         first_epoch=1,
         last_epoch=1,
         best_epoch=1,
-        best_logs=logs(found.at_start),
+        best_logs=heads.logs,
         best_variables=found.start,
         trainable_parameters=fits.head.adapts_by().count(fits.model),
         seconds=found.tried[0].seconds,
-        out_of_fold=by_folds(found.at_start),
+        out_of_fold=heads.answers,
     )
     phase, last = found.best.phase, 1 + max(1, len(found.rows))
     tuned = PhaseResult(
@@ -65,28 +54,66 @@ def fit_of(
         first_epoch=2,
         last_epoch=last,
         best_epoch=last,
-        best_logs={**(found.rows or [{}])[-1], **logs(found.standing.outputs)},
+        best_logs={**(found.rows or [{}])[-1], **best.logs},
         best_variables=found.variables,
         trainable_parameters=phase.adapts_by().count(fits.model),
         seconds=seconds,
-        out_of_fold=by_folds(found.standing.outputs),
+        out_of_fold=best.answers,
         share=found.standing.share,
         gain=found.standing.gain,
     )
+    rows = [_row_of(head), *_rows_of(tuned, found.rows, best.logs)]
+    return FitResult([head, tuned], int(found.standing.share > 0), rows)
+
+
+class _Unseen(NamedTuple):
+    """What folds say of examples that they had not seen.
+
+    Attributes:
+        logs: of all of them, as validation has them.
+        answers: for training; None where no head was solved by folds.
+    """
+
+    logs: dict
+    answers: np.ndarray | None
+
+    @classmethod
+    def of(
+        cls,
+        prepared: Prepared,
+        fits: FoldFits,
+        outputs: np.ndarray,
+        found: Found,
+    ) -> "_Unseen":
+        """Of outputs for all examples, in their order."""
+        task = fits.trainer.objective.predicts()
+        targets = fits.known.labelled.labels
+        named = task.logs(outputs, targets)
+        logs = {f"val_{name}": value for name, value in named.items()}
+        answers = None
+        if found.solved.out_of_fold is not None:
+            train = outputs[: len(prepared.labelled.train)]
+            answers = np.asarray(task.activation("answers")(train))
+        return cls(logs | task.epoch_logs(outputs, targets), answers)
+
+
+def _row_of(head: PhaseResult) -> dict:
+    """Of history, for a head that was solved."""
+    return {
+        "phase": "head", "epoch": 1, **head.best_logs, "learning_rate": 0.0,
+    }  # fmt: skip
+
+
+def _rows_of(
+    tuned: PhaseResult, rows: Sequence[Mapping], logs: Mapping
+) -> list[dict]:
+    """Of history, the last one with what the kept weights gave."""
     # Of one that diverged there are none.
-    rows = [dict(row) for row in found.rows] or [
-        {"phase": phase.name, "epoch": 2}
+    rows = [dict(row) for row in rows] or [
+        {"phase": tuned.phase.name, "epoch": tuned.first_epoch}
     ]
-    rows[-1] |= logs(found.standing.outputs) | {"share": found.standing.share}
-    first = {
-        "phase": "head",
-        "epoch": 1,
-        **head.best_logs,
-        "learning_rate": 0.0,
-    }
-    return FitResult(
-        [head, tuned], int(found.standing.share > 0), [first, *rows]
-    )
+    rows[-1] |= {**logs, "share": tuned.share}
+    return rows
 
 
 def final_of(prepared: Prepared, found: Found, fit: FitResult) -> FinalFit:
