@@ -226,7 +226,13 @@ def test_every_application_can_be_converted(name):
     keras.backend.clear_session()
     size = max(32, BACKBONES[name].least_size)
     model = build_classifier(name, 2, weights="none", image_size=size)
-    files.check_convertible(model, ALL)
+    try:
+        files.check_convertible(model, ALL)
+    except ConfigError as error:
+        # The largest ConvNeXt want more than 24 GB.
+        if "as happens where memory runs out" not in str(error):
+            raise
+        pytest.skip(f"the memory here is too small for {name}")
 
 
 @needs_runtimes
