@@ -21,9 +21,9 @@ from tl_keras.data.catalogues import png
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.exports import (
     Export,
+    export,
     formats,
     inspect_export,
-    inspection,
 )
 from tl_keras.exports.runtimes import converting
 from tl_keras.inputs.image.pixels import Decoding
@@ -221,7 +221,7 @@ def test_one_that_cannot_be_asked_is_told_before_training(
         assert folder == tmp_path / "pets" / "3"
         raise NotPublishedError("export not published: a process died")
 
-    monkeypatch.setattr(inspection, "ask_version", fail)
+    monkeypatch.setattr(export, "ask_version", fail)
     with pytest.raises(ConfigError) as caught:
         accept.check(images_of())
     where = f"--not_worse_than={tmp_path}/pets/3"
@@ -237,7 +237,7 @@ def test_one_that_cannot_be_asked_is_told_before_training(
         (np.full((1, 3), np.nan), "gives probabilities that are no numbers"),
     ):
         monkeypatch.setattr(
-            inspection,
+            export,
             "ask_version",
             lambda graph, folder, pictures, answer, found=answers: (
                 list(pictures) and found
@@ -515,7 +515,7 @@ def test_a_version_that_may_write_files_is_not_loaded(
     hostile.rewrite(
         version, lambda s: hostile.init_op_writes(s.meta_graphs[0], made)
     )
-    monkeypatch.setattr(inspection, "ask_version", None)
+    monkeypatch.setattr(export, "ask_version", None)
     more = f"--not_worse_than={version}"
     assert refused_before_training(again, monkeypatch, more) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -26,7 +26,7 @@ from tl_keras.errors import (
 )
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.pixels import Decoding
-from tl_keras.jobs import preparation, stages, training
+from tl_keras.jobs import preparation, publishing, stages
 from tl_keras.jobs.telling import ending
 from tl_keras.runs import RunFolder
 from tl_keras.tasks.multiclass import calibration
@@ -525,9 +525,9 @@ def test_every_rule_for_pixels_reaches_training_and_export(
     clear = Image.new("RGBA", (40, 56), (0, 255, 0, 0))
     clear.save(next(pathlib.Path(config.dataset).rglob("*.png")))
     asked = []
-    real = training.publish
+    real = publishing.publish
     monkeypatch.setattr(
-        training,
+        publishing,
         "publish",
         lambda *args, **known: (
             asked.append(known["decoding"]) or real(*args, **known)

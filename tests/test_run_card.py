@@ -224,6 +224,8 @@ def test_mcnemar_is_exact(lost, won, p_value, verdict):
     assert found["verdict"] == verdict
     low, high = found["interval"]
     assert low <= found["difference"] <= high
+    # A reader sees both, and they say the same.
+    assert (low > 0 or high < 0) == (p_value < 0.05)
     assert found["difference"] == pytest.approx(
         (won - lost) / (59 + lost + won)
     )

@@ -6,6 +6,7 @@ import pytest
 from tl_keras.run_card import scores
 from tl_keras.tasks.multilabel import label_words
 from tl_keras.tasks.multilabel.evaluation import count as count_labels
+from tl_keras.tasks.regression import card as number_card
 from tl_keras.tasks.regression import number_words
 from tl_keras.tasks.regression.evaluation import count as count_numbers
 
@@ -67,7 +68,8 @@ def numbers(slope: float, shift: float = 0.0, size: int = 200):
 
 def verdict(truth, values, baseline: float) -> list[str]:
     test = count_numbers(values, truth, ["age"]).metrics
-    return number_words.verdict(truth, values, test, ["age"], baseline)
+    usual = np.array([baseline])
+    return number_words.verdict(truth, values, test, ["age"], usual)
 
 
 def test_numbers_are_told_by_their_quantiles_and_beside_the_median():
@@ -83,6 +85,36 @@ def test_numbers_are_told_by_their_quantiles_and_beside_the_median():
     (useless,) = verdict(truth, values, errors.mean())
     assert useless.startswith("Of no use yet")
     assert len(verdict(truth, values, np.nan)) == 1
+
+
+def test_columns_of_other_units_are_judged_each_by_itself():
+    """One that is right beside one, a thousand times as large, that is not."""
+    truth, values = numbers(1.0)
+    other = 1000 * np.random.default_rng(1).normal(size=truth.shape)
+    truth, values = np.hstack([truth, other]), np.hstack([values, 0 * other])
+    names = ["age", "weight"]
+    metrics = {
+        "class_names": names,
+        "test": count_numbers(values, truth, names).metrics,
+    }
+    header = [
+        f"{kind}:{name}" for kind in ("true", "predicted") for name in names
+    ]
+    rows = [
+        {"id": str(i), **dict(zip(header, map(str, row), strict=True))}
+        for i, row in enumerate(np.hstack([truth, values]))
+    ]
+    training = {f"{a},{w}": 1 for a, w in truth}
+    found = number_card.section(rows, metrics, training)
+    assert "for age (8.0" in found["headline"]
+    assert " and " in found["headline"]
+    assert "for weight (" in found["headline"]
+    told = " ".join(found["verdict"])
+    assert "Half of its answers of age are off by less than" in told
+    assert "Of no use yet: its answers of weight are not clearly" in told
+    assert "Of no use yet: its answers of age" not in told
+    # Nothing is told of a mean over both.
+    assert found["lines"] == []
 
 
 CASES = {

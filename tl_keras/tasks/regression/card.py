@@ -38,25 +38,16 @@ def section(
     )
     medians = _medians(training, len(names))
     baseline = np.abs(truth - medians).mean(axis=0)
-    low, high = test["mae_interval"]
     one, many = nouns(metrics.get("input", "image"))
     asked = counted(test["examples"], f"test {one}", f"test {many}")
-    unit = f" for {names[0]}" if len(names) == 1 else ""
     return {
-        "headline": (
-            f"Answers{unit} are off by {test['mae']:.4g} on average, on "
-            f"{asked} (95 % interval {low:.4g} to {high:.4g}), against "
-            f"{baseline.mean():.4g} for always answering with the median of "
-            "training."
-        ),
+        "headline": _headline(test, names, asked, baseline),
         "baseline_mae": float(baseline.mean()),
         "simplest": {
             "name": "always the median of training",
             "value": float(baseline.mean()),
         },
-        "verdict": number_words.verdict(
-            truth, values, test, names, float(baseline.mean())
-        ),
+        "verdict": number_words.verdict(truth, values, test, names, baseline),
         "to_do": number_words.to_do(truth, values, names, many),
         "lines": _lines(test),
         "figures": [
@@ -74,6 +65,29 @@ def section(
     }
 
 
+def _headline(
+    test: Mapping, names: Sequence[str], asked: str, baseline: np.ndarray
+) -> str:
+    """Of each column on its own, as they have units of their own."""
+    if len(names) == 1:
+        low, high = test["mae_interval"]
+        return (
+            f"Answers for {names[0]} are off by {test['mae']:.4g} on average, "
+            f"on {asked} (95 % interval {low:.4g} to {high:.4g}), against "
+            f"{baseline[0]:.4g} for always answering with the median of "
+            "training."
+        )
+    parts = [
+        f"{test['per_target'][name]['mae']:.4g} for {name} ({usual:.4g})"
+        for name, usual in zip(names, baseline, strict=True)
+    ]
+    return (
+        f"On {asked} answers are off on average by {', '.join(parts[:-1])} and "
+        f"{parts[-1]}; in brackets, always answering with the median of "
+        "training."
+    )
+
+
 def _medians(training: Mapping[str, int], columns: int) -> np.ndarray:
     """Of each column of the training targets."""
     if not training:
@@ -83,16 +97,21 @@ def _medians(training: Mapping[str, int], columns: int) -> np.ndarray:
 
 
 def _lines(test: Mapping) -> list[str]:
-    lines = [
-        f"Median error {test['median_error']:.4g}; root mean square error "
-        f"{test['rmse']:.4g}, in which large errors weigh more; R2 "
-        f"{test['r2']:.3f}."
-    ]
+    # A mean over columns of other units says nothing.
+    one = len(test["per_target"]) == 1
+    lines = []
+    if one:
+        lines.append(
+            f"Median error {test['median_error']:.4g}; root mean square error "
+            f"{test['rmse']:.4g}, in which large errors weigh more; R2 "
+            f"{test['r2']:.3f}."
+        )
     if "coverage" in test:
+        wide = f"; they are {test['interval_width']:.4g} wide" * one
         lines.append(
             f"Intervals meant to hold {100 * test['coverage_asked']:.0f} % of "
             f"the true values hold {100 * test['coverage']:.1f} % of them on "
-            f"test; they are {test['interval_width']:.4g} wide."
+            f"test{wide}."
         )
     return lines
 

@@ -21,39 +21,51 @@ def verdict(
     values: np.ndarray,
     test: Mapping,
     names: Sequence[str],
-    baseline: float,
+    baseline: np.ndarray,
 ) -> list[str]:
-    """What the answers are good for.
+    """What the answers are good for, column by column.
 
     Args:
         truth, values: (n, columns), in the columns' units.
         test: numbers of the test split, as in metrics.json.
         names: of the columns.
-        baseline: mean absolute error of always the median of training; NaN
-            where nobody knows it.
+        baseline: (columns,), mean absolute error of always the median of
+            training; NaN where nobody knows it.
 
     Returns:
         Sentences.
     """
+    return [
+        line
+        for place, name in enumerate(names)
+        for line in _of_column(
+            np.abs(values - truth)[:, place],
+            test["per_target"][name],
+            f" of {name}" * (len(names) > 1),
+            float(baseline[place]),
+        )
+    ]
+
+
+def _of_column(
+    errors: np.ndarray, test: Mapping, of: str, baseline: float
+) -> list[str]:
     if test["mae_interval"][1] >= baseline:
+        its = f"its answers{of} are" if of else "it is"
         return [
-            "Of no use yet: it is not clearly better than always answering "
+            f"Of no use yet: {its} not clearly better than always answering "
             "the median of training."
         ]
-    lines = []
-    errors = np.abs(values - truth)
-    for place, name in enumerate(names):
-        half, most = np.quantile(errors[:, place], [0.5, MOST])
-        of = f" of {name}" * (len(names) > 1)
-        lines.append(
-            f"Half of its answers{of} are off by less than {half:.3g}, nine "
-            f"in ten by less than {most:.3g}: good enough where that does not "
-            "matter."
-        )
+    half, most = np.quantile(errors, [0.5, MOST])
+    lines = [
+        f"Half of its answers{of} are off by less than {half:.3g}, nine in ten "
+        f"by less than {most:.3g}: good enough where that does not matter."
+    ]
     if np.isfinite(baseline):
+        share = 100 * test["mae"] / baseline
         lines.append(
-            f"Its mean error is {100 * test['mae'] / baseline:.0f} % of that "
-            "of always answering the median."
+            f"Their mean error is {share:.0f} % of that of always answering "
+            "the median."
         )
     return lines
 
