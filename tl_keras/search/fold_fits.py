@@ -24,7 +24,12 @@ from tl_keras.checkpoints import Checkpoints
 from tl_keras.errors import DivergedError
 from tl_keras.networks import LOGITS, inference
 from tl_keras.search.candidates import Candidate
-from tl_keras.sources import FixedBatches, LabelledExamples, TrainingBatches
+from tl_keras.sources import (
+    FixedBatches,
+    LabelledExamples,
+    TensorMemory,
+    TrainingBatches,
+)
 from tl_keras.tasks.values import SolvedHead
 from tl_keras.training import Phase, PhaseBackups, set_variables, solve_on
 from tl_keras.training.interpolation import SHARES, between
@@ -43,11 +48,14 @@ class Known(NamedTuple):
         labelled: the examples.
         folds: (places to fit on, places to judge) of each.
         batches: examples, "none" or "flip" -> what is trained on.
+        memory: holds the pixels of all of them, for what no frozen layers are
+            done once for.
     """
 
     labelled: LabelledExamples
     folds: Sequence[tuple[np.ndarray, np.ndarray]]
     batches: Callable[[LabelledExamples, str], TrainingBatches]
+    memory: TensorMemory
 
     def judged(self, folds: int) -> np.ndarray:
         """Places of what the first folds judge, fold by fold."""
@@ -112,7 +120,7 @@ class FoldFits:
         if fold not in self._starts:
             began = time.perf_counter()
             set_variables(self.model, self.backups.initial)
-            fit, judge = self._parts(fold, "none")
+            fit, judge = self._parts(self.head, fold, "none")
             with log.silent():
                 left, *data = self.trainer.frozen.for_phase(
                     self.head, fit, judge
@@ -174,7 +182,7 @@ class FoldFits:
             # It is one of several: it goes no way from the head.
             outputs = [self.start(fold).outputs] * len(SHARES)
             return np.stack(outputs), [], str(error)
-        _, judge = self._parts(fold, "none")
+        _, judge = self._parts(candidate.phase, fold, "none")
         return self._outputs(candidate.phase, fold, tuned, judge), rows, ""
 
     def tuned(
@@ -203,15 +211,15 @@ class FoldFits:
             Arrays, in the order of the model's variables.
         """
         self.begin(solved)
-        labelled = self.known.labelled
+        labelled = self._read_by(candidate.phase)
         source = self.known.batches(labelled, candidate.augment)
         return self._tune(candidate, source, f"{number}-all")[0]
 
     def outputs_of(self, phase: Phase) -> np.ndarray:
         """Of all examples by the weights that the model has, (n, outputs)."""
-        known = self.known
-        source = known.batches(known.labelled, "none")
-        fixed = FixedBatches(known.labelled, source.batch_size)
+        labelled = self._read_by(phase)
+        source = self.known.batches(labelled, "none")
+        fixed = FixedBatches(labelled, source.batch_size)
         with log.silent():
             left, _, data = self.trainer.frozen.for_phase(phase, source, fixed)
         return self._ask(left, data)
@@ -243,7 +251,7 @@ class FoldFits:
         return result.best_variables, trainer.history
 
     def _tuned(self, candidate: Candidate, number: int, fold: int):
-        fit, _ = self._parts(fold, candidate.augment)
+        fit, _ = self._parts(candidate.phase, fold, candidate.augment)
         self.begin(self.start(fold).solved)
         return self._tune(candidate, fit, f"{number}-{fold}")
 
@@ -259,7 +267,7 @@ class FoldFits:
         self.begin(start.solved)
         with log.silent():
             left, _, data = self.trainer.frozen.for_phase(
-                phase, self._parts(fold, "none")[0], judge
+                phase, self._parts(phase, fold, "none")[0], judge
             )
         before = {id(v): np.array(v) for v in left.variables}
         after = {
@@ -283,10 +291,18 @@ class FoldFits:
         run, _ = self._asked[id(left)]
         return np.concatenate([run(inputs) for inputs, _ in data.once()])
 
-    def _parts(self, fold: int, augment: str):
-        fit, judge = (
-            self.known.labelled.take(places)
-            for places in self.known.folds[fold]
-        )
+    def _read_by(self, phase: Phase) -> LabelledExamples:
+        """All examples, in memory where a phase reads them at each pass.
+
+        All at once, not fold by fold: they are the same ones over and over.
+        """
+        labelled = self.known.labelled
+        if self.trainer.frozen.cut_of(phase) is None:
+            return self.known.memory.held(labelled)
+        return labelled
+
+    def _parts(self, phase: Phase, fold: int, augment: str):
+        labelled = self._read_by(phase)
+        fit, judge = map(labelled.take, self.known.folds[fold])
         source = self.known.batches(fit, augment)
         return source, FixedBatches(judge, source.batch_size)

@@ -6,18 +6,19 @@ In: a run before its first step, and what steps take. Out: seconds.
 import math
 
 from tl_keras.jobs.preparation import Prepared
+from tl_keras.networks import ordered_nodes
 from tl_keras.search import Candidate, FoldFits, forward_seconds
+from tl_keras.search.measuring import GRAPH
 from tl_keras.search.plan import EPOCH, Costs
 from tl_keras.training.interpolation import SHARES
 
 # Of the fixed rule's whole time, what a search may add to it.
 SHARE_MORE = 0.2
-# Seconds after the last step, and before the first line: evaluation, the export
-# with its two fresh processes, the page; Python's imports. Measured for
-# MobileNetV2 on two quiet cores, where the graph of its last stage was traced
-# in the second of these; a machine that is slower at that is slower at all.
-REST, GRAPH = 26.0, 0.9
-BEGIN = 8.0
+# Seconds before the first step, most of them Python's imports; and after the
+# last: evaluation, the export with its two fresh processes, the page, and for
+# each call of the network what its graphs take there. Two quiet cores took 19
+# in all for letters_vgg and 30 for MobileNetV2 (`benchmarks.search_time`).
+BEGIN, REST, A_CALL = 6.0, 11.0, 0.08
 
 
 def beginning(fits: FoldFits, prepared: Prepared) -> float:
@@ -79,4 +80,7 @@ def rest(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
     """
     test = len(prepared.labelled.test)
     whole = costs.step[usual.name] / (3 * costs.batch_size * costs.trains)
-    return test * whole + REST * max(1.0, costs.graph / GRAPH)
+    calls = len(ordered_nodes(prepared.model))
+    # A machine that is slower at tracing a graph is slower at all of it.
+    slower = max(1.0, costs.graph / GRAPH)
+    return test * whole + (REST + A_CALL * calls) * slower

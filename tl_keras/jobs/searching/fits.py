@@ -91,7 +91,7 @@ def fits_of(
             some, config.batch_size, config.seed, augment, views, memory
         )
 
-    known = Known(labelled, folds_of(prepared, folds), batches)
+    known = Known(labelled, folds_of(prepared, folds), batches, memory)
     # Rows that a device holds would be part of its graphs.
     compute = dataclasses.replace(
         compute_of(config, prepared.device), resident_bytes=0
