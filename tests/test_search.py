@@ -36,6 +36,7 @@ from tl_keras.search import (
 from tl_keras.search import searching as race
 from tl_keras.search.plan import Costs, predicted
 from tl_keras.search.standing import stand
+from tl_keras.sources import TensorMemory
 from tl_keras.strategies import LoRA, suits_lora
 from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.tasks.multilabel.task import Multilabel
@@ -258,6 +259,26 @@ def test_folds_in_different_valleys_are_not_averaged(fits, monkeypatch):
     )  # fmt: skip
     found = search(folds, candidates, PLAN, "val_loss_calibrated")
     assert found.made_by == "refit"
+
+
+def test_what_all_layers_read_is_decoded_once(fits, monkeypatch):
+    """Not fold by fold, nor at each of the shares that are asked."""
+    folds, (first, _) = fits
+    phase = dataclasses.replace(first.phase, unfreeze_from="all")
+    every_layer = dataclasses.replace(first, phase=phase)
+    decoded, held = [], TensorMemory.held
+
+    def told(self, labelled):
+        found = held(self, labelled)
+        if found is not labelled:  # Else it is decoded already.
+            decoded.append(found)
+        return found
+
+    monkeypatch.setattr(TensorMemory, "held", told)
+    for fold in range(2):
+        folds.fit(every_layer, 0, fold)
+    assert len({id(examples) for examples in decoded}) == 1
+    assert len(decoded[0]) == 30
 
 
 def test_one_that_is_behind_gives_its_disk_back(fits):

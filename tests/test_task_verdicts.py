@@ -106,7 +106,7 @@ def test_columns_of_other_units_are_judged_each_by_itself():
     ]
     training = {f"{a},{w}": 1 for a, w in truth}
     found = number_card.section(rows, metrics, training)
-    assert "for age (8.0" in found["headline"]
+    assert " 0.8162 for age (7.801)" in found["headline"]
     assert " and " in found["headline"]
     assert "for weight (" in found["headline"]
     told = " ".join(found["verdict"])
