@@ -1,4 +1,10 @@
-"""What a phase is, and what it minimises."""
+"""What a phase is, and what it minimises.
+
+    Phase("fine_tune", 5, 1e-4, unfreeze_from="block5"), Objective()
+
+In: numbers and names. Out: values that say how to train, and what makes an
+optimizer, a schedule and callbacks of them.
+"""
 
 import dataclasses
 from collections.abc import Sequence

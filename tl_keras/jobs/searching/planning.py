@@ -34,15 +34,7 @@ from tl_keras.training import FEWEST_TO_JUDGE
 
 # Of few labels each fold shall learn from most. Halves learn too little to tell
 # how far a fine-tune goes on all of them.
-MANY_FOLDS = 5
-
-
-FEW_FOLDS = 3
-
-
-FEW_LABELS = 500
-
-
+MANY_FOLDS, FEW_FOLDS, FEW_LABELS = 5, 3, 500
 ADDS = "a search would add more than a fifth to the run"
 
 
@@ -104,9 +96,9 @@ def plan_for(
         return Searches(None, why)
     began, candidates = time.perf_counter(), candidates_of_run(prepared)
     usual, minutes = candidates[0], prepared.config.budget_minutes
-    fits = fits_of(prepared, store, folder, candidates[:1], 0)
     if minutes is None:
         # By no clock: two runs of the same seed shall try the same.
+        fits = fits_of(prepared, store, folder, candidates[:1], 0)
         costs = reckon_costs(fits, candidates)
         elapsed = beginning(fits, prepared)
         seconds = share_of_run(prepared, costs, usual, elapsed)
