@@ -1,6 +1,8 @@
 """devices.py on a machine without a GPU."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
@@ -11,6 +13,7 @@ from tl_keras.compute.devices import (
     compute_deterministically,
 )
 from tl_keras.errors import MachineError
+from tl_keras.exports.fresh_process import fresh_python
 
 NO_GPU = not tf.config.list_physical_devices("GPU")
 
@@ -47,19 +50,19 @@ def test_float16_is_refused_on_a_cpu():
 
 
 @pytest.mark.parametrize(
-    ("wish", "device", "asked", "tuned"),
+    ("wish", "device", "asked"),
     [
-        (True, "gpu", True, "0"),
-        (None, "gpu", False, None),
-        (None, "cpu", True, None),
-        (False, "cpu", False, None),
+        (True, "gpu", True),
+        (None, "gpu", False),
+        (None, "cpu", True),
+        (False, "cpu", False),
     ],
 )
-def test_the_same_bits_want_the_same_algorithms(
-    monkeypatch, wish, device, asked, tuned
+def test_the_same_bits_here_and_in_processes_of_ours(
+    monkeypatch, tmp_path, wish, device, asked
 ):
-    monkeypatch.setenv("TF_CUDNN_USE_AUTOTUNE", "")  # Undone afterwards.
-    monkeypatch.delenv("TF_CUDNN_USE_AUTOTUNE")
+    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "")  # Undone afterwards.
+    monkeypatch.delenv("TF_DETERMINISTIC_OPS")
     calls = []
     monkeypatch.setattr(
         tf.config.experimental,
@@ -68,4 +71,25 @@ def test_the_same_bits_want_the_same_algorithms(
     )
     compute_deterministically(wish, device)
     assert bool(calls) == asked
-    assert os.environ.get("TF_CUDNN_USE_AUTOTUNE") == tuned
+    script, found = tmp_path / "child.py", tmp_path / "found"
+    script.write_text(
+        "import os, sys; "
+        "open(sys.argv[2], 'w').write(os.getenv('TF_DETERMINISTIC_OPS', ''))"
+    )
+    with fresh_python(str(script), found) as child:
+        child.finish("a child")
+    assert found.read_text() == ("1" if asked else "")
+
+
+@pytest.mark.nightly  # Some seconds, to import TensorFlow once more.
+@pytest.mark.parametrize("value", ["0", "1"])
+def test_tensorflow_reads_from_its_surroundings_that_bits_count(value):
+    """A process of ours that is told so refuses chance without a seed."""
+    done = subprocess.run(
+        [sys.executable, "-c",
+         "import tensorflow as tf; tf.function(tf.random.uniform)([2])"],
+        env={**os.environ, "TF_DETERMINISTIC_OPS": value}, text=True,
+        capture_output=True,
+    )  # fmt: skip
+    refused = "Random ops require a seed to be set" in done.stderr
+    assert refused == bool(done.returncode) == (value == "1"), done.stderr

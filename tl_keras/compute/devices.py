@@ -136,7 +136,9 @@ def peak_device_memory() -> int | None:
 def compute_deterministically(wish: bool | None, device: str) -> None:
     """The same bits for the same run, where that is wished.
 
-    It holds for the rest of the process.
+    It holds for the rest of the process, and for those it starts: an export's
+    answers are those of a process of its own, which would else choose among
+    cuDNN's algorithms by timing them.
 
     Args:
         wish: None for yes on a CPU and no on a GPU, where it is slower.
@@ -145,10 +147,7 @@ def compute_deterministically(wish: bool | None, device: str) -> None:
     import tensorflow as tf
 
     if wish or (wish is None and device == "cpu"):
-        if device == "gpu":
-            # It still times cuDNN's algorithms for a convolution that is fused
-            # with its bias, and takes another one in another process.
-            os.environ["TF_CUDNN_USE_AUTOTUNE"] = "0"
+        os.environ["TF_DETERMINISTIC_OPS"] = "1"
         tf.config.experimental.enable_op_determinism()
 
 
