@@ -12,6 +12,8 @@ from conftest import write_picture
 
 from tl_keras import evaluate, io_watchdog, predict
 from tl_keras.exports import Export, inspect_export
+from tl_keras.serving.inference import Loaded
+from tl_keras.serving.inference.asking import NO_NUMBER
 
 
 @pytest.fixture
@@ -159,6 +161,39 @@ FAULTS = {
     "--data_dir=.": (2, "only a table or tfds: dataset has one"),
     "--split=best": (2, "expected one of auto, all, train, val, test"),
 }
+
+
+def test_a_picture_without_a_number_costs_itself_alone(
+    trained, tmp_path, monkeypatch, capsys
+):
+    """It is named, by evaluate and by predict, and the others are answered."""
+    result, colors = trained
+    asked = Loaded._run
+
+    def ask(self, encoded):
+        found, told = asked(self, encoded)
+        found[encoded.index(odd), 0] = np.nan
+        return found, told
+
+    odd = (colors / "green" / "0.jpg").read_bytes()
+    monkeypatch.setattr(Loaded, "_run", ask)
+    where = [f"--model={result.version.parent}", "--batch_size=100"]
+    code = evaluate.main(
+        [*where, f"--dataset={colors}", "--max_bad_fraction=0.1",
+         f"--output_dir={tmp_path / 'e'}"]
+    )  # fmt: skip
+    assert code == 0
+    data = metrics_of(tmp_path / "e")["data"]
+    assert (data["found"], data["skipped"]) == (24, 1)
+    assert "green/0.jpg" in capsys.readouterr().out
+    folder = tmp_path / "p"
+    code = predict.main([*where, f"--input={colors}", f"--output_dir={folder}"])
+    assert code == 0
+    with open(folder / "predictions.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    (row,) = [row for row in rows if row["status"] != "ok"]
+    assert (row["id"], row["reason"]) == ("green/0.jpg", NO_NUMBER)
+    assert len(rows) == 24
 
 
 def test_f10_a_picture_that_the_disk_does_not_give_fails_it(

@@ -8,8 +8,8 @@ import pytest
 import tiny
 
 from tl_keras.data.examples import Examples
-from tl_keras.errors import ConfigError, DataError
-from tl_keras.jobs import run
+from tl_keras.errors import ConfigError, DataError, DivergedError
+from tl_keras.jobs import judging, run
 from tl_keras.jobs.final_fit import is_sure, is_wanted, solve_on_all
 from tl_keras.jobs.judging import evaluate_phases
 from tl_keras.jobs.preparation import prepare
@@ -21,6 +21,7 @@ from tl_keras.sources import LabelledExamples
 from tl_keras.tasks.multiclass import solve_probe
 from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.tasks.multilabel.task import Multilabel
+from tl_keras.tasks.outputs import raw_outputs
 from tl_keras.training.solving import pooled_features
 
 pytestmark = pytest.mark.usefixtures("plain_decoder")
@@ -77,6 +78,25 @@ def test_the_kept_head_is_that_of_all_labels(fitted):
         for a, b in zip(before, final.fit.phases[0].best_variables, strict=True)
     ]
     assert sum(changed) == 2  # Kernel and bias; the given fit is as it was.
+
+
+def test_a_test_picture_without_a_number_is_named(fitted, monkeypatch):
+    prepared, fit, store = fitted
+
+    def asked(model, batches):
+        outputs, targets = raw_outputs(model, batches)
+        outputs[2, 1] = np.nan
+        return outputs, targets
+
+    monkeypatch.setattr(judging, "raw_outputs", asked)
+    which = prepared.labelled.test.examples.ids[2]
+    with pytest.raises(DivergedError) as caught:
+        evaluate_phases(prepared, fit, store)
+    count = len(prepared.labelled.test)
+    assert str(caught.value).startswith(
+        f"phase head: the model's answers to 1 of {count} test pictures "
+        f"({which}) are not finite; "
+    )
 
 
 def test_a_fine_tune_that_is_surely_better_stays(fitted):

@@ -12,7 +12,7 @@ the built-in exception that each of them also is.
 | 2         | a setting is wrong, or two of them do not go together |
 | 3         | the data cannot be used as it is                    |
 | 4         | the machine: disk, rights, memory, device, network  |
-| 5         | training diverged (a loss or weight is not finite)  |
+| 5         | a loss, weight or answer is not finite (NaN, infinite) |
 | 6         | the model was trained but not published             |
 | 75        | stopped by a signal; the same command goes on       |
 | 130, 143  | stopped at once by a second SIGINT, SIGTERM         |
@@ -104,7 +104,7 @@ class MachineError(TlKerasError, RuntimeError):
 
 
 class DivergedError(TlKerasError, ArithmeticError):
-    """A loss or a weight stopped being finite."""
+    """A loss, a weight or an answer is not finite."""
 
     exit_code = 5
 

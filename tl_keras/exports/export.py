@@ -90,6 +90,8 @@ class Export:
             self.graph, self.folder, counted(), self.task.answer
         )
         self.refuse_odd(found, given)
+        if not np.isfinite(found).all():
+            raise self.fault(f"gives {self.task.answer} that are no numbers")
         return found
 
     def covering(self, coverage: float | None) -> "Export":
@@ -132,16 +134,14 @@ class Export:
         return movement_of(self.graph, self.folder, examples, answers, differs)
 
     def refuse_odd(self, found: np.ndarray, count: int) -> None:
-        """Raises DataError for answers that are no row of numbers, one a
-        label, for each of `count` pictures."""
+        """Raises DataError for answers that are no row, one a label, for each
+        of `count` examples."""
         what = self.task.answer
         if found.shape != (count, len(self.labels)):
             raise self.fault(
                 f"gives {found.shape} {what} for {count} pictures and "
                 f"{len(self.labels)} labels"
             )
-        if not np.isfinite(found).all():
-            raise self.fault(f"gives {what} that are no numbers")
 
     def fault(self, what: str) -> DataError:
         """That the model is not what it should be, in one line."""

@@ -27,7 +27,6 @@ from tl_keras.exports import (
     Export,
     inspect_export,
 )
-from tl_keras.inputs.kinds import kind_named
 from tl_keras.jobs.evaluable import (
     labelled_like,
     one_split,
@@ -36,7 +35,7 @@ from tl_keras.jobs.evaluable import (
 )
 from tl_keras.jobs.telling.evaluated import summary
 from tl_keras.runs import RunFolder, check_writable, run_lock
-from tl_keras.serving.inference import MAX_BYTES, Loaded
+from tl_keras.serving.inference import MAX_BYTES, Loaded, explained
 from tl_keras.tasks.task import Task
 from tl_keras.tasks.values import Evaluation
 
@@ -127,7 +126,7 @@ def asked(
                 kept.append(row)
                 continue
             if content:
-                reason = kind_named(loaded.kind).explain(content, reason)
+                reason = explained(loaded.kind, content, reason)
             name = label_text(examples.labels[row], listing.class_names)
             skips.append(Skip(examples.ids[row], reason, split, name))
     if not kept:

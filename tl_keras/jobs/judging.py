@@ -9,7 +9,10 @@ an evaluation of each phase.
 
 import dataclasses
 
+import numpy as np
+
 from tl_keras import log
+from tl_keras.errors import DivergedError
 from tl_keras.features import FeatureStore
 from tl_keras.jobs.final_fit import FinalFit
 from tl_keras.jobs.preparation import Prepared, evaluated, many_of
@@ -23,6 +26,7 @@ from tl_keras.training import (
     get_variables,
     set_variables,
 )
+from tl_keras.training.divergence import not_finite
 
 
 def calibrate(
@@ -82,6 +86,9 @@ def evaluate_phases(
 
     Returns:
         One a phase, in their order.
+
+    Raises:
+        DivergedError: an answer is not finite.
     """
     labelled = prepared.labelled
     data = FixedBatches(labelled.test, prepared.config.batch_size)
@@ -95,6 +102,17 @@ def evaluate_phases(
         if frozen:
             model, batches = frozen.for_evaluation(result.phase, data)
         outputs, targets = raw_outputs(model, batches)
+        fine = np.isfinite(outputs).all(-1)
+        if not fine.all():
+            raise DivergedError(
+                f"phase {result.phase.name}: the model's answers to "
+                + not_finite(
+                    fine,
+                    labelled.test.examples.ids,
+                    f"test {many_of(prepared)}",
+                    prepared.model,
+                )
+            )
         evaluations.append(
             prepared.task.count(outputs, targets, labelled.class_names)
         )

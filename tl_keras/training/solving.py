@@ -10,9 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.errors import DivergedError
 from tl_keras.networks import inference, inputs_of, ordered_nodes
 from tl_keras.tasks.task import Task
 from tl_keras.tasks.values import SolvedHead
+from tl_keras.training.divergence import not_finite
 
 
 def solve_on(
@@ -36,6 +38,9 @@ def solve_on(
     Returns:
         (the head, "loss" and the metrics, with "val_" before those of
         validation).
+
+    Raises:
+        DivergedError: the network gives features that are not finite.
     """
     features, targets = pooled_features(left, train)
     head = task.solve(features, targets, views=views, groups=groups)
@@ -56,6 +61,9 @@ def pooled_features(
 
     Returns:
         features (n, d) and labels (n,), in the order of the data.
+
+    Raises:
+        DivergedError: some features are not finite.
     """
     given = keras.Model(
         inputs_of(model), ordered_nodes(model)[-1].input_tensors[0]
@@ -65,4 +73,11 @@ def pooled_features(
     for batch, batch_labels in data:
         rows.append(run(batch))
         labels.append(batch_labels.numpy())
-    return np.concatenate(rows), np.concatenate(labels)
+    features = np.concatenate(rows)
+    fine = np.isfinite(features).all(-1)
+    if not fine.all():
+        raise DivergedError(
+            "the network's features of "
+            + not_finite(fine, None, "examples", model)
+        )
+    return features, np.concatenate(labels)

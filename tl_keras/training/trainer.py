@@ -32,6 +32,7 @@ from tl_keras.sources import EpochSource
 from tl_keras.strategies import count_trainable, training_graph
 from tl_keras.tasks.outputs import counted_batches
 from tl_keras.training.compiling import compile_for_phase, jit_for
+from tl_keras.training.divergence import divergence
 from tl_keras.training.epochs import epochs_told, in_a_line
 from tl_keras.training.frozen_features import FrozenWork
 from tl_keras.training.graphs import Graph, graph_key
@@ -149,10 +150,7 @@ class Trainer:
         self.history += history.rows
         if why := watch.diverged():
             set_variables(self.model, before)
-            raise DivergedError(
-                f"phase {phase.name}: {why} - lower "
-                f"its learning rate ({phase.learning_rate:g})"
-            )
+            raise self._lost(phase, why)
         result = PhaseResult(
             phase=phase,
             first_epoch=first + 1,
@@ -175,6 +173,14 @@ class Trainer:
             history.rows[result.best_epoch - 1 - first]["share"] = result.share
             self.write_history(history.before, history.rows)
         return result
+
+    def _lost(self, phase: Phase, why: str) -> DivergedError:
+        """What to raise where a number is not finite; the weights are those
+        that the phase began with."""
+        return divergence(
+            self.model, phase.name, why, phase.learning_rate,
+            training=self.train, validation=self.val,
+        )  # fmt: skip
 
     def _watch(
         self, phase: Phase, left: keras.Model, data: PhaseData, steps: Steps
@@ -304,15 +310,18 @@ class Trainer:
     def _solve(self, phase: Phase, first: int) -> PhaseResult:
         """The linear probe in the place of epochs; one row of history."""
         left, train, val = self._left_to_fit(phase)
-        with progress.doing("solving the head"):
-            probe, logs = solve_on(
-                left,
-                train.once(),
-                val and val.once(),
-                task=self.objective.predicts(),
-                views=train.rows_per_example,
-                groups=train.groups,
-            )
+        try:
+            with progress.doing("solving the head"):
+                probe, logs = solve_on(
+                    left,
+                    train.once(),
+                    val and val.once(),
+                    task=self.objective.predicts(),
+                    views=train.rows_per_example,
+                    groups=train.groups,
+                )
+        except DivergedError as error:
+            raise self._lost(phase, str(error)) from None
         layer = self.model.get_layer(LOGITS)
         layer.kernel.assign(probe.kernel)
         layer.bias.assign(probe.bias)

@@ -16,7 +16,12 @@ where it was: rows are kept in parts, each complete or absent, and batches are
 cut at the same places, so that the files are the same byte for byte.
 """
 
-from tl_keras.serving.inference.asking import Answer, Loaded, Predictor
+from tl_keras.serving.inference.asking import (
+    Answer,
+    Loaded,
+    Predictor,
+    explained,
+)
 from tl_keras.serving.inference.listing import Listing
 from tl_keras.serving.inference.streaming import (
     MAX_BYTES,
@@ -31,5 +36,6 @@ __all__ = [
     "Listing",
     "Loaded",
     "Predictor",
+    "explained",
     "predict_examples",
 ]

@@ -24,6 +24,26 @@ from tl_keras.inputs.kinds import kind_named
 from tl_keras.tasks.values import Answer
 
 INIT = "__saved_model_init_op"
+NO_NUMBER = (
+    "the model's answer to it is NaN or infinite - leave it out, or train a "
+    "network that can take it"
+)
+
+
+def explained(kind: str, encoded: bytes, status: str) -> str:
+    """Why an example has no answer, with the remedy.
+
+    Args:
+        kind: of input, a name of `inputs.kinds`.
+        encoded: the example's bytes.
+        status: as `Loaded.answers` has it, not "".
+
+    Returns:
+        One line.
+    """
+    if status == NO_NUMBER:
+        return status
+    return kind_named(kind).explain(encoded, status)
 
 
 class Loaded:
@@ -71,8 +91,8 @@ class Loaded:
             encoded: bytes of picture files, one or more.
 
         Returns:
-            float32 (batch, outputs), 0 where a picture was not read; and
-            for each "" or why it was not.
+            float32 (batch, outputs), 0 where a picture was not read or its
+            answer is no number; and for each "" or why there is none.
         """
         found, status = self._run(encoded)
         for row in (row for row, why in enumerate(status) if why):
@@ -80,6 +100,8 @@ class Loaded:
             if mended is not None:
                 more, (status[row],) = self._run([mended])
                 found[row] = more[0]
+        for row in np.flatnonzero(~np.isfinite(found).all(-1)):
+            found[row], status[row] = 0, status[row] or NO_NUMBER
         return found, status
 
     def _run(self, encoded: Sequence[bytes]) -> tuple[np.ndarray, list[str]]:

@@ -17,9 +17,9 @@ from concurrent import futures
 from tl_keras import progress
 from tl_keras.data import Unlabelled
 from tl_keras.errors import DataError, StoppedError
-from tl_keras.inputs.kinds import kind_named, nouns
+from tl_keras.inputs.kinds import nouns
 from tl_keras.serving.inference import results
-from tl_keras.serving.inference.asking import Answer
+from tl_keras.serving.inference.asking import Answer, explained
 from tl_keras.serving.inference.gallery import content_of
 from tl_keras.serving.inference.work import AskedExample, Work
 
@@ -195,7 +195,7 @@ def _rows(
         answer = Answer((), (), reason) if reason else next(answers)
         if answer.status and not reason:
             # The graph names the fault; a person needs the remedy too.
-            reason = kind_named(kind).explain(content, answer.status)
+            reason = explained(kind, content, answer.status)
         rows.append(_row(example.id, reason, answer))
     return rows
 
