@@ -87,6 +87,8 @@ def test_features_are_numbers(by_deviation):
     assert labels.shape == (6,)
     with pytest.raises(DivergedError, match=r"1 of 6 examples \(number 4\)"):
         pooled_features(model, batches(6, 3))
+    with pytest.raises(DivergedError, match=r"1 of 6 examples \(d.png\)"):
+        pooled_features(model, batches(6, 3), [f"{x}.png" for x in "abcdef"])
 
 
 def test_the_remedy_fits_the_fault(tiny_network):

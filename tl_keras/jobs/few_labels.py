@@ -174,4 +174,4 @@ def frozen_features(
     frozen = FrozenWork(prepared.model, prepared.phases, store)
     data = FixedBatches(labelled, prepared.config.batch_size)
     left, batches = frozen.for_evaluation(prepared.phases[0], data)
-    return pooled_features(left, batches)
+    return pooled_features(left, batches, labelled.examples.ids)

@@ -217,7 +217,7 @@ def _vectors(run: Run, labelled: LabelledExamples) -> np.ndarray:
     if run.store is not None:
         return frozen_features(prepared, run.store, labelled)[0]
     data = FixedBatches(labelled, prepared.config.batch_size)
-    return pooled_features(prepared.model, data())[0]
+    return pooled_features(prepared.model, data(), labelled.examples.ids)[0]
 
 
 def _name_vectors(prepared: Prepared) -> np.ndarray:

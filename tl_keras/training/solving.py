@@ -55,9 +55,16 @@ def solve_on(
 
 
 def pooled_features(
-    model: keras.Model, data: tf.data.Dataset
+    model: keras.Model,
+    data: tf.data.Dataset,
+    ids: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the last Dense layer of a model is given, for all batches.
+
+    Args:
+        model: its last layer is Dense.
+        data: batches of (inputs, labels).
+        ids: the examples' names, for who has no number.
 
     Returns:
         features (n, d) and labels (n,), in the order of the data.
@@ -78,6 +85,6 @@ def pooled_features(
     if not fine.all():
         raise DivergedError(
             "the network's features of "
-            + not_finite(fine, None, "examples", model)
+            + not_finite(fine, ids, "examples", model)
         )
     return features, np.concatenate(labels)
