@@ -42,7 +42,7 @@ def batches(count: int, *plain: int) -> tf.data.Dataset:
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("split", ["training", "validation"])
-def test_who_has_no_number_is_told_and_no_rate_is_blamed(
+def test_f14_who_has_no_number_is_told_and_no_rate_is_blamed(
     by_deviation, solver, split
 ):
     model = build_classifier(str(by_deviation), 2)
