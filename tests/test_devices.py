@@ -6,11 +6,14 @@ import sys
 
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import config as tf_config
 
 from tl_keras.compute.devices import (
+    DETERMINISTIC,
     check_precision,
     choose_device,
     compute_deterministically,
+    own_determinism,
 )
 from tl_keras.errors import MachineError
 from tl_keras.exports.fresh_process import fresh_python
@@ -61,8 +64,8 @@ def test_float16_is_refused_on_a_cpu():
 def test_the_same_bits_here_and_in_processes_of_ours(
     monkeypatch, tmp_path, wish, device, asked
 ):
-    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "")  # Undone afterwards.
-    monkeypatch.delenv("TF_DETERMINISTIC_OPS")
+    monkeypatch.setenv(DETERMINISTIC, "")  # Undone afterwards.
+    monkeypatch.delenv(DETERMINISTIC)
     calls = []
     monkeypatch.setattr(
         tf.config.experimental,
@@ -81,6 +84,29 @@ def test_the_same_bits_here_and_in_processes_of_ours(
     assert found.read_text() == ("1" if asked else "")
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_script_keeps_its_own_rule(monkeypatch, own):
+    """Whatever a run inside it decided; also where the run fails."""
+    monkeypatch.setenv(DETERMINISTIC, "")  # Undone afterwards.
+    monkeypatch.delenv(DETERMINISTIC)
+    before = tf_config.is_op_determinism_enabled()
+    try:
+        tf_config.disable_op_determinism()
+        if own:
+            tf.config.experimental.enable_op_determinism()
+        with pytest.raises(KeyError), own_determinism():
+            compute_deterministically(True, "cpu")
+            assert tf_config.is_op_determinism_enabled()
+            assert os.environ[DETERMINISTIC] == "1"
+            raise KeyError
+        assert tf_config.is_op_determinism_enabled() == own
+        assert DETERMINISTIC not in os.environ
+    finally:
+        tf_config.disable_op_determinism()
+        if before:
+            tf.config.experimental.enable_op_determinism()
+
+
 @pytest.mark.nightly  # Some seconds, to import TensorFlow once more.
 @pytest.mark.parametrize("value", ["0", "1"])
 def test_tensorflow_reads_from_its_surroundings_that_bits_count(value):
@@ -88,7 +114,7 @@ def test_tensorflow_reads_from_its_surroundings_that_bits_count(value):
     done = subprocess.run(
         [sys.executable, "-c",
          "import tensorflow as tf; tf.function(tf.random.uniform)([2])"],
-        env={**os.environ, "TF_DETERMINISTIC_OPS": value}, text=True,
+        env={**os.environ, DETERMINISTIC: value}, text=True,
         capture_output=True,
     )  # fmt: skip
     refused = "Random ops require a seed to be set" in done.stderr

@@ -6,8 +6,9 @@ In: a wish. Out: TensorFlow set up for it: on a GPU, memory that grows with the
 need instead of all of it at once; on a CPU, no GPU visible.
 """
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tl_keras import log
 from tl_keras.errors import MachineError
@@ -20,6 +21,8 @@ GPU_SETUP_SECONDS = 15.0
 # Multiply-adds a second for each core, in float32. VGG16 forward reaches 57e9
 # on a server's, small networks far less.
 CPU_CORE_RATE = 10e9
+# Processes that are started inherit it, and TensorFlow reads it there.
+DETERMINISTIC = "TF_DETERMINISTIC_OPS"
 
 
 def seconds_on_cpu(multiply_adds: float, cores: int | None = None) -> float:
@@ -136,9 +139,9 @@ def peak_device_memory() -> int | None:
 def compute_deterministically(wish: bool | None, device: str) -> None:
     """The same bits for the same run, where that is wished.
 
-    It holds for the rest of the process, and for those it starts: an export's
-    answers are those of a process of its own, which would else choose among
-    cuDNN's algorithms by timing them.
+    It holds until the end of `own_determinism`, and for the processes that are
+    started until then: an export's answers are those of a process of its own,
+    which would else choose among cuDNN's algorithms by timing them.
 
     Args:
         wish: None for yes on a CPU and no on a GPU, where it is slower.
@@ -147,8 +150,33 @@ def compute_deterministically(wish: bool | None, device: str) -> None:
     import tensorflow as tf
 
     if wish or (wish is None and device == "cpu"):
-        os.environ["TF_DETERMINISTIC_OPS"] = "1"
+        os.environ[DETERMINISTIC] = "1"
         tf.config.experimental.enable_op_determinism()
+
+
+@contextlib.contextmanager
+def own_determinism() -> Iterator[None]:
+    """Undoes at its end what `compute_deterministically` did inside.
+
+    The same bits are no business of a script that calls a run and goes on: it
+    would be slower, and an operation of its own may have no such kernel.
+
+    Example:
+        with own_determinism():
+            compute_deterministically(True, "cpu")
+    """
+    # Of TensorFlow 2.21: it can be asked and switched off nowhere else.
+    from tensorflow.python.framework import config
+
+    before = config.is_op_determinism_enabled()
+    inherited = DETERMINISTIC in os.environ
+    try:
+        yield
+    finally:
+        if not before:
+            config.disable_op_determinism()
+        if not inherited:
+            os.environ.pop(DETERMINISTIC, None)
 
 
 def check_precision(precision: str, device: str) -> None:

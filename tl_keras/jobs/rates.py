@@ -4,6 +4,7 @@ In: the settings of a run. Out: a plot beside it and lines for a person; nothing
 of a run is written.
 """
 
+from tl_keras.compute.devices import own_determinism
 from tl_keras.config import TransferConfig
 from tl_keras.console import on_console
 from tl_keras.jobs.fault_tolerance import enough_memory, readable
@@ -18,6 +19,7 @@ from tl_keras.training import Phase, find_learning_rate, fit_phases
 
 @on_console()
 @standard_globals()
+@own_determinism()
 def find_rates(config: TransferConfig) -> str:
     """For each phase of gradient steps, a rate; those before it are trained.
 

@@ -12,6 +12,7 @@ import pathlib
 
 from tl_keras import log, progress
 from tl_keras.audit import write_reports
+from tl_keras.compute.devices import own_determinism
 from tl_keras.config import TransferConfig
 from tl_keras.console import on_console
 from tl_keras.errors import DivergedError, NotPublishedError
@@ -40,6 +41,7 @@ from tl_keras.runs import RunFolder, check_writable, leaving_nothing, run_lock
 
 @on_console()
 @standard_globals()
+@own_determinism()
 def run(
     config: TransferConfig,
     *,
@@ -167,6 +169,7 @@ def _trained(run: Run, stages: Stages, clock: Clock) -> Run:
 
 @on_console()
 @standard_globals()
+@own_determinism()
 def plan(config: TransferConfig) -> str:
     """What `run` would do, in words; trains and writes nothing."""
     config.validate()
