@@ -1,11 +1,13 @@
-"""Compiled graphs that are kept, for phases that differ in their rates alone.
+"""What a phase is fitted by: its model compiled, its steps.
 
-    graphs = {}
-    graphs[graph_key(phase, left)] = Graph.of(fitting, steps, judged)
-    fitting, steps, judged = graphs[key].begun()
+    graph = compiled_graph(phase, first, left, data, task=..., ...)
+    graph.fitting.fit(data.train, ...)
+    graphs[graph_key(phase, left)] = graph.kept()
+    graph = graphs[key].begun()
 
-In: a model that was compiled for a phase. Out: the same, as if it had just been
-compiled: tracing a graph takes seconds, many short fits would trace it anew.
+In: a phase, what it leaves to fit, its data. Out: a `Graph`; one that is kept
+serves phases that differ in their rates alone as if it had just been compiled:
+tracing a graph takes seconds, many short fits would trace it anew.
 """
 
 import dataclasses
@@ -15,40 +17,98 @@ from typing import NamedTuple, Self
 import keras
 import numpy as np
 
+from tl_keras.strategies import training_graph
+from tl_keras.tasks.task import Task
+from tl_keras.training.compiling import compile_for_phase, jit_for
 from tl_keras.training.phase import Phase
-from tl_keras.training.steps import Steps
+from tl_keras.training.phase_data import PhaseData
+from tl_keras.training.steps import Compute, Steps
+from tl_keras.training.train_step import train_step_of
 from tl_keras.training.validation import ValidationSteps
 
 
 class Graph(NamedTuple):
-    """A compiled graph, and its optimizer's variables as they began."""
+    """A compiled graph.
+
+    Attributes:
+        fitting: the model that is fitted.
+        steps, judged: its steps of training and of validation.
+        fresh: its optimizer's variables as they began, where it is kept.
+    """
 
     fitting: keras.Model
     steps: Steps
     judged: ValidationSteps
-    fresh: tuple
+    fresh: tuple[tuple[keras.Variable, np.ndarray], ...] = ()
 
-    @classmethod
-    def of(
-        cls, fitting: keras.Model, steps: Steps, judged: ValidationSteps
-    ) -> Self:
-        """That of a model that was compiled and has made no step.
+    def kept(self) -> Self:
+        """The same to be used again; it has made no step."""
+        variables = self.fitting.optimizer.variables
+        return self._replace(fresh=tuple((v, np.array(v)) for v in variables))
 
-        Args:
-            fitting: the model.
-            steps, judged: its steps of training and of validation.
-
-        Returns:
-            A `Graph`.
-        """
-        fresh = tuple((v, np.array(v)) for v in fitting.optimizer.variables)
-        return cls(fitting, steps, judged, fresh)
-
-    def begun(self) -> tuple[keras.Model, Steps, ValidationSteps]:
-        """The three, the optimizer as new."""
+    def begun(self) -> Self:
+        """The same, the optimizer as new."""
         for variable, value in self.fresh:
             variable.assign(value)
-        return self.fitting, self.steps, self.judged
+        return self
+
+
+class Setup(NamedTuple):
+    """All that the epochs of a phase are made of.
+
+    Attributes:
+        phase: of gradient steps.
+        first: the number of its first epoch less one.
+        left: what is left to fit.
+        data: what it is fitted to.
+        graph: what is left to fit, compiled.
+    """
+
+    phase: Phase
+    first: int
+    left: keras.Model
+    data: PhaseData
+    graph: Graph
+
+
+def compiled_graph(
+    phase: Phase,
+    first: int,
+    left: keras.Model,
+    data: PhaseData,
+    *,
+    task: Task,
+    compute: Compute,
+    whole: keras.Model,
+) -> Graph:
+    """Compiles what a phase leaves to fit.
+
+    Args:
+        phase: of gradient steps.
+        first: the number of its first epoch less one.
+        left: what is left to fit, `trainable` as the phase has it.
+        data: what it is fitted to.
+        task: what is predicted.
+        compute: what computes the steps, and how.
+        whole: the model that `left` is a part of.
+
+    Returns:
+        A `Graph` that has made no step.
+    """
+    fitting, looks = training_graph(left), compute.looks
+    jit = jit_for(fitting, phase, compute, data.train, data.batch_size)
+    compile_for_phase(fitting, phase, task, compute, jit, whole)
+    fitting.train_function = steps = Steps(
+        train_step_of(fitting, phase, first),
+        jit=jit,
+        rows=data.rows,
+        looks=looks,
+        gpu=compute.device == "gpu",
+    )
+    fitting.test_function = judged = ValidationSteps(
+        fitting, task, data.val_rows, looks
+    )
+    return Graph(fitting, steps, judged)
 
 
 def graph_key(phase: Phase, left: keras.Model) -> Hashable | None:

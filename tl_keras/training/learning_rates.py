@@ -130,11 +130,7 @@ def find_learning_rate(
         found = find_learning_rate(model, tune, images.train.shuffled(32))
         print(found.suggested)
     """
-    if not 0 < lowest < highest or steps < FEWEST:
-        raise ValueError(
-            f"lowest={lowest:g}, highest={highest:g}, steps={steps}: expected "
-            f"0 < lowest < highest, and {FEWEST} steps or more"
-        )
+    rates = _rising(lowest, highest, steps)
     if phase.solver == "lbfgs":
         raise ValueError(f"phase {phase.name}: is solved, without a rate")
     train, left = as_source(train), model
@@ -149,7 +145,6 @@ def find_learning_rate(
         task = (objective or Objective()).predicts()
         compute = compute or Compute.here()
         compile_for_phase(fitting, phase, task, compute, False, model)
-        rates = np.geomspace(lowest, highest, steps)
         losses = _losses(
             fitting, phase, _weighted(train, task), rates,
             compute.device == "gpu",
@@ -163,6 +158,16 @@ def find_learning_rate(
             f"{rates[len(losses)]:g} - begin lower"
         )
     return RateRange(rates[: len(losses)], losses, smooth(losses))
+
+
+def _rising(lowest: float, highest: float, steps: int) -> np.ndarray:
+    """The rate of each step, float64 (steps,)."""
+    if not 0 < lowest < highest or steps < FEWEST:
+        raise ValueError(
+            f"lowest={lowest:g}, highest={highest:g}, steps={steps}: expected "
+            f"0 < lowest < highest, and {FEWEST} steps or more"
+        )
+    return np.geomspace(lowest, highest, steps)
 
 
 def _losses(fitting, phase: Phase, train, rates, gpu: bool) -> np.ndarray:

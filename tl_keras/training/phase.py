@@ -264,6 +264,17 @@ class Objective:
         """(column of the history, "min" or "max") of `monitor`."""
         return self.predicts().monitors[self.monitor]
 
+    def stoppers(self) -> list[keras.callbacks.Callback]:
+        """What ends a phase early, if that is asked for."""
+        if not self.early_stopping_patience:
+            return []
+        monitor, mode = self.monitored()
+        return [
+            keras.callbacks.EarlyStopping(
+                monitor, mode=mode, patience=self.early_stopping_patience
+            )
+        ]
+
     def interpolates(self, phase: Phase) -> bool:
         """Whether weights between a phase's start and its best are tried."""
         strategy = phase.adapts_by()

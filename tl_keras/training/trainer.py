@@ -10,6 +10,7 @@ phase's last epoch left; see `fitting` for which are kept.
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping
 
@@ -29,13 +30,17 @@ from tl_keras.callbacks import (
 from tl_keras.errors import DivergedError
 from tl_keras.networks import LOGITS
 from tl_keras.sources import EpochSource
-from tl_keras.strategies import count_trainable, training_graph
+from tl_keras.strategies import count_trainable
 from tl_keras.tasks.outputs import counted_batches
-from tl_keras.training.compiling import compile_for_phase, jit_for
 from tl_keras.training.divergence import divergence
 from tl_keras.training.epochs import epochs_told, in_a_line
 from tl_keras.training.frozen_features import FrozenWork
-from tl_keras.training.graphs import Graph, graph_key
+from tl_keras.training.graphs import (
+    Graph,
+    Setup,
+    compiled_graph,
+    graph_key,
+)
 from tl_keras.training.interpolation import interpolate_result
 from tl_keras.training.phase import Objective, Phase
 from tl_keras.training.phase_backups import (
@@ -46,9 +51,8 @@ from tl_keras.training.phase_backups import (
 from tl_keras.training.phase_data import PhaseData, phase_data
 from tl_keras.training.results import PhaseResult
 from tl_keras.training.solving import solve_on
-from tl_keras.training.steps import Compute, Steps, Waiting
-from tl_keras.training.train_step import train_step_of
-from tl_keras.training.validation import LogOfAll, ValidationSteps
+from tl_keras.training.steps import Compute, Waiting
+from tl_keras.training.validation import LogOfAll
 from tl_keras.training.watching import EpochNumber, Watch
 
 
@@ -121,11 +125,9 @@ class Trainer:
             first: the number of its first epoch less one.
         """
         phase.adapts_by().apply(self.model)
-        left, *sources = self._left_to_fit(phase)
-        data = phase_data(*sources, self.compute, first)
-        _, steps, _ = self._compiled(phase, first, left, data)
-        batches = iter(data.train.repeat())
-        return lambda: steps(batches)
+        setup = self._set_up(phase, first)
+        batches = iter(setup.data.train.repeat())
+        return lambda: setup.graph.steps(batches)
 
     def _set_trainable(self, phase: Phase, first: int) -> int:
         """How many parameters train from now on; says so."""
@@ -141,37 +143,28 @@ class Trainer:
     def _fit(self, phase: Phase, first: int) -> PhaseResult:
         """Epochs of gradient steps."""
         before = get_variables(self.model)
-        left, *sources = self._left_to_fit(phase)
-        data = phase_data(*sources, self.compute, first)
-        fitting, steps, judged = self._compiled(phase, first, left, data)
-        watch = self._watch(phase, left, data, steps)
-        self._run_epochs(fitting, phase, first, data, watch, judged)
-        history, keeper = watch.history, watch.keeper
-        self.history += history.rows
+        setup = self._set_up(phase, first)
+        watch = self._watch(setup)
+        self._run_epochs(setup, watch)
+        self.history += watch.history.rows
         if why := watch.diverged():
             set_variables(self.model, before)
             raise self._lost(phase, why)
         result = PhaseResult(
             phase=phase,
             first_epoch=first + 1,
-            last_epoch=history.rows[-1]["epoch"],
-            best_epoch=keeper.best_epoch,
-            best_logs=keeper.best_logs,
-            best_variables=self._with_moved(before, left, keeper),
+            last_epoch=watch.history.rows[-1]["epoch"],
+            best_epoch=watch.keeper.best_epoch,
+            best_logs=watch.keeper.best_logs,
+            best_variables=watch.best_of(self.model.variables, before),
             waiting=watch.waiting.share(),
         )
-        if (
-            first
-            and data.val is not None
-            and self.objective.interpolates(phase)
-        ):
-            # It hangs on what is saved alone: a killed run does it again alike.
-            result = interpolate_result(
-                result, self.model.variables, before,
-                lambda: self._judge(judged, data.val),
-            )  # fmt: skip
-            history.rows[result.best_epoch - 1 - first]["share"] = result.share
-            self.write_history(history.before, history.rows)
+        val = setup.data.val
+        if first and val is not None and self.objective.interpolates(phase):
+            judge = functools.partial(
+                setup.graph.judged.judge, val, self.objective.monitor
+            )
+            return self._interpolated(result, before, judge, watch.history)
         return result
 
     def _lost(self, phase: Phase, why: str) -> DivergedError:
@@ -182,54 +175,51 @@ class Trainer:
             training=self.train, validation=self.val,
         )  # fmt: skip
 
-    def _watch(
-        self, phase: Phase, left: keras.Model, data: PhaseData, steps: Steps
-    ) -> Watch:
+    def _interpolated(
+        self,
+        result: PhaseResult,
+        before: list[np.ndarray],
+        judge: Callable[[], tuple[dict[str, float], np.ndarray]],
+        history: HistoryLogger,
+    ) -> PhaseResult:
+        """The best between where a phase began and its best epoch.
+
+        It hangs on what is saved alone: a killed run does it again alike.
+        """
+        result = interpolate_result(result, self.model.variables, before, judge)
+        best = history.rows[result.best_epoch - result.first_epoch]
+        best["share"] = result.share
+        self.write_history(history.before, history.rows)
+        return result
+
+    def _set_up(self, phase: Phase, first: int) -> Setup:
+        """All that the epochs of a phase are made of."""
+        left, *sources = self._left_to_fit(phase)
+        data = phase_data(*sources, self.compute, first)
+        graph = self._compiled(phase, first, left, data)
+        return Setup(phase, first, left, data, graph)
+
+    def _watch(self, setup: Setup) -> Watch:
         """What looks on while a phase is fitted."""
         monitor, mode = self.objective.monitored()
         earlier = None if self.backups is None else tuple(self.history)
-        watched = None if data.val is None else monitor
+        watched = None if setup.data.val is None else monitor
         return Watch(
-            Waiting(steps),
+            Waiting(setup.graph.steps),
             StopOnNonFinite(),
-            HistoryLogger(self.history_file, earlier, phase=phase.name),
-            KeepBestWeights(watched, mode, left.variables),
+            HistoryLogger(self.history_file, earlier, phase=setup.phase.name),
+            KeepBestWeights(watched, mode, setup.left.variables),
         )
 
-    def _run_epochs(
-        self,
-        fitting: keras.Model,
-        phase: Phase,
-        first: int,
-        data: PhaseData,
-        watch: Watch,
-        judged: ValidationSteps,
-    ) -> None:
+    def _run_epochs(self, setup: Setup, watch: Watch) -> None:
         """Keras's `fit`, told, watched and saved on the way."""
-        validates = data.val is not None
-        callbacks = [
-            *([LogOfAll(judged)] if validates else []),
-            EpochNumber(data.epoch),
-            watch.waiting,
-            phase.new_schedule(first),
-            *phase.averages(),
-            watch.guard,
-            watch.history,
-            watch.keeper,
-            *(self._stoppers() if validates else []),
-            *self.callbacks,
-        ]
-        if self.backups:
-            callbacks.append(
-                self.backups.callback(
-                    phase, data.skip, data.batch_size, self.callbacks
-                )
-            )
+        phase, first, data = setup.phase, setup.first, setup.data
+        callbacks = self._callbacks(setup, watch)
         with (
             signals.at_a_step() if self.backups else contextlib.nullcontext(),
             epochs_told(phase, first, counted_batches(data.train)) as told,
         ):
-            fitting.fit(
+            setup.graph.fitting.fit(
                 data.train,
                 validation_data=data.val,
                 initial_epoch=first,
@@ -240,59 +230,52 @@ class Trainer:
                 verbose=self.verbose,
             )
 
+    def _callbacks(
+        self, setup: Setup, watch: Watch
+    ) -> list[keras.callbacks.Callback]:
+        """Those of a fit, in the order in which they are asked."""
+        phase, data = setup.phase, setup.data
+        validates = data.val is not None
+        callbacks = [
+            *([LogOfAll(setup.graph.judged)] if validates else []),
+            EpochNumber(data.epoch),
+            watch.waiting,
+            phase.new_schedule(setup.first),
+            *phase.averages(),
+            watch.guard,
+            watch.history,
+            watch.keeper,
+            *(self.objective.stoppers() if validates else []),
+            *self.callbacks,
+        ]
+        if self.backups:
+            saves = self.backups.callback(
+                phase, data.skip, data.batch_size, self.callbacks
+            )
+            callbacks.append(saves)
+        return callbacks
+
     def _compiled(
         self, phase: Phase, first: int, left: keras.Model, data: PhaseData
-    ) -> tuple[keras.Model, Steps, ValidationSteps]:
-        """The graph that is fitted, with its steps of training and judging."""
+    ) -> Graph:
+        """The graph that is fitted; one that is kept, where it serves."""
         key = None
         if self.graphs is not None and data.rows is data.val_rows is None:
             key = graph_key(phase, left)
         if key in (self.graphs or {}):
             return self.graphs[key].begun()
-        fitting, looks = training_graph(left), self.compute.looks
-        jit = jit_for(fitting, phase, self.compute, data.train, data.batch_size)
-        task = self.objective.predicts()
-        compile_for_phase(fitting, phase, task, self.compute, jit, self.model)
-        fitting.train_function = steps = Steps(
-            train_step_of(fitting, phase, first),
-            jit=jit,
-            rows=data.rows,
-            looks=looks,
-            gpu=self.compute.device == "gpu",
-        )
-        fitting.test_function = judged = ValidationSteps(
-            fitting, task, data.val_rows, looks
+        graph = compiled_graph(
+            phase,
+            first,
+            left,
+            data,
+            task=self.objective.predicts(),
+            compute=self.compute,
+            whole=self.model,
         )
         if key is not None:
-            self.graphs[key] = Graph.of(fitting, steps, judged)
-        return fitting, steps, judged
-
-    def _judge(self, judged: ValidationSteps, val):
-        """What validation says of the weights as they are: logs, and a cost
-        for each example."""
-        logs = judged.evaluate(val)
-        task = self.objective.predicts()
-        return logs, task.costs(self.objective.monitor, *judged.answers())
-
-    def _with_moved(
-        self,
-        before: list[np.ndarray],
-        left: keras.Model,
-        keeper: KeepBestWeights,
-    ) -> list[np.ndarray]:
-        """All weights at the best epoch.
-
-        What lies before the cut has not moved, and was not copied.
-        """
-        moved = dict(
-            zip(map(id, left.variables), keeper.best_variables, strict=True)
-        )
-        return [
-            moved.get(id(variable), value)
-            for variable, value in zip(
-                self.model.variables, before, strict=True
-            )
-        ]
+            self.graphs[key] = graph = graph.kept()
+        return graph
 
     def better(self, new: PhaseResult, old: PhaseResult) -> bool:
         """Whether a phase's best is strictly better than an earlier one's.
@@ -361,15 +344,3 @@ class Trainer:
         if self.frozen is None:
             return self.model, self.train, self.val
         return self.frozen.for_phase(phase, self.train, self.val)
-
-    def _stoppers(self) -> list[keras.callbacks.Callback]:
-        if not self.objective.early_stopping_patience:
-            return []
-        monitor, mode = self.objective.monitored()
-        return [
-            keras.callbacks.EarlyStopping(
-                monitor,
-                mode=mode,
-                patience=self.objective.early_stopping_patience,
-            )
-        ]

@@ -81,6 +81,21 @@ class ValidationSteps(Steps):
         named = {f"val_{name}": float(value) for name, value in logs.items()}
         return named | self.task.epoch_logs(*self.answers())
 
+    def judge(
+        self, data: tf.data.Dataset, monitor: str
+    ) -> tuple[dict[str, float], np.ndarray]:
+        """What validation says of the weights as they are.
+
+        Args:
+            data: what is validated on.
+            monitor: what weights are compared by, one of the task's.
+
+        Returns:
+            (logs as of `evaluate`, what each example costs (n,)).
+        """
+        logs = self.evaluate(data)
+        return logs, self.task.costs(monitor, *self.answers())
+
 
 class LogOfAll(keras.callbacks.Callback):
     """Adds what the task makes of all of validation to the logs of an epoch.

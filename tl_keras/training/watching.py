@@ -5,9 +5,11 @@
 In: callbacks of one fit. Out: rows, the best weights, and whether any are good.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tl_keras.callbacks import HistoryLogger, KeepBestWeights, StopOnNonFinite
@@ -47,3 +49,30 @@ class Watch(NamedTuple):
         if self.keeper.best_epoch:
             return ""
         return f"{self.keeper.monitor} is never finite"
+
+    def best_of(
+        self,
+        variables: Sequence[keras.Variable],
+        before: Sequence[np.ndarray],
+    ) -> list[np.ndarray]:
+        """All weights of a model at the best epoch.
+
+        Args:
+            variables: the model's; those that the keeper has are among them.
+            before: what they held when the fit began.
+
+        Returns:
+            Arrays, in the order of the variables. What lies before the cut
+            has not moved, and was not copied: it is the array of `before`.
+        """
+        moved = dict(
+            zip(
+                map(id, self.keeper.variables),
+                self.keeper.best_variables,
+                strict=True,
+            )
+        )
+        return [
+            moved.get(id(variable), value)
+            for variable, value in zip(variables, before, strict=True)
+        ]
