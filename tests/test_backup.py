@@ -12,7 +12,7 @@ import tensorflow as tf
 from warm import WarmPython
 
 from tl_keras.callbacks import AtomicBackup
-from tl_keras.callbacks.identity import variables_of
+from tl_keras.callbacks.variables import variables_of
 from tl_keras.checkpoints import Checkpoints
 from tl_keras.console import on_console
 from tl_keras.errors import MachineError

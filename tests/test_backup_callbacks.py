@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tl_keras import callbacks as ours
 from tl_keras.callbacks import AtomicBackup
-from tl_keras.callbacks.identity import variables_of
+from tl_keras.callbacks.variables import variables_of
 from tl_keras.errors import ConfigError
 
 RANDOM = np.random.default_rng(0)

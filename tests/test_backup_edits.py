@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tl_keras.callbacks import AtomicBackup
-from tl_keras.callbacks.identity import variables_of
+from tl_keras.callbacks.variables import variables_of
 from tl_keras.errors import ConfigError
 
 L = keras.layers

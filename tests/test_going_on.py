@@ -285,9 +285,9 @@ def test_a_damaged_result_is_made_again_from_the_save_before(
     config = changed(config, calibrate=False)
     expected = run(elsewhere(config))
     # So that there is a save before the phase's result.
-    from tl_keras.callbacks import backup
+    from tl_keras.callbacks import pace
 
-    monkeypatch.setattr(backup, "SHARE", 1e9)
+    monkeypatch.setattr(pace, "SHARE", 1e9)
     folder = cut_short(config, stages.evaluate)
     newest = max((folder / "saves" / "fine_tune").iterdir())
     (newest / "arrays.bin").write_bytes(b"no")
@@ -318,9 +318,9 @@ def test_f14_a_run_that_diverged_says_so_and_left_nothing_bad(
         return [head, tune]
 
     monkeypatch.setattr(planning, "plan_phases", wild)
-    from tl_keras.callbacks import backup
+    from tl_keras.callbacks import pace
 
-    monkeypatch.setattr(backup, "SHARE", 1e9)  # A save after each batch.
+    monkeypatch.setattr(pace, "SHARE", 1e9)  # A save after each batch.
     with pytest.raises(DivergedError, match=r"phase fine_tune: .* became|not "):
         run(config)
     from tl_keras.checkpoints import Checkpoints

@@ -23,11 +23,10 @@ from tl_keras.callbacks.identity import (
     describe_training,
     differences,
     digest_of_variables,
-    variables_of,
 )
 from tl_keras.callbacks.logs import learning_rate
 from tl_keras.callbacks.this_fit import call_site, fit_data
-from tl_keras.callbacks.values import values_of
+from tl_keras.callbacks.variables import values_of, variables_of
 from tl_keras.checkpoints import Checkpoints
 from tl_keras.errors import ConfigError
 

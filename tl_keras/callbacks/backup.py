@@ -19,18 +19,15 @@ import keras
 import numpy as np
 
 from tl_keras import log
-from tl_keras.callbacks.identity import variables_of
 from tl_keras.callbacks.neighbours import Neighbours
+from tl_keras.callbacks.pace import Pace
 from tl_keras.callbacks.state import Notes, notes_of
 from tl_keras.callbacks.steps import build, drop_batches, drop_no_more
-from tl_keras.callbacks.values import assign, from_plain, plain, values_of
+from tl_keras.callbacks.values import from_plain, plain
+from tl_keras.callbacks.variables import assign, values_of, variables_of
 from tl_keras.checkpoints import Checkpoint, Checkpoints
 from tl_keras.errors import ConfigError, StoppedError
 
-# Of the time of training, what saving may take.
-SHARE = 0.03
-# Before the first save, its time is reckoned from this many bytes a second.
-SLOW_DISK = 100e6
 # Saves of another form are refused.
 FORM = 2
 
@@ -76,22 +73,25 @@ class TrainingBackup(keras.callbacks.Callback):
         without: Sequence[keras.callbacks.Callback] = (),
     ):
         super().__init__()
-        whole = isinstance(save_freq, int) and not isinstance(save_freq, bool)
-        if save_freq not in ("auto", "epoch") and not (whole and save_freq > 0):
-            raise ValueError(
-                f"save_freq={save_freq!r}: expected 'auto', 'epoch', or a "
-                "number of batches"
-            )
+        self._pace = Pace(save_freq)
         self.checkpoints = checkpoints
-        self.save_freq = save_freq
         self.callbacks = callbacks
         self.required = required
         self.batch_size = batch_size
         self.skip = skip
         self.stop = stop
         self.without = tuple(without)
-        self.seconds_saving = 0.0
         self._notes: list[Notes] | None = None
+
+    @property
+    def save_freq(self) -> str | int:
+        """As it was asked for."""
+        return self._pace.save_freq
+
+    @property
+    def seconds_saving(self) -> float:
+        """What saving has taken, in all fits."""
+        return self._pace.seconds_saving
 
     def set_model(self, model):
         super().set_model(model)
@@ -124,16 +124,15 @@ class TrainingBackup(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self._notes is None:
             self._before_others()
-        self._epoch = self._batch = self._to_skip = self._unsaved = 0
+        self._epoch = self._batch = self._to_skip = 0
         self._logs: dict = {}
         self._metrics: list[np.ndarray] = []
-        self._cost: float | None = None
         self.model._initial_epoch = None
         for notes in self._notes:
             notes.begin()
         if self._saved is not None:
             self._go_on(self._saved)
-        self._saved_at = time.monotonic()
+        self._pace.begin()
 
     def _note_begin(self, what: dict) -> None:
         """Saves what is in others' files before they write; no variables."""
@@ -217,15 +216,14 @@ class TrainingBackup(keras.callbacks.Callback):
             if batch + 1 >= self._to_skip:
                 self._neighbours.show()
             return
-        self._unsaved += batch + 1 - self._batch
+        self._pace.trained(batch + 1 - self._batch)
         self._batch = batch + 1
         self._logs = logs
         self._look_at_notes(1)
         self._look_for_stop()
         if self.model.stop_training:
             return  # The epoch ends with this batch, and is saved then.
-        every = isinstance(self.save_freq, int)
-        if (every and self._unsaved >= self.save_freq) or self._is_time():
+        if self._pace.is_time(self.model):
             self._save()
 
     def on_test_begin(self, logs=None):
@@ -246,7 +244,7 @@ class TrainingBackup(keras.callbacks.Callback):
         self._epoch = epoch + 1
         self._look_at_notes(2)
         self._look_for_stop([])
-        if self.save_freq == "epoch" or self._is_time():
+        if self._pace.is_time(self.model, epoch_over=True):
             self._save([])
 
     def on_train_end(self, logs=None):
@@ -261,14 +259,6 @@ class TrainingBackup(keras.callbacks.Callback):
             elsewhere = frozenset(map(id, variables_of(self.model)))
             for notes in self._notes:
                 notes.save({}, elsewhere)
-
-    def _is_time(self) -> bool:
-        if self.save_freq != "auto":
-            return False
-        if self._cost is None:
-            size = sum(np.prod(v.shape) * 4 for v in variables_of(self.model))
-            self._cost = 0.05 + size / SLOW_DISK
-        return time.monotonic() - self._saved_at >= self._cost / SHARE
 
     def _look_for_stop(self, metrics=None) -> None:
         if self.stop is None or not self.stop():
@@ -319,13 +309,10 @@ class TrainingBackup(keras.callbacks.Callback):
         ):
             # A save that holds NaN would be gone on with for ever.
             log.warn("not saved: a weight is not finite")
-            self._saved_at = time.monotonic()
+            self._pace.passed_over()
             return
         self.checkpoints.save_or_tell(arrays, state, self.required)
-        self._saved_at = time.monotonic()
-        self._cost = self._saved_at - began
-        self.seconds_saving += self._cost
-        self._unsaved = 0
+        self._pace.saved(began)
 
     def _refresh_logs(self) -> None:
         """What the last step gave may be some steps old (`training.steps`).

@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.callbacks.this_fit import FitData
+from tl_keras.callbacks.variables import optimizers_of, variables_of
 
 DIGEST = "sha256:"
 # Of a batch that is not known, so many examples.
@@ -35,52 +36,6 @@ STEADY = frozenset(
         "Tensor", "TensorSlice", "Unbatch", "Zip",
     }
 )  # fmt: skip
-
-
-def optimizers_of(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
-    """Every optimizer that a model or one of its layers holds, by name."""
-    found: dict = {}
-    for layer in model._flatten_layers():
-        for name, value in _attributes(layer):
-            for inner in _items(value):
-                if isinstance(inner, keras.optimizers.Optimizer) and not any(
-                    inner is other for other in found.values()
-                ):
-                    number = sum(key.split("#")[0] == name for key in found)
-                    key = f"{name}#{number + 1}" if number else name
-                    found[key] = inner
-    return found
-
-
-def variables_of(model: keras.Model) -> list:
-    """All that a fit changes: of the model, its optimizers, and besides.
-
-    Not `weights`: those leave out the seed generators; nor does Keras count
-    a `tf.Variable` that a model holds.
-    """
-    found = [*model.variables]
-    for optimizer in optimizers_of(model).values():
-        found += optimizer.variables
-    for layer in model._flatten_layers():
-        for _, value in _attributes(layer):
-            found += [i for i in _items(value) if isinstance(i, tf.Variable)]
-    return list({id(variable): variable for variable in found}.values())
-
-
-def _attributes(layer: keras.Layer) -> list[tuple[str, Any]]:
-    """Without what TensorFlow keeps there of the others."""
-    return [
-        (name, value)
-        for name, value in vars(layer).items()
-        if not name.startswith("_self_")
-    ]
-
-
-def _items(value) -> list:
-    """An attribute's value, or what its list or dictionary holds."""
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def describe_model(model: keras.Model) -> dict:

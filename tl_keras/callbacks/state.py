@@ -20,16 +20,15 @@ from typing import Any
 
 import keras
 
+from tl_keras.callbacks.kinds import ITERATORS, is_setting
 from tl_keras.callbacks.outputs import OUTPUTS
 from tl_keras.callbacks.values import (
-    ITERATORS,
     NotPlainError,
     from_plain,
     give_back,
-    is_setting,
     plain,
-    variables_in,
 )
+from tl_keras.callbacks.variables import variables_in
 from tl_keras.errors import ConfigError
 
 _OF_KERAS = ("model", "_model", "params", "validation_data")

@@ -1,57 +1,26 @@
 """Values as JSON and arrays, and back into the objects that held them.
 
-arrays = {}
-text = json.dumps(plain({"best": array}, "name", arrays))
-value = give_back(now, from_plain(json.loads(text), arrays))
+    arrays = {}
+    text = json.dumps(plain({"best": array}, "name", arrays))
+    value = give_back(now, from_plain(json.loads(text), arrays))
+
+In: what a callback holds. Out: JSON that names its arrays; in another process,
+the same object holding what it held.
 """
 
 import collections
-import datetime
-import enum
-import functools
-import io
-import logging
-import pathlib
-import queue
 import random
-import re
-import threading
-import types
-from collections.abc import Collection, Iterator
-from concurrent import futures
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.errors import ConfigError
+from tl_keras.callbacks.kinds import is_beside, is_setting, operation_of
+from tl_keras.callbacks.variables import numbers_of, variables_in
 
-# Never changed, only replaced; a replaced one is a setting of now.
-SETTINGS = (
-    pathlib.PurePath, enum.Enum, datetime.date, datetime.timedelta, np.dtype,
-    bytes, complex, type, slice, range, re.Pattern, types.ModuleType,
-    types.FunctionType, types.BuiltinFunctionType, types.MethodType,
-    functools.partial, tf.DType, tf.data.Dataset,
-)  # fmt: skip
-# Ways out of the process: each process has its own.
-HANDLES = (
-    io.IOBase, logging.Logger, logging.LoggerAdapter, threading.Thread,
-    threading.Event, threading.Condition, type(threading.Lock()),
-    type(threading.RLock()), futures.Executor, futures.Future, queue.Queue,
-    tf.summary.SummaryWriter, keras.utils.Progbar,
-)  # fmt: skip
-# Libraries that show or send what they are told, each process anew.
-DISPLAYS = frozenset(
-    {
-        "IPython", "comet_ml", "ipywidgets", "matplotlib", "mlflow", "neptune",
-        "plotly", "requests", "rich", "socket", "tensorboardX", "tqdm", "wandb",
-    }
-)  # fmt: skip
-ITERATORS = (Iterator,)
-_WITH_VARIABLES = (
-    keras.Layer, keras.metrics.Metric, keras.optimizers.Optimizer, tf.Module,
-)  # fmt: skip
+CONTAINERS = (dict, list, tuple, set, frozenset, collections.deque)
 
 
 class NotPlainError(TypeError):
@@ -77,33 +46,6 @@ class _State(NamedTuple):
 
 class _Attributes(NamedTuple):
     values: dict
-
-
-def is_setting(value) -> bool:
-    """Whether a value says nothing of a fit."""
-    library = type(value).__module__.split(".")[0]
-    if _operation(value):
-        return False
-    return isinstance(value, SETTINGS + HANDLES) or library in DISPLAYS
-
-
-def variables_in(value) -> list | None:
-    """The variables of an object, or of a container of such; else None."""
-    if isinstance(value, (tf.Variable, keras.Variable)):
-        return [value]
-    if isinstance(value, _WITH_VARIABLES):
-        return list(value.variables)
-    if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, (list, tuple)) or not value:
-        return None
-    found: list = []
-    for item in value:
-        inner = variables_in(item)
-        if inner is None:
-            return None
-        found += inner
-    return found
 
 
 def plain(
@@ -141,41 +83,62 @@ def plain(
         return {"array": prefix}
     variables = variables_in(value)
     if variables is not None:
-        names = {}
-        for number, variable in enumerate(variables):
-            if id(variable) not in elsewhere:
-                names[str(number)] = f"{prefix}/{number}"
-                arrays[names[str(number)]] = _numbers(variable)
+        names = _keep(variables, prefix, arrays, elsewhere)
         return {"variables": names, "count": len(variables)}
     if tf.is_tensor(value) and isinstance(value, tf.Tensor):
-        arrays[prefix] = _numbers(value)
+        arrays[prefix] = numbers_of(value)
         return {"array": prefix}
-    if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
-        kind = {list: "list", tuple: "tuple", collections.deque: "deque"}
-        items = [inner(item, i) for i, item in enumerate(value)]
-        return {kind.get(type(value), _name_of(value)): items}
+    if isinstance(value, CONTAINERS):
+        return _parts_of(value, inner)
+    state = _random_state(value)
+    if state is not None:
+        return {"random": inner(state, "state")}
+    if operation_of(value):
+        return {"operation": operation_of(value)}
+    if is_beside(value, callback):
+        own = _own_of(value, callback)
+        return {"attributes": {k: inner(v, k) for k, v in own.items()}}
+    raise NotPlainError(value)
+
+
+def _keep(
+    variables: Sequence,
+    prefix: str,
+    arrays: dict[str, np.ndarray],
+    elsewhere: Collection[int],
+) -> dict[str, str]:
+    """Place -> where its value is kept, of those not saved elsewhere."""
+    names = {}
+    for number, variable in enumerate(variables):
+        if id(variable) not in elsewhere:
+            names[str(number)] = f"{prefix}/{number}"
+            arrays[names[str(number)]] = numbers_of(variable)
+    return names
+
+
+def _parts_of(value, inner: Callable[[Any, Any], Any]) -> dict[str, list]:
+    """The JSON of a container, by that of its parts."""
     if isinstance(value, dict):
         pairs = enumerate(value.items())
         return {
             "dict": [[inner(k, f"{i}k"), inner(v, i)] for i, (k, v) in pairs]
         }
-    state = _random_state(value)
-    if state is not None:
-        return {"random": inner(state, "state")}
-    if _operation(value):
-        return {"operation": _operation(value)}
-    if _is_beside(value, callback):
-        # Without what it is told of the model, and what leads back to it.
-        skipped = (keras.Model, type(callback))
-        own = {
-            k: inner(v, k)
-            for k, v in vars(value).items()
-            if k not in ("_model", "params")
-            and not is_setting(v)
-            and not isinstance(v, skipped)
-        }
-        return {"attributes": own}
-    raise NotPlainError(value)
+    return {_name_of(value): [inner(item, i) for i, item in enumerate(value)]}
+
+
+def _own_of(value, callback) -> dict[str, Any]:
+    """What an object beside a callback has noted, by attribute.
+
+    Without what it is told of the model, and what leads back to it.
+    """
+    skipped = (keras.Model, type(callback))
+    return {
+        name: held
+        for name, held in vars(value).items()
+        if name not in ("_model", "params")
+        and not is_setting(held)
+        and not isinstance(held, skipped)
+    }
 
 
 def from_plain(value, arrays: dict[str, np.ndarray]) -> Any:
@@ -256,61 +219,13 @@ def _of_items(now, value):
     )
 
 
-def _operation(value) -> str:
-    """The name of a function of `keras.ops`, which is noted, no setting.
-
-    Keras's own choose `less` or `greater` when the first epoch ends.
-    """
-    name = getattr(value, "__name__", "")
-    return name if name and getattr(keras.ops, name, None) is value else ""
-
-
-def values_of(variables) -> list[np.ndarray]:
-    """Copies."""
-    return [_numbers(variable) for variable in variables]
-
-
-def assign(variables, arrays: dict[str, np.ndarray], prefix: str) -> None:
-    """Gives variables what `arrays` holds for their places.
-
-    Args:
-        variables: Keras variables, in the order in which they were saved.
-        arrays: of a save, by "prefix/number".
-        prefix: theirs among the arrays.
-
-    Raises:
-        ConfigError: it does not hold all of them, in their shapes.
-    """
-    for number, variable in enumerate(variables):
-        value = arrays.get(f"{prefix}/{number}")
-        if value is None or value.shape != tuple(variable.shape):
-            found = "none" if value is None else value.shape
-            name = getattr(variable, "path", variable.name)
-            raise ConfigError(
-                f"the save holds {found} for {name}, expected "
-                f"{tuple(variable.shape)}: it is of another model - give "
-                "another backup_dir"
-            )
-        variable.assign(value)
-
-
-def _numbers(variable) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(variable))
-
-
 def _name_of(container) -> str:
+    """What it is made as again; of an own kind of list or tuple, the plain."""
+    if type(container) is collections.deque:
+        return "deque"
     if isinstance(container, (set, frozenset)):
         return type(container).__name__
     return "tuple" if isinstance(container, tuple) else "list"
-
-
-def _is_beside(value, callback) -> bool:
-    """Whether it is another callback, or of a class beside the callback's."""
-    if callback is None or value is callback or not hasattr(value, "__dict__"):
-        return False
-    if isinstance(value, keras.callbacks.Callback):
-        return True
-    return type(value).__module__ == type(callback).__module__
 
 
 def _random_state(value) -> Any:
