@@ -13,12 +13,8 @@ from conftest import CHECKOUT
 from tl_keras import errors, log
 from tl_keras.__main__ import main as all_commands
 from tl_keras.config import TransferConfig
-from tl_keras.config.command_line import (
-    Command,
-    help_text,
-    read_arguments,
-    run_command,
-)
+from tl_keras.config.arguments import read_arguments
+from tl_keras.config.command_line import Command, help_text, run_command
 from tl_keras.errors import DataError
 from tl_keras.signals import one_line
 from tl_keras.train import COMMAND, main

@@ -9,7 +9,7 @@ from conftest import CHECKOUT, write_picture
 
 from tl_keras import run
 from tl_keras.config import TransferConfig
-from tl_keras.config.command_line import read_arguments
+from tl_keras.config.arguments import read_arguments
 from tl_keras.jobs.planning import plan_phases
 from tl_keras.train import COMMAND
 

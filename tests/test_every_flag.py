@@ -12,7 +12,7 @@ from spoiling import good_folder
 
 from tl_keras import check, evaluate, predict, report, train
 from tl_keras.config.command_line import run_command
-from tl_keras.config.settings import allowed_types
+from tl_keras.config.fields import allowed_types
 
 COMMANDS = {
     "train": train.COMMAND,

@@ -12,7 +12,7 @@ from spoiling import encode, jpeg, picture, png
 
 from tl_keras import check, train
 from tl_keras.audit import Rules, check_listing
-from tl_keras.config.command_line import read_arguments
+from tl_keras.config.arguments import read_arguments
 from tl_keras.config.settings import Settings
 from tl_keras.data import Cut, Examples, Listing, list_dataset
 from tl_keras.data.split_record import counts_of

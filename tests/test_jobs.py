@@ -472,7 +472,7 @@ def test_the_command_from_another_folder(tmp_path):
 
 def quickstart(seed: int, out) -> dict:
     """Its numbers, with nothing that stands in."""
-    from tl_keras.config.command_line import read_arguments
+    from tl_keras.config.arguments import read_arguments
     from tl_keras.train import COMMAND
 
     flags = CHECKOUT / "configs" / "quickstart.flags"

@@ -10,7 +10,7 @@ import pytest
 
 import tl_keras
 from tl_keras import TransferConfig
-from tl_keras.config.command_line import read_arguments
+from tl_keras.config.arguments import read_arguments
 from tl_keras.errors import ConfigError, MachineError
 from tl_keras.jobs.same_run import differences, same_run, stored_run
 from tl_keras.runs import (

@@ -12,7 +12,7 @@ from documents import metrics_validator
 from killing import fingerprint
 
 from tl_keras import run
-from tl_keras.config import transfer
+from tl_keras.config import effective
 from tl_keras.data import Examples
 from tl_keras.jobs import searching, stages
 from tl_keras.jobs import transfer as transfer_job
@@ -61,8 +61,8 @@ def two_depths(monkeypatch):
     monkeypatch.setattr(PictureRuns, "unfreeze_layers", layers)
     monkeypatch.setattr(PictureRuns, "unfreeze_from", lambda *_: "two")
     # That there are two epochs is to be quick, and no choice by hand.
-    others = [n for n in transfer.OF_THE_FINE_TUNE if n != "fine_tune_epochs"]
-    monkeypatch.setattr(transfer, "OF_THE_FINE_TUNE", others)
+    others = [n for n in effective.OF_THE_FINE_TUNE if n != "fine_tune_epochs"]
+    monkeypatch.setattr(effective, "OF_THE_FINE_TUNE", others)
 
 
 @pytest.fixture(autouse=True)

@@ -5,15 +5,8 @@ In: values, as everywhere in `tl_keras.config`. Out: the part of a
 """
 
 import dataclasses
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from tl_keras.config.data_rules import idle
-from tl_keras.config.settings import Fault, Settings, setting
-
-# For annotations alone, since it imports this file.
-if TYPE_CHECKING:
-    from tl_keras.config.transfer import TransferConfig
+from tl_keras.config.settings import Settings, setting
 
 ADAPTING = "Fine-tuning"
 
@@ -111,27 +104,3 @@ class AdaptConfig(Settings):
         low=0,
         high=100,
     )
-
-
-def adapting_faults(config: "TransferConfig") -> Iterator[Fault]:
-    """Settings of a fine-tune that nothing would read."""
-    if config.budget_minutes is not None and not config.searches():
-        by_hand = config.by_hand()
-        why = "only --strategy=auto keeps to it"
-        if config.strategy == "auto" and by_hand:
-            why = f"--{by_hand[0]} selects the fixed rule"
-        yield idle("budget_minutes", why)
-    if not config.fine_tune_epochs:
-        return
-    if config.adapt_by == "lora":
-        for name in ("train_batch_norm", "unfreeze_phases"):
-            if config.given(name):
-                yield idle(name, "--adapt_by=lora unfreezes no layer")
-    elif config.given("lora_rank"):
-        yield idle("lora_rank", "only --adapt_by=lora reads it")
-    if config.unfreeze_phases > config.fine_tune_epochs:
-        yield Fault(
-            ("unfreeze_phases", "fine_tune_epochs"),
-            f"--unfreeze_phases={config.unfreeze_phases}: expected at most "
-            f"--fine_tune_epochs={config.fine_tune_epochs}, one for each phase",
-        )

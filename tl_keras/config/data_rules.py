@@ -7,16 +7,13 @@ line each: received, expected, remedy; see `tl_keras.config.rules`.
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from tl_keras.config.data import DataConfig, ListingConfig
 from tl_keras.config.paths import is_table, no_such
 from tl_keras.config.settings import Fault
 
-if TYPE_CHECKING:
-    from tl_keras.config.data import DataConfig, ListingConfig
 
-
-def data_faults(config: "DataConfig") -> Iterator[Fault]:
+def data_faults(config: DataConfig) -> Iterator[Fault]:
     """Faults of the settings about data, which several commands share."""
     yield from listing_faults(config)
     yield from _task_faults(config)
@@ -43,7 +40,7 @@ def dataset_faults(dataset: str) -> Iterator[Fault]:
             )
 
 
-def listing_faults(config: "ListingConfig") -> Iterator[Fault]:
+def listing_faults(config: ListingConfig) -> Iterator[Fault]:
     """Faults of what is listed, and how."""
     yield from dataset_faults(config.dataset)
     table = is_table(config.dataset)
@@ -75,7 +72,7 @@ def listing_faults(config: "ListingConfig") -> Iterator[Fault]:
         yield no_such("data_dir", config.data_dir, "a folder")
 
 
-def _task_faults(config: "DataConfig") -> Iterator[Fault]:
+def _task_faults(config: DataConfig) -> Iterator[Fault]:
     """Several labels, or numbers, of what has one class."""
     several = config.task in ("multilabel", "regression")
     if several and not is_table(config.dataset):
@@ -104,7 +101,7 @@ def _pattern_faults(pattern: str) -> Iterator[Fault]:
         )
 
 
-def _split_path_faults(config: "DataConfig") -> Iterator[Fault]:
+def _split_path_faults(config: DataConfig) -> Iterator[Fault]:
     table = is_table(config.dataset)
     in_files = table or os.path.isdir(config.dataset)
     for name in ("val_dataset", "test_dataset"):
@@ -127,7 +124,7 @@ def _split_path_faults(config: "DataConfig") -> Iterator[Fault]:
         yield no_such("data_manifest", config.data_manifest, "a file")
 
 
-def _split_faults(config: "DataConfig") -> Iterator[Fault]:
+def _split_faults(config: DataConfig) -> Iterator[Fault]:
     is_folder = config.dataset != "digits" and os.path.isdir(config.dataset)
     if config.allow_empty_class and not is_folder:
         yield idle(
@@ -159,7 +156,7 @@ def _split_faults(config: "DataConfig") -> Iterator[Fault]:
         )
 
 
-def _check_faults(config: "DataConfig") -> Iterator[Fault]:
+def _check_faults(config: DataConfig) -> Iterator[Fault]:
     """Settings of the check that its mode, or the dataset, does not read."""
     if config.bad_input == "fail" and config.given("max_bad_fraction"):
         yield idle("max_bad_fraction", "--bad_input=fail allows none")

@@ -10,8 +10,9 @@ import pathlib
 from collections.abc import Iterator
 
 from tl_keras.config import rules
-from tl_keras.config.data import ListingConfig, io_timeout_in
+from tl_keras.config.data import ListingConfig
 from tl_keras.config.settings import Fault, setting
+from tl_keras.config.shared_settings import io_timeout_in
 from tl_keras.runs import RunFolder
 
 

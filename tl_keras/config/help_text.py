@@ -8,12 +8,8 @@ In: a `Command`. Out: its flags by group, none of TensorFlow's or absl's.
 import textwrap
 
 from tl_keras.config.command import COMMON_SWITCHES, Command
-from tl_keras.config.settings import (
-    allowed_types,
-    as_text,
-    expectation,
-    grouped,
-)
+from tl_keras.config.fields import allowed_types, as_text, expectation
+from tl_keras.config.settings import grouped
 
 
 def help_text(command: Command) -> str:

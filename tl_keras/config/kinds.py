@@ -13,16 +13,13 @@ holds, `jobs.kinds` looks up.
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tl_keras.config.data_rules import idle
+from tl_keras.config.network import NetworkConfig
 from tl_keras.config.settings import Fault, Settings
-from tl_keras.errors import ConfigError
-from tl_keras.networks.text import description, hub
-
-# For annotations alone, since it imports this file.
-if TYPE_CHECKING:
-    from tl_keras.config.transfer import TransferConfig
+from tl_keras.networks import backbones, pretrained
+from tl_keras.networks.text import hub
 
 HUB = hub.PREFIX
 # What examples of a kind are called, and the settings that it alone reads.
@@ -41,8 +38,6 @@ OWN = {
 }  # fmt: skip
 # Defaults that depend on the kind: of a setting that is declared as None.
 DEFAULTS = {"fine_tune_epochs": {"image": 10, "text": 4}}
-# What a run of texts cannot do.
-NOT_OF_TEXTS = ("unlabelled", "warm_start")
 
 
 def is_encoder(backbone: str) -> bool:
@@ -51,6 +46,16 @@ def is_encoder(backbone: str) -> bool:
     if backbone.startswith(HUB):
         return True
     return os.path.isfile(os.path.join(backbone, "config.json"))
+
+
+def is_own_network(backbone: str) -> bool:
+    """Whether a `--backbone` is a path, not a name; it may lead nowhere."""
+    if backbone in backbones.BACKBONES or backbone in pretrained.PRETRAINED:
+        return False
+    if is_encoder(backbone):
+        return False
+    named = backbone.endswith((".keras", ".h5", ".hdf5")) or os.sep in backbone
+    return named or os.path.exists(backbone)
 
 
 def kind_of_network(backbone: str) -> str:
@@ -96,61 +101,7 @@ def kind_faults(config: Settings, kind: str) -> Iterator[Fault]:
                 yield idle(name, f"it is about {MANY[other]}, not {MANY[kind]}")
 
 
-def training_faults(config: "TransferConfig") -> Iterator[Fault]:
-    """What is wrong with a run's settings for its kind of input."""
-    kind = kind_of_network(config.backbone)
-    if kind == "image" and os.path.isdir(config.backbone):
-        return  # Of no kind; that fault is told alone.
-    if config.input_kind not in ("auto", kind):
-        needs = "an encoder of texts (a folder with config.json, or hf:NAME)"
-        if kind == "text":
-            needs = "a network of pictures"
-        yield Fault(
-            ("input_kind", "backbone"),
-            f"--input_kind={config.input_kind} --backbone={config.backbone}: "
-            f"expected {needs} - change one of the two",
-        )
-        return
-    yield from kind_faults(config, kind)
-    if kind == "text":
-        yield from _text_faults(config)
-
-
-def _text_faults(config: "TransferConfig") -> Iterator[Fault]:
-    """Faults of an encoder, and of what cannot be done with texts."""
-    if config.dataset == "digits" or config.dataset.startswith("tfds:"):
-        yield Fault(
-            ("dataset", "backbone"),
-            f"--dataset={config.dataset}: expected a table or folder of texts "
-            f"for --backbone={config.backbone} - give a .csv with the header "
-            "text,label",
-        )
-    for name in NOT_OF_TEXTS:
-        if config.given(name):
-            yield idle(name, "a run of texts does not do it")
-    files = [name for name in config.export if name != "saved_model"]
-    if files and config.baseline == "export":
-        yield Fault(
-            ("export", "baseline"),
-            f"--export={','.join(files)} --baseline=export: such a file takes "
-            "the ids of words, so that it holds the network, and TF-IDF is "
-            "published - leave one of the two out",
-        )
-    try:
-        found = hub.known_folder(config.backbone)
-        sizes = description.read_description(found) if found else None
-    except ConfigError as error:
-        yield Fault(("backbone",), str(error))
-        return
-    if sizes and max_tokens(config, sizes.positions) > sizes.positions:
-        yield Fault(
-            ("max_tokens", "backbone"),
-            f"--max_tokens={config.max_tokens}: expected {sizes.positions} or "
-            f"less, for which {config.backbone} has positions",
-        )
-
-
-def max_tokens(config: "TransferConfig", positions: int) -> int:
+def max_tokens(config: NetworkConfig, positions: int) -> int:
     """`--max_tokens`; where it is not given, no more than there are positions.
 
     Args:

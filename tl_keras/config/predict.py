@@ -13,7 +13,9 @@ import urllib.parse
 from collections.abc import Iterator
 
 from tl_keras.config import rules
-from tl_keras.config.data import (
+from tl_keras.config.paths import is_table, kind_of_model
+from tl_keras.config.settings import Fault, Settings, setting
+from tl_keras.config.shared_settings import (
     exclude_in,
     follow_links_in,
     include_in,
@@ -22,8 +24,6 @@ from tl_keras.config.data import (
     text_column_in,
     text_encoding_in,
 )
-from tl_keras.config.paths import is_table, kind_of_model
-from tl_keras.config.settings import Fault, Settings, setting
 
 SCHEMES = ("http", "https", "grpc")
 # An export's own answer has so many classes (`servable.TOP_K`).

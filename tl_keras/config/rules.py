@@ -1,6 +1,6 @@
 """What is wrong with settings taken together. No TensorFlow.
 
-In: a `TransferConfig`. Out: its faults, one line each:
+In: the settings of a run. Out: its faults, one line each:
 received, expected, remedy.
 
 A setting that differs from its default counts as given; one that does nothing
@@ -12,19 +12,15 @@ import difflib
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from tl_keras.config.adapting import adapting_faults
+from tl_keras.config.adapting_rules import adapting_faults
 from tl_keras.config.data_rules import data_faults, idle, listing_faults
-from tl_keras.config.kinds import is_encoder
+from tl_keras.config.effective import EffectiveConfig
+from tl_keras.config.kinds import is_encoder, is_own_network
 from tl_keras.config.paths import is_table, no_such, saved_model_file
 from tl_keras.config.settings import Fault
 from tl_keras.errors import ConfigError
 from tl_keras.networks import backbones, pretrained
-
-# For annotations alone, since it imports this file.
-if TYPE_CHECKING:
-    from tl_keras.config.transfer import TransferConfig
 
 __all__ = [
     "combination_faults",
@@ -36,7 +32,7 @@ __all__ = [
 ]
 
 
-def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
+def combination_faults(config: EffectiveConfig) -> Iterator[Fault]:
     """All faults of these values together."""
     yield from data_faults(config)
     yield from _path_faults(config)
@@ -47,7 +43,7 @@ def combination_faults(config: "TransferConfig") -> Iterator[Fault]:
     yield from adapting_faults(config)
 
 
-def _path_faults(config: "TransferConfig") -> Iterator[Fault]:
+def _path_faults(config: EffectiveConfig) -> Iterator[Fault]:
     if config.weights not in ("auto", "imagenet", "none"):
         if not os.path.isfile(config.weights):
             yield no_such(
@@ -83,49 +79,22 @@ def model_faults(model: str, otherwise: str = "") -> Iterator[Fault]:
         yield no_such("model", model, "a run's folder or one of its versions")
 
 
-def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
-    known = [*backbones.BACKBONES, *pretrained.PRETRAINED]
+def _backbone_faults(config: EffectiveConfig) -> Iterator[Fault]:
     if is_encoder(config.backbone):
-        return  # `kinds` looks at it.
-    if is_own_network(config.backbone):
-        if not os.path.exists(config.backbone):
-            wanted = "a .keras file or an encoder's folder"
-            yield no_such("backbone", config.backbone, wanted)
-        elif fault := backbones.network_fault("--backbone", config.backbone):
-            yield Fault(("backbone",), fault)
-    elif config.backbone not in known:
-        near = difflib.get_close_matches(
-            config.backbone, known, n=3, cutoff=0.4
-        )
-        near = near or known[:3]
-        yield Fault(
-            ("backbone",),
-            f"--backbone={config.backbone}: expected a Keras application, a "
-            f"network of tl_keras or a .keras file - near names: "
-            f"{', '.join(near)}; all: --list_backbones",
-        )
+        return  # `kind_rules` looks at it.
+    yield from _network_faults(config.backbone)
     try:
         arguments = backbones.parse_arguments(config.backbone_args)
     except ConfigError as error:
         yield Fault(("backbone_args",), f"--backbone_args: {error.faults[0]}")
         arguments = {}
-    if config.backbone_layer and config.backbone in known:
+    known = config.backbone in _known_networks()
+    if config.backbone_layer and known:
         yield idle("backbone_layer", "only a file of yours is cut")
     if config.backbone in backbones.BACKBONES:
-        least = backbones.BACKBONES[config.backbone].least_size
-        if config.image_size is not None and config.image_size < least:
-            yield Fault(
-                ("image_size", "backbone"),
-                f"--image_size={config.image_size}: expected {least} or more "
-                f"pixels for {config.backbone} - or another --backbone",
-            )
-        if config.input_scaling != "auto":
-            yield idle(
-                "input_scaling",
-                f"{config.backbone} has its own, by the table",
-            )
+        yield from _application_faults(config)
         return
-    if config.input_scaling != "auto" and config.backbone in known:
+    if config.input_scaling != "auto" and known:
         yield idle("input_scaling", f"{config.backbone} scales itself")
     if arguments:
         yield idle("backbone_args", "only an application takes arguments")
@@ -138,17 +107,47 @@ def _backbone_faults(config: "TransferConfig") -> Iterator[Fault]:
         )
 
 
-def is_own_network(backbone: str) -> bool:
-    """Whether a `--backbone` is a path, not a name; it may lead nowhere."""
-    if backbone in backbones.BACKBONES or backbone in pretrained.PRETRAINED:
-        return False
-    if is_encoder(backbone):
-        return False
-    named = backbone.endswith((".keras", ".h5", ".hdf5")) or os.sep in backbone
-    return named or os.path.exists(backbone)
+def _known_networks() -> list[str]:
+    """The names that a `--backbone` may be."""
+    return [*backbones.BACKBONES, *pretrained.PRETRAINED]
 
 
-def _picture_faults(config: "TransferConfig") -> Iterator[Fault]:
+def _network_faults(backbone: str) -> Iterator[Fault]:
+    """Faults of a `--backbone` alone: a path or a name."""
+    known = _known_networks()
+    if is_own_network(backbone):
+        if not os.path.exists(backbone):
+            wanted = "a .keras file or an encoder's folder"
+            yield no_such("backbone", backbone, wanted)
+        elif fault := backbones.network_fault("--backbone", backbone):
+            yield Fault(("backbone",), fault)
+    elif backbone not in known:
+        near = difflib.get_close_matches(backbone, known, n=3, cutoff=0.4)
+        near = near or known[:3]
+        yield Fault(
+            ("backbone",),
+            f"--backbone={backbone}: expected a Keras application, a "
+            f"network of tl_keras or a .keras file - near names: "
+            f"{', '.join(near)}; all: --list_backbones",
+        )
+
+
+def _application_faults(config: EffectiveConfig) -> Iterator[Fault]:
+    """What a Keras application cannot be shown, and needs not be told."""
+    least = backbones.BACKBONES[config.backbone].least_size
+    if config.image_size is not None and config.image_size < least:
+        yield Fault(
+            ("image_size", "backbone"),
+            f"--image_size={config.image_size}: expected {least} or more "
+            f"pixels for {config.backbone} - or another --backbone",
+        )
+    if config.input_scaling != "auto":
+        yield idle(
+            "input_scaling", f"{config.backbone} has its own, by the table"
+        )
+
+
+def _picture_faults(config: EffectiveConfig) -> Iterator[Fault]:
     if len(config.alpha_background) != 3:
         yield Fault(
             ("alpha_background",),
@@ -157,7 +156,7 @@ def _picture_faults(config: "TransferConfig") -> Iterator[Fault]:
         )
 
 
-def _unlabelled_faults(config: "TransferConfig") -> Iterator[Fault]:
+def _unlabelled_faults(config: EffectiveConfig) -> Iterator[Fault]:
     """Faults of pictures without labels, which a solved head alone reads."""
     folder = config.unlabelled
     if not folder:
@@ -187,7 +186,7 @@ def _unlabelled_faults(config: "TransferConfig") -> Iterator[Fault]:
         yield idle("unlabelled", "--feature_cache=off keeps nothing")
 
 
-def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
+def _idle_faults(config: EffectiveConfig) -> Iterator[Fault]:
     """Settings given that nothing would read."""
     if config.head_epochs == 0 and config.fine_tune_epochs == 0:
         yield Fault(
@@ -215,6 +214,14 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
                 f"--{name}: given, but --head_solver=lbfgs cannot do it - "
                 "leave one of them out",
             )
+    yield from _stored_faults(config)
+    for name, reader in (("momentum", "sgd"), ("weight_decay", "adamw")):
+        if config.given(name) and config.optimizer != reader:
+            yield idle(name, f"only --optimizer={reader} reads it")
+
+
+def _stored_faults(config: EffectiveConfig) -> Iterator[Fault]:
+    """Settings of what is stored, or made of it, where nothing is."""
     if config.feature_cache == "off":
         for name in ("feature_cache_gb", "augment_views"):
             if config.given(name):
@@ -229,6 +236,3 @@ def _idle_faults(config: "TransferConfig") -> Iterator[Fault]:
             f"--augment_views={config.augment_views}: expected 1 or 2 with "
             "--augment=flip, since a picture has no more - or take flip_crop",
         )
-    for name, reader in (("momentum", "sgd"), ("weight_decay", "adamw")):
-        if config.given(name) and config.optimizer != reader:
-            yield idle(name, f"only --optimizer={reader} reads it")

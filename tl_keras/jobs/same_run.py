@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tl_keras.config import TransferConfig
 from tl_keras.config.export import earlier_version
-from tl_keras.config.settings import NONE
+from tl_keras.config.fields import NONE
 from tl_keras.errors import ConfigError, DivergedError, NotPublishedError
 from tl_keras.runs import (
     RunFolder,

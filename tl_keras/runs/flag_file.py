@@ -4,7 +4,7 @@
 
 In: the file that `Settings.to_flags` gave the text of: a `--name=value` a line,
 in UTF-8. Out: texts by name. What people write themselves, with comments and
-files in files, absl reads for `config.command_line`; a test holds the two
+files in files, absl reads for `config.arguments`; a test holds the two
 against each other.
 """
 
