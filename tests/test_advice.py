@@ -14,7 +14,7 @@ from tl_keras.advice import (
     where_to_unfreeze,
 )
 from tl_keras.advice.depth import Depth
-from tl_keras.advice.learning_curve import SHARES, Parts
+from tl_keras.advice.subsamples import SHARES, Parts
 from tl_keras.tasks.multiclass import solve_probe
 
 SIZES = np.array([25, 35, 50, 71, 100, 141, 200])

@@ -15,8 +15,8 @@ __all__, __getattr__, __dir__ = names_of(
     {
         "Curve": "learning_curve",
         "advise": "advising",
-        "fit_laws": "learning_curve",
-        "hindcast": "learning_curve",
+        "fit_laws": "power_laws",
+        "hindcast": "power_laws",
         "measure_curve": "learning_curve",
         "needy_classes": "classes",
         "probe_depths": "depth",

@@ -17,12 +17,8 @@ from tl_keras.advice.depth import (
     probe_depths,
     where_to_unfreeze,
 )
-from tl_keras.advice.learning_curve import (
-    Curve,
-    fit_laws,
-    hindcast,
-    measure_curve,
-)
+from tl_keras.advice.learning_curve import Curve, measure_curve
+from tl_keras.advice.power_laws import fit_laws, hindcast
 from tl_keras.tasks.multiclass.linear_probe import solve_probe
 
 TIMES = (2, 4)  # as many labels
