@@ -19,13 +19,12 @@ from tl_keras.audit import duplicates
 from tl_keras.audit.cache import FactCache
 from tl_keras.audit.duplicates import Row
 from tl_keras.audit.facts import YES, Facts
-from tl_keras.audit.findings import (
+from tl_keras.audit.findings import labels_without_both, warnings_of
+from tl_keras.audit.leakage import (
     after_the_cut,
     bytes_in_two_places,
     cut_apart,
-    labels_without_both,
     seen_in_training,
-    warnings_of,
     without_copies,
 )
 from tl_keras.audit.manifest import read_manifest

@@ -189,6 +189,17 @@ def as_json(report: Report) -> dict:
         "classes": report.class_counts(),
         "faults": list(report.faults),
         "warnings": list(report.warnings),
+        **_examples_of(report),
+        "formats": dict(
+            collections.Counter(row.facts.format for row in report.rows)
+        ),
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _examples_of(report: Report) -> dict[str, list]:
+    """What was found of single examples, as data_report.json holds it."""
+    return {
         "skipped": [
             {
                 "id": skip.id,
@@ -221,10 +232,6 @@ def as_json(report: Report) -> dict:
             }
             for label_issue in report.label_issues
         ],
-        "formats": dict(
-            collections.Counter(row.facts.format for row in report.rows)
-        ),
-        "seconds": round(report.seconds, 3),
     }
 
 

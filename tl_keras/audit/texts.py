@@ -16,10 +16,10 @@ from collections.abc import Sequence
 
 from tl_keras.audit.duplicates import Pair, Row, same_bytes
 from tl_keras.audit.facts import Facts
-from tl_keras.audit.findings import (
+from tl_keras.audit.findings import class_warnings
+from tl_keras.audit.leakage import (
     SAME_TEXT,
     bytes_in_two_places,
-    class_warnings,
     without_copies,
 )
 from tl_keras.audit.reports import Report, not_looked_at

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import keras
 
 from tl_keras import log, run_card
-from tl_keras.audit.findings import COPIES
+from tl_keras.audit.leakage import COPIES
 from tl_keras.data import names_changed
 from tl_keras.data.examples import total
 from tl_keras.data.splits import NOT_DRAWN
