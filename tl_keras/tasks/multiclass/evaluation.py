@@ -155,16 +155,7 @@ def count(
     Raises:
         ValueError: shapes that do not match, names twice, or NaN.
     """
-    expected = (len(labels), len(class_names))
-    if log_probabilities.shape != expected or np.ndim(labels) != 1:
-        raise ValueError(
-            f"expected outputs of shape {expected} and labels (n,), received "
-            f"{log_probabilities.shape} and {np.shape(labels)}"
-        )
-    if len(set(class_names)) < len(class_names):
-        raise ValueError(f"class_names: {class_names} has a name twice")
-    if np.isnan(log_probabilities).any():
-        raise ValueError("the model's outputs hold NaN")
+    _refuse_misfits(log_probabilities, labels, class_names)
     probabilities = np.exp(log_probabilities)
     predicted = probabilities.argmax(axis=-1)
     numbers = np.arange(len(class_names))
@@ -198,6 +189,20 @@ def count(
         for i, name in enumerate(class_names)
     }
     return Evaluation(probabilities, labels, predicted, confusion, metrics)
+
+
+def _refuse_misfits(log_probabilities, labels, class_names) -> None:
+    """Raises ValueError where they do not fit each other."""
+    expected = (len(labels), len(class_names))
+    if log_probabilities.shape != expected or np.ndim(labels) != 1:
+        raise ValueError(
+            f"expected outputs of shape {expected} and labels (n,), received "
+            f"{log_probabilities.shape} and {np.shape(labels)}"
+        )
+    if len(set(class_names)) < len(class_names):
+        raise ValueError(f"class_names: {class_names} has a name twice")
+    if np.isnan(log_probabilities).any():
+        raise ValueError("the model's outputs hold NaN")
 
 
 def count_probabilities(

@@ -87,16 +87,7 @@ def count(
     Raises:
         ValueError: shapes that do not match, or NaN.
     """
-    likely = np.asarray(probabilities, np.float64)
-    truth = np.asarray(targets).astype(bool)
-    expected = (len(truth), len(names))
-    if likely.shape != expected or truth.shape != expected:
-        raise ValueError(
-            f"expected answers and targets of shape {expected}, received "
-            f"{likely.shape} and {truth.shape}"
-        )
-    if np.isnan(likely).any():
-        raise ValueError("the model's outputs hold NaN")
+    likely, truth = _fitting(probabilities, targets, names)
     # In float32, as the exported graph compares them.
     given = likely.astype(np.float32) >= np.asarray(thresholds, np.float32)
     precision = average_precisions(likely, truth, np.ones((1, len(truth))))[0]
@@ -127,6 +118,21 @@ def count(
         },
     }  # fmt: skip
     return LabelEvaluation(likely, truth.astype(int), given, draws, metrics)
+
+
+def _fitting(probabilities, targets, names) -> tuple[np.ndarray, np.ndarray]:
+    """(float64 (n, labels), bool (n, labels)), where they fit each other."""
+    likely = np.asarray(probabilities, np.float64)
+    truth = np.asarray(targets).astype(bool)
+    expected = (len(truth), len(names))
+    if likely.shape != expected or truth.shape != expected:
+        raise ValueError(
+            f"expected answers and targets of shape {expected}, received "
+            f"{likely.shape} and {truth.shape}"
+        )
+    if np.isnan(likely).any():
+        raise ValueError("the model's outputs hold NaN")
+    return likely, truth
 
 
 def _of_label(likely, truth, given, threshold, precision, draws) -> dict:

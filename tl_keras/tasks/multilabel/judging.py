@@ -61,15 +61,20 @@ def judge(
             more_is_better=True,
         ),
     }
-    words = (
-        f"on the same {len(ids):,} test pictures: mAP {first['map']:.4f} "
-        f"there, {second['map']:.4f} here ({len(rows):,} are given other "
-        f"labels, bootstrap p = {found['p_value']:.3g})"
-    )
     # Ranks that less than rounding keeps apart say nothing.
     slack = 1e-9 + old.movement + new.movement
     worse = second["map"] < first["map"] - slack
-    return Verdict(worse, found, words, COLUMNS, rows)
+    return Verdict(worse, found, _in_words(found), COLUMNS, rows)
+
+
+def _in_words(found: dict) -> str:
+    """Numbers of a comparison in a line."""
+    return (
+        f"on the same {found['examples']:,} test pictures: mAP "
+        f"{found['map']:.4f} there, {found['map_of_new']:.4f} here "
+        f"({found['changed']:,} are given other labels, bootstrap p = "
+        f"{found['p_value']:.3g})"
+    )
 
 
 def _in_order(said: Said, thresholds, targets, names) -> tuple:

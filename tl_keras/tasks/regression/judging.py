@@ -62,11 +62,7 @@ def judge(
             more_is_better=False,
         ),
     }
-    # Of numbers that are all the same it has nothing to rank.
-    if change.any():
-        found["p_value"] = float(scipy.stats.wilcoxon(change).pvalue)
-    else:
-        found["p_value"] = 1.0
+    found["p_value"] = _wilcoxon(change)
     words = (
         f"on the same {len(ids):,} test pictures: mean absolute error "
         f"{found['mae']:.6g} there, {found['mae_of_new']:.6g} here (Wilcoxon "
@@ -74,6 +70,14 @@ def judge(
     )
     slack = 1e-9 + old.movement + new.movement
     return Verdict(change.mean() > slack, found, words, COLUMNS, rows)
+
+
+def _wilcoxon(change: np.ndarray) -> float:
+    """The p value of the signed-rank test; 1 where nothing changed."""
+    # Of numbers that are all the same it has nothing to rank.
+    if not change.any():
+        return 1.0
+    return float(scipy.stats.wilcoxon(change).pvalue)
 
 
 def _changed(ids, targets, names, values, errors) -> list[dict]:

@@ -138,6 +138,25 @@ def read_single_marks(
     return Targets(kept, rows), ()
 
 
+def _labels_by_place(
+    table: RawTable, column: str, separator: str
+) -> dict[str, tuple[str, ...]]:
+    """Place of a row -> all labels that rows of its path have."""
+    cells = table.columns.get(column)
+    if cells is None:
+        raise DataError(f"{table.file}: expected a column {column}")
+    parts = [
+        () if cell.strip() == NO_LABEL else split_labels(cell, separator)
+        for cell in cells
+    ]
+    paths = table.columns["path"]
+    together = labels_by_path(paths, parts)
+    return {
+        place: together[path]
+        for place, path in zip(table.where, paths, strict=True)
+    }
+
+
 def read_cells_of_labels(
     tables: Iterable[RawTable], asked: Asked
 ) -> tuple[Targets, tuple[str, ...]]:
@@ -145,21 +164,7 @@ def read_cells_of_labels(
     tables, (column,) = list(tables), asked.columns
     by_place: dict[str, tuple[str, ...]] = {}
     for table in tables:
-        cells = table.columns.get(column)
-        if cells is None:
-            raise DataError(f"{table.file}: expected a column {column}")
-        parts = [
-            ()
-            if cell.strip() == NO_LABEL
-            else split_labels(cell, asked.separator)
-            for cell in cells
-        ]
-        paths = table.columns["path"]
-        together = labels_by_path(paths, parts)
-        by_place |= {
-            place: together[path]
-            for place, path in zip(table.where, paths, strict=True)
-        }
+        by_place |= _labels_by_place(table, column, asked.separator)
     known = asked.names or tuple(
         sorted({n for place in tables[0].where for n in by_place[place]})
     )

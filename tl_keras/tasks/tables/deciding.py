@@ -176,26 +176,9 @@ def _of_one_column(
 ) -> Columns | None:
     """The reading of `label`, or of the one column that is named."""
     column = facts[name]
+    if numbers := _numbers_in(table, column, given):
+        return numbers
     known = column.filled - column.unknown
-    if column.all_numeric and (column.whole < known or column.unit):
-        odd = f"{known - column.whole:,} of them not whole"
-        why = f"all {known:,} cells of {name} are numbers, {odd}"
-        if column.unit:
-            why = f"all {known:,} cells of {name} are numbers of {column.unit}"
-        return Columns("regression", (name,), "", why)
-    mixed = not column.all_numeric and 2 * column.numeric > known
-    if mixed and (given or column.whole < column.numeric):
-        # The cells that are no numbers are told by their rows.
-        why = f"{column.numeric:,} of {known:,} cells of {name} are numbers"
-        return Columns("regression", (name,), "", why)
-    many = column.distinct > MANY_NUMBERS and 2 * column.distinct > known
-    if column.all_numeric and (many or given):
-        raise _two(
-            table,
-            f"{name} holds {column.distinct:,} different whole numbers",
-            ("--task=regression", "as numbers"),
-            ("--task=multiclass", "as names of classes"),
-        )
     for one in column.separators:
         mark = _word(one.mark)
         between = f"{one.cells:,} of {known:,} cells of {name} hold {mark}"
@@ -215,6 +198,34 @@ def _of_one_column(
         raise ConfigError(
             f"--target={name}: expected numbers, several labels in a cell, or "
             "several columns of 0 and 1 - a column of classes is called label"
+        )
+    return None
+
+
+def _numbers_in(
+    table: RawTable, column: ColumnFacts, given: bool
+) -> Columns | None:
+    """The reading of one column as numbers; None where it is no such."""
+    name = column.name
+    known = column.filled - column.unknown
+    if column.all_numeric and (column.whole < known or column.unit):
+        odd = f"{known - column.whole:,} of them not whole"
+        why = f"all {known:,} cells of {name} are numbers, {odd}"
+        if column.unit:
+            why = f"all {known:,} cells of {name} are numbers of {column.unit}"
+        return Columns("regression", (name,), "", why)
+    mixed = not column.all_numeric and 2 * column.numeric > known
+    if mixed and (given or column.whole < column.numeric):
+        # The cells that are no numbers are told by their rows.
+        why = f"{column.numeric:,} of {known:,} cells of {name} are numbers"
+        return Columns("regression", (name,), "", why)
+    many = column.distinct > MANY_NUMBERS and 2 * column.distinct > known
+    if column.all_numeric and (many or given):
+        raise _two(
+            table,
+            f"{name} holds {column.distinct:,} different whole numbers",
+            ("--task=regression", "as numbers"),
+            ("--task=multiclass", "as names of classes"),
         )
     return None
 
