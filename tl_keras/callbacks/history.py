@@ -1,4 +1,11 @@
-"""A row an epoch in a .csv, across fits and processes."""
+"""A row an epoch in a .csv, across fits and processes.
+
+    model.fit(..., callbacks=[HistoryLogger("history.csv", phase="head")])
+    read_rows("history.csv")[-1]["val_loss"]
+
+In: the logs of each epoch. Out: a table that is whole after each of them, with
+a column for all that any epoch logged.
+"""
 
 import csv
 import os

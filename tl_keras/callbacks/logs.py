@@ -1,4 +1,10 @@
-"""The values of a fit's logs: numbers, and metrics of one value a class."""
+"""The values of a fit's logs: numbers, and metrics of one value a class.
+
+    plain_logs({"loss": tensor, "f1_score": one_a_class})
+
+In: what Keras hands its callbacks, or an optimizer. Out: numbers and lists of
+numbers, as a table or JSON holds them.
+"""
 
 from typing import Any
 

@@ -1,5 +1,11 @@
 """Files that callbacks write to, as they were at a save.
 
+    saved = CsvFile(callback).save()
+    CsvFile(callback).restore(saved)          # in another process
+
+In: a callback that writes to a file. Out: what JSON needs to hold of it; and
+the file again without what was written since.
+
 A fit that goes on repeats what was done after its save, and one that was
 killed before its first save all of it, so that rows which were written then
 would stand there twice; and a `CSVLogger` empties its file as a fit begins.

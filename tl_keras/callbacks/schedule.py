@@ -1,4 +1,10 @@
-"""The learning rate over a fit: a rise, then half a cosine down."""
+"""The learning rate over a fit: a rise, then half a cosine down.
+
+    model.fit(data, epochs=10, callbacks=[WarmupCosine(1e-3)])
+
+In: the highest rate, and what Keras tells of epochs and batches. Out: the
+optimizer's rate, set before each batch.
+"""
 
 import keras
 import numpy as np

@@ -2,11 +2,13 @@
 
     python -I ask_c.py PLACES-AS-JSON
 
+In: messages on standard input, each a folder with questions. Out: beside them
+the answers of the SavedModel in float32; the export itself is loaded too, so
+that it is known to load.
+
 No TensorFlow of Python is imported: ctypes calls `TF_LoadSessionFromSavedModel`
 in the library that comes with it. That is the loader which TensorFlow Serving
-links. Each message of standard input is a folder whose questions it answers, of
-the SavedModel in float32; the export itself is loaded too, so that it is known
-to load.
+links.
 """
 
 import ctypes

@@ -2,12 +2,14 @@
 
     python -I ask_session.py PLACES-AS-JSON BATCH
 
+In: messages on standard input: a folder, then encoded examples. Out: in that
+folder the answers to its questions, where it has some and the warm-up requests
+could be replayed; and those of `serving_default` to the examples, asked BATCH
+at a time.
+
 It imports TensorFlow with Keras blocked, as a server has none: the graph alone
 answers, nothing of Python that built it. It computes on the device of whoever
-started it. The first message of standard input is a folder. Where that has
-questions, it replays the warm-up requests and answers them; all other messages
-are encoded examples, for which it gives the answers of `serving_default`, asked
-BATCH at a time.
+started it.
 """
 
 import itertools

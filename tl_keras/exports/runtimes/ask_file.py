@@ -2,11 +2,12 @@
 
     python -I ask_file.py PLACES-AS-JSON ANSWERS.npz KIND BATCH
 
+In: messages on standard input, each with its length before it (8 bytes, big end
+first): the file, then examples: pictures as size x size x 3 bytes, or, where
+the file takes whole numbers, token ids as int32. Out: ANSWERS.npz, with the
+file's only output for all of them as `answers`, asked BATCH at a time.
+
 No TensorFlow: LiteRT's interpreter ("tflite") or ONNX Runtime ("onnx") alone.
-It reads messages from standard input, each with its length before it (8 bytes,
-big end first): the file, then examples: pictures as size x size x 3 bytes, or,
-where the file takes whole numbers, token ids as int32. It gives the file's only
-output for all of them, as `answers`, asked BATCH at a time.
 """
 
 import json

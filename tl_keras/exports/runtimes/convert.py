@@ -2,13 +2,13 @@
 
     python -I convert.py PLACES-AS-JSON FOLDER FAULTS.json
 
-A converter may fill standard error with pages, hold twice the model in memory,
-or end the process; here none of it is the run's.
-
-FOLDER holds `saved_model/`, with one signature from `pixels` or `token_ids` to
+In: FOLDER with `saved_model/`, of one signature from `pixels` or `token_ids` to
 `probabilities`; `targets.json`, a list of [name, kind, precision, file]; and
 `representative.npy`, uint8 (n, size, size, 3) or int32 (n, tokens), for int8.
-Each file is written there; FAULTS.json says by name why one was not.
+Out: each file, in FOLDER; FAULTS.json says by name why one was not made.
+
+A converter may fill standard error with pages, hold twice the model in memory,
+or end the process; here none of it is the run's.
 """
 
 import json
