@@ -84,7 +84,7 @@ class Trainer:
             log.info(f"phase {phase.name}: finished before")
             return result
         started, before = time.perf_counter(), len(self.history)
-        trains = self._set_trainable(phase, first)
+        trains = self._set_trainable(phase)
         try:
             fit = self._solve if phase.solver == "lbfgs" else self._fit
             result = fit(phase, first)
@@ -129,7 +129,7 @@ class Trainer:
         batches = iter(setup.data.train.repeat())
         return lambda: setup.graph.steps(batches)
 
-    def _set_trainable(self, phase: Phase, first: int) -> int:
+    def _set_trainable(self, phase: Phase) -> int:
         """How many parameters train from now on; says so."""
         strategy = phase.adapts_by()
         strategy.apply(self.model)
