@@ -123,7 +123,6 @@ def test_a_room_imports_what_the_table_allows(room):
 
 # Arrows that turn back, for annotations alone: (from, to).
 TURNING_BACK = {
-    ("data.headerless", "data.columns"),  # which columns are wanted
     ("exports.runtimes.converting", "exports.formats"),  # a row of the table
     ("tasks.values", "tasks.task"),  # an interface, and what it gives
 }

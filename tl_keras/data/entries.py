@@ -11,7 +11,6 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from tl_keras.data.columns import Wanted
 from tl_keras.data.numbered_lists import labelled_rows
 from tl_keras.data.options import ListOptions
 from tl_keras.data.rows import Row, Rows, blank, raise_first
@@ -21,6 +20,7 @@ from tl_keras.data.split_words import (
     split_named,
     splits_among,
 )
+from tl_keras.data.wanted import Wanted
 from tl_keras.errors import DataError
 
 NO_LABEL = "a row without a label"

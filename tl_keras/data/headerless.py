@@ -9,18 +9,15 @@ label.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from tl_keras.data.delimited import ends_as_image
 from tl_keras.data.split_words import split_named
+from tl_keras.data.wanted import Wanted
 from tl_keras.errors import DataError
-
-if TYPE_CHECKING:
-    from tl_keras.data.columns import Wanted
 
 
 def name_by_content(
-    sample: Sequence[Sequence[str]], wanted: "Wanted", file: str
+    sample: Sequence[Sequence[str]], wanted: Wanted, file: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The columns of a table without a header, by what stands in them.
 

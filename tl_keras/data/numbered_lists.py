@@ -13,11 +13,11 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-from tl_keras.data.columns import Wanted
 from tl_keras.data.delimited import DelimitedText, ends_as_image
 from tl_keras.data.headerless import counts_rows
 from tl_keras.data.rows import Row, Rows
 from tl_keras.data.split_words import IS_TRAINING
+from tl_keras.data.wanted import Wanted
 from tl_keras.errors import DataError
 
 IMAGES, LABELS = "images.txt", "image_class_labels.txt"

@@ -12,9 +12,9 @@ alone has no paths.
 import dataclasses
 from collections.abc import Mapping
 
-from tl_keras.data.columns import Wanted
 from tl_keras.data.numbered_lists import labelled_rows
 from tl_keras.data.rows import raise_first
+from tl_keras.data.wanted import Wanted
 
 
 @dataclasses.dataclass(frozen=True)

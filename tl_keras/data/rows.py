@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tl_keras.data import json_lines, parquet
-from tl_keras.data.columns import Named, Wanted, name_columns, names_a_column
+from tl_keras.data.columns import Named, name_columns, names_a_column
 from tl_keras.data.delimited import BLANKS, NAMES, DelimitedText
+from tl_keras.data.wanted import Wanted
 from tl_keras.errors import DataError
 
 MAX_FAULTS = 5  # rows named one by one

@@ -9,7 +9,6 @@ may lack its extension, or be written with backslashes, in either of the two.
 
 import os
 
-from tl_keras.data.columns import Wanted
 from tl_keras.data.numbered_lists import IMAGES, pairs_in
 from tl_keras.data.rows import Row, Rows, raise_first
 from tl_keras.data.split_words import (
@@ -18,6 +17,7 @@ from tl_keras.data.split_words import (
     split_named,
     splits_among,
 )
+from tl_keras.data.wanted import Wanted
 
 WANTED = Wanted(others=("split",), expected="path,split")
 

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tl_keras import io_watchdog
-from tl_keras.data.columns import Wanted
 from tl_keras.data.explaining import explain_missing
 from tl_keras.data.looking import NO_SUCH_FILE, Look, look_at
 from tl_keras.data.options import AS_IT_IS, LEFT_OUT, ListOptions
@@ -30,6 +29,7 @@ from tl_keras.data.walking import (
     is_folder,
     is_left_behind,
 )
+from tl_keras.data.wanted import Wanted
 from tl_keras.errors import DataError
 
 FOLDER_LINK = "a link to a folder (see --follow_links)"
