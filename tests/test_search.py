@@ -428,7 +428,7 @@ def test_what_makes_no_three_folds_is_the_fixed_rule(asked, monkeypatch):
     store = feature_store(asked)
     assert searching.reckoned_search(prepare(asked), store).plan
     monkeypatch.setattr(search_fits, "cut_examples", lambda *_: [])
-    plan, why = searching.reckoned_search(prepare(asked), store)
+    plan, why, _ = searching.reckoned_search(prepare(asked), store)
     assert plan is None
     assert "makes no 3 folds" in why
 
@@ -528,7 +528,7 @@ def test_what_has_no_room_says_how_many_minutes_it_wants(asked, monkeypatch):
     """Of a network that takes a thousand times as long."""
     monkeypatch.setattr(measuring, "RATE", measuring.RATE / 1e6)
     prepared = prepare(asked)
-    plan, why = searching.reckoned_search(prepared, feature_store(asked))
+    plan, why, _ = searching.reckoned_search(prepared, feature_store(asked))
     assert plan is None
     assert why.startswith("a search would add more than a fifth to the run")
     minutes = int(re.search(r"--budget_minutes=(\d+)", why)[1])
