@@ -6,11 +6,11 @@
 
 cats_vs_dogs on MobileNetV2 0.35, spoken digits as pictures of their spectra or
 scikit-learn's digits (at 96 pixels) on the same, or those on letters_vgg; all
-other settings by default. Draws of so many labels a class are all that a run has, what it cuts
-off to validate included; --seeds adds cats_vs_dogs's own training split, 100 a
-class, with its own validation. Accuracy and loss are of the whole test split.
-Activations are kept in the cache, so that draws after the first train on stored
-features.
+other settings by default. Draws of so many labels a class are all that a run
+has, what it cuts off to validate included; --seeds adds cats_vs_dogs's own
+training split, 100 a class, with its own validation. Accuracy and loss are of
+the whole test split. Activations are kept in the cache, so that draws after the
+first train on stored features.
 """
 
 import argparse

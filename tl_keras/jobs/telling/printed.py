@@ -98,8 +98,8 @@ def describe_strategy(prepared: Prepared, searched: Searches) -> list[str]:
     more = []
     if plan := searched.if_poor:
         more = [
-            f"  up to {plan.describe()}, where the frozen head turns out to "
-            "answer surely more than one label in ten wrong:",
+            f"  up to {plan.describe()}, where the frozen head gets surely "
+            "more than one label in ten wrong out of fold:",
             *(f"    {name}" for name in plan.names),
         ]
     if searched.why:
