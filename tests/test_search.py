@@ -560,12 +560,20 @@ def test_the_head_is_asked_of_labels_that_it_has_not_learnt(fits, monkeypatch):
     assert head_answers(folds) == HeadAnswers(4, 30)
     solved.out_of_fold = None
     assert head_answers(folds) is None
-    # Of numbers nobody has measured what is poor.
-    objective = types.SimpleNamespace(predicts=Regression.of)
-    objective.predicts = lambda: Regression.of(labels * 1.0)
-    folds.trainer = dataclasses.replace(folds.trainer, objective=objective)
-    solved.out_of_fold = answers
-    assert head_answers(folds) is None
+
+
+def test_of_numbers_no_head_is_called_poor(asked, monkeypatch):
+    """Nobody has measured what that is: a fifth, and nothing that is more."""
+    prepared, store = prepare(asked), feature_store(asked)
+    assert searching.reckoned_search(prepared, store).if_poor
+    numbers = Regression.of(prepared.labelled.train.labels * 1.0)
+    prepared = dataclasses.replace(prepared, task=numbers)
+    monkeypatch.setattr(planning, "head_answers", tiny.end)
+    folder = RunFolder.of(asked.run_folder())
+    found = searching.plan_for(prepared, store, folder, 0.0)
+    assert found == searching.reckoned_search(prepared, store)
+    assert found.plan
+    assert found.if_poor is None
 
 
 def test_for_a_poor_head_the_lowest_rate_comes_last():

@@ -15,7 +15,6 @@ import scipy.stats
 
 from tl_keras import log
 from tl_keras.search.fold_fits import FoldFits
-from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.tasks.values import SolvedHead
 from tl_keras.training import set_variables
 
@@ -72,18 +71,15 @@ def solved_on_all(fits: FoldFits) -> SolvedHead:
 def head_answers(fits: FoldFits) -> HeadAnswers | None:
     """Asks the head of each label by a solution that it had no part in.
 
-    What the frozen layers make of all examples is computed, and kept. Of one
-    class of several alone: what a poor head of other answers is, nobody has
-    measured.
+    What the frozen layers make of all examples is computed, and kept.
 
     Args:
-        fits: of the examples; no folds of its own are needed.
+        fits: of the examples, each of one class of several; no folds are
+            needed.
 
     Returns:
-        `HeadAnswers`; None where nothing can be said.
+        `HeadAnswers`; None where there was nothing to cross-validate on.
     """
-    if not isinstance(fits.trainer.objective.predicts(), Multiclass):
-        return None
     with log.silent():
         answers = solved_on_all(fits).out_of_fold
     if answers is None:

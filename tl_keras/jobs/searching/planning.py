@@ -40,6 +40,7 @@ from tl_keras.search import (
     reckon_costs,
 )
 from tl_keras.search.plan import Costs, predicted
+from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.training import FEWEST_TO_JUDGE
 
 # Of few labels each fold shall learn from most. Halves learn too little to tell
@@ -149,19 +150,24 @@ def _within_a_share(
         share_of_run(prepared, costs, usual, elapsed, more)
         for more in (SHARE_MORE, SHARE_MORE_IF_POOR)
     )
+    # Of other answers nobody has measured what a poor head is.
+    asks = isinstance(prepared.task, Multiclass)
     least = predicted(candidates[:1], costs, FEW_FOLDS)
-    if least > larger:
+    if least > (larger if asks else budget):
         return _no_room(ADDS, elapsed, costs, prepared)
     if why := _makes_no_folds(prepared):
         return Searches(None, why)
     counts = _counts(prepared)
     plan = plan_search(candidates, costs, folds=counts, seconds=budget)
-    more = plan_search(bolder(candidates), costs, folds=counts, seconds=larger)
+    found = Searches(plan, "")
     if plan is None:
-        return _no_room(ADDS, elapsed, costs, prepared)._replace(if_poor=more)
-    if more and (more.folds, more.names) == (plan.folds, plan.names):
-        more = None
-    return Searches(plan, "", more)
+        found = _no_room(ADDS, elapsed, costs, prepared)
+    if not asks:
+        return found
+    more = plan_search(bolder(candidates), costs, folds=counts, seconds=larger)
+    if plan and (more.folds, more.names) == (plan.folds, plan.names):
+        return found
+    return found._replace(if_poor=more)
 
 
 def _within_minutes(
