@@ -4,13 +4,13 @@
     python -m benchmarks.few_labels --cache=FOLDER --data=digits --seeds=0 \
         --labels 5 10 20 --strategies frozen fine_tune auto --draws=10
 
-cats_vs_dogs on MobileNetV2 0.35, spoken digits as pictures of their spectra on
-the same, or scikit-learn's digits on letters_vgg; all other settings by
-default. Draws of so many labels a class are all that a run has, what it cuts
-off to validate included; --seeds adds cats_vs_dogs's own training split, 100 a
-class, with its own validation. Accuracy and loss are of the whole test split.
-Activations are kept in the cache, so that draws after the first train on stored
-features.
+cats_vs_dogs on MobileNetV2 0.35, spoken digits as pictures of their spectra or
+scikit-learn's digits (at 96 pixels) on the same, or those on letters_vgg; all
+other settings by default. Draws of so many labels a class are all that a run
+has, what it cuts off to validate included; --seeds adds cats_vs_dogs's own
+training split, 100 a class, with its own validation. Accuracy and loss are of
+the whole test split. Activations are kept in the cache, so that draws after the
+first train on stored features.
 """
 
 import argparse
@@ -45,6 +45,8 @@ from tl_keras.jobs.training import feature_store, train
 from tl_keras.runs import RunFolder
 from tl_keras.search import SearchPlan
 from tl_keras.training import PhaseResult
+
+DIGITS = "digits"
 
 
 def draw(
@@ -84,7 +86,7 @@ def measure(config: TransferConfig, tried: int = 0) -> dict:
             plan = SearchPlan(tuple(names), folds, 0.0, 0.0)
         elif config.searches():
             elapsed = time.perf_counter() - began
-            plan, _ = plan_for(prepared, store, folder, elapsed)
+            plan = plan_for(prepared, store, folder, elapsed).plan
         if plan is not None:
             found = search_all(prepared, plan, folder, store)
             prepared = dataclasses.replace(prepared, phases=found.phases)
@@ -138,7 +140,7 @@ def drawn(
     plain: TransferConfig, labels: int, seed: int, folder: pathlib.Path
 ) -> TransferConfig:
     """A run that has so many labels a class and no more."""
-    if plain.dataset == "digits":
+    if plain.dataset == DIGITS:
         val = max(1, round(labels / 4))
         return dataclasses.replace(
             plain, seed=seed, train_examples_per_class=labels - val,
@@ -157,8 +159,10 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--labels", type=int, nargs="*", default=[5])
     parser.add_argument(
-        "--data", choices=("cats_vs_dogs", "digits", "spoken_digits"),
-        default="cats_vs_dogs",
+        "--data", default="cats_vs_dogs",
+        choices=(
+            "cats_vs_dogs", DIGITS, "digits_on_mobilenet", "spoken_digits"
+        ),
     )  # fmt: skip
     parser.add_argument(
         "--strategies", nargs="*", default=["fine_tune"],
@@ -172,20 +176,10 @@ def main() -> None:
     )  # fmt: skip
     asked = parser.parse_args()
     describe_machine()
-    if asked.data == "digits":
-        plain = TransferConfig(dataset="digits", backbone="letters_vgg")
-    else:
-        work = mobilenet()
-        data = work.data
-        if asked.data == "spoken_digits":
-            data = spectra(pathlib.Path(asked.cache, "spectra"))
-        plain = TransferConfig(
-            dataset=str(data), backbone=work.backbone,
-            backbone_args="alpha=0.35", weights=work.weights,
-        )  # fmt: skip
     plain = dataclasses.replace(
-        plain, feature_cache=asked.cache, train_on_all=asked.train_on_all
-    )
+        settings(asked), feature_cache=asked.cache,
+        train_on_all=asked.train_on_all,
+    )  # fmt: skip
     print(
         "| labels a class | strategy | runs | frozen head | whole run (each) "
         "| loss (head's, run's) | fine-tune kept (shares) | candidates "
@@ -200,6 +194,22 @@ def main() -> None:
             rows.append(measure(config, tried))
             if len(rows) == (asked.seeds if labels == 100 else asked.draws):
                 print(row(labels, strategy, rows), flush=True)
+
+
+def settings(asked: argparse.Namespace) -> TransferConfig:
+    """All labels of a set, on the network that the benchmark takes for it."""
+    if asked.data == DIGITS:
+        return TransferConfig(dataset=DIGITS, backbone="letters_vgg")
+    work, size = mobilenet(), {}
+    data = str(work.data)
+    if asked.data == "spoken_digits":
+        data = str(spectra(pathlib.Path(asked.cache, "spectra")))
+    if asked.data == "digits_on_mobilenet":
+        data, size = DIGITS, {"image_size": 96}
+    return TransferConfig(
+        dataset=data, backbone=work.backbone, backbone_args="alpha=0.35",
+        weights=work.weights, **size,
+    )  # fmt: skip
 
 
 def runs_of(

@@ -57,7 +57,7 @@ def vgg16(folder: str, count: int = 64, **changes) -> Work:
 def spectra(folder: pathlib.Path) -> pathlib.Path:
     """Spoken digits as pictures: how loud each pitch is, from left to right.
 
-    Of 400 clips to train (40 a digit) and 120 to test, of other speakers; grey,
+    Of 320 clips to train (32 a digit) and 200 to test, of other speakers; grey,
     64 bands of mel up to 4 kHz, a column each 10 ms.
     """
     import numpy as np

@@ -7,6 +7,7 @@ import tiny
 
 from tl_keras.jobs import preparation
 from tl_keras.jobs.telling import estimate as told
+from tl_keras.search import SearchPlan
 
 ROUNDED = {0.2: "1 s", 7.4: "7 s", 43: "40 s", 89: "90 s", 95: "2 min",
            700: "12 min", 5400: "1 h 30 min"}  # fmt: skip
@@ -54,6 +55,24 @@ def test_parts_are_reckoned_from_the_measured_pass(prepared, monkeypatch):
     assert "an estimate from a pass of 16 that took 10.0 ms each" in (
         found.describe()
     )
+
+
+def test_a_poor_head_may_cost_more_in_the_place_of_what_else_is_done(
+    prepared, monkeypatch
+):
+    monkeypatch.setattr(told, "_measure", lambda _: (0.001, FORWARD, 16))
+    little, much = (
+        SearchPlan(("one",), 3, seconds, 99.0) for seconds in (10.0, 400.0)
+    )
+    fixed = told.estimate(prepared)
+    assert "up to" not in fixed.describe()
+    found = told.estimate(prepared, None, much)
+    assert found.parts == fixed.parts
+    assert found.if_poor == 400 - fixed.parts["fine_tune"]
+    most = told.rounded(found.seconds + found.if_poor)
+    assert f", up to {most} where the frozen head is poor," in found.describe()
+    assert told.estimate(prepared, little, much).if_poor == 390
+    assert told.estimate(prepared, much, little).if_poor == 0
 
 
 def test_a_real_pass_is_measured_and_changes_no_weight(prepared):

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+import types
 
 import jsonschema
 import numpy as np
@@ -23,12 +24,15 @@ from tl_keras.jobs.searching import planning
 from tl_keras.jobs.searching.budget import rest, share_of_run
 from tl_keras.jobs.telling.printed import describe_strategy
 from tl_keras.jobs.training import feature_store
-from tl_keras.runs import RunFolder
+from tl_keras.runs import RunFolder, read_state
 from tl_keras.search import (
     Candidate,
+    HeadAnswers,
     SearchPlan,
+    bolder,
     candidates_of,
     cut_examples,
+    head_answers,
     measuring,
     plan_search,
     search,
@@ -428,7 +432,7 @@ def test_what_makes_no_three_folds_is_the_fixed_rule(asked, monkeypatch):
     store = feature_store(asked)
     assert searching.reckoned_search(prepare(asked), store).plan
     monkeypatch.setattr(search_fits, "cut_examples", lambda *_: [])
-    plan, why = searching.reckoned_search(prepare(asked), store)
+    plan, why, _ = searching.reckoned_search(prepare(asked), store)
     assert plan is None
     assert "makes no 3 folds" in why
 
@@ -479,9 +483,16 @@ def told_of(config) -> list[str]:
 
 
 def test_a_plan_says_what_is_tried_or_why_nothing_is(asked, tmp_path):
-    first, *names = told_of(asked)
-    assert first.startswith(f"strategy: {len(names)} way")
-    assert names[0] == "  from two on at 0.0003"
+    first, *rest = told_of(asked)
+    up_to = next(n for n, line in enumerate(rest) if "  up to " in line)
+    assert first.startswith(f"strategy: {up_to} way")
+    assert rest[0] == "  from two on at 0.0003"
+    # What the head will answer is not known before a run begins.
+    more = len(rest) - up_to - 1
+    assert more > up_to
+    assert rest[up_to].startswith(f"  up to {more} ways to fine-tune, on 5 ")
+    assert "where the frozen head gets surely more than one" in rest[up_to]
+    assert rest[up_to + 1] == "    from two on at 0.0003"
     # What a number of minutes has room for, steps that are timed will say.
     minutes = dataclasses.replace(asked, budget_minutes=2.0)
     assert told_of(minutes)[1:] == [
@@ -524,11 +535,143 @@ def test_no_clock_has_a_part_in_a_default_plan(asked, monkeypatch):
     assert slow.plan.predicted <= slow.plan.budget
 
 
+@pytest.mark.parametrize(
+    ("wrong", "labels", "poor"),
+    [(0, 40, False), (8, 200, False), (4, 20, False), (5, 20, True),
+     (100, 1000, False), (26, 200, False), (29, 200, True), (60, 320, True),
+     (320, 320, True)],
+)  # fmt: skip
+def test_a_head_is_poor_that_is_surely_wrong_one_time_in_ten(
+    wrong, labels, poor
+):
+    head = HeadAnswers(wrong, labels)
+    assert head.is_poor() is poor
+    only = "" if poor else "only "
+    assert f"gets {only}{wrong:,} of {labels:,} labels" in head.describe()
+
+
+def test_the_head_is_asked_of_labels_that_it_has_not_learnt(fits, monkeypatch):
+    folds, _ = fits
+    labels = folds.known.labelled.labels
+    answers = np.eye(2, dtype="float32")[labels]
+    answers[:4] = 1 - answers[:4]
+    solved = types.SimpleNamespace(out_of_fold=answers)
+    monkeypatch.setattr(type(folds), "solve", lambda *_: solved)
+    assert head_answers(folds) == HeadAnswers(4, 30)
+    solved.out_of_fold = None
+    assert head_answers(folds) is None
+
+
+def test_of_numbers_no_head_is_called_poor(asked, monkeypatch):
+    """Nobody has measured what that is: a fifth, and nothing that is more."""
+    prepared, store = prepare(asked), feature_store(asked)
+    assert searching.reckoned_search(prepared, store).if_poor
+    numbers = Regression.of(prepared.labelled.train.labels * 1.0)
+    prepared = dataclasses.replace(prepared, task=numbers)
+    monkeypatch.setattr(planning, "head_answers", tiny.end)
+    folder = RunFolder.of(asked.run_folder())
+    found = searching.plan_for(prepared, store, folder, 0.0)
+    assert found == searching.reckoned_search(prepared, store)
+    assert found.plan
+    assert found.if_poor is None
+
+
+def test_for_a_poor_head_the_lowest_rate_comes_last():
+    found = candidates_of(TUNE, ["two", "one"], low_rank=True, flips=True)
+    ordered = bolder(found)
+    assert sorted(c.name for c in ordered) == sorted(c.name for c in found)
+    assert [c.name for c in ordered[:2]] == [
+        "from two on at 0.0003", "from two on at 0.001",
+    ]  # fmt: skip
+    assert ordered[-1].name == "from two on at 0.0001"
+
+
+@pytest.fixture
+def head_is(monkeypatch):
+    """head_is(wrong, labels): what the head answers, whatever it learnt."""
+
+    def answers(*head):
+        found = HeadAnswers(*head) if head else None
+        monkeypatch.setattr(planning, "head_answers", lambda _: found)
+
+    return answers
+
+
+def planned_for(config) -> searching.Searches:
+    folder = RunFolder.of(config.run_folder())
+    store = feature_store(config)
+    return searching.plan_for(prepare(config), store, folder, 0.0)
+
+
+@pytest.mark.parametrize("head", [0.5, 3.0])
+def test_a_poor_head_lets_a_search_take_more(asked, head_is, head, monkeypatch):
+    """Where a fifth has room for some ways, and where it has for none."""
+    monkeypatch.setattr(measuring, "HEAD", head)
+    told = searching.reckoned_search(prepare(asked), feature_store(asked))
+    assert bool(told.plan) is (head == 0.5)
+    head_is(20, 30)
+    poor = planned_for(asked)
+    assert poor.why == ""
+    why = "the frozen head gets 20 of 30 labels wrong out of fold"
+    assert poor.plan == dataclasses.replace(told.if_poor, why=why)
+    assert poor.plan.describe().endswith(f"s, since {why}")
+    assert poor.plan.predicted <= poor.plan.budget
+    assert SearchPlan.of_numbers(poor.plan.numbers()) == poor.plan
+    head_is(1, 30)
+    fits = planned_for(asked)
+    said = "the frozen head gets only 1 of 30 labels wrong out of fold"
+    if told.plan:
+        assert fits == (dataclasses.replace(told.plan, why=said), "", None)
+    else:
+        assert fits == (None, f"{said}, and {told.why}", None)
+    head_is()
+    assert planned_for(asked) == (told.plan, told.why, None)
+
+
+def test_a_real_head_that_fits_is_not_poor(asked):
+    """Two easy colours: nothing more than before is tried."""
+    told = searching.reckoned_search(prepare(asked), feature_store(asked))
+    found = planned_for(asked)
+    assert found.plan.names == told.plan.names
+    assert "gets only 0 of 30 labels wrong" in found.plan.why
+
+
+def test_a_plan_of_a_poor_head_outlives_a_kill(asked, head_is, monkeypatch):
+    """The head is asked once: whoever goes on finds the plan in the state."""
+    head_is(20, 30)
+    monkeypatch.setattr(stages, "search_all", tiny.end)
+    with pytest.raises(tiny.CutShortError):
+        run(asked, stages=tiny.QUICK)
+    known = read_state(RunFolder.of(asked.run_folder())).search
+    told = searching.reckoned_search(prepare(asked), feature_store(asked))
+    assert tuple(known["plan"]["names"]) == told.if_poor.names
+    assert known["plan"]["why"].startswith("the frozen head gets 20 of 30")
+    tried = []
+
+    def search_of(_, plan, *more):
+        tried.append(plan)
+        raise tiny.CutShortError
+
+    monkeypatch.setattr(stages, "search_all", search_of)
+    monkeypatch.setattr(planning, "head_answers", tiny.end)
+    with pytest.raises(tiny.CutShortError):
+        run(asked, stages=tiny.QUICK)
+    assert tried == [SearchPlan.of_numbers(known["plan"])]
+
+
+def test_where_even_a_poor_head_gives_no_room_it_is_not_asked(
+    asked, monkeypatch
+):
+    monkeypatch.setattr(measuring, "RATE", measuring.RATE / 1e6)
+    monkeypatch.setattr(planning, "head_answers", tiny.end)
+    assert planned_for(asked).why.startswith(planning.ADDS)
+
+
 def test_what_has_no_room_says_how_many_minutes_it_wants(asked, monkeypatch):
     """Of a network that takes a thousand times as long."""
     monkeypatch.setattr(measuring, "RATE", measuring.RATE / 1e6)
     prepared = prepare(asked)
-    plan, why = searching.reckoned_search(prepared, feature_store(asked))
+    plan, why, _ = searching.reckoned_search(prepared, feature_store(asked))
     assert plan is None
     assert why.startswith("a search would add more than a fifth to the run")
     minutes = int(re.search(r"--budget_minutes=(\d+)", why)[1])

@@ -20,6 +20,7 @@ from tl_keras.errors import ConfigError, DataError
 from tl_keras.exports import inspect_export
 from tl_keras.jobs import stages
 from tl_keras.jobs.first_look import cut_of, list_data
+from tl_keras.jobs.searching import Searches
 from tl_keras.jobs.task_choice import task_faults
 from tl_keras.search import SearchPlan
 from tl_keras.train import main as train
@@ -468,7 +469,8 @@ def test_a_strategy_is_searched_for_other_tasks_too(
     """All labels teach, those that validate too, and calibrate what they had
     no part in."""
     plan = SearchPlan(("all layers at 0.0003",), 3, 1.0, 9.0)
-    monkeypatch.setattr(stages, "plan_for", lambda *_: (plan, ""))
+    planned = Searches(plan, "")
+    monkeypatch.setattr(stages, "plan_for", lambda *_: planned)
     config = settings(
         ran.root, table, tiny_network, strategy="auto", fine_tune_epochs=10,
         unfreeze_from="auto", output_dir=str(tmp_path / "out"), **target,

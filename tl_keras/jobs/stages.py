@@ -50,10 +50,12 @@ def plan_strategy(run: Run) -> Run:
     known = run.journal.state.search
     if known is None:
         elapsed = time.perf_counter() - run.began
-        run, (plan, why) = fault_tolerant(
+        run, found = fault_tolerant(
             run, lambda now: plan_for(now, run.store, run.folder, elapsed)
         )
-        known = {"plan": plan.numbers()} if plan else {"why": why}
+        known = {"why": found.why}
+        if found.plan:
+            known = {"plan": found.plan.numbers()}
         run = run.with_more(journal=run.journal.noted(search=known))
     if "why" in known:
         lines = [f"strategy: fine_tune, since {known['why']}"]

@@ -179,7 +179,7 @@ def plan(config: TransferConfig) -> str:
         )
         searched = reckoned_search(prepared, feature_store(prepared.config))
         with progress.doing("measuring a pass"):
-            told = estimate(prepared, searched.plan)
+            told = estimate(prepared, searched.plan, searched.if_poor)
         return describe_plan(prepared, told, searched)
 
 

@@ -89,6 +89,20 @@ def candidates_of(
     return found
 
 
+def bolder(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The same in the order for a frozen head that is poor.
+
+    Where little of it is worth keeping, the lowest rate was never the best.
+
+    Args:
+        candidates: of `candidates_of`.
+
+    Returns:
+        All of them, those of the lowest rate last.
+    """
+    return sorted(candidates, key=lambda c: c.phase.learning_rate == LOW)
+
+
 def _low_rank(tune: Phase, layer: str) -> Candidate:
     strategy = LoRA(unfreeze_from=layer)
     phase = dataclasses.replace(

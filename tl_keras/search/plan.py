@@ -68,12 +68,14 @@ class SearchPlan:
         folds: how many.
         predicted: seconds that it takes.
         budget: seconds that it may take.
+        why: what gave it its budget, in words; "" where nothing is to say.
     """
 
     names: tuple[str, ...]
     folds: int
     predicted: float
     budget: float
+    why: str = ""
 
     def alive(self, fold: int) -> int:
         """How many candidates are fitted on a fold, counted from 0."""
@@ -82,10 +84,11 @@ class SearchPlan:
     def describe(self) -> str:
         """In a line."""
         tried = len(self.names)
+        since = f", since {self.why}" if self.why else ""
         return (
             f"{tried} way{'s' * (tried > 1)} to fine-tune, on {self.folds} "
             f"folds of all labels; about {self.predicted:.0f} of "
-            f"{self.budget:.0f} s"
+            f"{self.budget:.0f} s{since}"
         )
 
     def numbers(self) -> dict:

@@ -16,6 +16,7 @@ import numpy as np
 from tl_keras import log, progress
 from tl_keras.search.candidates import Candidate
 from tl_keras.search.fold_fits import FoldFit, FoldFits
+from tl_keras.search.head import solved_on_all
 from tl_keras.search.plan import SearchPlan
 from tl_keras.search.standing import Standing, stand
 from tl_keras.tasks.values import SolvedHead
@@ -197,10 +198,7 @@ def _finished(race: _Race, best: int) -> Found:
         race.why[best] = NOT_SURE
         standing = race.at_start(best)
     places = fits.known.judged(race.plan.folds)
-    set_variables(fits.model, fits.backups.initial)
-    source = fits.known.batches(fits.known.labelled, "none")
-    left, data, _ = fits.trainer.frozen.for_phase(fits.head, source, None)
-    solved = fits.solve(left, data)
+    solved = solved_on_all(fits)
     fits.begin(solved)
     start = [np.array(variable) for variable in fits.model.variables]
     made_by, variables = "", start

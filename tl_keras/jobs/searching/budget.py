@@ -12,8 +12,9 @@ from tl_keras.search.measuring import GRAPH
 from tl_keras.search.plan import EPOCH, Costs
 from tl_keras.training.interpolation import SHARES
 
-# Of the fixed rule's whole time, what a search may add to it.
-SHARE_MORE = 0.2
+# Of the fixed rule's whole time, what a search may add to it: where the frozen
+# head fits the data, and where it is poor.
+SHARE_MORE, SHARE_MORE_IF_POOR = 0.2, 1.0
 # Seconds before the first step, most of them Python's imports; and after the
 # last: evaluation, the export with its two fresh processes, the page, and for
 # each call of the network what its graphs take there. Two quiet cores took 19
@@ -37,26 +38,40 @@ def beginning(fits: FoldFits, prepared: Prepared) -> float:
 
 
 def share_of_run(
-    prepared: Prepared, costs: Costs, usual: Candidate, elapsed: float
+    prepared: Prepared,
+    costs: Costs,
+    usual: Candidate,
+    elapsed: float,
+    more: float = SHARE_MORE,
 ) -> float:
     """What a search may take where nobody has said: what the fixed rule's
-    fine-tune would, and a fifth of the whole run more.
+    fine-tune would, and a share of the whole run more.
 
     Args:
         prepared: the run.
         costs: of its candidates.
         usual: that of the fixed rule's depth.
         elapsed: seconds of the run before.
+        more: that share.
 
     Returns:
         Seconds.
     """
-    fixed = _fixed_rule(prepared, costs, usual)
-    return fixed + SHARE_MORE * (elapsed + fixed + rest(prepared, costs, usual))
+    fixed = fixed_rule(prepared, costs, usual)
+    return fixed + more * (elapsed + fixed + rest(prepared, costs, usual))
 
 
-def _fixed_rule(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
-    """What the fine-tune of the fixed rule would take."""
+def fixed_rule(prepared: Prepared, costs: Costs, usual: Candidate) -> float:
+    """What the fine-tune of the fixed rule would take.
+
+    Args:
+        prepared: the run.
+        costs: of its candidates.
+        usual: that of the fixed rule's depth.
+
+    Returns:
+        Seconds.
+    """
     if len(prepared.phases) < 2:
         return 0.0  # Too few would judge it: the rule leaves it out.
     labelled, size = prepared.labelled, costs.batch_size

@@ -35,11 +35,13 @@ class Estimate(NamedTuple):
         parts: by what they are for.
         example: of one example through all of the network.
         measured: examples in the pass that was measured.
+        if_poor: seconds more where the frozen head turns out to be poor.
     """
 
     parts: Mapping[str, float]
     example: float
     measured: int
+    if_poor: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -51,9 +53,13 @@ class Estimate(NamedTuple):
         parts = ", ".join(
             f"{name} {rounded(s)}" for name, s in self.parts.items()
         )
+        up_to = ""
+        if self.if_poor:
+            most = rounded(self.seconds + self.if_poor)
+            up_to = f", up to {most} where the frozen head is poor,"
         return (
-            f"time: about {rounded(self.seconds)} on this machine, an estimate "
-            f"from a pass of {self.measured} that took "
+            f"time: about {rounded(self.seconds)}{up_to} on this machine, an "
+            f"estimate from a pass of {self.measured} that took "
             f"{1000 * self.example:.1f} ms each ({parts})"
         )
 
@@ -67,12 +73,17 @@ def rounded(seconds: float) -> str:
     return in_words(60 * round(seconds / 60)).removesuffix(" 0 s")
 
 
-def estimate(prepared: Prepared, search: SearchPlan | None = None) -> Estimate:
+def estimate(
+    prepared: Prepared,
+    search: SearchPlan | None = None,
+    if_poor: SearchPlan | None = None,
+) -> Estimate:
     """Measures a pass and reckons the rest; takes seconds, changes nothing.
 
     Args:
         prepared: the run; its model is asked one batch.
         search: what is tried in the place of the fine-tune, if anything.
+        if_poor: what is tried instead where the frozen head is poor.
 
     Returns:
         Seconds, by parts.
@@ -91,17 +102,19 @@ def estimate(prepared: Prepared, search: SearchPlan | None = None) -> Estimate:
     for phase, share in zip(prepared.phases, shares, strict=True):
         left = forward * (1 - share)
         parts[phase.name] = _of_phase(prepared, phase, left, seen, judged)
+    instead = sum(parts[phase.name] for phase in prepared.phases[1:])
     if search is not None:
         for phase in prepared.phases[1:]:
             del parts[phase.name]
-        parts["search"] = search.predicted
+        instead = parts["search"] = search.predicted
+    more = max(0.0, if_poor.predicted - instead) if if_poor else 0.0
     parts["evaluation"] = forward * len(labelled.test) * len(prepared.phases)
     parts["export and page"] = FIXED_SECONDS + forward * len(labelled.test)
     if config.compare_scratch:
         epochs = config.head_epochs + config.fine_tune_epochs
         step = forward * (PASSES_OF_A_STEP * len(labelled.train) + judged)
         parts["from random weights"] = epochs * step
-    return Estimate(parts, forward, measured)
+    return Estimate(parts, forward, measured, more)
 
 
 def _of_phase(

@@ -68,6 +68,8 @@ def describe_plan(
     if searched.plan:
         phases = phases[:1]
         after = ["then what the folds found best, where that is surely better"]
+    elif searched.if_poor:
+        after += ["or what the folds found best, where the head is poor"]
     lines = [
         describe_data(prepared.report, prepared.labelled),
         *([prepared.unlabelled.describe()] if prepared.unlabelled else []),
@@ -93,13 +95,21 @@ def describe_plan(
 
 def describe_strategy(prepared: Prepared, searched: Searches) -> list[str]:
     """What a search tries, or why there is none; [] where none is asked."""
+    more = []
+    if plan := searched.if_poor:
+        more = [
+            f"  up to {plan.describe()}, where the frozen head gets surely "
+            "more than one label in ten wrong out of fold:",
+            *(f"    {name}" for name in plan.names),
+        ]
     if searched.why:
-        return [f"strategy: fine_tune, since {searched.why}"]
+        return [f"strategy: fine_tune, since {searched.why}", *more]
     if searched.plan:
         names = searched.plan.names
         return [
             f"strategy: {searched.plan.describe()}",
             *(f"  {name}" for name in names),
+            *more,
         ]
     if not prepared.config.searches():
         return []
