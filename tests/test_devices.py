@@ -32,17 +32,85 @@ def test_f26_a_gpu_that_is_not_there_is_one_clear_line():
     assert "\n" not in line
 
 
-def test_memory_grows_on_every_gpu(monkeypatch):
+class Machine:
+    """TensorFlow on a machine with two GPUs, as far as it is set up."""
+
+    def __init__(self, monkeypatch):
+        self.gpus = self.visible = ["g0", "g1"]
+        self.grown: list[str] = []
+        self.in_use = False
+        config = tf.config
+        for place, name, does in (
+            (config, "list_physical_devices", lambda _: self.gpus),
+            (config, "get_visible_devices", lambda _: self.visible),
+            (config, "set_visible_devices", self.show),
+            (config.experimental, "set_memory_growth", self.grow),
+        ):
+            monkeypatch.setattr(place, name, does)
+
+    def show(self, gpus, _):
+        if self.in_use and gpus != self.visible:
+            raise RuntimeError("Visible devices cannot be modified after being")
+        self.visible = gpus
+
+    def grow(self, gpu, on):
+        if self.in_use:
+            raise RuntimeError("Physical devices cannot be modified after bei")
+        assert on
+        self.grown.append(gpu)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    return Machine(monkeypatch)
+
+
+def little():
+    return 1e9
+
+
+def much():
+    return 1e16
+
+
+def test_memory_grows_on_every_gpu(machine):
     """A GPU that TensorFlow sees is set up before anything is computed."""
-    grown = []
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["g0"])
-    monkeypatch.setattr(
-        tf.config.experimental,
-        "set_memory_growth",
-        lambda gpu, on: grown.append((gpu, on)),
-    )
     assert choose_device("auto") == choose_device("gpu") == "gpu"
-    assert grown == [("g0", True)] * 2
+    assert machine.grown == ["g0", "g1"] * 2
+
+
+def test_what_was_hidden_and_not_used_is_shown_again(machine):
+    assert choose_device("auto", little) == "cpu"
+    assert choose_device("auto", much) == "gpu"
+    assert machine.visible == ["g0", "g1"]
+
+
+def test_a_person_may_choose_among_gpus(machine):
+    machine.visible = ["g1"]
+    assert choose_device("gpu") == "gpu"
+    assert machine.visible == ["g1"]
+
+
+@pytest.mark.parametrize(
+    ("before", "taken", "other"), [(little, "cpu", "gpu"), (much, "gpu", "cpu")]
+)
+def test_a_process_keeps_to_the_device_that_it_used(
+    machine, before, taken, other, capsys
+):
+    """As two runs of a notebook, or a script that has used TensorFlow."""
+    assert choose_device("auto", before) == taken
+    machine.in_use = True
+    for work in (little, much, None):
+        assert choose_device("auto", work) == taken
+    assert choose_device(taken) == taken
+    with pytest.raises(MachineError) as caught:
+        choose_device(other)
+    assert caught.value.faults == (
+        f"--device={other}: this process has used the {taken} already, and "
+        "TensorFlow keeps to it - begin in a new process, or leave "
+        "--device out",
+    )
+    assert "GPU needs to get ready" not in capsys.readouterr().out
 
 
 def test_float16_is_refused_on_a_cpu():

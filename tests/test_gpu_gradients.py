@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tl_keras.training.gpu_gradients import (
+from tl_keras.compute.gpu_gradients import (
     MANY_PLACES,
     add_bias,
     column_sums,

@@ -27,6 +27,15 @@ OUT = [
      "CUDNN_STATUS_NOT_INITIALIZED"),
     (errors.NotFoundError, "No algorithm worked!  Error messages: Profiling "
      "failure on CUDNN engine"),
+    (errors.InternalError, "Failed copying input tensor from CPU:0 to GPU:0 in "
+     "order to run _EagerConst: Dst tensor is not initialized."),
+    (errors.UnimplementedError, "DNN library is not found."),
+    (errors.FailedPreconditionError, "DNN library initialization failed. Look "
+     "at the errors above for more details."),
+    (errors.InternalError, "cudnn library could not create a handle: CUDNN_ST"),
+    (errors.InternalError, "Attempting to perform BLAS operation using "
+     "StreamExecutor without BLAS support"),
+    (errors.InternalError, "failed: CUBLAS_STATUS_NOT_INITIALIZED"),
     (errors.InternalError, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
 ]  # fmt: skip
 OTHER = [

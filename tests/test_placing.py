@@ -104,11 +104,15 @@ def test_work_that_is_unknown(tmp_path):
 @pytest.fixture
 def gpu(monkeypatch):
     """A machine with a GPU and two cores; what was made of them."""
-    done = []
+    done, visible = [], ["g"]
+
+    def show(gpus, _):
+        visible[:] = gpus
+        done.append("hidden")
+
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["g"])
-    monkeypatch.setattr(
-        tf.config, "set_visible_devices", lambda *a: done.append("hidden")
-    )
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda _: visible)
+    monkeypatch.setattr(tf.config, "set_visible_devices", show)
     monkeypatch.setattr(
         tf.config.experimental,
         "set_memory_growth",

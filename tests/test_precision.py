@@ -124,8 +124,8 @@ def test_where_all_layers_train_a_step_of_training_is_timed(
 ):
     asked = []
 
-    def timed(network, candidates, pictures):
-        asked.append((candidates, pictures))
+    def timed(network, candidates, pictures, *, gpu):
+        asked.append((candidates, pictures, gpu))
         return {"float32": 2.0, "mixed_bfloat16": 1.0}
 
     def never(*_):
@@ -138,7 +138,9 @@ def test_where_all_layers_train_a_step_of_training_is_timed(
             network, device="cpu", name="x", training=True
         )
         assert chosen == "mixed_bfloat16"
-    assert asked == [(["float32", "mixed_bfloat16"], precision.CPU_TRAINED)]
+    assert asked == [
+        (["float32", "mixed_bfloat16"], precision.CPU_TRAINED, False)
+    ]
     # What is quicker forward was not asked, and is not remembered from here.
     with pytest.raises(RuntimeError, match="forward"):
         precision.choose_precision(network, device="cpu", name="x")
@@ -161,9 +163,10 @@ def test_bfloat16_is_preferred_to_float16(
         precision,
         "time_training",
         # float16 would win by a hair.
-        lambda _, candidates, __: {
+        lambda _, candidates, __, gpu: {
             c: 1.0 if c == "mixed_float16" else 1.1 + (c == "float32")
             for c in candidates
+            if gpu
         },
     )
     assert timed == precision.choose_precision(

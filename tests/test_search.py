@@ -535,6 +535,35 @@ def test_no_clock_has_a_part_in_a_default_plan(asked, monkeypatch):
     assert slow.plan.predicted <= slow.plan.budget
 
 
+def test_a_step_is_timed_to_its_end(monkeypatch):
+    """On a GPU it has only been begun when it comes back."""
+    now, left = [0.0], [0.0]
+
+    class Variable:
+        def __array__(self, *_, **__):
+            now[0] += left[0]
+            left[0] = 0.0
+            return np.zeros(2)
+
+    durations = iter([9.0, 3.0, 2.0, 4.0])
+
+    def step():
+        now[0] += 0.001
+        left[0] += next(durations)
+
+    known = types.SimpleNamespace(batches=lambda *_: None, labelled=None)
+    folds = types.SimpleNamespace(
+        known=known,
+        trainer_of=lambda _: types.SimpleNamespace(steps_of=lambda *_: step),
+        model=types.SimpleNamespace(trainable_variables=[Variable()]),
+        backups=types.SimpleNamespace(initial=None),
+    )
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(measuring, "set_variables", lambda *_: None)
+    first, fastest = measuring._seconds_of_steps(folds, Phase("x", 1, 1e-3))
+    assert (first, fastest) == pytest.approx((9.001, 2.001))
+
+
 @pytest.mark.parametrize(
     ("wrong", "labels", "poor"),
     [(0, 40, False), (8, 200, False), (4, 20, False), (5, 20, True),

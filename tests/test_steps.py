@@ -251,6 +251,13 @@ def test_xla_compiles_full_batches_alone(capsys):
     assert {
         jit: function._jit_compile for jit, function in steps._functions.items()
     } == {True: True, False: False}
+    # Gone on with at the odd last batch, it compiles those of the next epoch.
+    steps = Steps(step, jit=True, full=4)
+    iterator = iter(data.batch(4).skip(2))
+    assert float(steps(iterator)["loss"]) == 145.0
+    assert list(steps._functions) == [False]
+    assert float(steps(iter(data.batch(4)))["loss"]) == 14.0
+    assert set(steps._functions) == {False, True}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ need instead of all of it at once; on a CPU, no GPU visible.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from tl_keras import log
 from tl_keras.errors import MachineError
@@ -48,58 +48,78 @@ def choose_device(
             where that is unknown; asked under "auto" and with a GPU alone.
 
     Returns:
-        "cpu" or "gpu".
+        "cpu" or "gpu". Under "auto" what this process has used before, which
+        it cannot change any more.
 
     Raises:
-        MachineError: a GPU was asked for and TensorFlow sees none, or the
-            devices were already in use.
+        MachineError: a GPU was asked for and TensorFlow sees none, or another
+            device was already in use.
     """
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     if wish == "gpu" and not gpus:
-        built = tf.test.is_built_with_cuda()
-        raise MachineError(
-            "--device=gpu: expected a GPU that TensorFlow sees, found none - "
-            + (
-                "check the driver (nvidia-smi) and CUDA_VISIBLE_DEVICES, and "
-                "install with the extra: pip install 'tl-keras[gpu]'"
-                if built
-                else "this TensorFlow is built without CUDA; use --device=cpu"
-            )
-        )
+        raise MachineError(f"--device=gpu: {_no_gpu()}")
+    why = ""
     if wish == "auto" and gpus and work is not None:
-        wish = _quicker(work())
-    try:
-        if wish == "cpu":
-            tf.config.set_visible_devices([], "GPU")
-            return "cpu"
+        why = _quicker_without(work())
+    taken = _take_cpu() if wish == "cpu" or why else _take_gpu(gpus)
+    if wish not in ("auto", taken):
+        raise MachineError(
+            f"--device={wish}: this process has used the {taken} already, and "
+            "TensorFlow keeps to it - begin in a new process, or leave "
+            "--device out"
+        )
+    if why and taken == "cpu":
+        log.info(why)
+    return taken
+
+
+def _no_gpu() -> str:
+    """What was expected and found, and what to do."""
+    import tensorflow as tf
+
+    return "expected a GPU that TensorFlow sees, found none - " + (
+        "check the driver (nvidia-smi) and CUDA_VISIBLE_DEVICES, and install "
+        "with the extra: pip install 'tl-keras[gpu]'"
+        if tf.test.is_built_with_cuda()
+        else "this TensorFlow is built without CUDA; use --device=cpu"
+    )
+
+
+def _take_cpu() -> str:
+    """Hides the GPUs; "gpu" where one is in use already."""
+    import tensorflow as tf
+
+    with contextlib.suppress(RuntimeError):  # It has used its devices.
+        tf.config.set_visible_devices([], "GPU")
+    return "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
+
+
+def _take_gpu(gpus: Sequence) -> str:
+    """Lets memory grow on the GPUs; "cpu" where there is none, or TensorFlow
+    has been set up without."""
+    import tensorflow as tf
+
+    with contextlib.suppress(RuntimeError):  # It has used its devices.
+        if gpus and not tf.config.get_visible_devices("GPU"):
+            tf.config.set_visible_devices(gpus, "GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
-    except RuntimeError as error:
-        # TensorFlow cannot change devices once it has used them; when the
-        # state is already the wished one, that is no fault.
-        in_use = bool(tf.config.get_visible_devices("GPU"))
-        if wish == "cpu" and in_use:
-            raise MachineError(
-                f"--device=cpu: {error} - choose the device before the first "
-                "TensorFlow operation"
-            ) from None
-    return "gpu" if gpus else "cpu"
+    return "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
 
 
-def _quicker(multiply_adds: float | None) -> str:
-    """The device that is done first; says so where it is the CPU."""
+def _quicker_without(multiply_adds: float | None) -> str:
+    """Why the CPU is done before a GPU; "" where it is not."""
     if multiply_adds is None:
-        return "gpu"
+        return ""
     seconds = seconds_on_cpu(multiply_adds)
     if seconds >= GPU_SETUP_SECONDS:
-        return "gpu"
-    log.info(
+        return ""
+    return (
         f"device: cpu, where all of this takes about {max(1, seconds):.0f} s, "
         "less than the GPU needs to get ready (--device=gpu takes it)"
     )
-    return "cpu"
 
 
 def device_memory() -> int:

@@ -26,9 +26,15 @@ _WORDS = re.compile(
     r"|failed to allocate"
     r"|oom when allocating"
     r"|(cudnn|cublas|cusolver|cufft)_status_alloc_failed"
-    # Their handles need memory of the device, and nothing else that may lack
-    # once a run has begun.
-    r"|(could not|failed to) create (cudnn|cublas|cusolver) handle"
+    # A copy to the device that found no room there.
+    r"|dst tensor is not initialized"
+    # Their handles need memory of the device, and little else may lack once
+    # a run has begun.
+    r"|(could not|failed to) create (a )?(cudnn|cublas|cusolver) handle"
+    r"|(cudnn|cublas) library could not create a handle"
+    r"|dnn library (is not found|initialization failed)"
+    r"|streamexecutor without (blas|dnn) support"
+    r"|cublas_status_not_initialized"
     r"|no algorithm worked",
     re.IGNORECASE,
 )

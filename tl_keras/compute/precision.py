@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from tl_keras import atomic, log
 from tl_keras.cache import user_cache
+from tl_keras.compute.gpu_gradients import quick_gradients
 from tl_keras.keras_globals import standard_globals
 from tl_keras.networks import (
     inference,
@@ -75,7 +76,9 @@ def choose_precision(
         return known
     if training:
         examples = CPU_TRAINED if device == "cpu" else GPU_TRAINED
-        seconds = time_training(network, candidates, examples)
+        seconds = time_training(
+            network, candidates, examples, gpu=device == "gpu"
+        )
     else:
         examples = CPU_EXAMPLES if device == "cpu" else GPU_EXAMPLES
         seconds = time_precisions(network, candidates, examples)
@@ -158,7 +161,11 @@ def time_precisions(
 
 
 def time_training(
-    network: keras.Model, candidates: list[str], examples: int
+    network: keras.Model,
+    candidates: list[str],
+    examples: int,
+    *,
+    gpu: bool = False,
 ) -> dict[str, float]:
     """Seconds of one batch forward and back under each precision.
 
@@ -169,6 +176,7 @@ def time_training(
             afterwards.
         candidates: names of Keras dtype policies, such as "mixed_bfloat16".
         examples: how many a batch has.
+        gpu: take the gradients that a GPU is quick at, as its steps do.
 
     Returns:
         Name -> seconds.
@@ -179,7 +187,7 @@ def time_training(
 
         @tf.function(autograph=False)
         def step(batch):
-            with tf.GradientTape() as tape:
+            with quick_gradients(gpu), tf.GradientTape() as tape:
                 out = network(batch, training=False)
                 loss = tf.reduce_mean(tf.square(tf.cast(out, tf.float32)))
             gradients = tape.gradient(loss, variables)

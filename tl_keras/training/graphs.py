@@ -101,6 +101,7 @@ def compiled_graph(
     fitting.train_function = steps = Steps(
         train_step_of(fitting, phase, first),
         jit=jit,
+        full=data.batch_size,
         rows=data.rows,
         looks=looks,
         gpu=compute.device == "gpu",

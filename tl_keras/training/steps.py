@@ -21,8 +21,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.compute.gpu_gradients import quick_gradients
 from tl_keras.sources import EpochSource
-from tl_keras.training.gpu_gradients import quick_gradients
 
 # Types that a GPU gathers rows of. Rows of others, bytes above all, are taken
 # as int64; int32 would not do, as TensorFlow keeps it in the host's memory.
@@ -133,7 +133,8 @@ class Steps:
 
     Args:
         step: `model.train_step` or `model.test_step`.
-        jit: compile it with XLA, for batches of the first one's size.
+        jit: compile it with XLA, for full batches.
+        full: examples of these; as many as the first one has when None.
         rows: where the batches hold indices instead of inputs, the rows.
         looks: give the logs of every so many steps; those between are given
             the last ones again, without waiting for the device.
@@ -148,6 +149,7 @@ class Steps:
         step: Callable,
         *,
         jit: bool = False,
+        full: int | None = None,
         rows: DeviceRows | None = None,
         looks: int = 1,
         gpu: bool = False,
@@ -159,7 +161,7 @@ class Steps:
         self.gpu = gpu
         self.waited = 0.0
         self._functions: dict[bool, Callable] = {}
-        self._full: int | None = None
+        self._full = full
         self._iterator = None
         self._since = 0
         self._logs: dict = {}
