@@ -12,6 +12,7 @@ import tensorflow as tf
 import tiny
 
 from tl_keras import exports
+from tl_keras.console import on_console
 from tl_keras.data.catalogues import png
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports import (
@@ -363,6 +364,58 @@ def test_f30_a_process_that_dies_is_told_and_leaves_no_zombie(
         asking.serve([b"x" * 100_000] * 50)
     with contextlib.suppress(ChildProcessError):  # There is none at all.
         assert os.waitpid(-1, os.WNOHANG) == (0, 0)
+
+
+ROOM_ON_CPU = """
+import os, sys
+sent = sys.stdin.buffer.read().decode("latin1")
+if os.environ.get("CUDA_VISIBLE_DEVICES") != "-1":
+    sys.exit({fault!r})
+open({said!r}, "w").write(sent)
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "room"),
+    [
+        ("tensorflow...ResourceExhaustedError: OOM when allocating", True),
+        (
+            "tensorflow...InternalError: GPU:0 failed. Status: out of memory",
+            True,
+        ),
+        ("tensorflow...InvalidArgumentError: of another kind", False),
+    ],
+)
+def test_an_export_is_asked_on_the_cpu_where_a_gpu_is_full(
+    fault, room, tmp_path, monkeypatch, capsys
+):
+    """A process keeps what it took of a GPU, so that a second finds none."""
+    said, streams = tmp_path / "said", []
+    script = ROOM_ON_CPU.format(fault=fault, said=str(said))
+    (tmp_path / "ask_session.py").write_text(script)
+    (tmp_path / "ask_c.py").write_text("import sys\nsys.stdin.read()")
+    monkeypatch.setattr(fresh_process, "HERE", tmp_path)
+    monkeypatch.setattr(fresh_process, "has_gpu", lambda: True)
+    monkeypatch.setattr(fresh_process, "load_answers", lambda file: file)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def read(number):
+        streams.append(number)
+        return b"picture %d" % number
+
+    with on_console(), fresh_process.start_loaders() as asking:
+        asking.begin(tmp_path)
+        if room:
+            file = asking.serve(fresh_process.Encoded(3, read))
+            assert file == tmp_path / "session.npz"
+        else:
+            with pytest.raises(NotPublishedError, match="of another kind"):
+                asking.serve(fresh_process.Encoded(3, read))
+    assert streams == [0, 1, 2] * (1 + room)
+    assert (fresh_process.ON_CPU in capsys.readouterr().out) == room
+    if room:
+        assert str(tmp_path) in said.read_text()
+        assert "picture 2" in said.read_text()
 
 
 def test_no_variables_no_version(model, tmp_path, monkeypatch):

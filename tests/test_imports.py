@@ -61,7 +61,7 @@ ALLOWED = {
         "checkpoints", "data", "networks", "sources", "strategies", "tasks",
         "training",
     },
-    "exports": {"inputs", "networks", "tasks"},
+    "exports": {"compute", "inputs", "networks", "tasks"},
     "serving": {"audit", "compute", "data", "exports", "inputs", "tasks"},
     "run_card": {"inputs", "runs", "tasks"},
     "jobs": {

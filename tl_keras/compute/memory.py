@@ -51,4 +51,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
         return True
-    return isinstance(error, _SAYS_SO) and bool(_WORDS.search(str(error)))
+    return isinstance(error, _SAYS_SO) and tells_of_memory(str(error))
+
+
+def tells_of_memory(text: str) -> bool:
+    """Whether what TensorFlow says of a fault means that memory ran out.
+
+    Args:
+        text: of an error, or what a process left that ended with one.
+
+    Example:
+        tells_of_memory("RESOURCE_EXHAUSTED: Out of memory")      # True
+    """
+    return bool(_WORDS.search(text))

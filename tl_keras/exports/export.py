@@ -8,13 +8,13 @@ In: an export that `exports.inspection` found in order. Out: answers.
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.exports.fresh_process import ask_version
+from tl_keras.exports.fresh_process import Encoded, ask_version
 from tl_keras.exports.manifest import AGAIN
 from tl_keras.exports.rounding import movement_of
 from tl_keras.inputs.kinds import BY_SERVING_NAME
@@ -65,7 +65,7 @@ class Export:
         (given,) = signature.inputs.values()
         return given.name, outputs
 
-    def ask(self, examples: Iterable[bytes]) -> np.ndarray:
+    def ask(self, examples: Encoded | Sequence[bytes]) -> np.ndarray:
         """Asks about encoded pictures in a fresh process.
 
         Args:
@@ -79,17 +79,8 @@ class Export:
             NotPublishedError: it cannot be loaded and run.
             DataError: its answers are none of its labels.
         """
-        given = 0
-
-        def counted():
-            nonlocal given
-            for given, example in enumerate(examples, 1):  # noqa: B007
-                yield example
-
-        found = ask_version(
-            self.graph, self.folder, counted(), self.task.answer
-        )
-        self.refuse_odd(found, given)
+        found = ask_version(self.graph, self.folder, examples, self.task.answer)
+        self.refuse_odd(found, len(examples))
         if not np.isfinite(found).all():
             raise self.fault(f"gives {self.task.answer} that are no numbers")
         return found

@@ -8,11 +8,14 @@
 
 In: questions, and a stream of encoded pictures. Out: answers. The C++ loader's
 process has the CPU alone, where float32 is exact; the session loader's has the
-device that we have, as the server will. Both run at once, since importing
-TensorFlow is most of their time, and may be started before there is an export.
+device that we have, as the server will, or the CPU where we hold so much of a
+GPU's memory that it finds no room: TensorFlow gives none back. Both run at
+once, since importing TensorFlow is most of their time, and may be started
+before there is an export.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -21,12 +24,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from tl_keras import log, progress
+from tl_keras.compute.memory import tells_of_memory
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports.asking import (
     C_ANSWERS,
@@ -44,6 +49,38 @@ PREFIX = "export not published: "
 # A process that answers nothing for so long is given up.
 SECONDS = 600
 BATCH = 32  # pictures of the stream that are asked at once
+ON_CPU = (
+    "export: asked on the CPU, as this process holds the GPU's memory and a "
+    "second one finds no room there"
+)
+
+
+class NoRoomError(NotPublishedError):
+    """A process of ours found no room on the device; a CPU has some."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """Encoded examples, read anew each time that they are gone through.
+
+    Attributes:
+        count: how many there are.
+        read: number of an example -> its bytes.
+        what: is done with them, told as they are gone through; "" says none.
+    """
+
+    count: int
+    read: Callable[[int], bytes]
+    what: str = ""
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[bytes]:
+        contents = map(self.read, range(self.count))
+        if not self.what:
+            return contents
+        return progress.counted(contents, self.what, self.count)
 
 
 class Loaders:
@@ -73,6 +110,10 @@ class Loaders:
     ) -> tuple[list[dict], dict[str, np.ndarray]]:
         """Sends the session loader a stream of encoded pictures, and waits.
 
+        Args:
+            examples: may be gone through once more, where the device has no
+                room for a second process.
+
         Returns:
             its answers to the first folder's questions; and `streamed`, an
             array of a row a picture, and `replayed`, how many warm-up
@@ -81,9 +122,7 @@ class Loaders:
         Raises:
             NotPublishedError: the process failed; says how.
         """
-        self._session.send(examples)
-        self._session.finish(SESSION)
-        return load_answers(self._folders[0] / SESSION_ANSWERS)
+        return _served(self._session, self._folders[0], examples)
 
     def exact_answers(self) -> list[list[dict]]:
         """The C++ loader's answers, a list a folder; waits for them.
@@ -93,6 +132,25 @@ class Loaders:
         """
         self._c_loader.finish(C_LOADER)
         return [load_answers(f / C_ANSWERS)[0] for f in self._folders]
+
+
+def _served(
+    session: "FreshPython", place: pathlib.Path, examples: Iterable[bytes]
+) -> tuple[list[dict], dict[str, np.ndarray]]:
+    """As `Loaders.serve`, of a process that knows the folder."""
+    try:
+        return _streamed(session, place, examples)
+    except NoRoomError:
+        log.info(ON_CPU)
+    with fresh_python("ask_session.py", BATCH, on_cpu=True) as other:
+        other.send([os.fsencode(place)])
+        return _streamed(other, place, examples)
+
+
+def _streamed(session: "FreshPython", place: pathlib.Path, examples):
+    session.send(examples)
+    session.finish(SESSION)
+    return load_answers(place / SESSION_ANSWERS)
 
 
 @contextlib.contextmanager
@@ -116,7 +174,7 @@ def ask_version(
     Args:
         graph: of the version, as it was checked; this one answers.
         version: its folder.
-        stream: encoded pictures.
+        stream: encoded pictures, as of `Loaders.serve`.
         answer: the output of `serving_default` that is wanted.
 
     Returns:
@@ -134,16 +192,12 @@ def ask_version(
         place = pathlib.Path(scratch)
         write_questions(place, view, view, [], 0, {}, {}, answer)
         session.send([os.fsencode(place)])
-        session.send(stream)
-        session.finish(SESSION)
-        return load_answers(place / SESSION_ANSWERS)[1]["streamed"]
+        return _served(session, place, stream)[1]["streamed"]
 
 
 def computes_exactly(graph: meta_graph_pb2.MetaGraphDef) -> bool:
     """Whether an export's answers here are those of float32 on a CPU."""
-    return not (
-        rounds_inside(graph.graph_def) or tf.config.get_visible_devices("GPU")
-    )
+    return not (rounds_inside(graph.graph_def) or has_gpu())
 
 
 def ask_exactly(
@@ -192,6 +246,7 @@ class FreshPython:
 
     def __init__(self, command: list[str], stderr, on_cpu: bool):
         self.stderr = stderr
+        self._on_gpu = not on_cpu and has_gpu()
         self.child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -225,6 +280,7 @@ class FreshPython:
         """Ends what it reads, waits for its own end.
 
         Raises:
+            NoRoomError: it ran on a GPU that had no memory left.
             NotPublishedError: it was a bad one, or did not come in time.
         """
         with contextlib.suppress(BrokenPipeError):
@@ -243,6 +299,8 @@ class FreshPython:
         if code:
             self.stderr.seek(0)
             text = self.stderr.read().decode(errors="replace")
+            if self._on_gpu and tells_of_memory(text):
+                raise NoRoomError(f"{PREFIX}{loader} found no memory left")
             lines = text.strip().splitlines() or ["no message"]
             raise NotPublishedError(
                 f"{PREFIX}a fresh process with {loader} cannot load and run "
@@ -280,9 +338,14 @@ def fresh_python(
                 process.child.stdin.close()
 
 
+def has_gpu() -> bool:
+    """Whether this process computes on a GPU, and those it starts may."""
+    return bool(tf.config.get_visible_devices("GPU"))
+
+
 def _surroundings(on_cpu: bool) -> dict[str, str]:
     """The environment of a child that has the CPU alone, or what we have."""
     surroundings = {**os.environ, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    if on_cpu or not tf.config.get_visible_devices("GPU"):
+    if on_cpu or not has_gpu():
         surroundings["CUDA_VISIBLE_DEVICES"] = "-1"
     return surroundings

@@ -32,7 +32,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import keras
 import numpy as np
 
-from tl_keras import progress
 from tl_keras.exports.comparison import Comparison, refusal
 from tl_keras.exports.float32 import exact_export
 from tl_keras.exports.formats import SAVED_MODEL, Format
@@ -212,7 +211,8 @@ class _Asked:
         # In memory while the processes load.
         exact = Comparison(first, reference.exact, self.differs)
         movement = _movement(reference, exact, self.differs)
-        by_session, more = self.asking.serve(_read_all(evaluated))
+        asked = () if evaluated is None else evaluated.encoded()
+        by_session, more = self.asking.serve(asked)
         split = None
         if evaluated is not None:
             split = Split(evaluated, more["streamed"], self.differs, SESSION)
@@ -298,13 +298,4 @@ def _movement(
         exact.questions.batch(rows),
         differs,
         lambda some: exact.want([rows[i] for i in some]),
-    )
-
-
-def _read_all(evaluated: Evaluated | None):
-    if evaluated is None:
-        return ()
-    count = len(evaluated.ids)
-    return progress.counted(
-        (evaluated.read(i) for i in range(count)), "verifying", count
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from tl_keras.exports.comparison import refusal
 from tl_keras.exports.formats import Format
+from tl_keras.exports.fresh_process import Encoded
 from tl_keras.exports.movement import SPREAD, Movement
 from tl_keras.tasks.difference import Differs
 
@@ -39,6 +40,10 @@ class Evaluated:
     read: Callable[[int], bytes] | None
     answers: np.ndarray
     labels: np.ndarray | None = None
+
+    def encoded(self) -> Encoded:
+        """All examples' bytes."""
+        return Encoded(len(self.ids), self.read, "verifying")
 
     def in_order(self, order: np.ndarray) -> "Evaluated":
         """The same examples in another order.

@@ -21,7 +21,13 @@ from tl_keras.config import TransferConfig
 from tl_keras.config.paths import output_folder
 from tl_keras.data import Examples
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
-from tl_keras.exports import PREFIX, Export, inspect_export, run_of
+from tl_keras.exports import (
+    PREFIX,
+    Encoded,
+    Export,
+    inspect_export,
+    run_of,
+)
 from tl_keras.runs import RunFolder
 from tl_keras.sources import LabelledSplits
 from tl_keras.tasks import task_like
@@ -163,7 +169,7 @@ class Acceptance:
 
     def _earlier_answers(self, examples: Examples, task: Task) -> Said:
         """What the earlier version says of the test split."""
-        answers = self.earlier.ask(map(examples.read, range(len(examples))))
+        answers = self.earlier.ask(Encoded(len(examples), examples.read))
         some = range(min(MEASURED, len(examples)))
         names = self.earlier.labels
         movement = self.earlier.movement(

@@ -71,5 +71,5 @@ def start_runtime(kind: str, runtime: str) -> Iterator[RuntimeProcess]:
     with tempfile.TemporaryDirectory() as scratch:
         place = pathlib.Path(scratch)
         script, arguments = HERE / "ask_file.py", (place / ANSWERS, kind, BATCH)
-        with fresh_python(script, *arguments) as process:
+        with fresh_python(script, *arguments, on_cpu=True) as process:
             yield RuntimeProcess(process, runtime, place)

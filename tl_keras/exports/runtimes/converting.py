@@ -78,7 +78,9 @@ def _converted(formats: Sequence["Format"], folder: pathlib.Path) -> dict:
     (folder / "targets.json").write_text(json.dumps(asked), encoding="utf-8")
     faults = folder / "faults.json"
     try:
-        with fresh_python(HERE / "convert.py", folder, faults) as process:
+        with fresh_python(
+            HERE / "convert.py", folder, faults, on_cpu=True
+        ) as process:
             process.finish("the converter", SECONDS)
     except NotPublishedError as error:
         # It took all files with it, also those that it had made.
