@@ -61,36 +61,28 @@ def make_picture(file: pathlib.Path, number: int) -> None:
     Image.fromarray(picture.astype(np.uint8)).save(file, quality=85)
 
 
-def quick_start(folder: pathlib.Path, rehearse: bool) -> None:
-    """The command on each device; its seconds, and those of its stages.
-
-    On the GPU twice, as the driver compiles kernels for a new card when they
-    are first used and keeps them for later processes.
-    """
-    devices, failed = ("first gpu", "gpu", "cpu"), False
-    for name in ("cpu",) if rehearse else devices:
-        device = name.split()[-1]
-        out = folder / f"quick_{name.replace(' ', '_')}"
-        command = [
-            sys.executable, "-m", "tl_keras.train",
-            "--flagfile=configs/quickstart.flags", f"--device={device}",
-            f"--output_dir={out}", f"--feature_cache={out}_features",
-        ]  # fmt: skip
-        began = time.perf_counter()
-        done = subprocess.run(
-            command, capture_output=True, text=True,
-            cwd=pathlib.Path(__file__).parent.parent,
-        )  # fmt: skip
-        seconds = time.perf_counter() - began
-        if done.returncode:
-            failed = True
-            print(done.stdout[-300:], done.stderr[-600:], flush=True)
-            continue
-        say(**{f"quick start, {name}, s": seconds})
-        metrics = json.loads((out / "run" / "metrics.json").read_text())
-        for stage, spent in metrics["seconds"].items():
-            say(**{f"  {name}, {stage}, s": spent})
-    sys.exit(failed)
+def quick_start(folder: pathlib.Path, rehearse: bool, device: str) -> None:
+    """The command on a device; its seconds, and those of its stages."""
+    device = "cpu" if rehearse else device
+    out = folder / f"quick_{device}"
+    command = [
+        sys.executable, "-m", "tl_keras.train",
+        "--flagfile=configs/quickstart.flags", f"--device={device}",
+        f"--output_dir={out}", f"--feature_cache={out}_features",
+    ]  # fmt: skip
+    began = time.perf_counter()
+    done = subprocess.run(
+        command, capture_output=True, text=True,
+        cwd=pathlib.Path(__file__).parent.parent,
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        print(done.stdout[-300:], done.stderr[-600:], flush=True)
+        sys.exit(1)
+    say(**{f"quick start, {device}, s": seconds})
+    metrics = json.loads((out / "run" / "metrics.json").read_text())
+    for stage, spent in metrics["seconds"].items():
+        say(**{f"  {device}, {stage}, s": spent})
 
 
 def device_of(rehearse: bool) -> str:
@@ -261,9 +253,15 @@ def main() -> None:
     parser.add_argument("part")
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--jit", default="off")
+    parser.add_argument("--device", default="gpu")
     parser.add_argument("--rehearse", action="store_true")
     given = parser.parse_args()
-    more = {"jit": given.jit} if given.part == "steps" else {}
+    takes = {"steps": "jit", "quick_start": "device"}
+    more = {
+        name: getattr(given, name)
+        for part, name in takes.items()
+        if part == given.part
+    }
     known = {f.__name__: f for f in (
         pictures, quick_start, steps, epochs, trunk
     )}  # fmt: skip

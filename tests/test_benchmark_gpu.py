@@ -52,6 +52,12 @@ def test_the_table_says_what_was_reached_missed_and_not_measured():
     assert "not measured" in lines["quick start, gpu, s"]
 
 
+def test_what_is_held_against_another_fits_eight_minutes():
+    *parts, last = gpu.parts("x", rehearse=False)
+    assert gpu.PICTURES + sum(part.seconds for part in parts) <= 8 * 60
+    assert last.name.startswith("XLA")
+
+
 def test_every_number_that_is_held_against_another_has_a_part():
     names = [part.name for part in gpu.parts("x", rehearse=False)]
     assert len(names) == len(set(names))

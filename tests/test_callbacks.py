@@ -296,6 +296,29 @@ def test_what_a_gpu_holds_is_copied_there_where_it_has_room(monkeypatch, room):
     assert callback.best_variables[0] is kernel
 
 
+def test_what_the_next_step_may_lack_is_not_taken_for_copies(monkeypatch):
+    """What a best epoch held before is given back first."""
+    on_device, copy = [], tf.raw_ops.DeepCopy
+    monkeypatch.setattr(guarding, "_on_gpu", lambda value: True)
+    monkeypatch.setattr(
+        tf.raw_ops, "DeepCopy", lambda x: on_device.append(1) or copy(x=x)
+    )
+    rooms = iter([1e9, 0, 0])
+    callback = attach(
+        KeepBestWeights("val_loss", room=lambda: next(rooms))
+    )  # fmt: skip
+    counts = []
+    for epoch, value in enumerate([3, 2, 1]):
+        callback.on_epoch_end(epoch, {"val_loss": value})
+        counts.append(len(on_device))
+    size = len(callback.model.variables)
+    assert counts == [size, 2 * size, 3 * size]
+    callback.room = lambda: -1
+    callback.on_epoch_end(3, {"val_loss": 0})
+    assert len(on_device) == 3 * size
+    assert callback.best_epoch == 4
+
+
 def test_nothing_finite_leaves_no_best():
     assert best_of([math.nan, math.inf]).best_epoch is None
 

@@ -79,6 +79,8 @@ class Settings:
 class Prepared:
     config: Settings
     labelled: object = None
+    device: str = "cpu"
+    crowded: bool = False
 
 
 @dataclasses.dataclass
@@ -111,6 +113,38 @@ def test_every_lack_of_memory_halves_the_batch(kind, text, capsys):
     assert run.prepared.config.batch_size == 8  # It is as it was given.
     assert noted == [{"batch_size": 4}, {"batch_size": 2}]
     assert "with batches of 8: going on with 4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("auto_batch", [True, False])
+def test_a_gpu_first_gives_back_what_no_step_needs(auto_batch, capsys):
+    """Rows and best weights; the batch is as large as before."""
+    run, noted = run_of(auto_batch=auto_batch)
+    run.prepared.device = "gpu"
+
+    def stage(prepared):
+        if not prepared.crowded:
+            raise errors.ResourceExhaustedError(None, None, "OOM")
+        return prepared.config.batch_size
+
+    with on_console():
+        less, given = fault_tolerant(run, stage)
+    assert given == 8
+    assert less.prepared.crowded
+    assert noted == []
+    assert "with nothing kept on the GPU" in capsys.readouterr().out
+
+    def full(prepared):
+        if prepared.config.batch_size > 4:
+            raise errors.ResourceExhaustedError(None, None, "OOM")
+        return prepared.crowded
+
+    if auto_batch:
+        less, given = fault_tolerant(run, full)
+        assert given
+        assert noted == [{"batch_size": 4}]
+    else:
+        with pytest.raises(MachineError, match="give batch_size=4"):
+            fault_tolerant(run, full)
 
 
 def test_without_auto_batch_a_device_that_is_full_is_one_line():

@@ -28,6 +28,7 @@ from tl_keras.networks.backbones import (
 from tl_keras.networks.backbones.cost import BILLIONS
 from tl_keras.networks.inference_mode import _filled
 from tl_keras.sources.decoding import _traced_batch
+from tl_keras.training import steps
 
 
 def counted(network: keras.Model) -> float:
@@ -140,6 +141,19 @@ def test_auto_takes_what_is_done_first(wish, work, device, gpu, capsys):
     assert ("device: cpu, where all of this takes about 2 s" in told) == (
         (wish, device) == ("auto", "cpu")
     )
+
+
+def test_a_gpus_memory_is_for_steps_first(monkeypatch):
+    """What stays there takes a quarter at most, best weights what is left;
+    nothing stays where memory ran out."""
+    monkeypatch.setattr(placing, "device_memory", lambda: 1000)
+    compute = placing.compute_of(QUICK, "gpu")
+    assert compute.resident_bytes == 250
+    for peak, room in ((None, 900), (600, 300), (950, 0)):
+        monkeypatch.setattr(steps, "peak_device_memory", lambda peak=peak: peak)
+        assert compute.room() == room
+    compute = placing.compute_of(QUICK, "gpu", crowded=True)
+    assert (compute.resident_bytes, compute.room()) == (0, 0)
 
 
 def test_without_a_gpu_the_work_is_not_reckoned():

@@ -4,6 +4,7 @@ In: losses, metrics and weights as they come. Out: `found`, `best_variables`.
 """
 
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -134,6 +135,8 @@ class KeepBestWeights(keras.callbacks.Callback):
             epoch.
         mode: "min" or "max".
         variables: what to copy; `model.variables` when None.
+        room: gives the bytes of a GPU's memory that copies of what lies there
+            may take; what is larger is fetched. All of it may when None.
 
     Attributes:
         best_epoch: its number from 1, in Keras's count; None before one ends.
@@ -151,13 +154,20 @@ class KeepBestWeights(keras.callbacks.Callback):
             variable.assign(value)
     """
 
-    def __init__(self, monitor: str | None, mode: str = "min", variables=None):
+    def __init__(
+        self,
+        monitor: str | None,
+        mode: str = "min",
+        variables=None,
+        room: Callable[[], float] | None = None,
+    ):
         super().__init__()
         if mode not in ("min", "max"):
             raise ValueError(f"mode={mode!r}: expected 'min' or 'max'")
         self.monitor = monitor
         self.mode = mode
         self.variables = variables
+        self.room = room
         self._forget()
 
     def _forget(self) -> None:
@@ -197,17 +207,40 @@ class KeepBestWeights(keras.callbacks.Callback):
         # A ReLU can hide a NaN weight behind a finite value.
         if not all(_finite(variables)):
             return
-        self._copies = _copies(variables)
+        held = _bytes_on_gpu(self._copies)
+        # Never both at once: a step may need what the older one takes.
+        self._copies = []
+        self._copies = _copies(variables, self._fits(variables, held))
         self.best_epoch, self.best_value = epoch + 1, value
         self.best_logs = logs
 
+    def _fits(self, variables, held: int) -> bool:
+        """Whether copies fit, that of before being gone.
 
-def _copies(variables) -> list[np.ndarray | tf.Tensor]:
-    """Each variable's value, on the GPU where it is there and has room."""
+        It is asked before a copy is made, between epochs, when all that a step
+        takes is free: what fits then may be what the next step lacks.
+        """
+        if self.room is None:
+            return True
+        need = _bytes_on_gpu([variable.value for variable in variables])
+        return need <= self.room() + held
+
+
+def _bytes_on_gpu(values) -> int:
+    """Of tensors and arrays, what a GPU holds."""
+    return sum(
+        int(np.prod(value.shape)) * value.dtype.size
+        for value in values
+        if not isinstance(value, np.ndarray) and _on_gpu(value)
+    )
+
+
+def _copies(variables, on_gpu: bool) -> list[np.ndarray | tf.Tensor]:
+    """Each variable's value, on the GPU where it is there and may be."""
     try:
         return [
             tf.raw_ops.DeepCopy(x=v.value)
-            if _on_gpu(v.value) and v.value.dtype.is_floating
+            if on_gpu and _on_gpu(v.value) and v.value.dtype.is_floating
             else np.array(keras.ops.convert_to_numpy(v))
             for v in variables
         ]

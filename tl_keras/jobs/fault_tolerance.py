@@ -67,7 +67,7 @@ def fault_tolerant(run: Run, stage: Callable[[Prepared], T]) -> tuple[Run, T]:
                 return run, stage(run.prepared)
         except Exception as error:
             if is_out_of_memory(error):
-                run = with_half_the_batch(run)
+                run = with_less_memory(run)
             elif not isinstance(error, (*UNREADABLE, OSError)):
                 raise
             else:
@@ -82,13 +82,21 @@ def fault_tolerant(run: Run, stage: Callable[[Prepared], T]) -> tuple[Run, T]:
         gc.collect()
 
 
-def with_half_the_batch(run: Run) -> Run:
-    """The run in batches of half the size.
+def with_less_memory(run: Run) -> Run:
+    """The run with nothing on a GPU but what its steps need; then in batches
+    of half the size.
 
     Raises:
         MachineError: the settings do not allow it, or it was one picture.
     """
     config = run.prepared.config
+    if run.prepared.device == "gpu" and not run.prepared.crowded:
+        log.info(
+            f"out of memory with batches of {config.batch_size}: going on "
+            "with nothing kept on the GPU from step to step"
+        )
+        prepared = dataclasses.replace(run.prepared, crowded=True)
+        return dataclasses.replace(run, prepared=prepared)
     size = config.batch_size // 2
     if not config.auto_batch or not size:
         raise out_of_memory(config.batch_size) from None

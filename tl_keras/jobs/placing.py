@@ -52,11 +52,25 @@ def forward_cost(config: TransferConfig) -> float | None:
     return runs_of(config).cost(config)
 
 
-def compute_of(config: TransferConfig, device: str) -> Compute:
-    """How the phases of a run compute."""
+def compute_of(
+    config: TransferConfig, device: str, *, crowded: bool = False
+) -> Compute:
+    """How the phases of a run compute.
+
+    Args:
+        config: the settings.
+        device: "cpu" or "gpu".
+        crowded: its memory ran out, so nothing stays there but what steps
+            need.
+
+    Returns:
+        `Compute`.
+    """
+    memory = 0 if crowded else device_memory()
     return Compute(
         device=device,
         jit=config.jit,
         deterministic=bool(config.deterministic),
-        resident_bytes=RESIDENT_SHARE * device_memory(),
+        resident_bytes=RESIDENT_SHARE * memory,
+        device_bytes=memory,
     )

@@ -40,7 +40,7 @@ class Prepared:
 
     Its `config` is the one given with `precision`, `head_solver` and
     `feature_cache` decided; `network` is what is told of the backbone in
-    metrics.json.
+    metrics.json; `crowded` is whether memory has run out.
     """
 
     config: TransferConfig
@@ -52,6 +52,7 @@ class Prepared:
     task: Task
     unlabelled: UnlabelledExamples | None = None
     network: Mapping = dataclasses.field(default_factory=dict)
+    crowded: bool = False
 
     def answering(self, task: Task) -> "Prepared":
         """The same with another task, as calibration leaves it."""

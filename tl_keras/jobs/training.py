@@ -84,7 +84,9 @@ def train(
             required=prepared.config.checkpoint_required,
             stop=signals.requested,
         ),
-        compute=compute_of(prepared.config, prepared.device),
+        compute=compute_of(
+            prepared.config, prepared.device, crowded=prepared.crowded
+        ),
         verbose=0,
     )
 

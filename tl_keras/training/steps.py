@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.compute.devices import device_memory, peak_device_memory
 from tl_keras.compute.gpu_gradients import quick_gradients
 from tl_keras.sources import EpochSource
 
@@ -31,6 +32,8 @@ WORD = 8  # bytes of an int64
 # Steps between two looks at losses and metrics on a GPU: each look waits until
 # the device is done, and the device then waits for its next step.
 GPU_LOOKS = 10
+# Of a GPU's memory; the rest is lost in pieces between what is used.
+USABLE_SHARE = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,18 +47,26 @@ class Compute:
         resident_bytes: rows up to this size, those of validation included,
             are held on the device while a phase lasts, instead of being sent
             there again in each epoch; 0 sends them.
+        device_bytes: all of a GPU's memory that may be used; 0 keeps no best
+            weights there.
     """
 
     device: str = "cpu"
     jit: str = "auto"
     deterministic: bool = False
     resident_bytes: float = 0
+    device_bytes: float = 0
 
     @classmethod
     def here(cls) -> "Compute":
         """The device that TensorFlow uses, all else by default."""
         gpu = tf.config.get_visible_devices("GPU")
-        return cls("gpu" if gpu else "cpu")
+        return cls("gpu" if gpu else "cpu", device_bytes=device_memory())
+
+    def room(self) -> float:
+        """Bytes of a GPU's memory that nothing has needed so far."""
+        peak = peak_device_memory() or 0
+        return max(0.0, USABLE_SHARE * self.device_bytes - peak)
 
     @property
     def looks(self) -> int:

@@ -208,7 +208,9 @@ class Trainer:
             Waiting(setup.graph.steps),
             StopOnNonFinite(),
             HistoryLogger(self.history_file, earlier, phase=setup.phase.name),
-            KeepBestWeights(watched, mode, setup.left.variables),
+            KeepBestWeights(
+                watched, mode, setup.left.variables, self.compute.room
+            ),
         )
 
     def _run_epochs(self, setup: Setup, watch: Watch) -> None:

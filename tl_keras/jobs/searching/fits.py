@@ -94,7 +94,8 @@ def fits_of(
     known = Known(labelled, folds_of(prepared, folds), batches, memory)
     # Rows that a device holds would be part of its graphs.
     compute = dataclasses.replace(
-        compute_of(config, prepared.device), resident_bytes=0
+        compute_of(config, prepared.device, crowded=prepared.crowded),
+        resident_bytes=0,
     )
     trainer = Trainer(
         model,
