@@ -255,6 +255,22 @@ def test_what_is_not_surely_better_is_not_kept(fits, monkeypatch):
     np.testing.assert_array_equal(found.standing.outputs, found.at_start)
 
 
+def test_going_on_after_the_last_fold_the_model_holds_the_kept_head(
+    fits, monkeypatch
+):
+    """Its fits are on the disk, and the heads of the folds are not."""
+    folds, candidates = fits
+    monkeypatch.setattr(race, "SURE", -1.0)
+    whole = search(folds, candidates, PLAN, "val_loss_calibrated")
+    folds._starts.clear()
+    found = search(folds, candidates, PLAN, "val_loss_calibrated")
+    for want, kept, held in zip(
+        whole.variables, found.variables, folds.model.variables, strict=True
+    ):
+        np.testing.assert_array_equal(kept, want)
+        np.testing.assert_array_equal(np.array(held), want)
+
+
 def test_folds_in_different_valleys_are_not_averaged(fits, monkeypatch):
     folds, candidates = fits
     monkeypatch.setattr(

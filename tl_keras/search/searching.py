@@ -198,6 +198,10 @@ def _finished(race: _Race, best: int) -> Found:
         race.why[best] = NOT_SURE
         standing = race.at_start(best)
     places = fits.known.judged(race.plan.folds)
+    # First: a process that goes on solves them here, which moves the weights.
+    heads = np.concatenate(
+        [fits.start(fold).outputs for fold in range(race.plan.folds)]
+    )
     solved = solved_on_all(fits)
     fits.begin(solved)
     start = [np.array(variable) for variable in fits.model.variables]
@@ -205,9 +209,6 @@ def _finished(race: _Race, best: int) -> Found:
     if standing.share:
         made_by, variables = _on_all_labels(race, best, solved, start)
     set_variables(fits.model, variables)
-    heads = np.concatenate(
-        [fits.start(fold).outputs for fold in range(race.plan.folds)]
-    )
     return Found(
         race.tried(),
         candidate,
