@@ -13,14 +13,22 @@ import pytest
 import scipy.special
 import tensorflow as tf
 from conftest import CHECKOUT  # noqa: F401 (sets TensorFlow's surroundings)
-from rounding_devices import InProcess, RoundingReference, rounding
+from rounding_devices import (
+    InProcess,
+    RoundingExport,
+    RoundingReference,
+    rounding,
+)
 
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports import Evaluated, gate, reference, saved_model
+from tl_keras.exports import rounding as device_rounding
 from tl_keras.exports.float32 import in_float32, rounds_inside
+from tl_keras.exports.graph import parse_graph
 from tl_keras.exports.movement import STILL, measure, rounding_inside
 from tl_keras.exports.questions import Questions
 from tl_keras.exports.reference import OnCpu, Reference
+from tl_keras.exports.rounding import movement_of
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.networks import build_classifier, inference, with_head
 from tl_keras.tasks.multiclass.differs import ClassDiffers, differences
@@ -150,6 +158,26 @@ def evaluation_of(asked, encoded=PICTURES) -> Evaluated:
         cut = rounding(plain._graph, asked.bits, nearest=False)
         found = OnCpu(plain._run, cut)(pixels(encoded))
     return Evaluated(IDS, encoded.__getitem__, found["probabilities"])
+
+
+@pytest.mark.parametrize("bits", [10, 7])
+def test_how_far_a_device_moves_an_earlier_version_is_measured(
+    exports, monkeypatch, bits
+):
+    """In TF32, and coarser: `test_acceptance` has what is made of it."""
+    _, folder = exports("float32")
+    graph = parse_graph(folder)
+    exact = RoundingExport(folder, None).probabilities(PICTURES)
+    here = RoundingExport(folder, bits).probabilities(PICTURES)
+    monkeypatch.setattr(device_rounding, "computes_exactly", lambda _: False)
+    monkeypatch.setattr(device_rounding, "ask_exactly", lambda *_: exact)
+    differs = ClassDiffers(NAMES)
+    moved = movement_of(graph, folder, PICTURES, here, differs)
+    apart = np.abs(np.log(here) - np.log(exact)).max()
+    assert moved == pytest.approx(apart, rel=1e-3)
+    assert 2.0**-bits / 100 < moved < 2.0**-bits * 100
+    monkeypatch.undo()
+    assert movement_of(graph, folder, PICTURES, here, differs) == 0.0
 
 
 def test_an_export_that_equals_its_model_is_published(asked):
