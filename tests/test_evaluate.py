@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import write_picture
 
 from tl_keras import evaluate, io_watchdog, predict
@@ -194,6 +195,21 @@ def test_a_picture_without_a_number_costs_itself_alone(
     (row,) = [row for row in rows if row["status"] != "ok"]
     assert (row["id"], row["reason"]) == ("green/0.jpg", NO_NUMBER)
     assert len(rows) == 24
+
+
+def test_no_memory_for_a_model_is_the_machines_fault(
+    trained, monkeypatch, capsys
+):
+    result, colors = trained
+
+    def full(*_, **__):
+        raise tf.errors.InternalError(None, None, "GPU:0: out of memory")
+
+    monkeypatch.setattr(tf.compat.v1, "Session", full)
+    model = result.version.parent
+    code = evaluate.main([f"--model={model}", f"--dataset={colors}"])
+    assert code == 4
+    assert "out of memory as " in capsys.readouterr().err
 
 
 def test_f10_a_picture_that_the_disk_does_not_give_fails_it(

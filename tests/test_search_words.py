@@ -39,6 +39,15 @@ def test_a_kept_fine_tune_says_how_far_how_sure_and_what_taught_it():
     assert "fitted once more" in kept_by_search(found(0.8, "refit"))
 
 
+def test_why_so_much_was_tried_is_told():
+    metrics = found(0.8, "average")
+    assert "labels. Kept is the one" in kept_by_search(metrics)
+    metrics["search"]["plan"]["why"] = "the frozen head gets 60 of 320 wrong"
+    assert "(the frozen head gets 60 of 320 wrong). Kept is the one" in (
+        kept_by_search(metrics)
+    )
+
+
 @pytest.mark.parametrize(
     ("ways", "words"),
     [(1, "it was not clearly better"), (2, "none was clearly better")],

@@ -30,6 +30,8 @@ def kept_by_search(metrics: Mapping) -> str:
         f" tried on {found['plan']['folds']} folds of {head['examples']:,} "
         "labels"
     )
+    if why := found["plan"].get("why"):
+        tried += f" ({why})"
     if found["kept"] == FROZEN:
         return (
             f"{tried}: {'none' if several else 'it'} was "

@@ -82,6 +82,11 @@ class Loaded:
                 if start is not None and start.name:
                     self._session.run(graph.get_operation_by_name(start.name))
         except (tf.errors.OpError, ValueError, KeyError, TypeError) as error:
+            if is_out_of_memory(error):
+                raise MachineError(
+                    f"out of memory as {export.folder} is loaded - end what "
+                    "else uses the GPU, or hide it: CUDA_VISIBLE_DEVICES=-1"
+                ) from None
             raise self._fault("does not load", error) from None
 
     def answers(self, encoded: Sequence[bytes]) -> tuple[np.ndarray, list[str]]:
