@@ -19,8 +19,8 @@ PACKAGE = pathlib.Path(tl_keras.__file__).parent
 # Room -> the rooms it may import. A room not listed here may not exist.
 BASE = {
     "atomic", "errors", "io_watchdog", "keras_globals", "keras_internals",
-    "lazy_names", "log", "pages", "progress", "signals", "summaries", "tf_data",
-    "versions",
+    "lazy_names", "log", "out_of_memory", "pages", "progress", "signals",
+    "summaries", "tf_data", "versions",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
@@ -28,6 +28,7 @@ ALLOWED = {
     "versions": set(),
     "lazy_names": set(),
     "log": set(),
+    "out_of_memory": set(),
     "pages": set(),
     "progress": {"log"},
     "summaries": set(),
@@ -61,7 +62,7 @@ ALLOWED = {
         "checkpoints", "data", "networks", "sources", "strategies", "tasks",
         "training",
     },
-    "exports": {"compute", "inputs", "networks", "tasks"},
+    "exports": {"inputs", "networks", "tasks"},
     "serving": {"audit", "compute", "data", "exports", "inputs", "tasks"},
     "run_card": {"inputs", "runs", "tasks"},
     "jobs": {

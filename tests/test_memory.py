@@ -8,11 +8,11 @@ import tensorflow as tf
 from run_folders import make_run
 
 from tl_keras import run_card
-from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.console import on_console
 from tl_keras.errors import MachineError
 from tl_keras.jobs import measuring
 from tl_keras.jobs.fault_tolerance import enough_memory, fault_tolerant
+from tl_keras.out_of_memory import is_out_of_memory
 
 errors = tf.errors
 # As TensorFlow 2.21 and its libraries say it.

@@ -18,6 +18,7 @@ from tl_keras.networks import (
     multiply_adds,
     ordered_nodes,
     pretrained,
+    with_less_at_once,
 )
 from tl_keras.networks.backbones import (
     BACKBONES,
@@ -204,6 +205,62 @@ def test_a_partial_batch_is_filled_up_and_cut_again():
         batch = random.normal(size=(count, 3)).astype(np.float32)
         for given in (batch, tf.constant(batch)):
             np.testing.assert_allclose(run(given), plain(given), rtol=1e-6)
+
+
+class Small:
+    """A device that has room for so many rows at once."""
+
+    def __init__(self, room: int):
+        self.room, self.asked = room, []
+
+    def __call__(self, batch):
+        x, y = batch
+        self.asked.append(len(x))
+        if len(x) > self.room:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+        return {"sum": np.asarray(x + y), "first": np.asarray(x)}
+
+
+def test_where_memory_runs_out_less_is_asked_at_once():
+    """And no more than that from then on."""
+    x, y = np.arange(7.0), np.arange(7.0) * 10
+    small = Small(2)
+    run = with_less_at_once(small)
+    for batch in ((x, y), (tf.constant(x), tf.constant(y))):
+        found = run(batch)
+        np.testing.assert_array_equal(found["sum"], 11 * x)
+        np.testing.assert_array_equal(found["first"], x)
+    assert small.asked == [7, 3, *[1] * 7, *[1] * 7]
+    assert len(run((x[:0], y[:0]))["sum"]) == 0
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        with_less_at_once(Small(0))((x, y))
+    with pytest.raises(ValueError, match="other"):
+        with_less_at_once(tiny_fault)((x, y))
+
+
+def tiny_fault(batch):
+    raise ValueError("other")
+
+
+def test_a_model_is_asked_in_parts_too_where_batches_are_filled_up(
+    monkeypatch,
+):
+    x = keras.Input((3,))
+    model = keras.Model(x, keras.layers.Dense(2)(x))
+    want = inference(model)(np.ones((5, 3)))
+    asked, cast = [], tf.cast
+
+    def tight(array, dtype):
+        asked.append(len(array))
+        if len(array) > 2:
+            raise tf.errors.InternalError(None, None, "Out of memory")
+        return cast(array, dtype)
+
+    run = inference(model, one_size=True)
+    monkeypatch.setattr(tf, "cast", tight)
+    np.testing.assert_allclose(run(np.ones((5, 3))), want, rtol=1e-6)
+    np.testing.assert_allclose(run(np.ones((3, 3))), want[:3], rtol=1e-6)
+    assert max(asked[2:]) <= 2
 
 
 def test_the_network_sees_one_size_from_the_largest_on():

@@ -31,7 +31,6 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from tl_keras import log, progress
-from tl_keras.compute.memory import tells_of_memory
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports.asking import (
     C_ANSWERS,
@@ -42,6 +41,7 @@ from tl_keras.exports.asking import (
 )
 from tl_keras.exports.float32 import exact_graph, rounds_inside
 from tl_keras.exports.graph import view_of
+from tl_keras.out_of_memory import tells_of_memory
 
 HERE = pathlib.Path(__file__).parent
 SESSION, C_LOADER = "the session loader", "the C++ loader"

@@ -18,7 +18,7 @@ from tensorflow.core.framework import graph_pb2
 
 from tl_keras.exports.float32 import can_be_float32, in_float32, rounds_inside
 from tl_keras.exports.signatures import answering_model
-from tl_keras.networks import inputs_of
+from tl_keras.networks import inputs_of, with_less_at_once
 from tl_keras.tasks.task import Task
 
 
@@ -52,6 +52,7 @@ class Reference:
             rounds_inside(self._graph) or tf.config.get_visible_devices("GPU")
         )
         self._on_cpu = None
+        self._ask = with_less_at_once(self._answers)
 
     def here(self, batch) -> dict[str, np.ndarray]:
         """As this process computes it.
@@ -62,6 +63,9 @@ class Reference:
         Returns:
             `Task.answer` and "features", float32, batch first.
         """
+        return self._ask(batch)
+
+    def _answers(self, batch) -> dict[str, np.ndarray]:
         answers = self._run(
             *(
                 tf.constant(array, spec.dtype)

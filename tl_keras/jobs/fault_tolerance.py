@@ -19,12 +19,12 @@ import tensorflow as tf
 
 from tl_keras import io_watchdog, log, pages
 from tl_keras.audit import Report, write_reports
-from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.data import Skip, faults_of_skips, names_of_skips
 from tl_keras.data.examples import label_text
 from tl_keras.errors import DataError, MachineError
 from tl_keras.jobs.preparation import Prepared
 from tl_keras.jobs.staging import Run
+from tl_keras.out_of_memory import is_out_of_memory
 from tl_keras.sources import LabelledSplits
 
 T = TypeVar("T")

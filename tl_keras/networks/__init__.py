@@ -40,5 +40,6 @@ __all__, __getattr__, __dir__ = names_of(
         "usual_unfreeze": "building",
         "warm_start": "initial_weights",
         "with_head": "building",
+        "with_less_at_once": "inference_mode",
     },
 )

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tl_keras.keras_globals import standard_globals
 from tl_keras.networks.loading import inputs_of
+from tl_keras.out_of_memory import is_out_of_memory
 
 # A graph is one protocol buffer of 2 GB at most; far below it, it copies well.
 MAX_CONSTANT_BYTES = 500e6
@@ -40,7 +41,8 @@ def inference(
 
     Returns:
         A function of (b, ...), of any number type, to an array (b, ...);
-        of several such where the model has several inputs.
+        of several such where the model has several inputs. Where memory runs
+        out it asks for less at once.
     """
     if one_size is None:
         one_size = bool(tf.config.get_visible_devices("GPU"))
@@ -61,7 +63,51 @@ def inference(
         )
         return run(batch).numpy()
 
-    return _filled(of_any_type) if one_size else of_any_type
+    run_some = with_less_at_once(of_any_type)
+    return _filled(run_some) if one_size else run_some
+
+
+def with_less_at_once(run: Callable) -> Callable:
+    """The same function of batches, in parts where memory runs out.
+
+    What is asked after training has sizes of its own, beside all that training
+    holds of a GPU. The size that did is kept to: a try that fails takes
+    TensorFlow's allocator ten seconds.
+
+    Args:
+        run: batch (b, ...) -> an array (b, ...), or several in a structure.
+
+    Example:
+        with_less_at_once(model.predict_on_batch)(pictures)
+    """
+    most = None
+
+    def answers(batch):
+        nonlocal most
+        count = len(tf.nest.flatten(batch)[0])
+        size = min(count, most or count)
+        try:
+            parts = [
+                run(_rows(batch, start, start + size))
+                for start in range(0, max(count, 1), max(size, 1))
+            ]
+        except Exception as error:
+            if size < 2 or not is_out_of_memory(error):
+                raise
+            most = size // 2
+            return answers(batch)
+        if len(parts) == 1:
+            return parts[0]
+        return tf.nest.map_structure(lambda *some: np.concatenate(some), *parts)
+
+    return answers
+
+
+def _rows(batch, start: int, end: int):
+    """Some rows of each array; the batch itself where these are all."""
+    if start == 0 and end >= len(tf.nest.flatten(batch)[0]):
+        return batch
+    return tf.nest.map_structure(lambda array: array[start:end], batch)
 
 
 def _filled(run: Callable) -> Callable:

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from tl_keras.compute.memory import is_out_of_memory
 from tl_keras.errors import DataError, MachineError
 from tl_keras.exports import Export
 from tl_keras.inputs.kinds import kind_named
+from tl_keras.out_of_memory import is_out_of_memory
 from tl_keras.tasks.values import Answer
 
 INIT = "__saved_model_init_op"
