@@ -39,6 +39,9 @@ def place_faults(
         exclude: patterns of what is not read of them, commas between.
         holds_runs: whether a run is made in the folder, so that an earlier one
             in it is none of its business, but the run's own folder is.
+
+    Returns:
+        The faults; nothing where it is a place of its own.
     """
     output = os.fspath(output)
     if not output:

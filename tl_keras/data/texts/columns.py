@@ -89,7 +89,7 @@ def find_columns(
     if missing:
         raise DataError(
             f"{where}: expected the column {missing[0]!r:.60}, found {shown} - "
-            "check its name"
+            "check its name, or name another by text_column"
         )
     label = find([label_column] if label_column else LABEL_NAMES)
     texts = tuple(find([name]) for name in text_columns) or tuple(
