@@ -45,6 +45,30 @@ WRONG = {
 }
 
 
+def test_a_folder_that_has_been_removed_is_told_in_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert errors_of(capsys, "--dataset=digits") == (
+        2,
+        ["the current folder has been removed - change to one that is there"],
+    )
+
+
+def test_a_name_that_is_too_long_is_told_in_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    code, (line,) = errors_of(
+        capsys, "--dataset=digits", f"--output_dir={'x' * 300}"
+    )
+    assert (code, "xxx: File name too long - " in line) == (4, True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_windows_is_told_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "platform", "win32")
     assert errors_of(capsys, "--dataset=digits") == (
