@@ -56,6 +56,23 @@ def test_a_table_is_read_by_its_usual_names_in_any_encoding(
         assert "a guess" in listing.warnings[0]
 
 
+def test_which_column_was_found_is_told_where_it_could_be_another(tmp_path):
+    assert list_texts(write_csv(tmp_path / "a.csv")).told == ()
+    file = write_csv(tmp_path / "b.csv", header="Review,intent")
+    assert list_texts(file).told == (
+        f"{file}: texts are from the column Review",
+        f"{file}: labels are from the column intent",
+    )
+    named = {"text_columns": ["review"], "label_column": "intent"}
+    assert list_texts(file, **named).told == ()
+    rows = [("News", *row) for row in ROWS]
+    file = write_csv(tmp_path / "c.csv", rows, "Title,body,label")
+    assert list_texts(file).told == (
+        f"{file}: texts are from the column body, not from title; "
+        "--text_column=title,body would join them",
+    )
+
+
 def test_told_columns_are_joined_as_fields(tmp_path):
     rows = [("Great", f"Would\x1ebuy {i}", "good" if i % 2 else "bad")
             for i in range(4)]  # fmt: skip

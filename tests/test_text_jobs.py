@@ -338,6 +338,15 @@ def test_the_columns_that_were_told_are_known_to_the_export(
     assert "name another by --text_column" in error
 
 
+def test_texts_that_taught_the_model_are_told(ran, capsys):
+    flags = [f"--model={ran.result.version}", f"--dataset={ran.table}"]
+    assert evaluate.main([*flags, "--split=all"]) == 0
+    told = capsys.readouterr().err
+    assert "warning: 63 of 84 texts are those that this model" in told
+    assert evaluate.main(flags) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
 def test_a_picture_is_no_text(ran, tmp_path, capsys):
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01" + b"\xab" * 50)

@@ -8,6 +8,7 @@ brings. Every row is used, skipped with its reason, or a fault.
 """
 
 import collections
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -22,7 +23,13 @@ from tl_keras.data.split_words import split_named
 from tl_keras.data.targets import Targets
 from tl_keras.data.texts.encodings import AUTO, GUESS, check_encoding
 from tl_keras.data.texts.folders import GUESSES, rows_of_folder
-from tl_keras.data.texts.rows import JSON_LINES, SEPARATED, TextRow, read_table
+from tl_keras.data.texts.rows import (
+    JSON_LINES,
+    SEPARATED,
+    Table,
+    TextRow,
+    read_table,
+)
 from tl_keras.errors import DataError
 
 NO_TEXT = "no text in it"
@@ -79,6 +86,7 @@ def list_texts(
     check_encoding(encoding)
     rows: list[tuple[str, TextRow]] = []
     warnings: list[str] = []
+    told: list[str] = []
     ignored: collections.Counter = collections.Counter()
     own = {"train": dataset, "val": val_dataset, "test": test_dataset}
     for split, path in own.items():
@@ -86,16 +94,19 @@ def list_texts(
             continue
         if os.path.isdir(path):
             found, guesses = rows_of_folder(path, encoding, ignored, partial)
-            told = _guessed(guesses)
         else:
-            found, told = _table(
+            table = _table(
                 path, text_columns, label_column, encoding, targets is None
             )
+            found, told_of = table.rows, table.columns.found
+            told += [f"{path}: {line}" for line in told_of]
+            guesses = [path] if table.encoding in GUESSES else []
         forced = "" if split == "train" else split
         rows += [(forced, row) for row in found]
-        warnings += told
+        warnings += _guessed(guesses)
     how = _How(targets, group_column, skip_unlabelled, partial)
-    return _listing(dataset, rows, warnings, how, ignored)
+    listing = _listing(dataset, rows, warnings, how, ignored)
+    return dataclasses.replace(listing, told=tuple(told))
 
 
 class _How(NamedTuple):
@@ -109,9 +120,9 @@ class _How(NamedTuple):
 
 def _table(
     file: str, text_columns, label_column: str, encoding: str, plain: bool
-) -> tuple[list[TextRow], list[str]]:
+) -> Table:
     refuse_other_files(file)
-    table = read_table(
+    return read_table(
         file,
         text_columns=text_columns,
         label_column=label_column,
@@ -119,7 +130,6 @@ def _table(
         need_label=plain,
         lists=not plain,
     )
-    return table.rows, _guessed([file] if table.encoding in GUESSES else [])
 
 
 def refuse_other_files(file: str) -> None:
