@@ -110,6 +110,15 @@ def read(*arguments: str) -> dict[str, str]:
     return texts
 
 
+def test_a_flag_file_may_begin_with_a_byte_order_mark(tmp_path):
+    file = tmp_path / "notepad.flags"
+    for first in ("", "# a remark\r\n"):
+        text = f"\ufeff{first}--seed=3\r\n--dataset=digits\r\n"
+        file.write_bytes(text.encode())
+        texts, _, faults = read_arguments(COMMAND, [f"--flagfile={file}"])
+        assert (texts, faults) == ({"seed": "3", "dataset": "digits"}, [])
+
+
 def test_flag_files_nest_and_later_lines_win(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "base.flags").write_text("--seed=1\n--batch_size=8\n")
