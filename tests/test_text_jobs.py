@@ -21,14 +21,19 @@ from serving_double import Double
 from test_baselines import THINGS
 
 from tl_keras import TransferConfig, check, evaluate, predict, report, run
-from tl_keras.config import EvaluateConfig
+from tl_keras.config import EvaluateConfig, PredictConfig
 from tl_keras.config.paths import columns_of_model, kind_of_model
 from tl_keras.errors import ConfigError, DataError
 from tl_keras.exports import inspect_export
 from tl_keras.exports.extras import write_columns
 from tl_keras.exports.manifest import write_manifest
 from tl_keras.inputs.text import FIELD_MARK
-from tl_keras.jobs.listing import kind_of, list_data, list_labelled
+from tl_keras.jobs.listing import (
+    kind_of,
+    list_data,
+    list_labelled,
+    text_columns_of,
+)
 from tl_keras.serving.server_client import connect
 from tl_keras.train import main
 
@@ -304,7 +309,7 @@ def test_a_folder_and_lines_are_asked(ran, tmp_path, capsys, monkeypatch):
 
 
 def test_the_columns_that_were_told_are_known_to_the_export(
-    ran, tmp_path, capsys
+    ran, tmp_path, capsys, monkeypatch
 ):
     """Whoever asks it of such a table reads the same, and no others."""
     model = tmp_path / "model" / "1"
@@ -315,6 +320,9 @@ def test_the_columns_that_were_told_are_known_to_the_export(
     assert kind_of_model(str(model)) == "text"
     assert columns_of_model(str(model)) == ("title", "note")
     assert columns_of_model(str(ran.result.version)) == ()
+    served = PredictConfig(server="http://h:1", model_name="m", input="t.csv")
+    monkeypatch.chdir(model)
+    assert text_columns_of(served) == ()
     table = tmp_path / "t.csv"
     text = "title,note,text,label\n"
     text += "lost,my card,where is it,lost\nwhere,is it,lost my card,find\n"

@@ -230,8 +230,8 @@ def text_columns_of(config: Settings) -> tuple[str, ...]:
     Returns:
         Names; () to find one by the usual names.
     """
-    told = patterns(config.text_column)
-    return told or columns_of_model(getattr(config, "model", ""))
+    told, model = patterns(config.text_column), getattr(config, "model", "")
+    return told or (columns_of_model(model) if model else ())
 
 
 def patterns(text: str) -> tuple[str, ...]:

@@ -91,15 +91,15 @@ def find_columns(
     if missing:
         raise DataError(
             f"{where}: expected the column {missing[0]!r:.60}, found {shown} - "
-            "check its name, or name another by text_column"
+            "check its name, or name another by --text_column"
         )
     label = find([label_column] if label_column else LABEL_NAMES)
     texts = tuple(find([name]) for name in text_columns) or tuple(
         filter(None, [find(TEXT_NAMES)])
     )
     for found, names, option in (
-        (texts, TEXT_NAMES, "text_columns"),
-        (label or not need_label, LABEL_NAMES, "label_column"),
+        (texts, TEXT_NAMES, "--text_column"),
+        (label or not need_label, LABEL_NAMES, "--label_column"),
     ):
         if not found:
             raise DataError(
