@@ -23,11 +23,12 @@ from test_baselines import THINGS
 from tl_keras import TransferConfig, check, evaluate, predict, report, run
 from tl_keras.config import EvaluateConfig, PredictConfig
 from tl_keras.config.paths import columns_of_model, kind_of_model
-from tl_keras.errors import ConfigError, DataError
+from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.exports import inspect_export
 from tl_keras.exports.extras import write_columns
 from tl_keras.exports.manifest import write_manifest
 from tl_keras.inputs.text import FIELD_MARK
+from tl_keras.jobs import publishing
 from tl_keras.jobs.listing import (
     kind_of,
     list_data,
@@ -344,6 +345,28 @@ def test_the_columns_that_were_told_are_known_to_the_export(
     error = capsys.readouterr().err
     assert "expected the column 'note'" in error
     assert "name another by --text_column" in error
+
+
+def test_a_run_hands_the_columns_that_it_was_told_on(ran, monkeypatch):
+    given = {}
+
+    def publish(*_, **named):
+        given.update(named)
+        raise NotPublishedError("as far as that")
+
+    monkeypatch.setattr(publishing, "publish", publish)
+    monkeypatch.setattr(publishing, "served", lambda prepared: None)
+    examples = list_data(ran.config).splits["test"]
+    test = types.SimpleNamespace(examples=examples, decoding=None)
+    prepared = types.SimpleNamespace(
+        labelled=types.SimpleNamespace(test=test, class_names=()),
+        task=None,
+        config=dataclasses.replace(ran.config, text_column="title, body"),
+    )
+    evaluation = types.SimpleNamespace(answers=None)
+    with pytest.raises(NotPublishedError):
+        publishing.export(prepared, evaluation, "", None)
+    assert given["columns"] == ("title", "body")
 
 
 def test_texts_that_taught_the_model_are_told(ran, capsys):
