@@ -18,6 +18,7 @@ from tl_keras.config import earlier_version
 from tl_keras.console import on_console
 from tl_keras.data import Examples
 from tl_keras.data.catalogues import png
+from tl_keras.data.split_record import write_split
 from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.exports import (
     Export,
@@ -29,6 +30,9 @@ from tl_keras.exports.runtimes import converting
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.jobs import stages, transfer
 from tl_keras.jobs.acceptance import Acceptance, NotAcceptedError
+from tl_keras.jobs.seen_before import seen_before
+from tl_keras.runs import RunFolder
+from tl_keras.runs.state import FORMAT, RunState, write_state
 from tl_keras.sources import LabelledExamples, LabelledSplits
 from tl_keras.train import main
 
@@ -195,6 +199,34 @@ def test_what_the_earlier_version_cannot_read_it_has_wrong(tmp_path):
     assert found["accuracy"] == pytest.approx(4 / 6)
     rows = read(tmp_path / "out/run/changed.csv")
     assert [row["old"] for row in rows] == ["", ""]
+
+
+def test_what_the_earlier_version_was_trained_on_is_told(tmp_path, capsys):
+    """Of run.1 here, beside a later run of the same folder."""
+    accept = acceptance(tmp_path, LABELS)
+    version = tmp_path / "pets" / "3"
+    (version / "assets.extra").mkdir(parents=True)
+    (version / "assets.extra" / "run_id").write_text("old")
+    images = images_of()
+    examples = images.test.examples
+    for name, run_id, rows in (("run", "new", 6), ("run.1", "old", 2)):
+        folder = RunFolder(tmp_path / "pets" / name)
+        folder.path.mkdir()
+        state = RunState(run_id, "hash", {"keras": "3"}, format=FORMAT)
+        write_state(folder, state)
+        splits = {"train": examples.take(range(rows))}
+        write_split(folder.split, splits, NAMES)
+    with on_console():
+        accept.check(images)
+    told = capsys.readouterr().err
+    assert "it was trained or chosen on 2 of these 6 test examples" in told
+    np.testing.assert_array_equal(
+        seen_before(version, examples), [True] * 2 + [False] * 4
+    )
+    (version / "assets.extra" / "run_id").write_text("another")
+    with on_console():
+        accept.check(images)
+    assert capsys.readouterr().err == ""
 
 
 def test_other_classes_are_told(tmp_path):

@@ -112,6 +112,15 @@ def test_f28_a_store_that_does_not_rename_at_once_is_found_out(
     assert atomic.rename_fault(tmp_path) == fault
 
 
+def test_a_full_disk_says_nothing_of_renaming(tmp_path, monkeypatch):
+    def full(*paths):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "rename", full)
+    with pytest.raises(OSError, match="No space left"):
+        atomic.rename_fault(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("mounted", "fault"),
     [

@@ -45,6 +45,30 @@ WRONG = {
 }
 
 
+def test_a_folder_that_has_been_removed_is_told_in_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert errors_of(capsys, "--dataset=digits") == (
+        2,
+        ["the current folder has been removed - change to one that is there"],
+    )
+
+
+def test_a_name_that_is_too_long_is_told_in_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    code, (line,) = errors_of(
+        capsys, "--dataset=digits", f"--output_dir={'x' * 300}"
+    )
+    assert (code, "xxx: File name too long - " in line) == (4, True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_windows_is_told_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "platform", "win32")
     assert errors_of(capsys, "--dataset=digits") == (
@@ -84,6 +108,15 @@ def read(*arguments: str) -> dict[str, str]:
     texts, _, faults = read_arguments(COMMAND, arguments)
     assert faults == []
     return texts
+
+
+def test_a_flag_file_may_begin_with_a_byte_order_mark(tmp_path):
+    file = tmp_path / "notepad.flags"
+    for first in ("", "# a remark\r\n"):
+        text = f"\ufeff{first}--seed=3\r\n--dataset=digits\r\n"
+        file.write_bytes(text.encode())
+        texts, _, faults = read_arguments(COMMAND, [f"--flagfile={file}"])
+        assert (texts, faults) == ({"seed": "3", "dataset": "digits"}, [])
 
 
 def test_flag_files_nest_and_later_lines_win(tmp_path, monkeypatch):

@@ -1,13 +1,15 @@
 """compare: several runs on one page."""
 
+import errno
 import json
+import os
 
 import pytest
 from run_folders import Page, make_run
 
 from tl_keras.compare import main
 from tl_keras.config import CompareConfig
-from tl_keras.errors import ConfigError, DataError
+from tl_keras.errors import ConfigError, DataError, MachineError
 from tl_keras.jobs.comparing import compare_with
 from tl_keras.run_card import read_run
 from tl_keras.run_card.comparison import compare_records, render_comparison
@@ -161,3 +163,17 @@ def test_words_are_runs_and_stray_ones_are_told(runs, tmp_path, capsys):
     assert code == 2
     lines = capsys.readouterr().err
     assert f"{tmp_path / 'nowhere'}: a stray word" in lines
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(
+    runs, tmp_path, monkeypatch
+):
+    def full(folder):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tl_keras.atomic.rename_fault", full)
+    output = tmp_path / "new" / "beside"
+    config = CompareConfig(runs=tuple(map(str, runs)), output_dir=str(output))
+    with pytest.raises(MachineError, match="No space left"):
+        compare_with(config)
+    assert not (tmp_path / "new").exists()

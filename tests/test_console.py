@@ -58,6 +58,18 @@ def test_a_command_shows_lines_once_and_as_they_are(capsys):
     assert log.LOGGER.level == logging.NOTSET
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_letters_that_an_encoding_lacks_are_written_by_number(
+    monkeypatch, encoding
+):
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding)
+    monkeypatch.setattr("sys.stdout", stream)
+    with on_console():
+        log.info("class 東京")
+    assert written.getvalue() == b"class \\u6771\\u4eac\n"
+
+
 def test_an_error_leaves_the_logger_as_it_was():
     with pytest.raises(ValueError, match="in it"), on_console():
         raise ValueError("in it")

@@ -99,6 +99,37 @@ def test_without_a_split_of_its_own_all_of_it_is_asked(
     assert f"on {count} pictures of" in capsys.readouterr().out
 
 
+def test_what_the_model_has_learnt_from_is_told(trained, tmp_path, capsys):
+    """By the bytes: neither another folder nor other names hide it."""
+    result, colors = trained
+    elsewhere = tmp_path / "more"
+    for file in sorted(colors.glob("*/*")):
+        copy = elsewhere / file.parent.name / f"copy_{file.name}"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    model = f"--model={result.version}"
+    assert evaluate.main([model, f"--dataset={elsewhere}"]) == 0
+    own = result.metrics
+    used = own["data"]["used"]
+    learnt = used["train"] + used["val"]
+    told = capsys.readouterr().err
+    assert f"warning: {learnt} of 24 pictures are those that this" in told
+    number = f"accuracy {own['test']['accuracy']:.4f} on {used['test']}"
+    assert f"without them {number}" in told
+    # Who asks for them by name knows it, and new ones are no news.
+    flags = [model, f"--dataset={colors}", "--split=train"]
+    assert evaluate.main(flags) == 0
+    assert "warning" not in capsys.readouterr().err
+    for number, file in enumerate(sorted(elsewhere.glob("*/*"))):
+        file.write_bytes(file.read_bytes() + bytes([number]))
+    assert evaluate.main([model, f"--dataset={elsewhere}"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    moved = tmp_path / "1"
+    shutil.copytree(result.version, moved)
+    assert evaluate.main([f"--model={moved}", f"--dataset={colors}"]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("plain_decoder")
 def test_order_of_the_labels_is_the_models(tiny_export, tmp_path, capsys):
     """Its classes have another order than the names: nothing shifts."""

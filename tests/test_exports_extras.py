@@ -13,11 +13,12 @@ import pytest
 import tensorflow as tf
 
 from tl_keras.errors import NotPublishedError
-from tl_keras.exports import extras, publish
+from tl_keras.exports import extras, inspect_export, publish
 from tl_keras.inputs.image import pixels
 from tl_keras.inputs.image.pixels import Decoding
 from tl_keras.networks import build_classifier, probabilities_model
 from tl_keras.serving.server_files import ServerPlan, write_server_files
+from tl_keras.versions import read_stored_columns, read_stored_kind
 
 GOLDEN = {"sample": Decoding(20).sample()}
 
@@ -33,8 +34,13 @@ def test_warm_up_requests_are_written_and_replayed(model, tmp_path):
     from tensorflow_serving.apis import prediction_log_pb2
 
     folder, passed, _ = publish(
-        model, tmp_path, class_names=["a", "b", "c"], golden=GOLDEN
-    )
+        model, tmp_path, class_names=["a", "b", "c"], golden=GOLDEN,
+        columns=["title", "body"],
+    )  # fmt: skip
+    # In the manifest too, or it would be refused.
+    assert inspect_export(folder).labels == ("a", "b", "c")
+    assert read_stored_columns(folder) == ("title", "body")
+    assert read_stored_kind(folder) == "image"
     file = folder / "assets.extra" / "tf_serving_warmup_requests"
     logs = [
         prediction_log_pb2.PredictionLog.FromString(record.numpy())

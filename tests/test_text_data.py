@@ -1,10 +1,11 @@
 """Tables and folders of texts: what is read, what is told, what is refused."""
 
 import json
+import os
 
 import pytest
 
-from tl_keras.data.texts import check_texts, list_texts
+from tl_keras.data.texts import UnlabelledTexts, check_texts, list_texts
 from tl_keras.data.texts.checks import language_of, normalized
 from tl_keras.data.texts.encodings import is_broken, rows_of, text_of
 from tl_keras.errors import DataError
@@ -53,6 +54,23 @@ def test_a_table_is_read_by_its_usual_names_in_any_encoding(
     assert bool(listing.warnings) == guessed
     if guessed:
         assert "a guess" in listing.warnings[0]
+
+
+def test_which_column_was_found_is_told_where_it_could_be_another(tmp_path):
+    assert list_texts(write_csv(tmp_path / "a.csv")).told == ()
+    file = write_csv(tmp_path / "b.csv", header="Review,intent")
+    assert list_texts(file).told == (
+        f"{file}: texts are from the column Review",
+        f"{file}: labels are from the column intent",
+    )
+    named = {"text_columns": ["review"], "label_column": "intent"}
+    assert list_texts(file, **named).told == ()
+    rows = [("News", *row) for row in ROWS]
+    file = write_csv(tmp_path / "c.csv", rows, "Title,body,label")
+    assert list_texts(file).told == (
+        f"{file}: texts are from the column body, not from title; "
+        "--text_column=title,body would join them",
+    )
 
 
 def test_told_columns_are_joined_as_fields(tmp_path):
@@ -130,6 +148,7 @@ def test_class_folders_of_texts(tmp_path):
         "train/ham/empty.txt", "train/ham/zipped.txt",
     ]  # fmt: skip
     assert listing.splits["test"].ids[0].startswith("Test/ham/deeper/")
+    assert listing.ignored == {"hidden, or left by a tool": 1}
     plain = list_texts(str(tmp_path / "train"))
     assert set(plain.splits) == {"train"}
 
@@ -142,7 +161,7 @@ def test_class_folders_of_texts(tmp_path):
         (b"text,b\n1,2\n", "expected a column label (or category, class"),
         (b"text,text,label\n1,2,3\n", "stands there twice"),
         (b'text,label\n"open,ham\n', "check its quotes"),
-        (b"text,label\na,\nb,x\nc,y\n", "t.csv:2: no label"),
+        (b"text,label\na,\nb,x\nc,y\n", "t.csv:2: the label is empty"),
         (b"text,label\na,x\nb,x\n", "1 class to train on ('x')"),
         (b"text,label,split\na,x,train\nb,y,middle\n", "the split 'middle'"),
         (
@@ -238,6 +257,74 @@ def test_a_row_that_is_no_utf_8_is_left_out_by_its_line(tmp_path):
     assert (skip.id, skip.reason.split(" - ")[0]) == (
         "t.jsonl:2", "not valid UTF-8",
     )  # fmt: skip
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two class folders of two texts each."""
+    for number, (text, label) in enumerate(ROWS):
+        folder = tmp_path / "in" / label
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.txt").write_text(text)
+    return tmp_path / "in"
+
+
+def test_what_tools_leave_and_links_are_no_texts(folders):
+    before = list_texts(str(folders))
+    for name in ("ham/.ipynb_checkpoints", "__MACOSX/ham", "@eaDir"):
+        (folders / name).mkdir(parents=True)
+        (folders / name / "left.txt").write_text("left behind")
+    (folders / "ham" / "back").symlink_to("..")
+    (folders / "ham" / "photo.jpg").write_bytes(b"x")
+    (folders / "README.txt").write_text("what it is")
+    listing = list_texts(str(folders))
+    assert listing.class_names == ("ham", "spam")
+    assert texts_of(listing) == texts_of(before)
+    assert listing.ignored == {
+        "hidden, or left by a tool": 3, "a link to a folder": 1,
+        "not a .txt": 1, "a file beside the class folders": 1,
+    }  # fmt: skip
+    asked = UnlabelledTexts(str(folders))
+    assert sorted(found.id for found in asked) == [
+        "README.txt", "ham/1.txt", "ham/3.txt", "spam/0.txt", "spam/2.txt",
+    ]  # fmt: skip
+    assert asked.ignored["hidden, or left by a tool"] == 3
+    assert asked.ignored["a link to a folder"] == 1
+
+
+def test_a_class_folder_without_texts_is_no_class_in_silence(folders):
+    (folders / "other").mkdir()
+    (folders / "other" / "a.pdf").write_bytes(b"x")
+    with pytest.raises(DataError, match="other: a class folder without texts"):
+        list_texts(str(folders))
+    listing = list_texts(str(folders), partial=True)
+    assert listing.class_names == ("ham", "spam")
+
+
+def test_a_folder_that_cannot_be_read_is_a_fault(folders, monkeypatch):
+    def refusing(path):
+        if str(path).endswith("spam"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match=r"spam: the folder cannot be read"):
+        list_texts(str(folders))
+    with pytest.raises(DataError, match=r"spam: the folder cannot be read"):
+        list(UnlabelledTexts(str(folders)))
+
+
+def test_what_programs_write_for_nothing_is_no_class(tmp_path):
+    file = write_csv(tmp_path / "t.csv", [*ROWS, ("hello", "NaN")])
+    with pytest.raises(DataError, match=r"t\.csv:6: the label is NaN, which"):
+        list_texts(file)
+    listing = list_texts(file, skip_unlabelled=True)
+    assert listing.class_names == ("ham", "spam")
+    assert listing.ignored == {"a row without a label": 1}
+    # A word of people's may be a class.
+    file = write_csv(tmp_path / "t.csv", [*ROWS, ("hello", "none")])
+    assert "none" in list_texts(file).class_names
 
 
 def test_what_is_not_in_the_told_encoding_is_refused():

@@ -21,9 +21,20 @@ from serving_double import Double
 from test_baselines import THINGS
 
 from tl_keras import TransferConfig, check, evaluate, predict, report, run
-from tl_keras.errors import ConfigError, DataError
+from tl_keras.config import EvaluateConfig, PredictConfig
+from tl_keras.config.paths import columns_of_model, kind_of_model
+from tl_keras.errors import ConfigError, DataError, NotPublishedError
 from tl_keras.exports import inspect_export
-from tl_keras.jobs.listing import kind_of, list_data
+from tl_keras.exports.extras import write_columns
+from tl_keras.exports.manifest import write_manifest
+from tl_keras.inputs.text import FIELD_MARK
+from tl_keras.jobs import publishing
+from tl_keras.jobs.listing import (
+    kind_of,
+    list_data,
+    list_labelled,
+    text_columns_of,
+)
 from tl_keras.serving.server_client import connect
 from tl_keras.train import main
 
@@ -292,7 +303,87 @@ def test_a_folder_and_lines_are_asked(ran, tmp_path, capsys, monkeypatch):
     assert [line.split(": ")[1] for line in typed[:2]] == [
         line.split(": ")[1] for line in lines[:2]
     ]
-    assert typed[2].startswith("line 3: unreadable, not valid UTF-8")
+    # Numbers are those of the lines that were given.
+    assert [line.split(":")[0] for line in typed[:2]] == ["line 1", "line 3"]
+    assert typed[2].startswith("line 4: unreadable, not valid UTF-8")
+    assert "  ignored 1: an empty line" in typed
+
+
+def test_the_columns_that_were_told_are_known_to_the_export(
+    ran, tmp_path, capsys, monkeypatch
+):
+    """Whoever asks it of such a table reads the same, and no others."""
+    model = tmp_path / "model" / "1"
+    shutil.copytree(ran.result.version, model)
+    (model / "assets.extra/manifest.json").unlink()
+    write_columns(model, ["title", "note"])
+    write_manifest(model)
+    assert kind_of_model(str(model)) == "text"
+    assert columns_of_model(str(model)) == ("title", "note")
+    assert columns_of_model(str(ran.result.version)) == ()
+    served = PredictConfig(server="http://h:1", model_name="m", input="t.csv")
+    monkeypatch.chdir(model)
+    assert text_columns_of(served) == ()
+    table = tmp_path / "t.csv"
+    text = "title,note,text,label\n"
+    text += "lost,my card,where is it,lost\nwhere,is it,lost my card,find\n"
+    table.write_text(text)
+    flags = [f"--model={model}", f"--input={table}"]
+    lines = asked(capsys, *flags)
+    told = f"{table}: texts are from the column title, note"
+    assert told in lines
+    named = asked(capsys, *flags, "--text_column=title,note")
+    # But for how long it took.
+    assert named[:-1] == lines[:-1]
+    config = EvaluateConfig(model=str(model), dataset=str(table))
+    listing = list_labelled(config, "multiclass", kind="text")
+    assert (
+        listing.splits["train"].read(0) == f"lost{FIELD_MARK}my card".encode()
+    )
+    table.write_text(text.replace("note", "remark"))
+    assert predict.main(flags) == 3
+    error = capsys.readouterr().err
+    assert "expected the column 'note'" in error
+    assert "name another by --text_column" in error
+
+
+def test_a_run_hands_the_columns_that_it_was_told_on(ran, monkeypatch):
+    given = {}
+
+    def publish(*_, **named):
+        given.update(named)
+        raise NotPublishedError("as far as that")
+
+    monkeypatch.setattr(publishing, "publish", publish)
+    monkeypatch.setattr(publishing, "served", lambda prepared: None)
+    examples = list_data(ran.config).splits["test"]
+    test = types.SimpleNamespace(examples=examples, decoding=None)
+    prepared = types.SimpleNamespace(
+        labelled=types.SimpleNamespace(test=test, class_names=()),
+        task=None,
+        config=dataclasses.replace(ran.config, text_column="title, body"),
+    )
+    evaluation = types.SimpleNamespace(answers=None)
+    with pytest.raises(NotPublishedError):
+        publishing.export(prepared, evaluation, "", None)
+    assert given["columns"] == ("title", "body")
+
+
+def test_texts_that_taught_the_model_are_told(ran, capsys):
+    flags = [f"--model={ran.result.version}", f"--dataset={ran.table}"]
+    assert evaluate.main([*flags, "--split=all"]) == 0
+    told = capsys.readouterr().err
+    assert "warning: 63 of 84 texts are those that this model" in told
+    assert evaluate.main(flags) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_picture_is_no_text(ran, tmp_path, capsys):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01" + b"\xab" * 50)
+    code = predict.main([f"--model={ran.result.version}", f"--input={photo}"])
+    assert code == 3
+    assert "expected text, found zero bytes" in capsys.readouterr().err
 
 
 def test_a_server_is_asked_by_strings(ran, tmp_path, capsys):

@@ -10,6 +10,7 @@ fsynced before the rename, the parent folder after it.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 TEMPORARY_PREFIX = ".tmp-"
 MANIFEST = "manifest.json"
 MOUNTS = pathlib.Path("/proc/self/mountinfo")
@@ -144,6 +146,8 @@ def rename_fault(folder: str | os.PathLike) -> str:
         now = os.stat(new), os.stat(new / "file")
         whole = (new / "file").read_text() == "1" and not old.exists()
     except OSError as error:
+        if error.errno in FULL:
+            raise  # That says nothing of renaming.
         return f"it does not rename ({error.strerror})"
     if not whole or not all(map(os.path.samestat, was, now)):
         return "it copies what is renamed"

@@ -101,6 +101,25 @@ def read_stored_kind(version: str | os.PathLike) -> str:
     return str(_read_stored(version, INPUT_FILE).get("kind", "image"))
 
 
+def read_stored_columns(version: str | os.PathLike) -> tuple[str, ...]:
+    """The columns of a table that a version's examples were made of.
+
+    Args:
+        version: its folder.
+
+    Returns:
+        Names, in the order in which they are joined; () where it says nothing.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON object, or its columns are no names.
+    """
+    columns = _read_stored(version, INPUT_FILE).get("columns", [])
+    if not isinstance(columns, list):
+        raise ValueError("columns: expected a list of names")
+    return tuple(map(str, columns))
+
+
 def _read_stored(version: str | os.PathLike, file: tuple[str, ...]) -> dict:
     try:
         text = pathlib.Path(version, *file).read_text(encoding="utf-8")

@@ -71,6 +71,9 @@ def _expanded(
     """
     try:
         expanded = values.read_flags_from_files(arguments, force_gnu=True)
+        # Windows's Notepad begins a file with a mark that is no letter.
+        words = [word.removeprefix("\ufeff") for word in expanded]
+        expanded = [word for word in words if word and word[0] != "#"]
         expanded, faults = _without_ill_formed(expanded, values)
         return values(["", *expanded], known_only=True)[1:], faults
     except flags.CantOpenFlagFileError as error:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from tl_keras.config import rules
 from tl_keras.config.data import DataConfig
+from tl_keras.config.output_places import folders_read, place_faults
 from tl_keras.config.settings import Fault, setting
 
 
@@ -35,6 +36,9 @@ class CheckConfig(DataConfig):
     def combination_faults(self, wrong: set[str]) -> Iterator[Fault]:
         """What is wrong with these values together."""
         yield from rules.data_faults(self)
+        yield from place_faults(
+            self.output_dir, folders_read(self), self.exclude
+        )
         if self.check == "off":
             yield Fault(
                 ("check",),

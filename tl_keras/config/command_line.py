@@ -35,7 +35,8 @@ from tl_keras.errors import (
 # Faults of the disk or of rights; any other OSError is a fault of ours.
 MACHINE_ERRNOS = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
-    errno.EIO,
+    errno.EIO, errno.EFBIG, errno.ENAMETOOLONG, errno.ESTALE, errno.ETIMEDOUT,
+    errno.ENOTCONN,
 }  # fmt: skip
 
 
@@ -56,6 +57,7 @@ def _ended_well_or_not(command: Command, arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         refuse_windows()
+        _refuse_no_place()
         texts, switches, faults = read_arguments(command, arguments)
         as_json = "json" in switches
         if "help" in switches:
@@ -99,6 +101,16 @@ def _of_the_machine(error: OSError) -> str:
         f"{signals.one_line(f'{place}: {why}')} - make room or choose "
         "another --output_dir"
     )
+
+
+def _refuse_no_place() -> None:
+    """Raises ConfigError where the current folder has been removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise ConfigError(
+            "the current folder has been removed - change to one that is there"
+        ) from None
 
 
 def _ended(exit_code: int, as_json: bool, **values: Any) -> int:

@@ -6,14 +6,13 @@ In: values, or the strings of a flag file. Out: a frozen `EvaluateConfig`.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Iterator
 
 from tl_keras.config import rules
 from tl_keras.config.data import ListingConfig
+from tl_keras.config.output_places import place_faults
 from tl_keras.config.settings import Fault, setting
 from tl_keras.config.shared_settings import io_timeout_in
-from tl_keras.runs import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +75,6 @@ class EvaluateConfig(ListingConfig):
         """What is wrong with these values together."""
         yield from rules.model_faults(self.model)
         yield from rules.listing_faults(self)
-        folder = RunFolder(pathlib.Path(self.output_dir))
-        if self.output_dir and folder.is_trainings:
-            yield Fault(
-                ("output_dir",),
-                f"--output_dir={self.output_dir}: a training run's own folder, "
-                "whose numbers would be lost - give another",
-            )
+        yield from place_faults(
+            self.output_dir, {"dataset": self.dataset}, self.exclude
+        )

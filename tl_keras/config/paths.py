@@ -44,6 +44,19 @@ def kind_of_model(model: str) -> str:
         return "image"
 
 
+def columns_of_model(model: str) -> tuple[str, ...]:
+    """The columns of texts that an export was trained on, as it says itself.
+
+    Args:
+        model: as of `kind_of_model`.
+    """
+    try:
+        version = versions.newest_version(output_folder(model))
+        return versions.read_stored_columns(version) if version else ()
+    except (OSError, ValueError):
+        return ()
+
+
 def is_table(name: str) -> bool:
     """Whether a dataset's name is a table's, in any case."""
     return name.lower().endswith(TABLES)

@@ -13,6 +13,7 @@ import urllib.parse
 from collections.abc import Iterator
 
 from tl_keras.config import rules
+from tl_keras.config.output_places import place_faults
 from tl_keras.config.paths import is_table, kind_of_model
 from tl_keras.config.settings import Fault, Settings, setting
 from tl_keras.config.shared_settings import (
@@ -128,16 +129,9 @@ class PredictConfig(Settings):
         elif self.model:
             yield from rules.model_faults(self.model)
         yield from self._input_faults()
-        if (
-            self.output_dir
-            and self.input
-            and _lies_in(self.output_dir, self.input)
-        ):
-            yield Fault(
-                ("output_dir",),
-                f"--output_dir={self.output_dir}: expected a folder outside "
-                "--input - what is written there would be its input",
-            )
+        yield from place_faults(
+            self.output_dir, {"input": self.input}, self.exclude
+        )
 
     def _model_faults(self) -> Iterator[Fault]:
         if self.server:
@@ -223,12 +217,3 @@ class PredictConfig(Settings):
             yield rules.idle("data_dir", "only a table has one")
         elif self.data_dir and not os.path.isdir(self.data_dir):
             yield rules.no_such("data_dir", self.data_dir, "a folder")
-
-
-def _lies_in(inner: str, outer: str) -> bool:
-    # A link may lead into it; and pets2 does not lie in pets, so both names are
-    # compared with a slash behind them.
-    inner, outer = os.path.realpath(inner), os.path.realpath(outer)
-    return os.path.isdir(outer) and os.path.join(inner, "").startswith(
-        os.path.join(outer, "")
-    )

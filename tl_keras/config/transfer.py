@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from tl_keras.config import kind_rules, rules
 from tl_keras.config.effective import EffectiveConfig
+from tl_keras.config.output_places import folders_read, place_faults
 from tl_keras.config.settings import Fault
 
 
@@ -37,3 +38,9 @@ class TransferConfig(EffectiveConfig):
         yield from rules.combination_faults(self)
         yield from kind_rules.training_faults(self)
         yield from self.export_faults()
+        yield from place_faults(
+            self.run_folder(),
+            folders_read(self),
+            self.exclude,
+            holds_runs=True,
+        )

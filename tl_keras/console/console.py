@@ -188,6 +188,7 @@ def on_console(
         def main(): ...
     """
     logger = log.LOGGER
+    _write_any_letter(sys.stdout)
     if any(isinstance(handler, Console) for handler in logger.handlers):
         yield
         return
@@ -208,6 +209,13 @@ def on_console(
         logger.removeHandler(console)
         logger.setLevel(before[0])
         logger.propagate = before[1]
+
+
+def _write_any_letter(stream: TextIO) -> None:
+    """Letters that a terminal's encoding lacks are written as \\u00e9."""
+    if getattr(stream, "errors", "") == "strict":
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _tick(console: Console, done: threading.Event) -> None:

@@ -24,6 +24,14 @@ from tl_keras.data.wanted import Wanted
 from tl_keras.errors import DataError
 
 NO_LABEL = "a row without a label"
+# What spreadsheets and pandas write where there is nothing, or a fault; as a
+# name it would be learnt for a class. People's words, as none, may be one.
+SAYS_NOTHING = frozenset(
+    {
+        "NaN", "nan", "NaT", "<NA>", "#N/A", "#NA", "#VALUE!", "#REF!",
+        "#NAME?", "#DIV/0!", "#NUM!", "#NULL!",
+    }
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +105,17 @@ def read_entries(
     return entries, told, ignored
 
 
+def no_label(cell: str) -> str:
+    """What is in the place of a class's name, in words; "" for a name.
+
+    Args:
+        cell: of a column of labels, without blanks around it.
+    """
+    if not cell:
+        return "empty"
+    return f"{cell}, which is no name" if cell in SAYS_NOTHING else ""
+
+
 def _with_splits(rows: list[Row], file: str) -> list[Row]:
     """The rows with the splits that a file of its own gives them."""
     splits = read_split_file(file)
@@ -146,12 +165,12 @@ def _entry(
         label = options.label_in(name) or ""
         if not label:
             return None, f"--label_regex finds no class in {name} - mend it"
-    elif not label:
+    elif fault := no_label(label):
         if options.skip_unlabelled:
             return None, ""
         return None, (
-            "the label is empty - fill it, or give --skip_unlabelled to leave "
-            "such rows out"
+            f"the label is {fault} - fill it, or give --skip_unlabelled to "
+            "leave such rows out"
         )
     group = options.group_column
     if group and blank(cells, group):

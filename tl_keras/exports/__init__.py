@@ -53,6 +53,7 @@ import numpy as np
 from tl_keras import atomic, progress, versions
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports.export import Export
+from tl_keras.exports.extras import write_columns
 from tl_keras.exports.formats import SAVED_MODEL, Source
 from tl_keras.exports.fresh_process import BATCH, PREFIX, Encoded
 from tl_keras.exports.gate import GateReport, check_export
@@ -159,6 +160,7 @@ def publish(
     task: Task | None = None,
     evaluated: Evaluated | None = None,
     run_id: str = "",
+    columns: Sequence[str] = (),
     accept: Callable[[GateReport], Any] | None = None,
 ) -> Published:
     """`export_saved_model` that names its pictures and asks a whole split.
@@ -170,6 +172,8 @@ def publish(
         run_id: written into the version. One that carries it already is asked
             again and given back, so that a process that was killed between
             publishing and saying so publishes once.
+        columns: of a table that examples were read from, written into the
+            version: who asks it of such a table reads the same.
         accept: called with what the gate found before there is a version;
             raises NotPublishedError if it shall not be one. What it gives is
             given on.
@@ -212,6 +216,8 @@ def publish(
                 SAVED_MODEL.write(source, [SAVED_MODEL], temporary)
             if run_id:
                 (temporary / "assets.extra" / RUN_ID_FILE).write_text(run_id)
+            if columns:
+                write_columns(temporary, columns)
             with progress.doing("verifying"):
                 found = check(temporary)
             # Last, as it says what all files are.

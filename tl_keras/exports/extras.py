@@ -22,6 +22,7 @@ from tl_keras.versions import (
     LABELS_FILE,
     TASK_FILE,
     labels_text,
+    read_stored_kind,
 )
 
 WARM_UP_FILE = "tf_serving_warmup_requests"
@@ -49,6 +50,18 @@ def write_extras(
         folder.joinpath(*INPUT_FILE).write_text(text + "\n", encoding="utf-8")
     if can_warm_up():
         _write_warm_up(extra / WARM_UP_FILE, decoding)
+
+
+def write_columns(folder: pathlib.Path, columns: Sequence[str]) -> None:
+    """Writes which columns of a table an example is made of.
+
+    Args:
+        folder: the SavedModel's, with its `assets.extra/`.
+        columns: their names, in the order in which they are joined.
+    """
+    stored = {"kind": read_stored_kind(folder), "columns": list(columns)}
+    text = json.dumps(stored, indent=2)
+    folder.joinpath(*INPUT_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def write_task(folder: pathlib.Path, task: Task) -> None:

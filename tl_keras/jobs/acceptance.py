@@ -28,6 +28,7 @@ from tl_keras.exports import (
     inspect_export,
     run_of,
 )
+from tl_keras.jobs.seen_before import seen_before
 from tl_keras.runs import RunFolder
 from tl_keras.sources import LabelledSplits
 from tl_keras.tasks import task_like
@@ -98,6 +99,14 @@ class Acceptance:
             raise ConfigError(f"{where}: {words} - name another") from None
         except DataError as error:
             raise ConfigError(error.faults) from None
+        examples = labelled.test.examples
+        known = int(seen_before(self.earlier.folder, examples).sum())
+        if known:
+            log.warn(
+                f"warning: {where}: it was trained or chosen on {known:,} of "
+                f"these {len(examples):,} test examples, which favours it - "
+                "take its --seed, or a test split of its own"
+            )
 
     def __call__(
         self,

@@ -12,7 +12,7 @@ from tl_keras import atomic, log, run_card
 from tl_keras.config import CompareConfig
 from tl_keras.console import on_console
 from tl_keras.run_card.comparison import compare_records, render_comparison
-from tl_keras.runs import RunFolder, check_writable
+from tl_keras.runs import RunFolder, check_writable, leaving_nothing
 
 PAGE, NUMBERS = "comparison.html", "comparison.json"
 
@@ -32,7 +32,12 @@ def compare_with(config: CompareConfig) -> dict:
         MachineError: the folder cannot be written.
     """
     output = pathlib.Path(config.output_dir)
-    check_writable(output)
+    with leaving_nothing(output):
+        check_writable(output)
+        return _compared(config, output)
+
+
+def _compared(config: CompareConfig, output: pathlib.Path) -> dict:
     folders = [RunFolder.named(run) for run in dict.fromkeys(config.runs)]
     records = [run_card.read_run(folder.path) for folder in folders]
     numbers = compare_records(records)

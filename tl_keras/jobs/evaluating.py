@@ -33,6 +33,7 @@ from tl_keras.jobs.evaluable import (
     refuse_other_classes,
     refuse_unusable,
 )
+from tl_keras.jobs.seen_before import LEARNT, seen_before, seen_in_words
 from tl_keras.jobs.telling.evaluated import summary
 from tl_keras.runs import RunFolder, check_writable, run_lock
 from tl_keras.serving.inference import MAX_BYTES, Loaded, explained
@@ -80,6 +81,8 @@ def evaluate_with(config: EvaluateConfig) -> dict:
     metrics = numbers(export, listing, evaluation)
     metrics["rounding"] = rounding(export, listing, evaluation)
     log.result(summary(metrics, names_of_skips(listing)))
+    if config.split not in LEARNT:
+        _tell_seen(export, listing, evaluation)
     if config.output_dir:
         folder = pathlib.Path(config.output_dir)
         with run_lock(folder):
@@ -155,6 +158,19 @@ def _read(examples: Examples, row: int) -> tuple[bytes, str]:
     if examples.files is None:
         return examples.read(row), ""
     return read_regular(examples.files[row], MAX_BYTES)
+
+
+def _tell_seen(
+    export: Export, listing: Listing, evaluation: Evaluation
+) -> None:
+    """Warns of examples that the model has learnt from."""
+    (examples,) = listing.splits.values()
+    seen = seen_before(export.folder, examples)
+    if seen.any():
+        words = seen_in_words(
+            seen, evaluation, export.task, export.labels, export.kind
+        )
+        log.warn(f"warning: {words}")
 
 
 def numbers(export: Export, listing: Listing, evaluation: Evaluation) -> dict:

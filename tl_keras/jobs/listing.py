@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 from tl_keras.config import DataConfig, EvaluateConfig, TransferConfig
 from tl_keras.config.kinds import kind_faults, kind_of_network
+from tl_keras.config.paths import columns_of_model
+from tl_keras.config.settings import Settings
 from tl_keras.data import Listing, is_table, list_dataset, set_apart
 from tl_keras.data.texts import list_texts, raw_texts
 from tl_keras.errors import ConfigError
@@ -158,7 +160,7 @@ def _list_texts(
 ) -> Listing:
     """Labelled texts, of one class each, of labels or with numbers."""
     tables = _split_paths(config)
-    columns = patterns(config.text_column)
+    columns = text_columns_of(config)
     how = {
         "text_columns": columns,
         "label_column": config.label_column,
@@ -216,6 +218,20 @@ def _common(config: DataConfig | EvaluateConfig) -> dict:
         "skip_unlabelled": config.skip_unlabelled,
         "case_sensitive_classes": config.case_sensitive_classes,
     }
+
+
+def text_columns_of(config: Settings) -> tuple[str, ...]:
+    """The columns of texts that a setting names, or else the model that is
+    asked: its answers to other ones would be no use.
+
+    Args:
+        config: of any command that reads texts.
+
+    Returns:
+        Names; () to find one by the usual names.
+    """
+    told, model = patterns(config.text_column), getattr(config, "model", "")
+    return told or (columns_of_model(model) if model else ())
 
 
 def patterns(text: str) -> tuple[str, ...]:

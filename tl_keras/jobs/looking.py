@@ -15,7 +15,7 @@ from tl_keras.data import is_table
 from tl_keras.data.delimited import DelimitedText, ends_as_image
 from tl_keras.data.json_lines import names_in
 from tl_keras.data.texts.columns import TEXT_NAMES
-from tl_keras.data.texts.listing import TEXT_FILES
+from tl_keras.data.texts.folders import TEXT_FILES
 from tl_keras.data.wanted import PATH_NAMES
 from tl_keras.errors import ConfigError, DataError
 

@@ -20,12 +20,12 @@ from tl_keras.config.paths import output_folder
 from tl_keras.console import on_console
 from tl_keras.data import ListOptions, Unlabelled, is_table
 from tl_keras.data.texts import UnlabelledTexts
-from tl_keras.data.texts.listing import TEXT_FILES
+from tl_keras.data.texts.folders import TEXT_FILES
 from tl_keras.data.texts.unlabelled import LINES
 from tl_keras.errors import ConfigError
 from tl_keras.exports import inspect_export
 from tl_keras.inputs.kinds import kind_named, nouns
-from tl_keras.jobs.listing import patterns
+from tl_keras.jobs.listing import patterns, text_columns_of
 from tl_keras.runs import check_writable, leaving_nothing, run_lock
 from tl_keras.serving.inference import (
     Answer,
@@ -93,7 +93,7 @@ def _examples(config: PredictConfig, kind: str) -> Unlabelled | UnlabelledTexts:
         raise ConfigError([fault.message for fault in faults])
     if kind == "text":
         return UnlabelledTexts(
-            config.input, patterns(config.text_column), config.text_encoding
+            config.input, text_columns_of(config), config.text_encoding
         )
     return Unlabelled(
         config.input,

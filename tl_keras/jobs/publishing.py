@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from tl_keras.exports import Evaluated, GateReport, publish
 from tl_keras.jobs.acceptance import Acceptance
+from tl_keras.jobs.listing import patterns
 from tl_keras.jobs.preparation import Prepared, served
 from tl_keras.tasks.values import Evaluation
 
@@ -71,6 +72,7 @@ def export(
         task=task,
         evaluated=Evaluated(examples.ids, examples.read, evaluation.answers),
         run_id=run_id,
+        columns=patterns(prepared.config.text_column),
         accept=lambda report: accept(
             labelled, report.answers, report.movement, task
         ),

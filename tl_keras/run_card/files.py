@@ -147,6 +147,11 @@ def read_run(folder: str | os.PathLike) -> RunRecord:
     known_by = folder.model, folder.predictions, folder.split, folder.history
     try:
         metrics = _read_json(folder.metrics)
+        if "rounding" in metrics:
+            raise DataError(
+                f"--run={folder.path}: the numbers of an evaluation; expected "
+                "the run/ folder that a training run leaves"
+            )
         for name in ("data", "model", "seconds", "seed", "device", "versions"):
             if name not in metrics:
                 raise ValueError(f"metrics.json has no {name}")
@@ -162,6 +167,8 @@ def read_run(folder: str | os.PathLike) -> RunRecord:
             {p.name: _sha256(p) for p in known_by if p.exists()},
             () if classes else tuple(_rows(folder.predictions)),
         )
+    except DataError:
+        raise
     except (ValueError, KeyError, TypeError, IndexError, csv.Error) as error:
         raise DataError(
             f"--run={folder.path}: its files do not fit together "

@@ -76,10 +76,12 @@ class RunFolder:
             beside = cls.of(path.parent)
             if os.path.isdir(beside.path):
                 return beside
+        if cls(path).is_trainings:
+            return cls(path)
         # os.path, since pathlib raises where a folder may not be looked into.
-        if not os.path.isfile(cls(path).metrics) and os.path.isdir(inner.path):
-            return inner
-        return cls(path)
+        # An evaluation may have left its metrics.json beside the run.
+        there = inner.is_trainings or not os.path.isfile(cls(path).metrics)
+        return inner if there and os.path.isdir(inner.path) else cls(path)
 
     @property
     def output(self) -> pathlib.Path:

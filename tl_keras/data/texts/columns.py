@@ -33,11 +33,13 @@ class Columns:
         texts: one or more, joined in this order.
         label: the class.
         split: train, val or test; "" without such a column.
+        found: what was found by a usual name that could be another: words.
     """
 
     texts: tuple[str, ...]
     label: str
     split: str = ""
+    found: tuple[str, ...] = ()
 
     def joined(self, cells: Sequence[str]) -> str:
         """The fields of a row as one text."""
@@ -89,15 +91,15 @@ def find_columns(
     if missing:
         raise DataError(
             f"{where}: expected the column {missing[0]!r:.60}, found {shown} - "
-            "check its name"
+            "check its name, or name another by --text_column"
         )
     label = find([label_column] if label_column else LABEL_NAMES)
     texts = tuple(find([name]) for name in text_columns) or tuple(
         filter(None, [find(TEXT_NAMES)])
     )
     for found, names, option in (
-        (texts, TEXT_NAMES, "text_columns"),
-        (label or not need_label, LABEL_NAMES, "label_column"),
+        (texts, TEXT_NAMES, "--text_column"),
+        (label or not need_label, LABEL_NAMES, "--label_column"),
     ):
         if not found:
             raise DataError(
@@ -105,4 +107,25 @@ def find_columns(
                 f"{', '.join(names[1:6])}), found {shown} - rename one, or "
                 f"name it by {option}"
             )
-    return Columns(texts, label, find(SPLIT_NAMES))
+    told = []
+    if not text_columns:
+        taken = texts[0].strip().lower()
+        others = [n for n in TEXT_NAMES if n in plain and n != taken]
+        told += _found("texts", texts[0], others)
+    if need_label and not label_column:
+        told += _found("labels", label, [])
+    return Columns(texts, label, find(SPLIT_NAMES), tuple(told))
+
+
+def _found(what: str, name: str, others: Sequence[str]) -> list[str]:
+    """That a column was found, where its name does not say it already."""
+    if name.strip().lower() == what.removesuffix("s") and not others:
+        return []
+    more = ""
+    if others:
+        both = ",".join((*others, name.strip().lower()))
+        more = (
+            f", not from {' or '.join(others)}; --text_column={both} would "
+            "join them"
+        )
+    return [f"{what} are from the column {name}{more}"]

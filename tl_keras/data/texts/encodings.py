@@ -95,6 +95,11 @@ def text_of(
     zeros = _zeros(content[:LOOKED_AT])
     if zeros:
         return _told(content, zeros, where), zeros
+    if b"\0" in content[:LOOKED_AT]:
+        raise DataError(
+            f"{where}: expected text, found zero bytes - give a file of text, "
+            "or say its encoding"
+        )
     try:
         return content.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:

@@ -8,6 +8,7 @@ brings. Every row is used, skipped with its reason, or a fault.
 """
 
 import collections
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -15,17 +16,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tl_keras import io_watchdog
-from tl_keras.data.entries import NO_LABEL
+from tl_keras.data.entries import NO_LABEL, no_label
 from tl_keras.data.examples import Examples, Listing, Skip
 from tl_keras.data.rows import raise_first
-from tl_keras.data.split_words import split_named, splits_among
+from tl_keras.data.split_words import split_named
 from tl_keras.data.targets import Targets
-from tl_keras.data.texts.encodings import AUTO, GUESS, check_encoding, text_of
-from tl_keras.data.texts.rows import JSON_LINES, SEPARATED, TextRow, read_table
+from tl_keras.data.texts.encodings import AUTO, GUESS, check_encoding
+from tl_keras.data.texts.folders import GUESSES, rows_of_folder
+from tl_keras.data.texts.rows import (
+    JSON_LINES,
+    SEPARATED,
+    Table,
+    TextRow,
+    read_table,
+)
 from tl_keras.errors import DataError
 
-TEXT_FILES = (".txt", ".text")
 NO_TEXT = "no text in it"
 # Of the rows: with more classes than that the labels are none.
 MAX_CLASSES = 0.5
@@ -80,21 +86,27 @@ def list_texts(
     check_encoding(encoding)
     rows: list[tuple[str, TextRow]] = []
     warnings: list[str] = []
+    told: list[str] = []
+    ignored: collections.Counter = collections.Counter()
     own = {"train": dataset, "val": val_dataset, "test": test_dataset}
     for split, path in own.items():
         if not path:
             continue
         if os.path.isdir(path):
-            found, told = _folder(path, encoding)
+            found, guesses = rows_of_folder(path, encoding, ignored, partial)
         else:
-            found, told = _table(
+            table = _table(
                 path, text_columns, label_column, encoding, targets is None
             )
+            found, told_of = table.rows, table.columns.found
+            told += [f"{path}: {line}" for line in told_of]
+            guesses = [path] if table.encoding in GUESSES else []
         forced = "" if split == "train" else split
         rows += [(forced, row) for row in found]
-        warnings += told
+        warnings += _guessed(guesses)
     how = _How(targets, group_column, skip_unlabelled, partial)
-    return _listing(dataset, rows, warnings, how)
+    listing = _listing(dataset, rows, warnings, how, ignored)
+    return dataclasses.replace(listing, told=tuple(told))
 
 
 class _How(NamedTuple):
@@ -108,9 +120,9 @@ class _How(NamedTuple):
 
 def _table(
     file: str, text_columns, label_column: str, encoding: str, plain: bool
-) -> tuple[list[TextRow], list[str]]:
+) -> Table:
     refuse_other_files(file)
-    table = read_table(
+    return read_table(
         file,
         text_columns=text_columns,
         label_column=label_column,
@@ -118,7 +130,6 @@ def _table(
         need_label=plain,
         lists=not plain,
     )
-    return table.rows, _guessed([file] if table.encoding in GUESSES else [])
 
 
 def refuse_other_files(file: str) -> None:
@@ -131,9 +142,6 @@ def refuse_other_files(file: str) -> None:
         )
 
 
-GUESSES = (GUESS, "latin-1")
-
-
 def _guessed(files: list[str]) -> list[str]:
     if not files:
         return []
@@ -144,64 +152,16 @@ def _guessed(files: list[str]) -> list[str]:
     ]
 
 
-def _folder(root: str, encoding: str) -> tuple[list[TextRow], list[str]]:
-    """The rows of class folders, or of splits with class folders."""
-    folders = _folders(root)
-    splits = splits_among(folders)
-    if splits and set(splits) == set(folders):
-        tops = [(splits[name], os.path.join(root, name)) for name in folders]
-    else:
-        tops = [("", root)]
-    rows, guessed = [], []
-    for split, top in tops:
-        for class_name in _folders(top):
-            for path in _text_files(os.path.join(top, class_name)):
-                where = path
-                try:
-                    text, how = text_of(io_watchdog.read(path), encoding, path)
-                except DataError as error:
-                    row = TextRow(where, "", class_name, split, str(error))
-                except OSError as error:
-                    told = f"cannot be read ({error.strerror})"
-                    row = TextRow(where, "", class_name, split, told)
-                else:
-                    guessed += [where] if how in GUESSES else []
-                    row = TextRow(where, text.strip(), class_name, split)
-                rows.append(row)
-    if not rows:
-        raise DataError(
-            f"{root}: expected class folders with .txt files in them, found "
-            f"{len(folders)} folders and no .txt - check the path"
-        )
-    return rows, _guessed(guessed)
-
-
-def _folders(root: str) -> list[str]:
-    return sorted(
-        entry.name
-        for entry in os.scandir(root)
-        if entry.is_dir() and not entry.name.startswith(".")
-    )
-
-
-def _text_files(folder: str) -> list[str]:
-    return sorted(
-        os.path.join(place, name)
-        for place, folders, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(TEXT_FILES) and not name.startswith(".")
-    )
-
-
 def _listing(
     dataset: str,
     rows: list[tuple[str, TextRow]],
     warnings: list[str],
     how: _How,
+    passed: collections.Counter,
 ) -> Listing:
     start = dataset if os.path.isdir(dataset) else os.path.dirname(dataset)
     faults, skipped = [], []
-    ignored: collections.Counter = collections.Counter()
+    ignored = +passed
     items: dict[str, list[TextRow]] = collections.defaultdict(list)
     for forced, row in rows:
         split = forced or (split_named(row.split) if row.split else "train")
@@ -218,7 +178,7 @@ def _listing(
             skipped.append(Skip(id_, NO_TEXT, split, row.label))
         elif fault:
             faults.append(f"{id_}: {fault}")
-        elif not row.label:
+        elif not row.label or (how.targets is None and no_label(row.label)):
             ignored[NO_LABEL] += 1
         else:
             items[split].append(row)
@@ -243,10 +203,12 @@ def _listing(
 
 def _fault_of(row: TextRow, how: _How) -> str:
     """Why a row with a text cannot be taken, or ""."""
-    if not row.label and not how.skip_unlabelled and how.targets is None:
-        return (
-            "no label - give one, or --skip_unlabelled to leave such rows out"
-        )
+    if how.targets is None and not how.skip_unlabelled:
+        if fault := no_label(row.label):
+            return (
+                f"the label is {fault} - fill it, or give --skip_unlabelled to "
+                "leave such rows out"
+            )
     group = how.group_column
     if group and not row.cells.get(group, "").strip():
         return f"the {group} is empty - fill it"

@@ -22,7 +22,8 @@ from tl_keras.data.texts.encodings import (
     rows_of,
     text_of,
 )
-from tl_keras.data.texts.listing import NO_TEXT, TEXT_FILES
+from tl_keras.data.texts.folders import text_files
+from tl_keras.data.texts.listing import NO_TEXT
 from tl_keras.data.texts.rows import (
     BROKEN,
     JSON_LINES,
@@ -30,12 +31,11 @@ from tl_keras.data.texts.rows import (
     read_table,
 )
 from tl_keras.data.unlabelled import Found
-from tl_keras.data.walking import HIDDEN, is_left_behind
 from tl_keras.errors import DataError
 
 LINES = "-"
 ONE = "the text"
-OTHER_FILE = "not a .txt"
+EMPTY_LINE = "an empty line"
 
 
 class UnlabelledTexts:
@@ -98,27 +98,21 @@ class UnlabelledTexts:
 
     def _of_lines(self) -> Iterator[tuple[str, str, str]]:
         text, _ = rows_of(sys.stdin.buffer.read(), "utf-8", "standard input")
-        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        lines = [line.strip() for line in text.rstrip().split("\n")]
         width = len(str(len(lines)))
         for number, line in enumerate(lines, 1):
             # So that they stand in their order.
             id_ = f"line {number:0{width}}"
-            if is_broken(line):
+            if not line:
+                self.ignored[EMPTY_LINE] += 1
+            elif is_broken(line):
                 yield id_, "", BROKEN
             else:
                 yield id_, line, ""
 
     def _of_folder(self) -> Iterator[tuple[str, str, str]]:
-        for place, _, names in os.walk(self.source):
-            for name in sorted(names):
-                path = os.path.join(place, name)
-                id_ = os.path.relpath(path, self.source)
-                if is_left_behind(name):
-                    self.ignored[HIDDEN] += 1
-                elif name.lower().endswith(TEXT_FILES):
-                    yield self._of_file(path, id_)
-                else:
-                    self.ignored[OTHER_FILE] += 1
+        for path in text_files(self.source, self.ignored):
+            yield self._of_file(path, os.path.relpath(path, self.source))
 
     def _of_file(self, path: str, id_: str) -> tuple[str, str, str]:
         try:
