@@ -170,6 +170,12 @@ def test_a_fault_becomes_its_line_and_exit_code(capsys):
     ]  # fmt: skip
 
 
+def test_an_empty_word_is_a_value():
+    assert read("--exclude", "", "--name", "#1") == {
+        "exclude": "", "name": "#1",
+    }  # fmt: skip
+
+
 def test_a_full_disk_is_the_machines_fault(capsys):
     def body(config, switches):
         raise OSError(28, "No space left on device", "out/1")

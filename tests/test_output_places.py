@@ -52,6 +52,20 @@ def test_what_is_written_would_be_its_own_input(places, command, output):
         of_command(command, output).validate()
 
 
+def test_what_is_kept_of_frozen_layers_is_no_input_either(places):
+    def cached(folder, **more):
+        return TransferConfig(
+            dataset="pets", output_dir="new", feature_cache=folder, **more
+        )
+
+    with pytest.raises(ConfigError, match="feature_cache=pets/kept: expected "):
+        cached("pets/kept").validate()
+    for folder in ("off", "auto", "kept", "pets/.kept"):
+        cached(folder).validate()
+    with pytest.raises(ConfigError, match="outside unlabelled"):
+        cached("pets2/kept", unlabelled="pets2").validate()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_folder_that_is_not_read_is_no_input(places, command):
     of_command(command, "pets2").validate()

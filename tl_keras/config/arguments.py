@@ -71,9 +71,7 @@ def _expanded(
     """
     try:
         expanded = values.read_flags_from_files(arguments, force_gnu=True)
-        # Windows's Notepad begins a file with a mark that is no letter.
-        words = [word.removeprefix("\ufeff") for word in expanded]
-        expanded = [word for word in words if word and word[0] != "#"]
+        expanded = _without_mark(expanded)
         expanded, faults = _without_ill_formed(expanded, values)
         return values(["", *expanded], known_only=True)[1:], faults
     except flags.CantOpenFlagFileError as error:
@@ -87,6 +85,17 @@ def _expanded(
         ) from None
     except (flags.Error, ValueError) as error:
         raise ConfigError(f"flags: {error}") from None
+
+
+def _without_mark(words: Sequence[str]) -> list[str]:
+    """Words of flag files, without the mark that Windows's Notepad puts at a
+    file's beginning; what it hid, a comment or an empty line, is no word."""
+    kept = []
+    for word in words:
+        plain = word.removeprefix("\ufeff")
+        if plain == word or (plain and plain[0] != "#"):
+            kept.append(plain)
+    return kept
 
 
 def _operand_of(

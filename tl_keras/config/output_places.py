@@ -46,16 +46,10 @@ def place_faults(
     output = os.fspath(output)
     if not output:
         return
-    for name, folder in inputs.items():
-        inside = _path_in(output, folder)
-        if inside is not None and not _is_left_out(inside, exclude):
-            yield Fault(
-                ("output_dir", name),
-                f"--output_dir={output}: expected a folder outside --{name} - "
-                "what is written there would be its input; give another "
-                "--output_dir",
-            )
-            return
+    inside = list(input_faults("output_dir", output, inputs, exclude))
+    if inside:
+        yield from inside
+        return
     if version := _version_around(output):
         yield Fault(
             ("output_dir",),
@@ -74,10 +68,35 @@ def place_faults(
         )
 
 
+def input_faults(
+    flag: str, output: str, inputs: Mapping[str, str], exclude: str = ""
+) -> Iterator[Fault]:
+    """That a folder which is written to lies in one that is read.
+
+    Args:
+        flag: the setting that names it.
+        output: the folder.
+        inputs, exclude: as of `place_faults`.
+
+    Returns:
+        One fault at most.
+    """
+    for name, folder in inputs.items():
+        inside = _path_in(output, folder)
+        if inside is not None and not _is_left_out(inside, exclude):
+            yield Fault(
+                (flag, name),
+                f"--{flag}={output}: expected a folder outside --{name} - "
+                "what is written there would be its input; give another "
+                f"--{flag}",
+            )
+            return
+
+
 def folders_read(config: "DataConfig") -> dict[str, str]:
     """Setting -> a folder whose folders are classes, of a run or a check."""
-    names = ("dataset", "val_dataset", "test_dataset")
-    paths = {name: getattr(config, name) for name in names}
+    names = ("dataset", "val_dataset", "test_dataset", "unlabelled")
+    paths = {name: getattr(config, name, "") for name in names}
     return {name: path for name, path in paths.items() if path != "digits"}
 
 

@@ -17,7 +17,11 @@ from collections.abc import Iterator
 
 from tl_keras.config import kind_rules, rules
 from tl_keras.config.effective import EffectiveConfig
-from tl_keras.config.output_places import folders_read, place_faults
+from tl_keras.config.output_places import (
+    folders_read,
+    input_faults,
+    place_faults,
+)
 from tl_keras.config.settings import Fault
 
 
@@ -44,3 +48,10 @@ class TransferConfig(EffectiveConfig):
             self.exclude,
             holds_runs=True,
         )
+        if self.feature_cache not in ("auto", "off"):
+            yield from input_faults(
+                "feature_cache",
+                self.feature_cache,
+                folders_read(self),
+                self.exclude,
+            )
