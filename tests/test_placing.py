@@ -1,5 +1,6 @@
 """Where work is done: its cost from names and files, the device it gets."""
 
+import dataclasses
 import zipfile
 
 import keras
@@ -94,6 +95,21 @@ def test_the_work_of_a_run():
     assert cost == file_cost(pretrained.path_of("letters_vgg"))
     # All pictures once; 100 of them in 20 epochs of tuning and 60 from scratch.
     assert placing.multiply_adds(QUICK) == cost * (1797 + 3 * 80 * 100)
+
+
+def test_the_work_of_a_search():
+    """As much again at most; in minutes, more is done where it is quicker."""
+    config = TransferConfig(
+        dataset="digits", train_examples_per_class=10, backbone="letters_vgg"
+    )
+    assert config.searches()
+    cost = placing.forward_cost(config)
+    fixed = dataclasses.replace(config, strategy="fine_tune")
+    once, twice = map(placing.multiply_adds, (fixed, config))
+    assert once == cost * (1797 + 3 * config.fine_tune_epochs * 100)
+    assert twice - once == 3 * cost * config.fine_tune_epochs * 100
+    in_time = dataclasses.replace(config, budget_minutes=1.0)
+    assert placing.multiply_adds(in_time) is None
 
 
 def test_work_that_is_unknown(tmp_path):

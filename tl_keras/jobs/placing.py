@@ -27,8 +27,12 @@ def multiply_adds(config: TransferConfig) -> float | None:
 
     One forward pass of every picture; and for each epoch of a fine-tune, or of
     the network from random weights, three of each picture to train on:
-    forward, and twice that backward. Where layers stay frozen it is less.
+    forward, and twice that backward. Where layers stay frozen it is less. A
+    search by folds takes as much as a fine-tune again at most, or as long as it
+    is given: then more is done where it is quicker.
     """
+    if config.budget_minutes:
+        return None
     cost = forward_cost(config)
     if cost is None:
         return None
@@ -41,7 +45,7 @@ def multiply_adds(config: TransferConfig) -> float | None:
     if config.train_examples_per_class:
         most = config.train_examples_per_class * len(listing.class_names)
         train = min(train, most)
-    epochs = config.fine_tune_epochs
+    epochs = config.fine_tune_epochs * (1 + config.searches())
     if config.compare_scratch:
         epochs += config.head_epochs + config.fine_tune_epochs
     return cost * (count + 3 * epochs * train)
