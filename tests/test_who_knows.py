@@ -34,6 +34,7 @@ KNOWN = {
     "probabilities",
     "networks/building.py": "`probabilities_model`, which people import",
     "networks/loading.py": "a backbone that ends in answers is refused",
+    "search/head.py": "a head is called poor for one class of several alone",
     "config/suggestions.py": "--top_k, by what others call it",
     "config/predict.py": "--top_k, how many names are told",
     "jobs/predicting.py": "--top_k, how many names are told",
