@@ -23,7 +23,13 @@ from tl_keras.sources import (
     as_source,
     load_images,
 )
-from tl_keras.strategies import cut_for, split_at
+from tl_keras.strategies import (
+    cut_for,
+    set_trainable,
+    split_at,
+    training_graph,
+)
+from tl_keras.tasks.multiclass.task import Multiclass
 from tl_keras.training import (
     Compute,
     Phase,
@@ -31,8 +37,11 @@ from tl_keras.training import (
     fit_phases,
     get_variables,
 )
+from tl_keras.training.filling import outputs_of, sees_rows_apart
 from tl_keras.training.fused_adam import FusedAdam, FusedAdamW
 from tl_keras.training.steps import DeviceRows, Steps, Waiting, held_on_device
+from tl_keras.training.train_step import train_step_of
+from tl_keras.training.validation import ValidationSteps
 
 TUNE = Phase("fine_tune", 3, 1e-3, unfreeze_from="two")
 HELD = Compute(resident_bytes=1e9)
@@ -314,6 +323,60 @@ def test_what_a_gpu_gets_trains_alike(images, tiny_network, tmp_path, capsys):
         fitted(tiny_network, data_of(images), backups=saves, **more)
     again = fitted(tiny_network, data_of(images), backups=saves, **more)
     assert_same(given, again)
+
+
+def test_the_network_is_given_full_batches_alone():
+    given = []
+
+    def network(x, training):
+        given.append((len(x["a"]), training))
+        return tf.cast(x["a"], tf.float32) * 2 + x["b"]
+
+    for count, full, size in ((3, 5, 5), (5, 5, 5), (7, 5, 7), (3, None, 3)):
+        x = {"a": tf.range(count), "b": tf.ones(count)}
+        outputs = outputs_of(network, x, training=True, full=full)
+        np.testing.assert_array_equal(outputs, np.arange(count) * 2 + 1)
+        assert given[-1] == (size, True)
+
+
+@pytest.mark.parametrize("more", [{}, {"sam_rho": 0.05}, {"mixup": 0.2}])
+def test_what_a_batch_is_filled_up_with_teaches_nothing(more):
+    """To the rounding of other sums: 22 examples in batches of 5."""
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(22, 6, 6, 2)), random.integers(0, 3, 22)
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
+    phase = Phase("a", 1, 1e-2, unfreeze_from="all", **more)
+
+    def fit(full):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((6, 6, 2))
+        conv = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+        pooled = keras.layers.GlobalAveragePooling2D()(conv)
+        model = keras.Model(inputs, keras.layers.Dense(3)(pooled))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss, metrics=["accuracy"], jit_compile=False)
+        model.train_function = Steps(train_step_of(model, phase, 0, full))
+        task = Multiclass()
+        model.test_function = ValidationSteps(model, task, full=full)
+        told = model.fit(
+            data, epochs=3, validation_data=data, shuffle=False, verbose=0
+        )
+        return model.get_weights(), told.history
+
+    (plain, history), (filled, other) = fit(None), fit(5)
+    for a, b in zip(plain, filled, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    assert history.keys() == other.keys()
+    for name, values in history.items():
+        np.testing.assert_allclose(values, other[name], rtol=1e-4)
+
+
+def test_batchnorm_that_trains_sees_the_rows_of_a_batch_together(tiny_network):
+    model = build_classifier(str(tiny_network), 2)
+    set_trainable(model, "all", train_batch_norm=True)
+    assert not sees_rows_apart(training_graph(model))
+    set_trainable(model, "all", train_batch_norm=False)
+    assert sees_rows_apart(training_graph(model))
 
 
 def test_waiting_is_the_share_of_training_spent_on_batches(monkeypatch):

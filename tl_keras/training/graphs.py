@@ -20,6 +20,7 @@ import numpy as np
 from tl_keras.strategies import training_graph
 from tl_keras.tasks.task import Task
 from tl_keras.training.compiling import compile_for_phase, jit_for
+from tl_keras.training.filling import sees_rows_apart
 from tl_keras.training.phase import Phase
 from tl_keras.training.phase_data import PhaseData
 from tl_keras.training.steps import Compute, Steps
@@ -98,8 +99,11 @@ def compiled_graph(
     fitting, looks = training_graph(left), compute.looks
     jit = jit_for(fitting, phase, compute, data.train, data.batch_size)
     compile_for_phase(fitting, phase, task, compute, jit, whole)
+    full = data.batch_size if compute.device == "gpu" and not jit else None
+    # Of one batch an epoch there is one size.
+    several = sees_rows_apart(fitting) and int(data.train.cardinality()) > 1
     fitting.train_function = steps = Steps(
-        train_step_of(fitting, phase, first),
+        train_step_of(fitting, phase, first, full if several else None),
         jit=jit,
         full=data.batch_size,
         rows=data.rows,
@@ -107,7 +111,7 @@ def compiled_graph(
         gpu=compute.device == "gpu",
     )
     fitting.test_function = judged = ValidationSteps(
-        fitting, task, data.val_rows, looks
+        fitting, task, data.val_rows, looks, full
     )
     return Graph(fitting, steps, judged)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from tl_keras.training.filling import outputs_of
 from tl_keras.training.mixing import Mixing
 from tl_keras.training.phase import Phase
 
@@ -20,13 +21,16 @@ TINY = 1e-12
 STEPS_BETWEEN = 2**32
 
 
-def train_step_of(model: keras.Model, phase: Phase, first: int) -> Callable:
+def train_step_of(
+    model: keras.Model, phase: Phase, first: int, full: int | None = None
+) -> Callable:
     """What computes a step of a phase.
 
     Args:
         model: compiled.
         phase: whose `mixup`, `cutmix` and `sam_rho` it takes.
         first: the number of its first epoch.
+        full: of `outputs_of`.
 
     Returns:
         Batch -> logs. Metrics are of the mixed examples, against the label
@@ -37,7 +41,7 @@ def train_step_of(model: keras.Model, phase: Phase, first: int) -> Callable:
     """
     mixing = Mixing(phase.mixup, phase.cutmix, phase.seed)
     mixes = bool(mixing.mixup or mixing.cutmix)
-    if not mixes and not phase.sam_rho:
+    if not mixes and not phase.sam_rho and full is None:
         return model.train_step
     if mixes:
         mixing.check(model.inputs)
@@ -56,11 +60,13 @@ def train_step_of(model: keras.Model, phase: Phase, first: int) -> Callable:
             ]
         states = _states(model)
         before = [tf.identity(state) for state in states]
-        outputs, loss, gradients = _pass(model, x, parts)
+        outputs, loss, gradients = _pass(model, x, parts, full)
         if phase.sam_rho:
             after = [tf.identity(state) for state in states]
             _assign(states, before)
-            gradients = _at_worst(model, x, parts, gradients, phase.sam_rho)
+            gradients = _at_worst(
+                model, x, parts, gradients, phase.sam_rho, full
+            )
             _assign(states, after)
         model.optimizer.apply(gradients, model.trainable_weights)
         tracked = next(m for m in model.metrics if m.name == "loss")
@@ -89,10 +95,10 @@ def _assign(variables, values) -> None:
         variable.assign(value)
 
 
-def _pass(model, x, parts):
+def _pass(model, x, parts, full):
     """(outputs, loss, its gradients, scaled as the optimizer wants them)."""
     with tf.GradientTape() as tape:
-        outputs = model(x, training=True)
+        outputs = outputs_of(model, x, training=True, full=full)
         # Of mixed targets it is a mean, as it is linear in them; written so
         # it serves losses of labels, and other tasks.
         loss = tf.add_n(
@@ -109,7 +115,7 @@ def _pass(model, x, parts):
     return outputs, loss, gradients
 
 
-def _at_worst(model, x, parts, gradients, rho: float):
+def _at_worst(model, x, parts, gradients, rho: float, full):
     """Gradients where the loss rises most within `rho`; the weights stay.
 
     Reference: Foret and others, "Sharpness-Aware Minimization for Efficiently
@@ -127,6 +133,6 @@ def _at_worst(model, x, parts, gradients, rho: float):
     for variable, gradient in pairs:
         away = gradient * (rho / (norm + TINY))
         variable.assign_add(tf.cast(away, variable.dtype))
-    _, _, there = _pass(model, x, parts)
+    _, _, there = _pass(model, x, parts, full)
     _assign([variable for variable, _ in pairs], kept)
     return there

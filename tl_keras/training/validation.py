@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.tasks.task import Task
+from tl_keras.training.filling import outputs_of
 from tl_keras.training.steps import DeviceRows, Steps
 
 
@@ -25,6 +26,7 @@ class ValidationSteps(Steps):
         model: compiled; from inputs or activations to outputs.
         task: what they are judged by.
         rows, looks: of `Steps`.
+        full: of `outputs_of`.
     """
 
     def __init__(
@@ -33,15 +35,18 @@ class ValidationSteps(Steps):
         task: Task,
         rows: DeviceRows | None = None,
         looks: int = 1,
+        full: int | None = None,
     ):
         super().__init__(self._step, rows=rows, looks=looks)
-        self.model, self.task = model, task
+        self.model, self.task, self.filled_up_to = model, task, full
         self._answers: list[tuple] = []
 
     def _step(self, batch):
         """As Keras's `test_step`, with targets and outputs besides the logs."""
         x, targets, weights = keras.utils.unpack_x_y_sample_weight(batch)
-        outputs = self.model(x, training=False)
+        outputs = outputs_of(
+            self.model, x, training=False, full=self.filled_up_to
+        )
         loss = self.model.compute_loss(
             x=x,
             y=targets,
