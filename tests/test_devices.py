@@ -79,16 +79,15 @@ def test_memory_grows_on_every_gpu(machine):
     assert machine.grown == ["g0", "g1"] * 2
 
 
-def test_what_was_hidden_and_not_used_is_shown_again(machine):
-    assert choose_device("auto", little) == "cpu"
-    assert choose_device("auto", much) == "gpu"
-    assert machine.visible == ["g0", "g1"]
-
-
 def test_a_person_may_choose_among_gpus(machine):
     machine.visible = ["g1"]
     assert choose_device("gpu") == "gpu"
     assert machine.visible == ["g1"]
+    machine.visible = []
+    assert choose_device("auto", much) == "cpu"
+    with pytest.raises(MachineError, match="set up for the cpu, by a run bef"):
+        choose_device("gpu")
+    assert machine.visible == []
 
 
 @pytest.mark.parametrize(
@@ -106,9 +105,9 @@ def test_a_process_keeps_to_the_device_that_it_used(
     with pytest.raises(MachineError) as caught:
         choose_device(other)
     assert caught.value.faults == (
-        f"--device={other}: this process has used the {taken} already, and "
-        "TensorFlow keeps to it - begin in a new process, or leave "
-        "--device out",
+        f"--device={other}: this process is set up for the {taken}, by a run "
+        "before or by your script, and TensorFlow keeps to it - begin in a new "
+        "process, or leave --device out",
     )
     assert "GPU needs to get ready" not in capsys.readouterr().out
 

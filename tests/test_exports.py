@@ -406,11 +406,11 @@ def test_an_export_is_asked_on_the_cpu_where_a_gpu_is_full(
     with on_console(), fresh_process.start_loaders() as asking:
         asking.begin(tmp_path)
         if room:
-            file = asking.serve(fresh_process.Encoded(3, read))
+            file = asking.serve(exports.Encoded(3, read))
             assert file == tmp_path / "session.npz"
         else:
             with pytest.raises(NotPublishedError, match="of another kind"):
-                asking.serve(fresh_process.Encoded(3, read))
+                asking.serve(exports.Encoded(3, read))
     assert streams == [0, 1, 2] * (1 + room)
     assert (fresh_process.ON_CPU in capsys.readouterr().out) == room
     if room:

@@ -66,9 +66,9 @@ def choose_device(
     taken = _take_cpu() if wish == "cpu" or why else _take_gpu(gpus)
     if wish not in ("auto", taken):
         raise MachineError(
-            f"--device={wish}: this process has used the {taken} already, and "
-            "TensorFlow keeps to it - begin in a new process, or leave "
-            "--device out"
+            f"--device={wish}: this process is set up for the {taken}, by a "
+            "run before or by your script, and TensorFlow keeps to it - begin "
+            "in a new process, or leave --device out"
         )
     if why and taken == "cpu":
         log.info(why)
@@ -97,13 +97,11 @@ def _take_cpu() -> str:
 
 
 def _take_gpu(gpus: Sequence) -> str:
-    """Lets memory grow on the GPUs; "cpu" where there is none, or TensorFlow
-    has been set up without."""
+    """Lets memory grow on the GPUs; "cpu" where there is none, or a run before
+    or a script has hidden them."""
     import tensorflow as tf
 
     with contextlib.suppress(RuntimeError):  # It has used its devices.
-        if gpus and not tf.config.get_visible_devices("GPU"):
-            tf.config.set_visible_devices(gpus, "GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
     return "gpu" if tf.config.get_visible_devices("GPU") else "cpu"

@@ -1,4 +1,8 @@
-"""The console of a command; see `tl_keras.console`."""
+"""The console of a command; see `tl_keras.console`.
+
+In: what is logged, and work in progress. Out: lines on standard output and
+standard error, a bar where a terminal is; the logger as it was, in the end.
+"""
 
 import contextlib
 import logging

@@ -52,10 +52,11 @@ import numpy as np
 
 from tl_keras import atomic, progress, versions
 from tl_keras.errors import NotPublishedError
+from tl_keras.exports.encoded import Encoded
 from tl_keras.exports.export import Export
 from tl_keras.exports.extras import write_columns
 from tl_keras.exports.formats import SAVED_MODEL, Source
-from tl_keras.exports.fresh_process import BATCH, PREFIX, Encoded
+from tl_keras.exports.fresh_process import BATCH, PREFIX
 from tl_keras.exports.gate import GateReport, check_export
 from tl_keras.exports.inspection import inspect_export
 from tl_keras.exports.manifest import write_manifest

@@ -14,7 +14,8 @@ import numpy as np
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from tl_keras.errors import ConfigError, DataError
-from tl_keras.exports.fresh_process import Encoded, ask_version
+from tl_keras.exports.encoded import Encoded
+from tl_keras.exports.fresh_process import ask_version
 from tl_keras.exports.manifest import AGAIN
 from tl_keras.exports.rounding import movement_of
 from tl_keras.inputs.kinds import BY_SERVING_NAME

@@ -15,7 +15,6 @@ before there is an export.
 """
 
 import contextlib
-import dataclasses
 import json
 import os
 import pathlib
@@ -24,13 +23,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from tl_keras import log, progress
+from tl_keras import log
 from tl_keras.errors import NotPublishedError
 from tl_keras.exports.asking import (
     C_ANSWERS,
@@ -57,30 +56,6 @@ ON_CPU = (
 
 class NoRoomError(NotPublishedError):
     """A process of ours found no room on the device; a CPU has some."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Encoded:
-    """Encoded examples, read anew each time that they are gone through.
-
-    Attributes:
-        count: how many there are.
-        read: number of an example -> its bytes.
-        what: is done with them, told as they are gone through; "" says none.
-    """
-
-    count: int
-    read: Callable[[int], bytes]
-    what: str = ""
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[bytes]:
-        contents = map(self.read, range(self.count))
-        if not self.what:
-            return contents
-        return progress.counted(contents, self.what, self.count)
 
 
 class Loaders:

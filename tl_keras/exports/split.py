@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tl_keras.exports.comparison import refusal
+from tl_keras.exports.encoded import Encoded
 from tl_keras.exports.formats import Format
-from tl_keras.exports.fresh_process import Encoded
 from tl_keras.exports.movement import SPREAD, Movement
 from tl_keras.tasks.difference import Differs
 

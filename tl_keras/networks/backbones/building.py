@@ -1,4 +1,9 @@
-"""Building one network: arguments, weights files, ImageNet downloads."""
+"""Building one network: arguments, weights files, ImageNet downloads.
+
+In: a name of the table, an image size, arguments of its constructor, and which
+weights. Out: a Keras network without its top; or one line that says which file
+is missing, where to put it, or what it is instead.
+"""
 
 import contextlib
 import difflib

@@ -1,4 +1,8 @@
-"""The static table of networks and scalings; the text of arguments."""
+"""The static table of networks and scalings; the text of arguments.
+
+In: nothing, or "alpha=0.35,depth=2". Out: `BACKBONES`, a row a network, with
+how its pixels are scaled and where its stages begin; arguments by name.
+"""
 
 import contextlib
 import dataclasses

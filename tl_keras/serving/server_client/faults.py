@@ -1,4 +1,8 @@
-"""What a server may answer instead of an answer, and what to do then."""
+"""What a server may answer instead of an answer, and what to do then.
+
+In: its status and words. Out: `Busy`, which is asked again, `TooLarge`, which
+is asked in parts, or one line for a person.
+"""
 
 from tl_keras.errors import MachineError
 

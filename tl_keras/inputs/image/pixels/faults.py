@@ -1,6 +1,7 @@
 """Why a picture is not decoded whatever its size: codes and their words.
 
-In graphs a fault is a number, the index in `FAULTS`; people read the words.
+In: nothing. Out: names of codes, and `FAULTS`, which has their words. In graphs
+a fault is a number, the index there; people read the words.
 """
 
 FAULTS = (
